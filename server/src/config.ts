@@ -1,0 +1,267 @@
+import { isIPv4 } from 'node:net'
+import { parseArgs } from 'node:util'
+import { z } from 'zod'
+import { CoeditError } from './errors.ts'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+const GiB = 1024 * MiB
+
+const integer = (min: number, max: number) => z.int().min(min).max(max)
+const real = (min: number, max: number) => z.number().min(min).max(max)
+
+/**
+ * Every option, once: flags, environment variables, `--help`, the table in server/README.md and the types below are
+ * made from here. Names end in their unit (`Bytes`, `Ms`). The text under `expected` completes "expected …" in errors.
+ */
+const schema = z.strictObject({
+  port: integer(0, 65_535).default(1234).describe('TCP port to listen on; 0 takes any free one.'),
+  host: z.string().min(1).default('127.0.0.1').meta({
+    description:
+      'Address to listen on. Any but a loopback one needs `insecureNoAuth` while there is no authentication.',
+    expected: 'a host name or an IP address',
+  }),
+  data: z.string().min(1).default('./coedit-data').meta({
+    description: 'Directory of the database; made when it is missing. One server at a time may use it.',
+    expected: 'a path',
+  }),
+  basePath: z
+    .string()
+    .regex(/^(\/(?!\.{1,2}(\/|$))[\w.~-]+)*$/)
+    .default('')
+    .meta({
+      description: 'Path under which everything is served, for use behind a proxy that shares its host name.',
+      expected: 'nothing or a path such as /coedit, without a slash at its end',
+    }),
+  insecureNoAuth: z
+    .boolean()
+    .default(false)
+    .describe('Listen on a public address although everybody who reaches it can read and write every document.'),
+  logLevel: z
+    .enum(['silent', 'error', 'warn', 'info', 'debug'])
+    .default('info')
+    .describe('Least severe kind of log line that is written to stderr.'),
+
+  maxMessageBytes: integer(KiB, GiB)
+    .default(64 * MiB)
+    .describe('Largest WebSocket message; a larger one closes the connection with 1009.'),
+  maxFirstMessageBytes: integer(KiB, GiB)
+    .default(MiB)
+    .describe('Largest message before the first sync step 1 of a connection; a larger one closes it with 1009.'),
+  maxFragments: integer(1, 1_000_000)
+    .default(4096)
+    .describe('Most fragments of one message; Chromium cuts at 131,000 bytes or less. More close with 1008.'),
+  maxNameBytes: integer(1, 4096)
+    .default(255)
+    .describe('Longest document name in UTF-8; a longer one closes the connection with 4400.'),
+  maxDocumentBytes: integer(KiB, GiB)
+    .default(64 * MiB)
+    .describe('Largest encoded document; an update that would pass it is refused.'),
+  socketBufferBytes: integer(16 * KiB, GiB)
+    .default(MiB)
+    .describe('Unsent bytes of a connection past which it gets no more until it has read; what it missed is merged.'),
+  snapshotCacheBytes: integer(0, 1024 * GiB)
+    .default(256 * MiB)
+    .describe('Snapshots kept in memory, all documents together.'),
+
+  maxGatherMs: real(0, 1000).default(25).describe('Longest time that the updates of a document gather for one commit.'),
+  gatherMsPerSubscriber: real(0, 10)
+    .default(0.125)
+    .describe('Time that updates gather for each connection to their document, up to `maxGatherMs`.'),
+  presenceIntervalMs: integer(0, 60_000)
+    .default(100)
+    .describe('Shortest time between two presence frames of a document that has many connections.'),
+  maxPresenceBytes: integer(64, MiB)
+    .default(16 * KiB)
+    .describe("Largest presence state of one client; a larger one is refused and the client's last one stays."),
+  maxPresenceIds: integer(1, 1024)
+    .default(4)
+    .describe(
+      'Client ids whose presence one connection may set beside its own, unless another connection claims them.',
+    ),
+  keepAliveMs: integer(100, 29_000)
+    .default(20_000)
+    .describe('Silence after which a connection is sent an empty presence message; clients give up after 30 s.'),
+  pingIntervalMs: integer(100, 3_600_000)
+    .default(30_000)
+    .describe('Time between two WebSocket pings; a connection that left the last one unanswered is cut.'),
+  shutdownSpreadMs: integer(0, 60_000)
+    .default(2000)
+    .describe('Longest time over which connections are closed at shutdown, so that they do not come back all at once.'),
+
+  compactMinBytes: integer(0, GiB)
+    .default(64 * KiB)
+    .describe('Bytes of entries past which a document may be compacted.'),
+  compactRatio: real(0, 1000)
+    .default(0.5)
+    .describe('Bytes of entries, as a multiple of the snapshot, past which a document is compacted.'),
+  compactMaxEntries: integer(1, 1_000_000)
+    .default(2000)
+    .describe('Number of entries past which a document is compacted, however small they are.'),
+  chunkBytes: integer(KiB, 16 * MiB)
+    .default(256 * KiB)
+    .describe('Size at which a snapshot is cut into chunks; a joining client gets each as a message of its own.'),
+})
+
+/** What `createServer` takes: every option may be left out. */
+export type ServerOptions = z.input<typeof schema>
+
+/** Options validated, with defaults filled in. */
+export type Config = z.output<typeof schema>
+
+/** One option as users see it. */
+export interface OptionFacts {
+  readonly name: string
+  /** Such as `--max-message-bytes`. */
+  readonly flag: string
+  /** Such as `COEDIT_MAX_MESSAGE_BYTES`. */
+  readonly variable: string
+  readonly type: 'integer' | 'number' | 'boolean' | 'string'
+  readonly default: string | number | boolean
+  /** What a value may be, for people: `an integer from 0 to 65535`. */
+  readonly expected: string
+  readonly description: string
+}
+
+const property = z.object({
+  type: z.enum(['integer', 'number', 'boolean', 'string']),
+  default: z.union([z.string(), z.number(), z.boolean()]),
+  description: z.string(),
+  minimum: z.number().optional(),
+  maximum: z.number().optional(),
+  enum: z.array(z.string()).optional(),
+  expected: z.string().optional(),
+})
+
+/** Every option, in the order of declaration. */
+export const optionFacts: readonly OptionFacts[] = Object.entries(
+  z.toJSONSchema(schema, { io: 'input' }).properties ?? {},
+).map(([name, raw]) => {
+  const facts = property.parse(raw)
+  return {
+    name,
+    flag: `--${separate(name, '-')}`,
+    variable: `COEDIT_${separate(name, '_').toUpperCase()}`,
+    type: facts.type,
+    default: facts.default,
+    expected: expectation(facts),
+    description: facts.description,
+  }
+})
+
+const factsByName = new Map(optionFacts.map((facts) => [facts.name, facts]))
+
+function separate(camelCase: string, separator: string): string {
+  return camelCase.replace(/[A-Z]/g, (capital) => separator + capital.toLowerCase())
+}
+
+function expectation(facts: z.output<typeof property>): string {
+  if (facts.expected !== undefined) return facts.expected
+  if (facts.enum !== undefined) return `one of ${facts.enum.join(', ')}`
+  if (facts.type === 'boolean') return 'true or false'
+  return `${facts.type === 'integer' ? 'an integer' : 'a number'} from ${facts.minimum} to ${facts.maximum}`
+}
+
+/**
+ * Validates options and fills in the defaults.
+ *
+ * @throws CoeditError OPTION_INVALID for an unknown option or a value out of range; HOST_NEEDS_AUTH for a host that
+ *   others can reach.
+ */
+export function parseOptions(options: ServerOptions): Config {
+  return validate(options, (name) => `option ${name}`)
+}
+
+/**
+ * Reads the command line and the environment; a flag wins over a variable, a variable over the default. An empty
+ * variable counts as unset. The flags that are commands (`--help`, `--version`) are the caller's.
+ *
+ * @param argv arguments without node and script
+ * @throws CoeditError as `parseOptions`; messages name the flag or variable as it was given
+ */
+export function configFromProcess(argv: readonly string[], env: Readonly<NodeJS.ProcessEnv>): Config {
+  const given = new Map([...fromEnvironment(env), ...fromFlags(argv)])
+  const options = Object.fromEntries([...given].map(([name, { value }]) => [name, value]))
+  return validate(options, (name) => given.get(name)?.source ?? name)
+}
+
+interface Given {
+  readonly value: unknown
+  /** The flag or variable, for errors. */
+  readonly source: string
+}
+
+function fromEnvironment(env: Readonly<NodeJS.ProcessEnv>): [string, Given][] {
+  return optionFacts.flatMap((facts): [string, Given][] => {
+    const text = env[facts.variable]
+    if (text === undefined || text === '') return []
+    return [[facts.name, { value: parseText(facts, text), source: facts.variable }]]
+  })
+}
+
+function fromFlags(argv: readonly string[]): [string, Given][] {
+  const byFlag = new Map(optionFacts.map((facts) => [facts.flag, facts]))
+  const options = Object.fromEntries(
+    optionFacts.map(({ flag, type }) => [
+      flag.slice('--'.length),
+      { type: type === 'boolean' ? ('boolean' as const) : ('string' as const) },
+    ]),
+  )
+  // Not strict: the messages of strict mode name neither the value nor what was expected.
+  const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true })
+  return tokens.map((token) => {
+    if (token.kind === 'positional') throw invalid(`unexpected argument '${token.value}'`)
+    if (token.kind === 'option-terminator') throw invalid("unexpected argument '--'")
+    const facts = byFlag.get(token.rawName)
+    if (facts === undefined) throw invalid(`unknown option ${token.rawName}`)
+    if (facts.type === 'boolean')
+      return [facts.name, { value: parseText(facts, token.value ?? 'true'), source: facts.flag }]
+    if (token.value === undefined || (!token.inlineValue && token.value.startsWith('--'))) {
+      throw invalid(`${facts.flag} has no value: expected ${facts.expected}`)
+    }
+    return [facts.name, { value: parseText(facts, token.value), source: facts.flag }]
+  })
+}
+
+/** Text that does not fit the type is passed on as it is: the schema refuses it, and the error shows it. */
+function parseText({ type }: OptionFacts, text: string): unknown {
+  if (type === 'string') return text
+  if (type === 'boolean') return { true: true, 1: true, false: false, 0: false }[text] ?? text
+  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text
+}
+
+function validate(options: Readonly<Record<string, unknown>>, label: (name: string) => string): Config {
+  const result = schema.safeParse(options)
+  if (!result.success) throw firstIssue(result.error, options, label)
+  const config = result.data
+  if (!config.insecureNoAuth && !isLoopback(config.host)) throw hostNeedsAuth(config.host)
+  return config
+}
+
+function firstIssue(error: z.ZodError, options: Readonly<Record<string, unknown>>, label: (name: string) => string) {
+  const [issue] = error.issues
+  if (issue?.code === 'unrecognized_keys') return invalid(`unknown option ${issue.keys.join(', ')}`)
+  const name = String(issue?.path[0])
+  const expected = factsByName.get(name)?.expected
+  return invalid(`${label(name)} is ${shown(options[name])}: expected ${expected}`)
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'string' ? `'${value}'` : String(value)
+}
+
+function invalid(message: string): CoeditError {
+  return new CoeditError('OPTION_INVALID', message)
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
+}
+
+function hostNeedsAuth(host: string): CoeditError {
+  return new CoeditError(
+    'HOST_NEEDS_AUTH',
+    `host ${host} can be reached by others, and everybody could read and write every document: ` +
+      'listen on 127.0.0.1 behind a proxy that authenticates, or accept the risk with --insecure-no-auth',
+  )
+}

@@ -1,0 +1,99 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { type Release, temporaryDirectory } from './temporary.ts'
+
+const BIN = fileURLToPath(new URL('../../server/bin/coedit.js', import.meta.url))
+const READY = /^coedit is ready on (\S+)\n/m
+
+/** How a process ended: by `code`, or by `signal` where something killed it. */
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A running `coedit`, started from its built bin. */
+export interface ServerProcess {
+  /** With a slash at the end, as the ready line names it. */
+  readonly url: string
+  readonly pid: number
+  /** Its data directory, which outlives the process until the release. */
+  readonly data: string
+  /** What it has logged so far. */
+  stderr(): string
+  /** Sends the signal (default SIGKILL) and waits for the end. */
+  kill(signal?: NodeJS.Signals): Promise<Exit>
+  /** Resolves when the process ends, whatever ends it. */
+  readonly exited: Promise<Exit>
+}
+
+export interface ServerProcessOptions {
+  /** Where the clean-up goes: the process is killed and a data directory made for it is removed. */
+  readonly release: Release
+  /** Flags beside `--port 0` and `--data`; later flags win. */
+  readonly flags?: readonly string[]
+  /** Default: a directory of its own. Pass the one of a killed server to start on what it left. */
+  readonly data?: string
+  /** Variables beside PATH. */
+  readonly env?: NodeJS.ProcessEnv
+}
+
+/** Starts a server and waits for its ready line. Rejects with its stderr if it ends before. */
+export async function startServer({ release, flags = [], data, env }: ServerProcessOptions): Promise<ServerProcess> {
+  const directory = data ?? (await temporaryDirectory(release))
+  const { child, output, exited } = launch(['--port', '0', '--data', directory, ...flags], env, release)
+  const url = await Promise.race([readyUrl(child, output), exited.then(failedToStart)])
+  if (child.pid === undefined) throw new Error('a process without a pid printed the ready line')
+  return {
+    url,
+    pid: child.pid,
+    data: directory,
+    stderr: () => output.stderr,
+    kill: (signal = 'SIGKILL') => {
+      child.kill(signal)
+      return exited
+    },
+    exited,
+  }
+}
+
+/** Runs `coedit` with the arguments and nothing added, until it ends by itself. */
+export function runCoedit(release: Release, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Exit> {
+  return launch(args, env, release).exited
+}
+
+interface Output {
+  stdout: string
+  stderr: string
+}
+
+function launch(args: readonly string[], env: NodeJS.ProcessEnv | undefined, release: Release) {
+  // Only PATH is inherited: a COEDIT_ variable of the developer must not reach the server under test.
+  const child = spawn(process.execPath, [BIN, ...args], { env: { PATH: process.env.PATH, ...env } })
+  const output: Output = { stdout: '', stderr: '' }
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text))
+  const exited = new Promise<Exit>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => resolve({ code, signal, ...output }))
+  })
+  release(async () => {
+    child.kill('SIGKILL')
+    await exited
+  })
+  return { child, output, exited }
+}
+
+function readyUrl(child: ChildProcessWithoutNullStreams, output: Output): Promise<string> {
+  return new Promise((resolve) => {
+    child.stdout.on('data', () => {
+      const url = READY.exec(output.stdout)?.[1]
+      if (url !== undefined) resolve(url)
+    })
+  })
+}
+
+function failedToStart({ code, signal, stderr }: Exit): never {
+  throw new Error(`coedit ended with ${signal ?? `code ${code}`} before it was ready:\n${stderr}`)
+}

@@ -1,0 +1,23 @@
+import { defineConfig } from 'vitest/config'
+import { runs } from './support/runs.ts'
+
+/** Workspace packages resolve to their sources, here and in the processes that run the tests. */
+const SOURCE = '@coedit/source'
+
+export default defineConfig({
+  root: import.meta.dirname,
+  resolve: { conditions: [SOURCE, 'module', 'node', 'development|production'] },
+  ssr: { resolve: { conditions: [SOURCE, 'module', 'node', 'development|production'] } },
+  test: {
+    include: ['**/*.test.ts'],
+    globalSetup: ['support/setup.ts'],
+    reporters: ['default', './support/reporter.ts'],
+    pool: 'forks',
+    // Two: a server and a browser that a test file starts need the cores as well.
+    maxWorkers: 2,
+    execArgv: [`--conditions=${SOURCE}`],
+    // A backstop for what hangs, far above what any test takes; with more runs a test may take longer.
+    testTimeout: runs(60_000),
+    hookTimeout: runs(60_000),
+  },
+})
