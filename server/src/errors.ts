@@ -1,3 +1,23 @@
+/** Every error code with its meaning; the table in server/README.md is made from here. Codes are stable. */
+export const errorCodes = {
+  OPTION_INVALID: 'An option is unknown or its value is not one that it takes.',
+  PORT_IN_USE: 'Another process listens on the port.',
+  HOST_NEEDS_AUTH: 'The host can be reached by others, but nothing authenticates them.',
+  STORAGE_UNWRITABLE: 'The data directory cannot be made or written.',
+  STORAGE_LOCKED: 'Another process uses the data directory.',
+  STORAGE_VERSION: 'The data directory was written by a newer version.',
+  STORAGE_CLOSED: 'The storage was closed before the operation was done.',
+  STORAGE_DAMAGED: 'A stored record does not match its checksum or its number.',
+  DOCUMENT_NAME: 'The document name is empty, too long, or holds a control character or a dot segment.',
+  MESSAGE_MALFORMED: 'A message does not follow the protocol.',
+  UPDATE_MALFORMED: 'An update is not one in the Yjs v1 encoding, or passes a limit.',
+  SERVER_CLOSED: 'The server was closed before the operation was done.',
+  NOT_FOUND: 'Nothing is served at this address (HTTP 404).',
+  INTERNAL: 'The server failed to answer a request; its log says why (HTTP 500).',
+} as const
+
+export type ErrorCode = keyof typeof errorCodes
+
 /**
  * Every error that coedit raises on purpose. `code` is stable and listed in server/README.md; `message` names what is
  * wrong, the value, what was expected and what to do.
@@ -11,17 +31,3 @@ export class CoeditError extends Error {
     this.code = code
   }
 }
-
-export type ErrorCode =
-  | 'OPTION_INVALID'
-  | 'PORT_IN_USE'
-  | 'HOST_NEEDS_AUTH'
-  | 'STORAGE_UNWRITABLE'
-  | 'STORAGE_LOCKED'
-  | 'STORAGE_VERSION'
-  | 'STORAGE_CLOSED'
-  | 'STORAGE_DAMAGED'
-  | 'DOCUMENT_NAME'
-  | 'MESSAGE_MALFORMED'
-  | 'UPDATE_MALFORMED'
-  | 'SERVER_CLOSED'
