@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+import { configFromProcess } from './config.ts'
+import { CoeditError } from './errors.ts'
+import { helpText } from './help.ts'
+import { type CoeditServer, createServer } from './server.ts'
+
+/** Exit codes: the command line is wrong (nothing was started), or the server could not start or stop. */
+const USAGE = 2
+const FAILURE = 1
+
+await main(process.argv.slice(2)).catch(fail)
+
+async function main(argv: readonly string[]): Promise<void> {
+  if (argv.includes('--help')) return print(helpText())
+  if (argv.includes('--version')) return print(`${version()}\n`)
+
+  const server = createServer(configFromProcess(argv, process.env))
+  await server.listen()
+  closeOnSignal(server)
+  print(`coedit is ready on ${server.url}\n`)
+}
+
+/** The first signal closes the server, which ends the process; a second one ends it at once. */
+function closeOnSignal(server: CoeditServer): void {
+  let closing = false
+  const onSignal = () => {
+    if (closing) process.exit(FAILURE)
+    closing = true
+    server.close().then(() => process.exit(), fail)
+  }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+}
+
+/** What was raised on purpose is told in one line; anything else is a fault of the program and shows its stack. */
+function fail(error: unknown): void {
+  if (!(error instanceof CoeditError)) throw error
+  console.error(`coedit: ${error.message} (${error.code})`)
+  process.exit(error.code === 'OPTION_INVALID' || error.code === 'HOST_NEEDS_AUTH' ? USAGE : FAILURE)
+}
+
+function print(text: string): void {
+  process.stdout.write(text)
+}
+
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  return z.object({ version: z.string() }).parse(manifest).version
+}

@@ -1,0 +1,60 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
+import { Hono } from 'hono'
+import type { Log } from '../log.ts'
+import { failure } from './failure.ts'
+import { createPage } from './page.ts'
+
+/** What GET /health answers: 200 with `ok`, 503 with `degraded` and why. */
+export type Health = { readonly status: 'ok' } | { readonly status: 'degraded'; readonly reason: string }
+
+export interface AppOptions {
+  /** Path below which everything is mounted: empty, or `/coedit`. */
+  readonly basePath: string
+  /** Absolute path of the built page; it may be missing. */
+  readonly publicDirectory: string
+  readonly health: () => Health
+  readonly log: Log
+  /** Further routes; they win over those of the page. */
+  readonly routes?: Hono
+}
+
+/** What answers an HTTP request of node:http. The promise settles when the answer is written. */
+export type RequestListener = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+
+/**
+ * The page loads nothing from elsewhere, runs no inline code and is framed only by itself. Document names are secrets
+ * that sit in the URL, so no referrer leaves.
+ */
+const HEADERS = {
+  'content-security-policy':
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+}
+
+/** The HTTP side of the server. WebSocket upgrades do not pass through here. */
+export function createApp({ basePath, publicDirectory, health, log, routes }: AppOptions): RequestListener {
+  const root = new Hono()
+  root.use(async (c, next) => {
+    for (const [name, value] of Object.entries(HEADERS)) c.header(name, value)
+    await next()
+  })
+  root.notFound((c) => failure(c, 404, 'NOT_FOUND', 'nothing is served at this address'))
+  root.onError((err, c) => {
+    log.error({ err, method: c.req.method, path: c.req.path }, 'request failed')
+    return failure(c, 500, 'INTERNAL', 'the server failed to answer; its log says why')
+  })
+
+  root.get(`${basePath}/health`, (c) => {
+    const now = health()
+    return c.json(now, now.status === 'ok' ? 200 : 503, { 'cache-control': 'no-store' })
+  })
+  if (routes !== undefined) root.route(basePath, routes)
+  root.route('/', createPage(basePath, publicDirectory))
+
+  // Without the override node-server would replace the global Request and Response of whoever embeds the server.
+  return getRequestListener(root.fetch, { overrideGlobalObjects: false })
+}

@@ -1,0 +1,73 @@
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { type Context, Hono } from 'hono'
+import { compress } from 'hono/compress'
+import { getMimeType } from 'hono/utils/mime'
+
+/** A plain file name: it holds no slash and does not start with a dot, so it cannot lead out of its directory. */
+const FILE = '/:file{[\\w-][\\w.-]*}'
+
+/** Vite puts a hash of the content into the names below /assets, so what such a URL names never changes. */
+const IMMUTABLE = 'public, max-age=31536000, immutable'
+/** Everything else is fetched anew: after an update the page must name assets that exist. */
+const REVALIDATE = 'no-cache'
+
+/**
+ * The built page: `/` and `/d/NAME` (one percent-encoded segment) are the same index.html, which reads the document's
+ * name from its URL; `/new` leads to a document that nobody can guess. A file that is not there is left to the routes
+ * after these.
+ *
+ * The build refers to its assets by relative URLs, and the page is served from two depths, so a `<base>` relative to
+ * the depth is put in. All links and redirects are relative: they hold below any base path and behind a proxy that
+ * strips one. The page finds the root it is served under as `document.baseURI`.
+ *
+ * Files are read when they are asked for, so that a page that is rebuilt meanwhile is served without a restart.
+ *
+ * @param basePath empty, or `/coedit`
+ * @param directory absolute path of the build
+ */
+export function createPage(basePath: string, directory: string): Hono {
+  const page = new Hono()
+  page.use(compress())
+  if (basePath !== '') page.get(basePath, (c) => c.redirect(`${basename(basePath)}/`))
+  page.get(`${basePath}/`, (c) => sendIndex(c, directory, './'))
+  page.get(`${basePath}/d/:name`, (c) => sendIndex(c, directory, '../'))
+  page.get(`${basePath}/new`, (c) => c.redirect(`d/${unguessableName()}`))
+  page.get(`${basePath}/assets${FILE}`, async (c, next) => {
+    return (await sendFile(c, join(directory, 'assets', c.req.param('file')), IMMUTABLE)) ?? next()
+  })
+  page.get(`${basePath}${FILE}`, async (c, next) => {
+    return (await sendFile(c, join(directory, c.req.param('file')), REVALIDATE)) ?? next()
+  })
+  return page
+}
+
+async function sendIndex(c: Context, directory: string, base: string): Promise<Response> {
+  const html = await readIfPresent(join(directory, 'index.html'))
+  if (html === undefined) return c.text('The page is not built yet: run `npm run build`.\n', 503)
+  const headers = { 'cache-control': REVALIDATE }
+  return c.html(html.toString('utf8').replace(/<head[^>]*>/i, `$&<base href="${base}">`), 200, headers)
+}
+
+async function sendFile(c: Context, path: string, cacheControl: string): Promise<Response | undefined> {
+  const content = await readIfPresent(path)
+  if (content === undefined) return undefined
+  const type = getMimeType(path) ?? 'application/octet-stream'
+  return c.body(content, 200, { 'content-type': type, 'cache-control': cacheControl })
+}
+
+async function readIfPresent(path: string): Promise<Buffer<ArrayBuffer> | undefined> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'EISDIR'))
+      return undefined
+    throw error
+  }
+}
+
+/** 128 random bits: whoever has the link can edit, and nobody else finds the document. */
+function unguessableName(): string {
+  return randomBytes(16).toString('base64url')
+}

@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'vitest'
+import { type Config, configFromProcess, optionFacts, parseOptions } from '../../server/src/config.ts'
+import { helpText } from '../../server/src/help.ts'
+import { readReadme, withTables } from '../support/readme.ts'
+
+/** What goes wrong, as [code, message]. */
+function refusal(act: () => Config): [unknown, string] {
+  try {
+    act()
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return [error.code, error.message]
+    throw error
+  }
+  throw new Error('nothing was thrown')
+}
+
+describe('precedence', () => {
+  const env = { COEDIT_PORT: '2000', COEDIT_MAX_GATHER_MS: '12.5' }
+
+  test('without anything every option has its default', () => {
+    const defaults = Object.fromEntries(optionFacts.map((facts) => [facts.name, facts.default]))
+    expect(configFromProcess([], {})).toEqual(defaults)
+    expect(parseOptions({})).toEqual(defaults)
+    expect(defaults).toMatchObject({ port: 1234, host: '127.0.0.1', insecureNoAuth: false, maxMessageBytes: 2 ** 26 })
+  })
+
+  test('a variable wins over the default, a flag over the variable, the last flag over the first', () => {
+    expect(configFromProcess([], env)).toMatchObject({ port: 2000, maxGatherMs: 12.5 })
+    expect(configFromProcess(['--port', '3000'], env)).toMatchObject({ port: 3000, maxGatherMs: 12.5 })
+    expect(configFromProcess(['--port=3000', '--port', '3001'], env).port).toBe(3001)
+  })
+
+  test('an empty variable counts as unset, other variables are not looked at', () => {
+    expect(configFromProcess([], { COEDIT_PORT: '', COEDIT_TEST_RUNS: '3', PORT: '9' }).port).toBe(1234)
+  })
+
+  test.each([
+    [['--insecure-no-auth'], {}, true],
+    [['--insecure-no-auth=false'], { COEDIT_INSECURE_NO_AUTH: 'true' }, false],
+    [[], { COEDIT_INSECURE_NO_AUTH: '1' }, true],
+    [[], { COEDIT_INSECURE_NO_AUTH: '0' }, false],
+  ])('a switch: %j with %j is %s', (argv, variables, expected) => {
+    expect(configFromProcess(argv, variables).insecureNoAuth).toBe(expected)
+  })
+
+  test('text stays text', () => {
+    expect(configFromProcess(['--data', '17'], {}).data).toBe('17')
+    expect(configFromProcess(['--data=--odd'], {}).data).toBe('--odd')
+  })
+})
+
+describe('OPTION_INVALID names the option as it was given, the value and what was expected', () => {
+  test.each<[string[], NodeJS.ProcessEnv, string]>([
+    [['--port', 'abc'], {}, "--port is 'abc': expected an integer from 0 to 65535"],
+    [['--port', '65536'], {}, '--port is 65536: expected an integer from 0 to 65535'],
+    [['--port', '-1'], {}, '--port is -1: expected an integer from 0 to 65535'],
+    [['--port', '80.5'], {}, '--port is 80.5: expected an integer from 0 to 65535'],
+    [['--port', '0x50'], {}, "--port is '0x50': expected an integer from 0 to 65535"],
+    [['--port', ''], {}, "--port is '': expected an integer from 0 to 65535"],
+    [['--port'], {}, '--port has no value: expected an integer from 0 to 65535'],
+    [['--port', '--host'], {}, '--port has no value: expected an integer from 0 to 65535'],
+    [
+      [],
+      { COEDIT_PORT: 'tcp://10.0.0.1:80' },
+      "COEDIT_PORT is 'tcp://10.0.0.1:80': expected an integer from 0 to 65535",
+    ],
+    [['--max-gather-ms', '1001'], {}, '--max-gather-ms is 1001: expected a number from 0 to 1000'],
+    [['--log-level', 'loud'], {}, "--log-level is 'loud': expected one of silent, error, warn, info, debug"],
+    [['--insecure-no-auth=maybe'], {}, "--insecure-no-auth is 'maybe': expected true or false"],
+    [['--data', ''], {}, "--data is '': expected a path"],
+    [['--no-such-thing'], {}, 'unknown option --no-such-thing'],
+    [['-p', '80'], {}, 'unknown option -p'],
+    [['start'], {}, "unexpected argument 'start'"],
+    [['--'], {}, "unexpected argument '--'"],
+  ])('%j with %j', (argv, env, message) => {
+    expect(refusal(() => configFromProcess(argv, env))).toEqual(['OPTION_INVALID', message])
+  })
+
+  test('in process', () => {
+    expect(refusal(() => parseOptions({ chunkBytes: 1 }))).toEqual([
+      'OPTION_INVALID',
+      'option chunkBytes is 1: expected an integer from 1024 to 16777216',
+    ])
+    const misspelt: object = { prot: 80 }
+    expect(refusal(() => parseOptions(misspelt))).toEqual(['OPTION_INVALID', 'unknown option prot'])
+  })
+
+  test.each(['/', '/coedit/', 'coedit', '/a//b', '/..', '/a/../b', '/a b', '/a?b', '/:a', '/*'])(
+    'base path %s',
+    (path) => {
+      expect(refusal(() => parseOptions({ basePath: path }))[0]).toBe('OPTION_INVALID')
+    },
+  )
+
+  test.each(['', '/coedit', '/team/co-edit.v2', '/..a'])('but base path "%s" is taken', (path) => {
+    expect(parseOptions({ basePath: path }).basePath).toBe(path)
+  })
+})
+
+describe('HOST_NEEDS_AUTH', () => {
+  test.each(['0.0.0.0', '::', '192.168.1.1', 'example.com', '127.evil.com', 'localhost.evil.com'])(
+    '%s is refused',
+    (host) => {
+      expect(refusal(() => parseOptions({ host }))).toEqual(['HOST_NEEDS_AUTH', expect.stringContaining(host)])
+      expect(parseOptions({ host, insecureNoAuth: true }).host).toBe(host)
+    },
+  )
+
+  test.each(['127.0.0.1', '127.1.2.3', '::1', 'localhost'])('%s is taken', (host) => {
+    expect(parseOptions({ host }).host).toBe(host)
+  })
+})
+
+describe('what is made from the declaration', () => {
+  test('every option has a description, and --help names each with its variable', () => {
+    const help = helpText()
+    for (const { flag, variable, description } of optionFacts) {
+      expect(description).toMatch(/^[A-Z].*\.$/)
+      expect(help).toContain(`\n  ${flag}`)
+      expect(help).toContain(variable)
+    }
+    expect(help).toMatch(/default 67108864 \(64 MiB\)/)
+    expect(Math.max(...help.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100)
+  })
+
+  test('descriptions refer to options that exist', () => {
+    const names = optionFacts.map((facts) => facts.name)
+    const references = optionFacts.flatMap((facts) =>
+      [...facts.description.matchAll(/`(\w+)`/g)].map((match) => match[1]),
+    )
+    expect(references.length).toBeGreaterThan(0)
+    for (const reference of references) expect(names).toContain(reference)
+  })
+
+  test('the tables in server/README.md are up to date (npm run docs)', () => {
+    expect(readReadme()).toBe(withTables(readReadme()))
+  })
+})

@@ -1,0 +1,50 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { optionFacts } from '../../server/src/config.ts'
+import { errorCodes } from '../../server/src/errors.ts'
+import { defaultText } from '../../server/src/help.ts'
+
+const README = fileURLToPath(new URL('../../server/README.md', import.meta.url))
+
+export function readReadme(): string {
+  return readFileSync(README, 'utf8')
+}
+
+/** The text with its tables made anew from the code, each between `<!-- NAME -->` and `<!-- /NAME -->`. */
+export function withTables(markdown: string): string {
+  return replaceBlock(replaceBlock(markdown, 'options', optionsTable()), 'errors', errorsTable())
+}
+
+function replaceBlock(markdown: string, name: string, content: string): string {
+  const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
+  const start = markdown.indexOf(open)
+  const end = markdown.indexOf(close)
+  if (start < 0 || end < start) throw new Error(`server/README.md has no block ${open} … ${close}`)
+  return `${markdown.slice(0, start + open.length)}\n\n${content}\n\n${markdown.slice(end)}`
+}
+
+function optionsTable(): string {
+  return table(
+    ['option', 'flag, variable', 'default', 'meaning'],
+    optionFacts.map((facts) => [
+      `\`${facts.name}\``,
+      `\`${facts.flag}\` \`${facts.variable}\``,
+      defaultText(facts),
+      `${facts.description} Takes ${facts.expected}.`,
+    ]),
+  )
+}
+
+function errorsTable(): string {
+  return table(
+    ['code', 'meaning'],
+    Object.entries(errorCodes).map(([code, meaning]) => [`\`${code}\``, meaning]),
+  )
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+}
+
+// `npm run docs`
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(README, withTables(readReadme()))
