@@ -2,6 +2,7 @@
 export const errorCodes = {
   OPTION_INVALID: 'An option is unknown or its value is not one that it takes.',
   PORT_IN_USE: 'Another process listens on the port.',
+  LISTEN_FAILED: 'The host and port cannot be listened on, for another reason.',
   HOST_NEEDS_AUTH: 'The host can be reached by others, but nothing authenticates them.',
   STORAGE_UNWRITABLE: 'The data directory cannot be made or written.',
   STORAGE_LOCKED: 'Another process uses the data directory.',

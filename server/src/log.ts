@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import type { Config } from './config.ts'
 
 /** What the server needs of a logger. Facts that hold a token, a cookie or a query string must not be passed in. */
 export interface Log {
@@ -8,8 +9,6 @@ export interface Log {
   debug(facts: object, message: string): void
 }
 
-export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'debug'
-
 /** Past this much unread output lines are dropped: whoever reads the log too slowly must not cost memory. */
 const MAX_BUFFERED_BYTES = 4 * 1024 * 1024
 
@@ -17,7 +16,7 @@ const MAX_BUFFERED_BYTES = 4 * 1024 * 1024
  * A log that writes one JSON object a line to stderr; an error goes under the key `err`. Writing is asynchronous, since
  * a full pipe would otherwise stop the event loop; what is buffered is flushed when the process exits.
  */
-export function createLog(level: LogLevel): Log {
+export function createLog(level: Config['logLevel']): Log {
   const destination = pino.destination({ dest: process.stderr.fd, sync: false, maxLength: MAX_BUFFERED_BYTES })
   return pino({ level, base: null }, destination)
 }

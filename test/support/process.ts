@@ -42,7 +42,7 @@ export interface ServerProcessOptions {
 /** Starts a server and waits for its ready line. Rejects with its stderr if it ends before. */
 export async function startServer({ release, flags = [], data, env }: ServerProcessOptions): Promise<ServerProcess> {
   const directory = data ?? (await temporaryDirectory(release))
-  const { child, output, exited } = launch(['--port', '0', '--data', directory, ...flags], env, release)
+  const { child, output, exited } = launch(release, BIN, ['--port', '0', '--data', directory, ...flags], env)
   const url = await Promise.race([readyUrl(child, output), exited.then(failedToStart)])
   if (child.pid === undefined) throw new Error('a process without a pid printed the ready line')
   return {
@@ -60,7 +60,17 @@ export async function startServer({ release, flags = [], data, env }: ServerProc
 
 /** Runs `coedit` with the arguments and nothing added, until it ends by itself. */
 export function runCoedit(release: Release, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Exit> {
-  return launch(args, env, release).exited
+  return runNode(release, BIN, args, env)
+}
+
+/** Runs a script until it ends by itself. */
+export function runNode(
+  release: Release,
+  script: string,
+  args: readonly string[],
+  env?: NodeJS.ProcessEnv,
+): Promise<Exit> {
+  return launch(release, script, args, env).exited
 }
 
 interface Output {
@@ -68,9 +78,9 @@ interface Output {
   stderr: string
 }
 
-function launch(args: readonly string[], env: NodeJS.ProcessEnv | undefined, release: Release) {
+function launch(release: Release, script: string, args: readonly string[], env: NodeJS.ProcessEnv | undefined) {
   // Only PATH is inherited: a COEDIT_ variable of the developer must not reach the server under test.
-  const child = spawn(process.execPath, [BIN, ...args], { env: { PATH: process.env.PATH, ...env } })
+  const child = spawn(process.execPath, [script, ...args], { env: { PATH: process.env.PATH, ...env } })
   const output: Output = { stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text))

@@ -1,0 +1,97 @@
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { closure, findCircle, type Imports, importGraph } from '../support/imports.ts'
+
+const server = importGraph(fileURLToPath(new URL('../../server/src', import.meta.url)))
+const client = importGraph(fileURLToPath(new URL('../../client/src', import.meta.url)))
+
+/**
+ * The rooms of the server and what each may import beside itself. `engine` is every implementation of
+ * storage/storage.ts; `base` is what has no room of its own.
+ */
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  cli: ['server', 'base'],
+  index: ['server', 'base'],
+  server: ['http', 'sync', 'engine', 'storage', 'workers', 'protocol', 'hooks', 'base'],
+  http: ['sync', 'protocol', 'storage', 'hooks', 'base'],
+  sync: ['protocol', 'storage', 'workers', 'hooks', 'base'],
+  workers: ['protocol', 'storage', 'base'],
+  engine: ['protocol', 'storage', 'base'],
+  storage: ['base'],
+  hooks: ['base'],
+  protocol: ['base'],
+  base: [],
+}
+
+/** The only files or directories that may import a package. */
+const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
+  ws: ['sync/connection.ts', 'http/upgrade.ts'],
+  hono: ['http/'],
+  '@hono/node-server': ['http/'],
+  level: ['storage/'],
+  pino: ['log.ts'],
+  piscina: ['workers/'],
+  yjs: ['workers/'],
+}
+
+function room(file: string): string {
+  if (file === 'storage/storage.ts') return 'storage'
+  if (file.startsWith('storage/')) return 'engine'
+  if (file === 'help.ts') return 'cli'
+  const [first = ''] = file.split(/[/.]/)
+  return first in ROOMS ? first : 'base'
+}
+
+function offences(graph: ReadonlyMap<string, Imports>, allowed: (from: string, to: string) => boolean): string[] {
+  return [...graph].flatMap(([file, { files }]) =>
+    [...files].filter((imported) => !allowed(file, imported)).map((imported) => `${file} -> ${imported}`),
+  )
+}
+
+describe('server', () => {
+  test('imports run one way between the rooms', () => {
+    const allowed = (from: string, to: string) =>
+      room(from) === room(to) || ROOMS[room(from)]?.includes(room(to)) === true
+    expect(offences(server, allowed)).toEqual([])
+  })
+
+  test('a document does not know connections', () => {
+    expect([...closure(server, 'sync/document.ts')]).not.toContain('sync/connection.ts')
+  })
+
+  test('packages are known to the files that are their edge, and to no others', () => {
+    const strangers = [...server].flatMap(([file, { packages }]) =>
+      [...packages]
+        .filter((name) => PACKAGE_USERS[name]?.some((place) => file.startsWith(place)) === false)
+        .map((name) => `${file} -> ${name}`),
+    )
+    expect(strangers).toEqual([])
+  })
+})
+
+describe('client', () => {
+  test('a binding does not know a provider, nor anything that does', () => {
+    const reached = ['textarea.ts', ...closure(client, 'textarea.ts')]
+    for (const file of reached) expect([file, client.get(file)?.packages.has('y-websocket')]).toEqual([file, false])
+  })
+})
+
+test.each([
+  ['server', server],
+  ['client', client],
+])('%s: no circle of imports, and nothing leaves the package but by name', (_, graph) => {
+  expect(findCircle(graph)).toBeUndefined()
+  expect(offences(graph, (_, to) => graph.has(to))).toEqual([])
+})
+
+test('the graph is not blind', () => {
+  expect(server.get('cli.ts')?.files).toContain('server.ts')
+  expect(server.get('http/app.ts')?.packages).toContain('@hono/node-server')
+  expect(closure(server, 'cli.ts')).toContain('errors.ts')
+  const circle = new Map([
+    ['a', { files: new Set(['b']), packages: new Set<string>() }],
+    ['b', { files: new Set(['c']), packages: new Set<string>() }],
+    ['c', { files: new Set(['b']), packages: new Set<string>() }],
+  ])
+  expect(findCircle(circle)).toEqual(['b', 'c', 'b'])
+})
