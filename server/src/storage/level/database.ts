@@ -1,0 +1,263 @@
+import { ClassicLevel } from 'classic-level'
+import type { Cancel, Clock } from '../../clock.ts'
+import { CoeditError } from '../../errors.ts'
+import type { Log } from '../../log.ts'
+import type { StorageStatus } from '../storage.ts'
+import type { KeyRange } from './keys.ts'
+import { probeDisk } from './probe.ts'
+import type { RawRecord } from './records.ts'
+
+export type Operation =
+  | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly type: 'del'; readonly key: Uint8Array }
+
+export type RawLevel = ClassicLevel<Uint8Array, Uint8Array>
+
+export interface DatabaseOptions {
+  readonly directory: string
+  readonly clock: Clock
+  readonly log: Log
+}
+
+const FIRST_RETRY_MS = 100
+const LAST_RETRY_MS = 2000
+
+/** What an iterator fetches at a time. The default of 16 KiB is one round trip for each few entries. */
+const READ_AHEAD_BYTES = 1024 * 1024
+
+const DURABLE = { sync: true } as const
+
+/**
+ * A LevelDB directory that survives failed writes.
+ *
+ * After a failed write (a full disk) LevelDB goes on to acknowledge writes, with `sync: true` too, and loses them
+ * (measured): the failed record leaves its log in a state that the next reading stops at. So nothing is ever written
+ * on a handle that has failed:
+ *
+ *              write fails                         disk writable again
+ *     ok ───────────────────▶ degraded, readable ───────────────────────▶ degraded, reopening
+ *      ▲                       ▲        └─ wait, twice as long ─┘           │         │ fails
+ *      │                       └────────────────────────────────────────────┼─────────┘
+ *      └──────────────────── the same write again succeeds ─────────────────┘
+ *
+ * Reads go on with the failed handle, whose content is right, until the disk takes bytes again.
+ */
+export class Database {
+  readonly #directory: string
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #readers = new Set<Promise<unknown>>()
+  readonly #givenUp = new AbortController()
+  #status: StorageStatus = { state: 'ok' }
+  /** Undefined before `open` and after `close`. */
+  #level: RawLevel | undefined
+  #unavailable: Unavailable | undefined
+
+  constructor({ directory, clock, log }: DatabaseOptions) {
+    this.#directory = directory
+    this.#clock = clock
+    this.#log = log
+  }
+
+  get status(): StorageStatus {
+    return this.#status
+  }
+
+  /** Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE or STORAGE_DAMAGED. */
+  async open(): Promise<void> {
+    const level: RawLevel = new ClassicLevel(this.#directory, { keyEncoding: 'view', valueEncoding: 'view' })
+    try {
+      await level.open()
+    } catch (error) {
+      throw openingError(this.#directory, error)
+    }
+    this.#level = level
+  }
+
+  /**
+   * Resolves when the operations are durable, all or none; retries until they are. Must be called one at a time.
+   * Rejects with STORAGE_CLOSED once `giveUp` was called and the disk does not take them.
+   */
+  async write(operations: Operation[]): Promise<void> {
+    const level = this.#opened()
+    if (this.#status.state === 'degraded') throw closedError()
+    try {
+      await level.batch(operations, DURABLE)
+    } catch (error) {
+      await this.#writeAgain(level, operations, error)
+    }
+  }
+
+  /** Runs `use` while the database stays open; waits where it is being reopened. `use` must not write. */
+  async read<T>(use: (level: RawLevel) => Promise<T>): Promise<T> {
+    while (this.#unavailable) await this.#unavailable.ended
+    const reading = use(this.#opened())
+    this.#readers.add(reading)
+    try {
+      return await reading
+    } finally {
+      this.#readers.delete(reading)
+    }
+  }
+
+  /** Lets writes that fail now, or are being retried, reject instead of waiting for the disk. */
+  giveUp(): void {
+    this.#givenUp.abort()
+  }
+
+  /** Waits for reads, then closes. No write may be under way. */
+  async close(): Promise<void> {
+    const level = this.#level
+    this.#level = undefined
+    this.#unavailable?.end()
+    await Promise.allSettled(this.#readers)
+    await level?.close()
+  }
+
+  #opened(): RawLevel {
+    if (!this.#level) throw closedError()
+    return this.#level
+  }
+
+  async #writeAgain(level: RawLevel, operations: Operation[], firstError: unknown): Promise<void> {
+    let error = firstError
+    for (let delay = FIRST_RETRY_MS; ; delay = Math.min(2 * delay, LAST_RETRY_MS)) {
+      this.#degrade(error)
+      await this.#pause(delay, error)
+      try {
+        await this.#reopen(level, operations)
+        await level.batch(operations, DURABLE)
+        break
+      } catch (nextError) {
+        error = nextError
+      }
+    }
+    this.#log.info({ directory: this.#directory }, 'storage can write again')
+    this.#status = { state: 'ok' }
+  }
+
+  #degrade(error: unknown): void {
+    const since = this.#status.state === 'degraded' ? this.#status.since : this.#clock.now()
+    if (this.#status.state === 'ok') this.#log.error({ err: error, directory: this.#directory }, 'storage cannot write')
+    this.#status = { state: 'degraded', since, error: deepestMessage(error) }
+  }
+
+  #pause(delay: number, cause: unknown): Promise<void> {
+    const { signal } = this.#givenUp
+    return new Promise((resolve, reject) => {
+      let cancel: Cancel = () => undefined
+      const stop = () => {
+        cancel()
+        reject(closedError(cause))
+      }
+      if (signal.aborted) return stop()
+      signal.addEventListener('abort', stop, { once: true })
+      cancel = this.#clock.after(delay, () => {
+        signal.removeEventListener('abort', stop)
+        resolve()
+      })
+    })
+  }
+
+  /** Replaces the failed handle. Where that fails, reads wait until a later attempt succeeds. */
+  async #reopen(level: RawLevel, operations: readonly Operation[]): Promise<void> {
+    if (!this.#unavailable) await probeDisk(this.#directory, sizeOf(operations))
+    this.#unavailable ??= new Unavailable()
+    await Promise.allSettled(this.#readers)
+    await level.close()
+    // A directory that has vanished (an unmounted volume) must not be made again: it would be empty.
+    await level.open({ createIfMissing: false })
+    this.#unavailable.end()
+    this.#unavailable = undefined
+  }
+}
+
+/** All records of a range. Those of unreadable blocks are left out, the others around them are read. */
+export async function readRange(level: RawLevel, { gte, lt }: KeyRange): Promise<RawRecord[]> {
+  const records: RawRecord[] = []
+  try {
+    await readInto(records, level, { gte, lt, highWaterMarkBytes: READ_AHEAD_BYTES })
+  } catch (error) {
+    if (!isCorruption(error)) throw error
+    // The error took the records read along with it: read on one by one, it comes again when all others are there.
+    const last = records.at(-1)?.key
+    const rest = last ? { gt: last, lt } : { gte, lt }
+    await readInto(records, level, { ...rest, highWaterMarkBytes: 0 }).catch((again: unknown) => {
+      if (!isCorruption(again)) throw again
+    })
+  }
+  return records
+}
+
+async function readInto(
+  records: RawRecord[],
+  level: RawLevel,
+  options: { gt?: Uint8Array; gte?: Uint8Array; lt: Uint8Array; highWaterMarkBytes: number },
+): Promise<void> {
+  for await (const [key, value] of level.iterator(options)) records.push({ key, value })
+}
+
+/** The last record of a range. */
+export async function readLast(level: RawLevel, range: KeyRange): Promise<RawRecord | undefined> {
+  for await (const [key, value] of level.iterator({ ...range, reverse: true, limit: 1 })) {
+    return { key, value }
+  }
+  return undefined
+}
+
+export function closedError(cause?: unknown): CoeditError {
+  return new CoeditError('STORAGE_CLOSED', 'The storage is closed.', cause === undefined ? undefined : { cause })
+}
+
+/** A period in which the database is not open. */
+class Unavailable {
+  readonly ended: Promise<void>
+  end: () => void = () => undefined
+
+  constructor() {
+    this.ended = new Promise((resolve) => {
+      this.end = resolve
+    })
+  }
+}
+
+function openingError(directory: string, error: unknown): CoeditError {
+  const cause = deepestCause(error)
+  const code = codeOf(cause)
+  const detail = deepestMessage(error)
+  if (code === 'LEVEL_LOCKED') {
+    const message = `Another process has the data directory ${directory} open: stop it, or choose another directory.`
+    return new CoeditError('STORAGE_LOCKED', message, { cause })
+  }
+  if (code === 'LEVEL_CORRUPTION') {
+    const message = `The database in ${directory} is damaged and does not open (${detail}): restore it from a backup.`
+    return new CoeditError('STORAGE_DAMAGED', message, { cause })
+  }
+  const message = `The data directory ${directory} cannot be written (${detail}): choose a directory that can.`
+  return new CoeditError('STORAGE_UNWRITABLE', message, { cause })
+}
+
+function isCorruption(error: unknown): boolean {
+  return codeOf(error) === 'LEVEL_CORRUPTION'
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}
+
+function deepestCause(error: unknown): unknown {
+  return error instanceof Error && error.cause !== undefined ? deepestCause(error.cause) : error
+}
+
+function deepestMessage(error: unknown): string {
+  const cause = deepestCause(error)
+  return cause instanceof Error ? cause.message : String(cause)
+}
+
+function sizeOf(operations: readonly Operation[]): number {
+  let bytes = 0
+  for (const operation of operations) {
+    bytes += operation.key.length + (operation.type === 'put' ? operation.value.length : 0)
+  }
+  return bytes
+}

@@ -1,0 +1,138 @@
+/**
+ * Keys of the LevelDB engine. Numbers are big-endian, so that LevelDB's byte order is the order of numbers. Everything
+ * of one document lies in one range, so that one iterator, which is a consistent view, reads all of it.
+ *
+ * | key | record |
+ * | --- | --- |
+ * | `00` | version of this format |
+ * | `01` name (UTF-8) | name → document id |
+ * | `02` id(4) `01` | metadata |
+ * | `02` id(4) `02` seq(6) | entry |
+ * | `02` id(4) `03` generation(4) index(4) | snapshot chunk |
+ * | `02` id(4) `04` number(4) | quarantined record |
+ */
+const NAME = 1
+const DOCUMENT = 2
+
+const ID_BYTES = 4
+const SEQ_BYTES = 6
+const KIND_OFFSET = 1 + ID_BYTES
+const NUMBER_OFFSET = KIND_OFFSET + 1
+
+const METADATA = 1
+const ENTRY = 2
+const CHUNK = 3
+const QUARANTINED = 4
+
+/** Document ids run from 1 to this. */
+export const MAX_DOCUMENT_ID = 0xffff_ffff
+
+export const FORMAT_KEY: Uint8Array = Uint8Array.of(0)
+
+/** A range of keys as LevelDB's iterators take it. */
+export interface KeyRange {
+  readonly gte: Uint8Array
+  readonly lt: Uint8Array
+}
+
+export type DocumentKey =
+  | { readonly kind: 'metadata' }
+  | { readonly kind: 'entry'; readonly seq: number }
+  | { readonly kind: 'chunk'; readonly generation: number; readonly index: number }
+  | { readonly kind: 'quarantined'; readonly id: number }
+
+export function nameKey(name: string): Uint8Array {
+  return Buffer.concat([Uint8Array.of(NAME), Buffer.from(name)])
+}
+
+export function nameOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset + 1, key.length - 1).toString()
+}
+
+/** The records of all names with a prefix. */
+export function nameRange(prefix: string): KeyRange {
+  const lt = nameKey(prefix)
+  lt[lt.length - 1] = (lt.at(-1) ?? NAME) + 1 // neither the kind nor a byte of UTF-8 is ever 255
+  return { gte: nameKey(prefix), lt }
+}
+
+/** All records of all documents. */
+export const DOCUMENTS: KeyRange = { gte: Uint8Array.of(DOCUMENT), lt: Uint8Array.of(DOCUMENT + 1) }
+
+/** The document that a key of the range DOCUMENTS belongs to. */
+export function documentIdOf(key: Uint8Array): number {
+  return asBuffer(key).readUInt32BE(1)
+}
+
+/** All records of a document. */
+export function documentRange(id: number): KeyRange {
+  return { gte: documentKey(id, 0), lt: documentKey(id, QUARANTINED + 1) }
+}
+
+/** Metadata and entries of a document, without its snapshot. */
+export function logRange(id: number): KeyRange {
+  return { gte: documentKey(id, METADATA), lt: documentKey(id, ENTRY + 1) }
+}
+
+export function entryRange(id: number): KeyRange {
+  return { gte: documentKey(id, ENTRY), lt: documentKey(id, ENTRY + 1) }
+}
+
+export function metadataKey(id: number): Uint8Array {
+  return documentKey(id, METADATA)
+}
+
+export function entryKey(id: number, seq: number): Uint8Array {
+  const key = documentKey(id, ENTRY, SEQ_BYTES)
+  key.writeUIntBE(seq, NUMBER_OFFSET, SEQ_BYTES)
+  return key
+}
+
+export function chunkKey(id: number, generation: number, index: number): Uint8Array {
+  const key = documentKey(id, CHUNK, 8)
+  key.writeUInt32BE(generation, NUMBER_OFFSET)
+  key.writeUInt32BE(index, NUMBER_OFFSET + 4)
+  return key
+}
+
+export function quarantineKey(id: number, quarantineId: number): Uint8Array {
+  const key = documentKey(id, QUARANTINED, 4)
+  key.writeUInt32BE(quarantineId, NUMBER_OFFSET)
+  return key
+}
+
+/** What a key of a document's range names; undefined for one that this format does not have, which is damage. */
+export function parseDocumentKey(bytes: Uint8Array): DocumentKey | undefined {
+  const key = asBuffer(bytes)
+  const numberBytes = key.length - NUMBER_OFFSET
+  switch (key[KIND_OFFSET]) {
+    case METADATA:
+      return numberBytes === 0 ? { kind: 'metadata' } : undefined
+    case ENTRY:
+      if (numberBytes !== SEQ_BYTES) return undefined
+      return { kind: 'entry', seq: key.readUIntBE(NUMBER_OFFSET, SEQ_BYTES) }
+    case CHUNK:
+      if (numberBytes !== 8) return undefined
+      return {
+        kind: 'chunk',
+        generation: key.readUInt32BE(NUMBER_OFFSET),
+        index: key.readUInt32BE(NUMBER_OFFSET + 4),
+      }
+    case QUARANTINED:
+      return numberBytes === 4 ? { kind: 'quarantined', id: key.readUInt32BE(NUMBER_OFFSET) } : undefined
+    default:
+      return undefined
+  }
+}
+
+function documentKey(id: number, kind: number, numberBytes = 0): Buffer {
+  const key = Buffer.allocUnsafe(NUMBER_OFFSET + numberBytes)
+  key[0] = DOCUMENT
+  key.writeUInt32BE(id, 1)
+  key[KIND_OFFSET] = kind
+  return key
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}

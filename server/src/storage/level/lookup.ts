@@ -1,0 +1,98 @@
+import { type RawLevel, readLast, readRange } from './database.ts'
+import {
+  DOCUMENTS,
+  documentIdOf,
+  documentRange,
+  entryRange,
+  type KeyRange,
+  logRange,
+  metadataKey,
+  nameKey,
+  parseDocumentKey,
+} from './keys.ts'
+import { type DocumentRecords, type Layout, layOut, sortRecords } from './layout.ts'
+import { decodeEntry, decodeMetadata, decodeNumber, type Metadata } from './records.ts'
+
+/** A document's place and what its next entry needs. */
+export interface Position {
+  readonly id: number
+  readonly incarnation: number
+  readonly head: number
+}
+
+export interface Removable {
+  readonly keys: readonly Uint8Array[]
+  readonly bytes: number
+}
+
+/** The id in the name table. */
+export async function readId(level: RawLevel, name: string): Promise<number | 'absent' | 'damaged'> {
+  const key = nameKey(name)
+  const value = await level.get(key)
+  return value === undefined ? 'absent' : (decodeNumber({ key, value }) ?? 'damaged')
+}
+
+/** The id of the document whose metadata has this name: a look at every document, for a damaged name table only. */
+export async function searchId(level: RawLevel, name: string): Promise<number | undefined> {
+  const iterator = level.iterator({ ...DOCUMENTS })
+  try {
+    for (let next = await iterator.next(); next; next = await iterator.next()) {
+      const [key, value] = next
+      if (decodeMetadata({ key, value })?.name === name) return documentIdOf(key)
+      iterator.seek(documentRange(documentIdOf(key)).lt)
+    }
+    return undefined
+  } finally {
+    await iterator.close()
+  }
+}
+
+export async function readMetadata(level: RawLevel, id: number): Promise<Metadata | undefined> {
+  const key = metadataKey(id)
+  const value = await level.get(key)
+  return value && decodeMetadata({ key, value })
+}
+
+/** Undefined where the records it is derived from are damaged or missing. */
+export async function readPosition(level: RawLevel, id: number, name: string): Promise<Position | undefined> {
+  const metadata = await readMetadata(level, id)
+  if (metadata?.name !== name) return undefined
+  const last = await readLast(level, entryRange(id))
+  if (!last) return { id, incarnation: metadata.incarnation, head: metadata.snapshotSeq }
+  const key = parseDocumentKey(last.key)
+  if (key?.kind !== 'entry' || !decodeEntry(last)) return undefined
+  return { id, incarnation: metadata.incarnation, head: Math.max(key.seq, metadata.snapshotSeq) }
+}
+
+/** Undefined where nothing is stored under this id, or what is stored is another document. */
+export async function readLayout(level: RawLevel, id: number, name: string, now: number): Promise<Layout | undefined> {
+  const records = await readRange(level, documentRange(id))
+  if (records.length === 0) return undefined
+  const layout = layOut(sortRecords(records), name, now)
+  return layout.metadata.name === name ? layout : undefined
+}
+
+/** The metadata and the entries, without reading the snapshot. */
+export async function readLog(level: RawLevel, id: number): Promise<DocumentRecords> {
+  return sortRecords(await readRange(level, logRange(id)))
+}
+
+/** What an interrupted compaction left: nothing of the document. */
+export async function readLeftovers(level: RawLevel, id: number, metadata: Metadata): Promise<Removable> {
+  return readKeys(level, documentRange(id), (bytes) => {
+    const key = parseDocumentKey(bytes)
+    if (key?.kind === 'entry') return key.seq <= metadata.snapshotSeq
+    return key?.kind === 'chunk' && key.generation !== metadata.generation
+  })
+}
+
+/** Everything under an id. */
+export async function readAll(level: RawLevel, id: number): Promise<Removable> {
+  return readKeys(level, documentRange(id), () => true)
+}
+
+async function readKeys(level: RawLevel, range: KeyRange, isWanted: (key: Uint8Array) => boolean): Promise<Removable> {
+  const keys: Uint8Array[] = []
+  for await (const key of level.keys({ ...range })) if (isWanted(key)) keys.push(key)
+  return { keys, bytes: await level.approximateSize(range.gte, range.lt) }
+}

@@ -1,0 +1,60 @@
+import type { Operation } from './database.ts'
+import { chunkKey, entryKey, metadataKey, nameKey, quarantineKey } from './keys.ts'
+import type { Layout } from './layout.ts'
+import {
+  type ChunkBody,
+  type EntryBody,
+  encodeChunk,
+  encodeEntry,
+  encodeMetadata,
+  encodeNumber,
+  encodeQuarantinedDamage,
+  encodeQuarantinedUpdate,
+  type Metadata,
+} from './records.ts'
+
+export function putName(name: string, id: number): Operation {
+  const key = nameKey(name)
+  return { type: 'put', key, value: encodeNumber(key, id) }
+}
+
+export function putMetadata(id: number, metadata: Metadata): Operation {
+  const key = metadataKey(id)
+  return { type: 'put', key, value: encodeMetadata(key, metadata) }
+}
+
+export function putEntry(id: number, seq: number, entry: EntryBody): Operation {
+  const key = entryKey(id, seq)
+  return { type: 'put', key, value: encodeEntry(key, entry) }
+}
+
+export function putChunk(id: number, generation: number, index: number, chunk: ChunkBody): Operation {
+  const key = chunkKey(id, generation, index)
+  return { type: 'put', key, value: encodeChunk(key, chunk) }
+}
+
+export function removeKey(key: Uint8Array): Operation {
+  return { type: 'del', key }
+}
+
+export function removeQuarantined(id: number, quarantineId: number): Operation {
+  return removeKey(quarantineKey(id, quarantineId))
+}
+
+/**
+ * Makes what is stored the intact document of the layout. What was cut off, and damaged records as they are, move
+ * under quarantine keys: no byte is given up. Sequence numbers are given anew from here, hence the new incarnation.
+ */
+export function repair(id: number, layout: Layout, incarnation: number): Operation[] {
+  let quarantineId = layout.metadata.nextQuarantineId
+  const moved: Operation[] = []
+  const move = (encode: (key: Uint8Array) => Uint8Array) => {
+    const key = quarantineKey(id, quarantineId++)
+    moved.push({ type: 'put', key, value: encode(key) })
+  }
+  for (const record of layout.cutOff) move((key) => encodeQuarantinedUpdate(key, record.update))
+  for (const record of layout.damaged) move((key) => encodeQuarantinedDamage(key, record))
+  // Removals first: a damaged key can be any, one of those that are written here too.
+  const removed = [...layout.cutOff, ...layout.damaged].map((record) => removeKey(record.key))
+  return [...removed, ...moved, putMetadata(id, { ...layout.metadata, incarnation, nextQuarantineId: quarantineId })]
+}

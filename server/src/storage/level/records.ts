@@ -1,0 +1,202 @@
+import { crc32 } from 'node:zlib'
+import * as decoding from 'lib0/decoding'
+import * as encoding from 'lib0/encoding'
+
+/*
+ * Values of the LevelDB engine: 4 bytes of CRC, then the body. The CRC covers the key too, so that a record which turns
+ * up under another number, or in another document, is known for what it is. LevelDB's own checksums do not do: it does
+ * not verify those of its tables on reading, and drops what fails in its log without a word (measured).
+ *
+ * It is the CRC-32 of zlib, which Node has natively, and not the CRC32C of LevelDB: no dependency, and both find every
+ * burst of up to 32 bits and miss one other error in 2^32.
+ */
+const CRC_BYTES = 4
+
+const TIME_BYTES = 6
+const ENTRY_HEADER = CRC_BYTES + TIME_BYTES
+
+const SEQ_BYTES = 6
+const COUNT_BYTES = 4
+const CHUNK_HEADER = CRC_BYTES + SEQ_BYTES + COUNT_BYTES
+
+const QUARANTINED_UPDATE = 0
+const QUARANTINED_DAMAGED = 1
+
+/** A key and its value as LevelDB holds them. */
+export interface RawRecord {
+  readonly key: Uint8Array
+  readonly value: Uint8Array
+}
+
+/** What is known of a document besides its content; written when it is created, compacted or repaired. */
+export interface Metadata {
+  /** The name table's entry from the other side: tells a stale entry from a good one, and restores a damaged one. */
+  readonly name: string
+  /** Milliseconds of the epoch. */
+  readonly createdAt: number
+  /** Time of the last entry that the snapshot took in; later entries carry their own. Milliseconds of the epoch. */
+  readonly updatedAt: number
+  readonly incarnation: number
+  /** Which chunks are the snapshot: those under another generation are what an interrupted compaction left. 0: none. */
+  readonly generation: number
+  /** 0 for no snapshot. */
+  readonly snapshotSeq: number
+  readonly chunkCount: number
+  readonly snapshotBytes: number
+  readonly stateVector: Uint8Array | null
+  readonly deleteSet: Uint8Array | null
+  readonly nextQuarantineId: number
+}
+
+export interface EntryBody {
+  /** Milliseconds of the epoch. */
+  readonly time: number
+  readonly update: Uint8Array
+}
+
+export interface ChunkBody {
+  /** Sequence number and number of chunks of the snapshot: what is needed where the metadata is damaged. */
+  readonly snapshotSeq: number
+  readonly chunkCount: number
+  readonly update: Uint8Array
+}
+
+/** `update` is undefined for a record that was kept although its CRC fails. */
+export interface QuarantinedBody {
+  readonly update: Uint8Array | undefined
+}
+
+export function encodeEntry(key: Uint8Array, { time, update }: EntryBody): Uint8Array {
+  const value = Buffer.allocUnsafe(ENTRY_HEADER + update.length)
+  value.writeUIntBE(time, CRC_BYTES, TIME_BYTES)
+  value.set(update, ENTRY_HEADER)
+  return seal(key, value)
+}
+
+export function decodeEntry({ key, value }: RawRecord): EntryBody | undefined {
+  const record = unseal(key, value, ENTRY_HEADER)
+  if (!record) return undefined
+  return { time: record.readUIntBE(CRC_BYTES, TIME_BYTES), update: bytesFrom(record, ENTRY_HEADER) }
+}
+
+export function encodeChunk(key: Uint8Array, { snapshotSeq, chunkCount, update }: ChunkBody): Uint8Array {
+  const value = Buffer.allocUnsafe(CHUNK_HEADER + update.length)
+  value.writeUIntBE(snapshotSeq, CRC_BYTES, SEQ_BYTES)
+  value.writeUInt32BE(chunkCount, CRC_BYTES + SEQ_BYTES)
+  value.set(update, CHUNK_HEADER)
+  return seal(key, value)
+}
+
+export function decodeChunk({ key, value }: RawRecord): ChunkBody | undefined {
+  const record = unseal(key, value, CHUNK_HEADER)
+  if (!record) return undefined
+  return {
+    snapshotSeq: record.readUIntBE(CRC_BYTES, SEQ_BYTES),
+    chunkCount: record.readUInt32BE(CRC_BYTES + SEQ_BYTES),
+    update: bytesFrom(record, CHUNK_HEADER),
+  }
+}
+
+/** Bytes that `encodeChunk` adds to a chunk. */
+export const CHUNK_OVERHEAD = CHUNK_HEADER
+
+export function encodeMetadata(key: Uint8Array, metadata: Metadata): Uint8Array {
+  return encodeBody(key, (body) => {
+    encoding.writeVarString(body, metadata.name)
+    encoding.writeVarUint(body, metadata.createdAt)
+    encoding.writeVarUint(body, metadata.updatedAt)
+    encoding.writeVarUint(body, metadata.incarnation)
+    encoding.writeVarUint(body, metadata.generation)
+    encoding.writeVarUint(body, metadata.snapshotSeq)
+    encoding.writeVarUint(body, metadata.chunkCount)
+    encoding.writeVarUint(body, metadata.snapshotBytes)
+    writeNullable(body, metadata.stateVector)
+    writeNullable(body, metadata.deleteSet)
+    encoding.writeVarUint(body, metadata.nextQuarantineId)
+  })
+}
+
+export function decodeMetadata(record: RawRecord): Metadata | undefined {
+  return decodeBody(record, (body) => ({
+    name: decoding.readVarString(body),
+    createdAt: decoding.readVarUint(body),
+    updatedAt: decoding.readVarUint(body),
+    incarnation: decoding.readVarUint(body),
+    generation: decoding.readVarUint(body),
+    snapshotSeq: decoding.readVarUint(body),
+    chunkCount: decoding.readVarUint(body),
+    snapshotBytes: decoding.readVarUint(body),
+    stateVector: readNullable(body),
+    deleteSet: readNullable(body),
+    nextQuarantineId: decoding.readVarUint(body),
+  }))
+}
+
+/** The format version and the ids of the name table. */
+export function encodeNumber(key: Uint8Array, number: number): Uint8Array {
+  return encodeBody(key, (body) => encoding.writeVarUint(body, number))
+}
+
+export function decodeNumber(record: RawRecord): number | undefined {
+  return decodeBody(record, decoding.readVarUint)
+}
+
+export function encodeQuarantinedUpdate(key: Uint8Array, update: Uint8Array): Uint8Array {
+  return encodeBody(key, (body) => {
+    encoding.writeUint8(body, QUARANTINED_UPDATE)
+    encoding.writeUint8Array(body, update)
+  })
+}
+
+/** Keeps a record whose CRC fails as it was found: people may make sense of it where this program cannot. */
+export function encodeQuarantinedDamage(key: Uint8Array, damaged: RawRecord): Uint8Array {
+  return encodeBody(key, (body) => {
+    encoding.writeUint8(body, QUARANTINED_DAMAGED)
+    encoding.writeVarUint8Array(body, damaged.key)
+    encoding.writeUint8Array(body, damaged.value)
+  })
+}
+
+export function decodeQuarantined(record: RawRecord): QuarantinedBody | undefined {
+  return decodeBody(record, (body) => {
+    const isUpdate = decoding.readUint8(body) === QUARANTINED_UPDATE
+    return { update: isUpdate ? decoding.readTailAsUint8Array(body) : undefined }
+  })
+}
+
+function encodeBody(key: Uint8Array, write: (body: encoding.Encoder) => void): Uint8Array {
+  const body = encoding.encode(write)
+  return seal(key, Buffer.concat([Buffer.alloc(CRC_BYTES), body]))
+}
+
+function decodeBody<T>({ key, value }: RawRecord, read: (body: decoding.Decoder) => T): T | undefined {
+  const record = unseal(key, value, CRC_BYTES)
+  return record && read(decoding.createDecoder(bytesFrom(record, CRC_BYTES)))
+}
+
+// Neither a state vector nor a delete set is ever empty: both begin with a count.
+function writeNullable(body: encoding.Encoder, bytes: Uint8Array | null): void {
+  encoding.writeVarUint8Array(body, bytes ?? new Uint8Array())
+}
+
+function readNullable(body: decoding.Decoder): Uint8Array | null {
+  const bytes = decoding.readVarUint8Array(body)
+  return bytes.length === 0 ? null : bytes
+}
+
+function seal(key: Uint8Array, value: Buffer): Buffer {
+  value.writeUInt32BE(crc32(value.subarray(CRC_BYTES), crc32(key)))
+  return value
+}
+
+/** The value as it came, undefined where the CRC fails or it is too short to hold `headerBytes`. */
+function unseal(key: Uint8Array, value: Uint8Array, headerBytes: number): Buffer | undefined {
+  if (value.length < headerBytes) return undefined
+  const record = Buffer.from(value.buffer, value.byteOffset, value.length)
+  return crc32(record.subarray(CRC_BYTES), crc32(key)) === record.readUInt32BE() ? record : undefined
+}
+
+/** A plain Uint8Array: a Buffer's `slice` shares memory where that of a Uint8Array copies. */
+function bytesFrom(record: Buffer, start: number): Uint8Array {
+  return new Uint8Array(record.buffer, record.byteOffset + start, record.length - start)
+}

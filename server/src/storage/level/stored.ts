@@ -1,0 +1,40 @@
+import type { StoredDocument } from '../storage.ts'
+import type { Layout } from './layout.ts'
+import type { Position } from './lookup.ts'
+import type { Metadata } from './records.ts'
+
+/** A document that was never written. */
+export const NOTHING: StoredDocument = { head: 0, incarnation: 0, snapshot: null, tail: [], quarantined: [] }
+
+export function emptyMetadata(name: string, incarnation: number, now: number): Metadata {
+  return {
+    name,
+    createdAt: now,
+    updatedAt: now,
+    incarnation,
+    generation: 0,
+    snapshotSeq: 0,
+    chunkCount: 0,
+    snapshotBytes: 0,
+    stateVector: null,
+    deleteSet: null,
+    nextQuarantineId: 1,
+  }
+}
+
+export function describe(id: number, layout: Layout): { position: Position; stored: StoredDocument } {
+  const stored = toStored(layout)
+  return { stored, position: { id, incarnation: stored.incarnation, head: stored.head } }
+}
+
+export function toStored({ metadata, chunks, tail, quarantined }: Layout): StoredDocument {
+  const { snapshotSeq, incarnation, stateVector, deleteSet } = metadata
+  const updates = chunks.map((chunk) => chunk.update)
+  return {
+    head: tail.at(-1)?.seq ?? snapshotSeq,
+    incarnation,
+    snapshot: snapshotSeq === 0 ? null : { seq: snapshotSeq, chunks: updates, stateVector, deleteSet },
+    tail: tail.map(({ seq, update }) => ({ seq, update })),
+    quarantined: quarantined.flatMap(({ id, update }) => (update ? [{ id, update }] : [])),
+  }
+}
