@@ -1,0 +1,104 @@
+import { encodeDeleteSet, type IdRanges, IdSet, readDeleteSet } from './ranges.ts'
+import { ByteReader, MAX_CLIENTS } from './reader.ts'
+import type { ScannedUpdate } from './scan.ts'
+import { MAX_CLOCK } from './structs.ts'
+import { ByteWriter } from './writer.ts'
+
+/** The next clock of each client. */
+export type Clocks = ReadonlyMap<number, number>
+
+/** What a log contains: all ids below each client's clock, since a log has no holes, and which of them are deleted. */
+export class KnownState {
+  readonly #clocks: Map<number, number>
+  readonly #deleted = new IdSet()
+
+  constructor(clocks: Clocks = new Map()) {
+    this.#clocks = new Map(clocks)
+  }
+
+  /**
+   * @param stateVector in Yjs' encoding
+   * @param deleteSet in Yjs' encoding (v1)
+   * @throws CoeditError MESSAGE_MALFORMED, UPDATE_MALFORMED
+   */
+  static decode(stateVector: Uint8Array, deleteSet: Uint8Array): KnownState {
+    const state = new KnownState(decodeStateVector(stateVector))
+    const reader = new ByteReader(deleteSet, 0, 'UPDATE_MALFORMED')
+    state.delete(readDeleteSet(reader))
+    reader.expectEnd()
+    return state
+  }
+
+  get clocks(): Clocks {
+    return this.#clocks
+  }
+
+  get deleted(): IdRanges {
+    return this.#deleted.ranges
+  }
+
+  /** Takes over an update of the log itself, which is closed and disjoint from those before it. */
+  absorb(update: ScannedUpdate): void {
+    for (const { client, end } of update.sections) this.advance(client, end)
+    this.delete(update.deletes)
+  }
+
+  /** Notes that all ids of the client below `clock` are known. */
+  advance(client: number, clock: number): void {
+    this.#clocks.set(client, clock)
+  }
+
+  /** Notes deletions and returns those that are new. */
+  delete(deletes: IdRanges): IdRanges {
+    const added = new Map<number, number[]>()
+    for (const [client, ranges] of deletes) {
+      const news = this.#deleted.add(client, ranges)
+      if (news.length > 0) added.set(client, news)
+    }
+    return added
+  }
+
+  /** In Yjs' encoding, as Y.encodeStateVector of the document. */
+  encodeStateVector(): Uint8Array {
+    const clients = [...this.#clocks].sort(([a], [b]) => b - a)
+    const writer = new ByteWriter()
+    writer.varUint(clients.length)
+    for (const [client, clock] of clients) {
+      writer.varUint(client)
+      writer.varUint(clock)
+    }
+    return writer.finish()
+  }
+
+  /** In Yjs' encoding (v1). */
+  encodeDeleteSet(): Uint8Array {
+    return encodeDeleteSet(this.#deleted.ranges)
+  }
+}
+
+/**
+ * Reads the state vector that a client sent.
+ * @throws CoeditError MESSAGE_MALFORMED
+ */
+export function decodeStateVector(bytes: Uint8Array): Map<number, number> {
+  const reader = new ByteReader(bytes, 0, 'MESSAGE_MALFORMED')
+  const count = reader.count(2, 'clients')
+  if (count > MAX_CLIENTS) reader.fail(`${count} clients, more than ${MAX_CLIENTS}`, 0)
+  const clocks = new Map<number, number>()
+  for (let i = 0; i < count; i++) {
+    const client = reader.varUint()
+    const clock = reader.varUint()
+    if (clock > MAX_CLOCK) reader.fail(`client ${client}: a clock of ${clock}, expected at most 2^32`)
+    clocks.set(client, clock)
+  }
+  reader.expectEnd()
+  return clocks
+}
+
+/** Whether `clocks` contains all that `known` contains. */
+export function coversState(clocks: Clocks, known: Clocks): boolean {
+  for (const [client, clock] of known) {
+    if ((clocks.get(client) ?? 0) < clock) return false
+  }
+  return true
+}

@@ -1,0 +1,49 @@
+/** Writes lib0's encoding into a buffer that grows. */
+export class ByteWriter {
+  #bytes: Uint8Array
+  #length = 0
+
+  /** @param capacity bytes expected; when it is met exactly, nothing is copied at the end. */
+  constructor(capacity = 64) {
+    this.#bytes = new Uint8Array(capacity)
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  byte(value: number): void {
+    this.#reserve(1)
+    this.#bytes[this.#length++] = value
+  }
+
+  /** @param value an integer from 0 to 2^53 - 1 */
+  varUint(value: number): void {
+    this.#reserve(8)
+    let rest = value
+    while (rest >= 0x80) {
+      this.#bytes[this.#length++] = 0x80 | (rest % 0x80)
+      rest = Math.floor(rest / 0x80)
+    }
+    this.#bytes[this.#length++] = rest
+  }
+
+  /** Copies the bytes of `source` from `start` to `end`. */
+  copy(source: Uint8Array, start = 0, end = source.length): void {
+    this.#reserve(end - start)
+    this.#bytes.set(source.subarray(start, end), this.#length)
+    this.#length += end - start
+  }
+
+  finish(): Uint8Array {
+    return this.#length === this.#bytes.length ? this.#bytes : this.#bytes.slice(0, this.#length)
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#length + bytes
+    if (needed <= this.#bytes.length) return
+    const grown = new Uint8Array(Math.max(needed, 2 * this.#bytes.length))
+    grown.set(this.#bytes)
+    this.#bytes = grown
+  }
+}
