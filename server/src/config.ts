@@ -54,9 +54,12 @@ const schema = z.strictObject({
   maxNameBytes: integer(1, 4096)
     .default(255)
     .describe('Longest document name in UTF-8; a longer one closes the connection with 4400.'),
-  maxDocumentBytes: integer(KiB, GiB)
-    .default(64 * MiB)
-    .describe('Largest encoded document; an update that would pass it is refused.'),
+  maxPendingBytes: integer(64 * KiB, GiB)
+    .default(8 * MiB)
+    .describe('Edits of a document that wait to be durable, past which its writers are not read until they are.'),
+  maxPendingBytes: integer(64 * KiB, GiB)
+    .default(16 * MiB)
+    .describe('Bytes of one document that may wait to be stored; past it whoever writes to it is read no further.'),
   socketBufferBytes: integer(16 * KiB, GiB)
     .default(MiB)
     .describe('Unsent bytes of a connection past which it gets no more until it has read; what it missed is merged.'),

@@ -60,7 +60,7 @@ describe('a start that fails says why in one line', () => {
   test('a host that is not ours: exit code 1', async () => {
     // 192.0.2.0/24 is reserved for documentation (RFC 5737): no machine has it.
     const flags = ['--host', '192.0.2.1', '--insecure-no-auth', '--data', await temporaryDirectory(release)]
-    expectRefusal(await runCoedit(release, flags), 1, /^coedit: .*192\.0\.2\.1.* \(LISTEN_FAILED\)$/)
+    expectRefusal(await runCoedit(release, flags), 1, /^coedit: .*192\.0\.2\.1.* \(CANNOT_LISTEN\)$/)
   })
 
   test('a data directory that cannot be made: exit code 1', async () => {
