@@ -57,9 +57,6 @@ const schema = z.strictObject({
   maxPendingBytes: integer(64 * KiB, GiB)
     .default(8 * MiB)
     .describe('Edits of a document that wait to be durable, past which its writers are not read until they are.'),
-  maxPendingBytes: integer(64 * KiB, GiB)
-    .default(16 * MiB)
-    .describe('Bytes of one document that may wait to be stored; past it whoever writes to it is read no further.'),
   socketBufferBytes: integer(16 * KiB, GiB)
     .default(MiB)
     .describe('Unsent bytes of a connection past which it gets no more until it has read; what it missed is merged.'),
