@@ -1,3 +1,5 @@
+export type { Cancel, Clock } from './clock.ts'
 export type { ServerOptions } from './config.ts'
 export { CoeditError, type ErrorCode } from './errors.ts'
-export { type CoeditServer, createServer } from './server.ts'
+export type { Log } from './log.ts'
+export { type CoeditServer, createServer, type ServerParts } from './server.ts'

@@ -1,0 +1,182 @@
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { type Clock, systemClock } from './clock.ts'
+import { type Config, parseOptions, type ServerOptions } from './config.ts'
+import { CoeditError } from './errors.ts'
+import { createApp, type Health, type RequestListener } from './http/app.ts'
+import { createEventRoutes } from './http/events.ts'
+import { Upgrades } from './http/upgrade.ts'
+import { createLog, type Log } from './log.ts'
+import { LevelStorage } from './storage/leveldb.ts'
+import type { Storage } from './storage/storage.ts'
+import { Documents } from './sync/documents.ts'
+import { WorkerPool } from './workers/pool.ts'
+
+/** Where the build puts the demo page, seen from `dist` and from `src` alike. */
+const PUBLIC_DIRECTORY = fileURLToPath(new URL('../dist/public', import.meta.url))
+/** How long a client may take to send its request headers. */
+const HEADERS_TIMEOUT_MS = 10_000
+
+/**
+ * A coedit server: alone with `listen`, or inside of another HTTP server with `open`, `handleUpgrade` and
+ * `handleRequest`. Nothing is touched before `listen` or `open`.
+ *
+ * @throws CoeditError OPTION_INVALID, HOST_NEEDS_AUTH
+ */
+export function createServer(options: ServerOptions = {}, parts: ServerParts = {}): CoeditServer {
+  return new CoeditServer(parseOptions(options), parts)
+}
+
+/** What an embedding app, or a test, may bring itself. */
+export interface ServerParts {
+  /** Default: pino to stderr at the level of the option `logLevel`. */
+  readonly log?: Log
+  /** Default: the time of the system. */
+  readonly clock?: Clock
+}
+
+export class CoeditServer {
+  readonly #config: Config
+  readonly #log: Log
+  readonly #storage: Storage
+  readonly #workers: WorkerPool
+  readonly #documents: Documents
+  readonly #upgrades: Upgrades
+  readonly #app: RequestListener
+  #http: Server | undefined
+  #opening: Promise<void> | undefined
+  #isOpen = false
+  #closing: Promise<void> | undefined
+
+  constructor(config: Config, { clock = systemClock, log = createLog(config.logLevel) }: ServerParts) {
+    this.#config = config
+    this.#log = log
+    this.#storage = new LevelStorage({ directory: config.data, clock, log })
+    this.#workers = new WorkerPool({ log })
+    this.#documents = new Documents({ config, clock, log, storage: this.#storage, workers: this.#workers })
+    this.#upgrades = new Upgrades({ config, clock, log, documents: this.#documents, workers: this.#workers })
+    this.#app = createApp({
+      basePath: config.basePath,
+      publicDirectory: PUBLIC_DIRECTORY,
+      health: () => this.#health(),
+      log,
+      routes: createEventRoutes({ config, clock, log, documents: this.#documents }),
+    })
+  }
+
+  /**
+   * Where the server listens, such as `http://127.0.0.1:1234/`.
+   * @throws CoeditError SERVER_CLOSED before `listen` has resolved
+   */
+  get url(): string {
+    const address = this.#http?.address()
+    if (!isBound(address)) throw new CoeditError('SERVER_CLOSED', 'the server does not listen: await listen() first')
+    const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+    return `http://${host}:${address.port}${this.#config.basePath}/`
+  }
+
+  /**
+   * Opens the storage; `listen` does so itself. Further calls give the same promise.
+   * Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE or STORAGE_VERSION.
+   */
+  open(): Promise<void> {
+    this.#opening ??= this.#storage.open().then(() => {
+      this.#isOpen = true
+      this.#upgrades.start()
+    })
+    return this.#opening
+  }
+
+  /** Opens the storage and listens. Rejects as `open` does, and with PORT_IN_USE or CANNOT_LISTEN. */
+  async listen(): Promise<void> {
+    await this.open()
+    const http = createHttpServer({ headersTimeout: HEADERS_TIMEOUT_MS }, (request, response) => {
+      void this.handleRequest(request, response)
+    })
+    http.on('upgrade', (request, socket, head) => this.handleUpgrade(request, socket, head))
+    try {
+      await listening(http, this.#config)
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+    this.#http = http
+  }
+
+  /** Answers an HTTP request: `/health`, the event streams, the demo page, 404 for all else. */
+  handleRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    return this.#app(request, response)
+  }
+
+  /**
+   * Takes over the socket of an `upgrade` event of any `node:http` server. The path names the document, after the option
+   * `basePath`. Opens the storage if that has not been done.
+   */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (this.#isOpen && !this.#closing) {
+      this.#upgrades.handle(request, socket, head)
+      return
+    }
+    socket.on('error', (error) => this.#log.debug({ err: error }, 'a socket broke before it was upgraded'))
+    if (this.#closing) {
+      socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+      return
+    }
+    this.open().then(
+      () => this.handleUpgrade(request, socket, head),
+      (error: unknown) => {
+        this.#log.error({ err: error }, 'an upgrade was refused: the storage could not be opened')
+        socket.destroy()
+      },
+    )
+  }
+
+  /**
+   * Stops: clients get 1012, what was received is committed, the storage is closed. Further calls give the same promise.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    const httpClosed = this.#http && closed(this.#http)
+    await this.#opening?.catch(() => undefined)
+    await this.#upgrades.close()
+    await this.#documents.close()
+    this.#http?.closeAllConnections()
+    await httpClosed
+    await this.#workers.close()
+    if (this.#isOpen) await this.#storage.close()
+  }
+
+  #health(): Health {
+    const { status } = this.#storage
+    return status.state === 'ok' ? { status: 'ok' } : { status: 'degraded', reason: `storage: ${status.error}` }
+  }
+}
+
+function listening(http: Server, { port, host }: Config): Promise<void> {
+  return new Promise((resolve, reject) => {
+    http.once('error', (cause: NodeJS.ErrnoException) => reject(cannotListen(cause, host, port)))
+    http.listen(port, host, resolve)
+  })
+}
+
+function cannotListen(cause: NodeJS.ErrnoException, host: string, port: number): CoeditError {
+  if (cause.code === 'EADDRINUSE') {
+    const message = `port ${port} on ${host} is in use: stop the other process or choose another with --port`
+    return new CoeditError('PORT_IN_USE', message, { cause })
+  }
+  return new CoeditError('CANNOT_LISTEN', `cannot listen on ${host} port ${port}: ${cause.message}`, { cause })
+}
+
+function closed(http: Server): Promise<void> {
+  return new Promise((resolve) => http.close(() => resolve()))
+}
+
+function isBound(address: AddressInfo | string | null | undefined): address is AddressInfo {
+  return typeof address === 'object' && address !== null
+}

@@ -1,0 +1,99 @@
+import type { Cancel, Clock } from '../clock.ts'
+import type { Log } from '../log.ts'
+import type { Appended, AppendRequest, Storage } from '../storage/storage.ts'
+
+/** What has edits to commit: a document. */
+export interface CommitSource {
+  /** Hands over all that is pending, as log entries. */
+  takePending(): readonly AppendRequest[]
+  /** The entries last handed over are durable, in their order. */
+  committed(appended: readonly Appended[]): void
+  /** The entries last handed over were refused for good. */
+  commitFailed(error: unknown): void
+}
+
+interface CommitError {
+  readonly appended: undefined
+  readonly error: unknown
+}
+
+/** Longer gaps would only add latency: the disk has rested enough. */
+const MAX_GAP_MS = 10
+
+/**
+ * Group commit for the whole process: one batch at a time, with everything that is due by then. While there is more to
+ * do, the next batch starts after a gap of about the last one's length, which makes the groups larger instead of the
+ * disk busier.
+ */
+export class Committer {
+  readonly #storage: Pick<Storage, 'append'>
+  readonly #clock: Clock
+  readonly #log: Log
+  #due = new Set<CommitSource>()
+  #running = false
+  #gap: Cancel | undefined
+  #idle: (() => void)[] = []
+
+  constructor(storage: Pick<Storage, 'append'>, clock: Clock, log: Log) {
+    this.#storage = storage
+    this.#clock = clock
+    this.#log = log
+  }
+
+  /** Commits what the source has pending with the next batch. */
+  request(source: CommitSource): void {
+    this.#due.add(source)
+    if (this.#running) return
+    this.#running = true
+    // Everything that this turn of the event loop still reads from the sockets joins the batch.
+    setImmediate(() => this.#commit())
+  }
+
+  /** Resolves when nothing is due or under way. Skips the gaps. */
+  settle(): Promise<void> {
+    if (!this.#running) return Promise.resolve()
+    const settled = new Promise<void>((resolve) => this.#idle.push(resolve))
+    if (this.#gap) this.#endGap()
+    return settled
+  }
+
+  async #commit(): Promise<void> {
+    const started = this.#clock.now()
+    const due = [...this.#due].map((source) => ({ source, requests: source.takePending() }))
+    this.#due = new Set()
+    const outcome = await this.#append(due.flatMap(({ requests }) => requests))
+    let taken = 0
+    for (const { source, requests } of due) {
+      if (outcome.appended) source.committed(outcome.appended.slice(taken, taken + requests.length))
+      else source.commitFailed(outcome.error)
+      taken += requests.length
+    }
+    this.#continue(this.#clock.now() - started)
+  }
+
+  async #append(requests: readonly AppendRequest[]): Promise<{ appended: readonly Appended[] } | CommitError> {
+    try {
+      return { appended: await this.#storage.append(requests) }
+    } catch (error) {
+      this.#log.error({ err: error, entries: requests.length }, 'a commit failed: its edits are not acknowledged')
+      return { appended: undefined, error }
+    }
+  }
+
+  #continue(lastMs: number): void {
+    if (this.#due.size === 0) {
+      this.#running = false
+      for (const resolve of this.#idle.splice(0)) resolve()
+    } else if (this.#idle.length > 0) {
+      setImmediate(() => this.#commit())
+    } else {
+      this.#gap = this.#clock.after(Math.min(lastMs, MAX_GAP_MS), () => this.#endGap())
+    }
+  }
+
+  #endGap(): void {
+    this.#gap?.()
+    this.#gap = undefined
+    void this.#commit()
+  }
+}

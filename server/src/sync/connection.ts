@@ -1,0 +1,349 @@
+import type { Duplex } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { RawData, WebSocket } from 'ws'
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config.ts'
+import { CoeditError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { acknowledgementFrame, KEEP_ALIVE_FRAME, permissionDeniedFrame, step1Frame } from '../protocol/frames.ts'
+import { type ClientMessage, decodeMessage } from '../protocol/messages.ts'
+import { scanUpdate } from '../protocol/update.ts'
+import type { WorkerPool } from '../workers/pool.ts'
+import { Acknowledgements } from './acknowledgements.ts'
+import { CLOSE, type Close, protocolError } from './close-codes.ts'
+import type { Document, Receipt } from './document.ts'
+import type { Documents } from './documents.ts'
+import { FrameWriter } from './frame-writer.ts'
+import { Outlet } from './outlet.ts'
+import type { Participant } from './presence.ts'
+import type { EndReason, Flush, Subscriber } from './subscriber.ts'
+
+export interface ConnectionContext {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Log
+  readonly documents: Documents
+  readonly workers: WorkerPool
+}
+
+/** What was agreed when the connection was opened. */
+export interface ConnectionTerms {
+  readonly document: string
+  readonly access: 'read' | 'write'
+  /** Whether durable messages are acknowledged (subprotocol `coedit.v1`). */
+  readonly acknowledges: boolean
+  /** Whether a client that edits alone is sent its own edits, too. */
+  readonly echo: boolean
+  /** Who it is, where that is known. */
+  readonly user: string | undefined
+}
+
+/** How long an owner of presence may take to answer a ping before another connection may take its id. */
+const CHALLENGE_MS = 2_000
+/** A peer that takes nothing for so long is closed; it may come back and get everything in one update. */
+const STALLED_MS = 60_000
+
+/** What a connection has once its document is loaded. */
+interface Joined {
+  readonly document: Document
+  readonly outlet: Outlet
+}
+
+/** One WebSocket of a y-websocket client. */
+export class Connection implements Subscriber, Participant {
+  readonly user: string | undefined
+  readonly #webSocket: WebSocket
+  readonly #terms: ConnectionTerms
+  readonly #context: ConnectionContext
+  readonly #writer: FrameWriter
+  readonly #acknowledgements: Acknowledgements | undefined
+  #joined: Joined | undefined
+  #isClosed = false
+  /** Messages that came while an earlier one was still being worked on. */
+  readonly #inbox: Uint8Array[] = []
+  #isBusy = true
+  #hasStep1 = false
+  #isStep1Outstanding = false
+  #wasDenied = false
+  #lastPingAt: number
+  #isPongDue = false
+
+  /** @param socket the socket below the WebSocket, for frames that are shared */
+  constructor(webSocket: WebSocket, socket: Duplex, terms: ConnectionTerms, context: ConnectionContext) {
+    const { config, clock } = context
+    this.user = terms.user
+    this.#webSocket = webSocket
+    this.#terms = terms
+    this.#context = context
+    this.#acknowledgements = terms.acknowledges ? new Acknowledgements() : undefined
+    this.#lastPingAt = clock.now()
+    this.#writer = new FrameWriter(socket, config.socketBufferBytes, clock, () => this.#drained())
+  }
+
+  /** Begins to read and joins the document. */
+  start(): void {
+    const webSocket = this.#webSocket
+    webSocket.on('message', (data, isBinary) => this.#received(data, isBinary))
+    webSocket.on('pong', () => this.#heard())
+    webSocket.on('close', () => this.#leave())
+    // ws answers breaches of RFC 6455 with the right code itself; what is left to do is to say so.
+    webSocket.on('error', (error) => this.#context.log.debug({ err: error }, 'a WebSocket broke'))
+    this.#updateFlow()
+    const { documents } = this.#context
+    documents.join(this.#terms.document, this).then(
+      (document) => this.#join(document),
+      (error: unknown) => this.#refuse(error),
+    )
+  }
+
+  get position(): number | undefined {
+    return this.#joined?.outlet.position
+  }
+
+  deliver(flush: Flush): void {
+    if (!this.#joined) return
+    this.#updateFlow()
+    // Without room everything stays where it is until the socket drains.
+    if (this.#writer.hasRoom) this.#joined.outlet.deliver(flush, this.#nextAcknowledgement())
+  }
+
+  end(reason: EndReason): void {
+    this.close(CLOSE[reason])
+  }
+
+  write(frame: Buffer): void {
+    if (this.#writer.hasRoom) this.#writer.write(frame)
+  }
+
+  isAlive(): Promise<boolean> {
+    if (this.#isClosed) return Promise.resolve(false)
+    return new Promise((resolve) => {
+      const answered = () => {
+        cancel()
+        resolve(true)
+      }
+      const cancel = this.#context.clock.after(CHALLENGE_MS, () => {
+        this.#webSocket.off('pong', answered)
+        resolve(false)
+      })
+      this.#webSocket.once('pong', answered)
+      this.#webSocket.ping()
+    })
+  }
+
+  /** Keeps the connection alive and ends it when the peer is not; called about once a second. */
+  tick(now: number): void {
+    if (!this.#joined || this.#isClosed) return
+    const { keepAliveMs, pingIntervalMs } = this.#context.config
+    const { blockedSince, lastWriteAt, hasRoom } = this.#writer
+    if (blockedSince !== undefined && now - blockedSince >= STALLED_MS) {
+      this.close(CLOSE.stalled)
+      return
+    }
+    if (hasRoom && now - lastWriteAt >= keepAliveMs) this.#writer.write(KEEP_ALIVE_FRAME)
+    if (now - this.#lastPingAt >= pingIntervalMs) this.#ping(now)
+  }
+
+  close({ code, reason }: Close): void {
+    if (this.#isClosed) return
+    this.#leave()
+    this.#webSocket.close(code, reason)
+    // The peer's own close frame is still to be read.
+    this.#webSocket.resume()
+  }
+
+  #join(document: Document): void {
+    if (this.#isClosed) {
+      document.unsubscribe(this)
+      return
+    }
+    const outlet = new Outlet({
+      document,
+      documents: this.#context.documents,
+      writer: this.#writer,
+      self: this,
+      echo: this.#terms.echo,
+      onError: (error) => this.#refuse(error),
+    })
+    this.#joined = { document, outlet }
+    this.#writer.together(() => {
+      if (this.#terms.access === 'write') this.#sendStep1(document)
+      outlet.showPresence()
+    })
+    this.#workOff()
+  }
+
+  #received(data: RawData, isBinary: boolean): void {
+    if (this.#isClosed) return
+    this.#heard()
+    if (!isBinary || !(data instanceof Uint8Array)) {
+      this.close(CLOSE.textFrame)
+      return
+    }
+    if (this.#isBusy || !this.#joined) this.#inbox.push(data)
+    else this.#handle(data, this.#joined)
+  }
+
+  /** Handles what has come in the meantime, in order, until something takes longer again. */
+  #workOff(): void {
+    this.#isBusy = false
+    while (this.#joined && !this.#isBusy && !this.#isClosed) {
+      const message = this.#inbox.shift()
+      if (!message) break
+      this.#handle(message, this.#joined)
+    }
+    this.#updateFlow()
+  }
+
+  #handle(bytes: Uint8Array, joined: Joined): void {
+    if (!this.#hasStep1 && bytes.length > this.#context.config.maxFirstMessageBytes) {
+      this.close(CLOSE.firstMessageTooLarge)
+      return
+    }
+    try {
+      this.#dispatch(decodeMessage(bytes), joined)
+    } catch (error) {
+      this.#refuse(error)
+    }
+  }
+
+  #dispatch(message: ClientMessage, { document, outlet }: Joined): void {
+    switch (message.type) {
+      case 'step1':
+        this.#hasStep1 = true
+        outlet.answer(message.stateVector)
+        break
+      case 'step2':
+      case 'update':
+        this.#receiveEdits(message, document)
+        break
+      case 'awareness':
+        document.presence.receive(this, message.entries)
+        break
+      case 'queryAwareness':
+        if (this.#writer.hasRoom) outlet.showPresence()
+        break
+      case 'unknown':
+        this.#context.log.debug({ type: message.number }, 'ignored a message of unknown type')
+        break
+      default:
+        message satisfies never
+    }
+  }
+
+  #receiveEdits({ type, update }: Edits, document: Document): void {
+    if (this.#terms.access === 'read') {
+      if (type === 'update') this.#deny()
+      return
+    }
+    if (update.length <= this.#context.config.chunkBytes) {
+      this.#settle(type, document.append(scanUpdate(update), this), document)
+      return
+    }
+    this.#isBusy = true
+    this.#updateFlow()
+    this.#appendLarge(update, document)
+      .then((receipt) => this.#settle(type, receipt, document))
+      .catch((error: unknown) => this.#refuse(error))
+      .finally(() => this.#workOff())
+  }
+
+  /** A large update is cut in a worker and taken piece by piece, so that it holds up nobody else. */
+  async #appendLarge(update: Uint8Array, document: Document): Promise<Receipt> {
+    const { workers, config } = this.#context
+    let complete = true
+    for (const piece of await workers.split({ update, maxBytes: config.chunkBytes })) {
+      complete = document.append(scanUpdate(piece), this).complete && complete
+      await nextTurn()
+    }
+    return { ticket: document.lastTicket, complete }
+  }
+
+  #settle(type: Edits['type'], { ticket, complete }: Receipt, document: Document): void {
+    if (type === 'step2') {
+      // What is still left out are edits that this client could not integrate either; who has the rest will send it.
+      this.#isStep1Outstanding = false
+      this.#acknowledgements?.step2(ticket)
+    } else {
+      this.#acknowledgements?.update(ticket, complete)
+      if (!complete && !this.#isStep1Outstanding) this.#sendStep1(document)
+    }
+    this.#acknowledge()
+    this.#updateFlow()
+  }
+
+  #sendStep1(document: Document): void {
+    this.#isStep1Outstanding = true
+    this.#writer.write(step1Frame(document.encodeStateVector()))
+  }
+
+  #acknowledge(): void {
+    const frame = this.#writer.hasRoom && this.#nextAcknowledgement()
+    if (frame) this.#writer.write(frame)
+  }
+
+  #nextAcknowledgement(): Buffer | undefined {
+    const count = this.#joined && this.#acknowledgements?.next(this.#joined.document.durableTicket)
+    return count === undefined ? undefined : acknowledgementFrame(count)
+  }
+
+  #deny(): void {
+    if (this.#wasDenied) return
+    this.#wasDenied = true
+    this.#writer.write(permissionDeniedFrame('this connection may read the document but not write to it'))
+  }
+
+  #drained(): void {
+    this.#joined?.outlet.resume()
+    this.#acknowledge()
+  }
+
+  #heard(): void {
+    this.#isPongDue = false
+  }
+
+  #ping(now: number): void {
+    if (this.#isPongDue && !this.#webSocket.isPaused) {
+      this.#webSocket.terminate()
+      return
+    }
+    this.#isPongDue = true
+    this.#lastPingAt = now
+    this.#webSocket.ping()
+  }
+
+  /** Reads on only while what was read can be worked on. */
+  #updateFlow(): void {
+    if (this.#isClosed) return
+    const mustWait = this.#isBusy || this.#joined?.document.isCongested === true
+    if (mustWait === this.#webSocket.isPaused) return
+    if (mustWait) this.#webSocket.pause()
+    else this.#webSocket.resume()
+  }
+
+  #refuse(error: unknown): void {
+    if (error instanceof CoeditError && isPeersFault(error)) {
+      this.#context.log.debug({ err: error, document: this.#terms.document }, 'closed a connection: malformed message')
+      this.close(protocolError(error.message))
+      return
+    }
+    this.#context.log.error({ err: error, document: this.#terms.document }, 'closed a connection: internal failure')
+    this.close(CLOSE.failed)
+  }
+
+  #leave(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#inbox.length = 0
+    if (this.#joined) {
+      this.#joined.document.presence.leave(this)
+      this.#joined.document.unsubscribe(this)
+    }
+  }
+}
+
+function isPeersFault({ code }: CoeditError): boolean {
+  return code === 'MESSAGE_MALFORMED' || code === 'UPDATE_MALFORMED'
+}
+
+type Edits = Extract<ClientMessage, { type: 'step2' | 'update' }>

@@ -1,0 +1,298 @@
+import type { Cancel, Clock } from '../clock.ts'
+import type { Config } from '../config.ts'
+import { CoeditError } from '../errors.ts'
+import { encodeNews, KnownState, type News, type ScannedUpdate, scanUpdate, takeNews } from '../protocol/update.ts'
+import type { Appended, AppendRequest, QuarantinedUpdate, StoredDocument } from '../storage/storage.ts'
+import type { CommitSource } from './committer.ts'
+import { DocumentLog } from './log.ts'
+import { Piece } from './piece.ts'
+import { Presence } from './presence.ts'
+import type { LoadedSnapshot } from './snapshot.ts'
+import { type EndReason, Flush, type Subscriber } from './subscriber.ts'
+
+/** Presence gathers for this long for each subscriber, up to the option `presenceIntervalMs`. */
+const PRESENCE_MS_PER_SUBSCRIBER = 1
+
+/** What a document needs of its surroundings. */
+export interface DocumentContext {
+  readonly config: Config
+  readonly clock: Clock
+  /** Asks for a commit of what is pending. */
+  requestCommit(source: CommitSource): void
+  /** Called when the log has grown or the last subscriber has gone. */
+  changed(document: Document): void
+}
+
+/** What became of an update: what was new in it is durable once `durableTicket` has reached `ticket`. */
+export interface Receipt {
+  readonly ticket: number
+  /** False when something was left out that builds on ids which nobody has sent yet. */
+  readonly complete: boolean
+}
+
+interface Pending {
+  readonly news: News
+  readonly from: Subscriber | null
+}
+
+interface Commit {
+  readonly ticket: number
+  readonly updates: readonly Uint8Array[]
+  readonly author: Subscriber | null
+}
+
+/**
+ * One open document: an ordered log, and everybody is a cursor on it. Edits come in by `append` alone, whoever writes;
+ * they are shown to the subscribers when they are durable.
+ */
+export class Document implements CommitSource {
+  readonly name: string
+  readonly log: DocumentLog
+  readonly presence: Presence
+  readonly #context: DocumentContext
+  readonly #subscribers = new Set<Subscriber>()
+  /** What the log and the commits on their way hold. */
+  readonly #known: KnownState
+  #incarnation: number
+  #quarantined: readonly QuarantinedUpdate[]
+  /** Quarantined updates that are in the log again, to be deleted with the next commit. */
+  #released: number[] = []
+  #pending: Pending[] = []
+  #pendingBytes = 0
+  #commit: Commit | undefined
+  #hasFailed = false
+  #lastTicket = 0
+  #durableTicket = 0
+  #gathering: Cancel | undefined
+  #presenceTimer: Cancel | undefined
+
+  constructor(name: string, stored: StoredDocument, context: DocumentContext) {
+    this.name = name
+    this.#context = context
+    this.log = new DocumentLog(stored, context.config.chunkBytes)
+    this.presence = new Presence(
+      { maxPresenceBytes: context.config.maxPresenceBytes, maxWeakClaims: context.config.maxPresenceIds },
+      () => this.#presenceChanged(),
+    )
+    this.#incarnation = stored.incarnation
+    this.#quarantined = stored.quarantined
+    this.#known = knownOf(this.log)
+    this.#takeQuarantined()
+  }
+
+  /** Changes when the numbers of the log were given anew; 0 for a document that was never written. */
+  get incarnation(): number {
+    return this.#incarnation
+  }
+
+  /** The last log position. */
+  get head(): number {
+    return this.log.head
+  }
+
+  /** The ticket of the newest edit. */
+  get lastTicket(): number {
+    return this.#lastTicket
+  }
+
+  /** Tickets up to this one stand for edits that are durable. */
+  get durableTicket(): number {
+    return this.#durableTicket
+  }
+
+  get subscribers(): number {
+    return this.#subscribers.size
+  }
+
+  /** The lowest position of those who follow; infinite where nobody does. */
+  get slowestPosition(): number {
+    let slowest = Number.POSITIVE_INFINITY
+    for (const { position } of this.#subscribers) slowest = Math.min(slowest, position ?? slowest)
+    return slowest
+  }
+
+  /** Whether nobody follows it and everything is durable, so that it may leave memory. */
+  get isIdle(): boolean {
+    return this.#subscribers.size === 0 && this.#pending.length === 0 && !this.#commit
+  }
+
+  /** Whether a commit was refused for good: this object no longer tells what is stored. */
+  get hasFailed(): boolean {
+    return this.#hasFailed
+  }
+
+  /** Whether so much waits to be durable that writers have to wait. */
+  get isCongested(): boolean {
+    return this.#pendingBytes > this.#context.config.maxPendingBytes
+  }
+
+  /** Next clock by client, of everything received. */
+  get clocks(): ReadonlyMap<number, number> {
+    return this.#known.clocks
+  }
+
+  encodeStateVector(): Uint8Array {
+    return this.#known.encodeStateVector()
+  }
+
+  subscribe(subscriber: Subscriber): void {
+    this.#subscribers.add(subscriber)
+  }
+
+  unsubscribe(subscriber: Subscriber): void {
+    if (this.#subscribers.delete(subscriber)) this.#context.changed(this)
+  }
+
+  /** Ends all subscribers. What is pending is still committed. */
+  end(reason: EndReason): void {
+    for (const subscriber of [...this.#subscribers]) subscriber.end(reason)
+  }
+
+  /** The single way in for edits: takes what is new and closed, and has it committed. */
+  append(update: ScannedUpdate, from: Subscriber | null): Receipt {
+    const { news, complete } = takeNews(update, this.#known)
+    if (news) {
+      this.#enqueue({ news, from })
+      this.#takeQuarantined()
+    }
+    // What brings nothing may repeat what another connection has sent a moment ago: it counts when that is durable.
+    return { ticket: this.#lastTicket, complete }
+  }
+
+  /** Has what still gathers committed now. */
+  flush(): void {
+    this.#gathering?.()
+    this.#gathering = undefined
+    if (this.#pending.length > 0) this.#context.requestCommit(this)
+  }
+
+  /** Goes on with a newer snapshot, which is stored already. */
+  replaceSnapshot(snapshot: LoadedSnapshot): void {
+    this.log.replaceSnapshot(snapshot, this.slowestPosition)
+    // Rewriting deletes what lies inside of deleted types, too.
+    this.#known.delete(snapshot.decodeState().deleted)
+  }
+
+  takePending(): readonly AppendRequest[] {
+    const groups = this.#groupPending()
+    const updates = groups.map((group) => encodeNews(group.map(({ news }) => news)))
+    const releases = this.#released
+    this.#commit = { ticket: this.#lastTicket, updates, author: soleAuthor(this.#pending) }
+    this.#pending = []
+    this.#released = []
+    return updates.map((update, index) => ({ document: this.name, update, releases: index === 0 ? releases : [] }))
+  }
+
+  committed(appended: readonly Appended[]): void {
+    const commit = this.#commit
+    if (!commit) return
+    const after = this.log.head
+    const pieces = commit.updates.map((update, index) => this.#enter(update, appended[index]))
+    this.#commit = undefined
+    this.#durableTicket = commit.ticket
+    this.#pendingBytes = sumBytes(this.#pending)
+    this.#deliver(new Flush(after, pieces, commit.author, this.presence.flush()))
+    this.#context.changed(this)
+  }
+
+  commitFailed(): void {
+    // `known` counts edits that will never be durable: only a fresh load tells the truth again.
+    this.#commit = undefined
+    this.#pending = []
+    this.#hasFailed = true
+    this.#context.changed(this)
+    this.end('failed')
+  }
+
+  #enter(update: Uint8Array, appended: Appended | undefined): Piece {
+    if (appended?.seq !== this.log.head + 1) {
+      throw new CoeditError(
+        'STORAGE_DAMAGED',
+        `the storage gave number ${appended?.seq} to an entry of '${this.name}', expected ${this.log.head + 1}`,
+      )
+    }
+    const piece = new Piece(update, appended.seq)
+    this.#incarnation = appended.incarnation
+    this.log.push(piece)
+    return piece
+  }
+
+  #enqueue(pending: Pending): void {
+    // The first edit after a commit opens the next ticket.
+    if (this.#pending.length === 0) this.#lastTicket++
+    this.#pending.push(pending)
+    this.#pendingBytes += pending.news.byteLength
+    if (this.#pending.length === 1) this.#gather()
+  }
+
+  /** With many subscribers, updates gather for a while: the same bytes then go out in fewer writes to each of them. */
+  #gather(): void {
+    const { maxGatherMs, gatherMsPerSubscriber } = this.#context.config
+    const delay = Math.min(maxGatherMs, this.#subscribers.size * gatherMsPerSubscriber)
+    if (delay < 1) {
+      this.#context.requestCommit(this)
+      return
+    }
+    this.#gathering ??= this.#context.clock.after(delay, () => {
+      this.#gathering = undefined
+      this.#context.requestCommit(this)
+    })
+  }
+
+  /** Groups of at most `chunkBytes`, so that each entry is a frame that a slow link can carry. */
+  #groupPending(): Pending[][] {
+    const groups: Pending[][] = []
+    let bytes = Number.POSITIVE_INFINITY
+    for (const pending of this.#pending) {
+      bytes += pending.news.byteLength
+      const group = groups.at(-1)
+      if (group && bytes <= this.#context.config.chunkBytes) {
+        group.push(pending)
+      } else {
+        groups.push([pending])
+        bytes = pending.news.byteLength
+      }
+    }
+    return groups
+  }
+
+  #deliver(flush: Flush): void {
+    for (const subscriber of this.#subscribers) subscriber.deliver(flush)
+  }
+
+  #presenceChanged(): void {
+    const { presenceIntervalMs } = this.#context.config
+    const delay = Math.min(presenceIntervalMs, this.#subscribers.size * PRESENCE_MS_PER_SUBSCRIBER)
+    this.#presenceTimer ??= this.#context.clock.after(delay, () => {
+      this.#presenceTimer = undefined
+      const step = this.presence.flush()
+      if (step) this.#deliver(new Flush(this.head, [], null, step))
+    })
+  }
+
+  /** After damage: takes in again what was cut off, as far as what it builds on is there. */
+  #takeQuarantined(): void {
+    if (this.#quarantined.length === 0) return
+    this.#quarantined = this.#quarantined.filter(({ id, update }) => {
+      const { news, complete } = takeNews(scanUpdate(update), this.#known)
+      if (news) this.#enqueue({ news, from: null })
+      if (complete) this.#released.push(id)
+      return !complete
+    })
+  }
+}
+
+function knownOf(log: DocumentLog): KnownState {
+  const known = log.snapshot?.decodeState() ?? new KnownState()
+  for (const piece of log.entriesAfter(log.snapshotSeq)) known.absorb(scanUpdate(piece.update))
+  return known
+}
+
+function soleAuthor(pending: readonly Pending[]): Subscriber | null {
+  const author = pending[0]?.from ?? null
+  return pending.every(({ from }) => from === author) ? author : null
+}
+
+function sumBytes(pending: readonly Pending[]): number {
+  return pending.reduce((sum, { news }) => sum + news.byteLength, 0)
+}

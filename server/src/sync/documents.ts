@@ -1,0 +1,142 @@
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config.ts'
+import { CoeditError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { WorkerPool } from '../workers/pool.ts'
+import { Committer } from './committer.ts'
+import { Compactor } from './compactor.ts'
+import { Document, type DocumentContext } from './document.ts'
+import { type Reading, type ReadingContext, readDifference, readSince } from './reading.ts'
+import { LoadedSnapshot } from './snapshot.ts'
+import { SnapshotCache } from './snapshot-cache.ts'
+import type { Subscriber } from './subscriber.ts'
+
+export interface DocumentsContext {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Log
+  readonly storage: Storage
+  readonly workers: WorkerPool
+}
+
+/** The open documents. Each is loaded once however many ask for it, and leaves memory when nobody needs it. */
+export class Documents {
+  readonly #context: DocumentsContext
+  readonly #committer: Committer
+  readonly #compactor: Compactor
+  readonly #snapshots: SnapshotCache
+  readonly #open = new Map<string, Document>()
+  readonly #opening = new Map<string, Promise<Document>>()
+  readonly #reloading = new Map<Document, Promise<LoadedSnapshot | null>>()
+  readonly #documentContext: DocumentContext
+  readonly #readingContext: ReadingContext
+  #isClosing = false
+
+  constructor(context: DocumentsContext) {
+    const { config, clock, log, storage, workers } = context
+    const loadSnapshot = (document: Document) => this.#loadSnapshot(document)
+    this.#context = context
+    this.#committer = new Committer(storage, clock, log)
+    this.#snapshots = new SnapshotCache(config.snapshotCacheBytes)
+    this.#compactor = new Compactor({ config, log, storage, workers, snapshots: this.#snapshots, loadSnapshot })
+    this.#documentContext = {
+      config,
+      clock,
+      requestCommit: (source) => this.#committer.request(source),
+      changed: (document) => this.#changed(document),
+    }
+    this.#readingContext = {
+      loadSnapshot,
+      diff: (chunks, stateVector) => workers.diff({ chunks, stateVector }),
+    }
+  }
+
+  /** How many documents are in memory. */
+  get size(): number {
+    return this.#open.size
+  }
+
+  /**
+   * Resolves with the document once it is loaded and the subscriber follows it. Subscribing in the same step is what
+   * keeps the document from leaving memory between the two.
+   */
+  join(name: string, subscriber: Subscriber): Promise<Document> {
+    if (this.#isClosing) return Promise.reject(new CoeditError('SERVER_CLOSED', 'the server is closing'))
+    const open = this.#open.get(name)
+    if (open) {
+      open.subscribe(subscriber)
+      return Promise.resolve(open)
+    }
+    return this.#load(name).then((document) => {
+      document.subscribe(subscriber)
+      return document
+    })
+  }
+
+  /** What a cursor at `position` has missed. */
+  readSince(document: Document, position: number): Promise<Reading> {
+    return readSince(document, position, this.#readingContext)
+  }
+
+  /** What a client with this state vector lacks. Rejects with MESSAGE_MALFORMED. */
+  readDifference(document: Document, stateVector: Uint8Array, position: number | undefined): Promise<Reading> {
+    return readDifference(document, stateVector, position, this.#readingContext)
+  }
+
+  /** Ends all subscribers and resolves when everything received is durable. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    await Promise.allSettled(this.#opening.values())
+    for (const document of this.#open.values()) {
+      document.end('restart')
+      document.flush()
+    }
+    await this.#committer.settle()
+    await this.#compactor.settle()
+  }
+
+  #load(name: string): Promise<Document> {
+    const opening = this.#opening.get(name) ?? this.#read(name).finally(() => this.#opening.delete(name))
+    this.#opening.set(name, opening)
+    return opening
+  }
+
+  async #read(name: string): Promise<Document> {
+    const document = new Document(name, await this.#context.storage.load(name), this.#documentContext)
+    this.#open.set(name, document)
+    this.#snapshots.touch(document.log)
+    return document
+  }
+
+  async #loadSnapshot(document: Document): Promise<LoadedSnapshot | null> {
+    const { log } = document
+    if (log.snapshotSeq === 0 || log.snapshot) {
+      this.#snapshots.touch(log)
+      return log.snapshot
+    }
+    const reloading =
+      this.#reloading.get(document) ?? this.#reload(document).finally(() => this.#reloading.delete(document))
+    this.#reloading.set(document, reloading)
+    return reloading
+  }
+
+  async #reload(document: Document): Promise<LoadedSnapshot | null> {
+    const { snapshot } = await this.#context.storage.load(document.name)
+    const loaded = snapshot && new LoadedSnapshot(snapshot, this.#context.config.chunkBytes)
+    if (loaded) document.log.restore(loaded)
+    this.#snapshots.touch(document.log)
+    return loaded
+  }
+
+  #changed(document: Document): void {
+    if (this.#open.get(document.name) !== document) return
+    const isLeaving = document.isIdle && !this.#compactor.isRunning(document)
+    if (!this.#isClosing && !document.hasFailed && this.#compactor.isDue(document, isLeaving)) {
+      void this.#compactor.run(document).then(() => this.#changed(document))
+    } else if (isLeaving || document.hasFailed) {
+      this.#open.delete(document.name)
+      this.#snapshots.forget(document.log)
+    }
+  }
+}

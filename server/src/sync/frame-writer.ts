@@ -1,0 +1,65 @@
+import type { Duplex } from 'node:stream'
+import type { Clock } from '../clock.ts'
+
+/** The writing half of a socket: whole frames, as far as there is room. */
+export class FrameWriter {
+  readonly #socket: Duplex
+  readonly #maxBufferedBytes: number
+  readonly #clock: Clock
+  #lastWriteAt: number
+  #blockedSince: number | undefined
+
+  /**
+   * @param maxBufferedBytes unsent bytes past which there is no room
+   * @param onDrain called when there is room again
+   */
+  constructor(socket: Duplex, maxBufferedBytes: number, clock: Clock, onDrain: () => void) {
+    this.#socket = socket
+    this.#maxBufferedBytes = maxBufferedBytes
+    this.#clock = clock
+    this.#lastWriteAt = clock.now()
+    socket.on('drain', () => {
+      this.#blockedSince = undefined
+      onDrain()
+    })
+  }
+
+  /** Whether the peer takes what it is sent. */
+  get hasRoom(): boolean {
+    return this.#blockedSince === undefined
+  }
+
+  /** Since when there has been no room, in milliseconds of the clock. */
+  get blockedSince(): number | undefined {
+    return this.#blockedSince
+  }
+
+  get lastWriteAt(): number {
+    return this.#lastWriteAt
+  }
+
+  write(frame: Buffer): void {
+    if (!this.#socket.writable) return
+    this.#socket.write(frame)
+    this.#lastWriteAt = this.#clock.now()
+    if (this.#socket.writableLength > this.#maxBufferedBytes) this.#blockedSince ??= this.#lastWriteAt
+  }
+
+  writeAll(frames: readonly Buffer[]): void {
+    if (frames.length > 1)
+      this.together(() => {
+        for (const frame of frames) this.write(frame)
+      })
+    else if (frames[0]) this.write(frames[0])
+  }
+
+  /** Has all frames that `action` writes leave in one system call. */
+  together(action: () => void): void {
+    this.#socket.cork()
+    try {
+      action()
+    } finally {
+      this.#socket.uncork()
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import { mergeEntries } from '../protocol/update.ts'
+import type { StoredDocument } from '../storage/storage.ts'
+import { Piece } from './piece.ts'
+import { LoadedSnapshot } from './snapshot.ts'
+
+/**
+ * The committed content of one document in memory: the snapshot (evictable) and the entries after it. Every prefix is a
+ * complete document, so merging entries is copying.
+ */
+export class DocumentLog {
+  readonly #pieceBytes: number
+  #snapshot: LoadedSnapshot | null
+  #snapshotSeq: number
+  #snapshotBytes: number
+  /** Oldest first, up to `head`; they begin at the snapshot or before it. */
+  #entries: Piece[]
+  #head: number
+  #tailBytes: number
+  #merged: { after: number; head: number; pieces: readonly Piece[] } | undefined
+
+  /** @param pieceBytes how much is merged into one frame, at most */
+  constructor(stored: StoredDocument, pieceBytes: number) {
+    this.#pieceBytes = pieceBytes
+    this.#snapshot = stored.snapshot && new LoadedSnapshot(stored.snapshot, pieceBytes)
+    this.#snapshotSeq = this.#snapshot?.seq ?? 0
+    this.#snapshotBytes = this.#snapshot?.byteLength ?? 0
+    this.#entries = stored.tail.map((entry) => new Piece(entry.update, entry.seq))
+    this.#head = stored.head
+    this.#tailBytes = sumBytes(this.#entries)
+  }
+
+  /** The last sequence number. */
+  get head(): number {
+    return this.#head
+  }
+
+  /** Null where there is none, and where it was evicted (`snapshotSeq` is above 0 then). */
+  get snapshot(): LoadedSnapshot | null {
+    return this.#snapshot
+  }
+
+  /** 0 where there is no snapshot. */
+  get snapshotSeq(): number {
+    return this.#snapshotSeq
+  }
+
+  get snapshotBytes(): number {
+    return this.#snapshotBytes
+  }
+
+  /** Bytes of the entries after the snapshot. */
+  get tailBytes(): number {
+    return this.#tailBytes
+  }
+
+  get tailEntries(): number {
+    return this.#head - this.#snapshotSeq
+  }
+
+  push(piece: Piece): void {
+    this.#entries.push(piece)
+    this.#head++
+    this.#tailBytes += piece.byteLength
+  }
+
+  /** Whether the entries after `position` are all in memory. */
+  reaches(position: number): boolean {
+    return position >= this.#head - this.#entries.length
+  }
+
+  /** The entries after `position`, one piece each. Only where the log `reaches` back to it. */
+  entriesAfter(position: number): readonly Piece[] {
+    return this.#entries.slice(this.#entries.length - (this.#head - position))
+  }
+
+  /** The entries after `position`, merged into few pieces. Only where the log `reaches` back to it. */
+  after(position: number): readonly Piece[] {
+    if (this.#merged?.after !== position || this.#merged.head !== this.#head) {
+      const pieces = mergeIntoPieces(this.entriesAfter(position), this.#pieceBytes)
+      this.#merged = { after: position, head: this.#head, pieces }
+    }
+    return this.#merged.pieces
+  }
+
+  /**
+   * Goes on with a newer snapshot. Entries that it covers stay for the cursors that still stand before it, as far back
+   * as the previous snapshot.
+   * @param slowest the lowest position that a cursor holds
+   */
+  replaceSnapshot(snapshot: LoadedSnapshot, slowest: number): void {
+    const floor = Math.min(snapshot.seq, Math.max(slowest, this.#snapshotSeq))
+    if (this.reaches(floor)) this.#entries = [...this.entriesAfter(floor)]
+    this.#snapshot = snapshot
+    this.#snapshotSeq = snapshot.seq
+    this.#snapshotBytes = snapshot.byteLength
+    this.#tailBytes = sumBytes(this.entriesAfter(snapshot.seq))
+    this.#merged = undefined
+  }
+
+  /** Puts back what `evict` dropped. */
+  restore(snapshot: LoadedSnapshot): void {
+    if (snapshot.seq === this.#snapshotSeq) this.#snapshot = snapshot
+  }
+
+  evict(): void {
+    this.#snapshot = null
+  }
+}
+
+function mergeIntoPieces(entries: readonly Piece[], pieceBytes: number): readonly Piece[] {
+  const pieces: Piece[] = []
+  let group: Piece[] = []
+  let bytes = 0
+  const close = () => {
+    const [first] = group
+    if (first) pieces.push(group.length === 1 ? first : merged(group))
+    group = []
+    bytes = 0
+  }
+  for (const entry of entries) {
+    if (bytes + entry.byteLength > pieceBytes) close()
+    group.push(entry)
+    bytes += entry.byteLength
+  }
+  close()
+  return pieces
+}
+
+function merged(group: readonly Piece[]): Piece {
+  return new Piece(mergeEntries(group.map((piece) => piece.update)), group.at(-1)?.position)
+}
+
+function sumBytes(pieces: readonly Piece[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.byteLength, 0)
+}

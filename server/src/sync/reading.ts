@@ -1,0 +1,61 @@
+import { coversState, decodeStateVector, diffUpdate } from '../protocol/update.ts'
+import type { Document } from './document.ts'
+import { Piece } from './piece.ts'
+import type { LoadedSnapshot } from './snapshot.ts'
+
+/** Pieces to send, in order, and where a cursor stands that has taken them all. */
+export interface Reading {
+  readonly pieces: readonly Piece[]
+  readonly position: number
+}
+
+export interface ReadingContext {
+  /** The snapshot of the document, read back where it was evicted; null where there is none. */
+  loadSnapshot(document: Document): Promise<LoadedSnapshot | null>
+  /** What a client with this state vector lacks of the updates, worked out off the event loop. */
+  diff(updates: readonly Uint8Array[], stateVector: Uint8Array): Promise<readonly Uint8Array[]>
+}
+
+/** A diff of at most this much is done in place: handing it to a worker would cost more. */
+const INLINE_DIFF_BYTES = 256 * 1024
+
+/** What a cursor at `position` has missed: the entries since, or the whole document where they are gone. */
+export async function readSince(document: Document, position: number, context: ReadingContext): Promise<Reading> {
+  const { log } = document
+  if (log.reaches(position)) return { pieces: log.after(position), position: log.head }
+  const snapshot = await context.loadSnapshot(document)
+  return withTail(document, snapshot, snapshot?.chunks ?? [])
+}
+
+/**
+ * What a client lacks that has the structs up to its state vector, and possibly none of the deletes.
+ * @param position where the client's cursor stands; undefined before its first Step1
+ * @throws CoeditError MESSAGE_MALFORMED
+ */
+export async function readDifference(
+  document: Document,
+  stateVector: Uint8Array,
+  position: number | undefined,
+  context: ReadingContext,
+): Promise<Reading> {
+  const clocks = decodeStateVector(stateVector)
+  if (position === document.head && coversState(clocks, document.clocks)) return { pieces: [], position }
+
+  const snapshot = await context.loadSnapshot(document)
+  if (!snapshot || clocks.size === 0) return withTail(document, snapshot, snapshot?.chunks ?? [])
+  if (coversState(clocks, snapshot.clocks)) return withTail(document, snapshot, snapshot.deletes)
+
+  // Taken before the wait: a compaction meanwhile may drop the entries that follow this snapshot.
+  const tail = withTail(document, snapshot, [])
+  const updates = snapshot.chunks.map((chunk) => chunk.update)
+  const lacking =
+    snapshot.byteLength <= INLINE_DIFF_BYTES
+      ? updates.map((update) => diffUpdate(update, clocks)).filter((update) => update !== null)
+      : await context.diff(updates, stateVector)
+  const pieces = lacking.map((update) => new Piece(update, undefined))
+  return { pieces: [...pieces, ...tail.pieces], position: tail.position }
+}
+
+function withTail({ log }: Document, snapshot: LoadedSnapshot | null, pieces: readonly Piece[]): Reading {
+  return { pieces: [...pieces, ...log.after(snapshot?.seq ?? 0)], position: log.head }
+}
