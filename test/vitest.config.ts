@@ -17,7 +17,7 @@ export default defineConfig({
     maxWorkers: 2,
     execArgv: [`--conditions=${SOURCE}`],
     // A backstop for what hangs, far above what any test takes; with more runs a test may take longer.
-    testTimeout: runs(60_000),
-    hookTimeout: runs(60_000),
+    testTimeout: Math.max(60_000, runs(60_000)),
+    hookTimeout: 60_000,
   },
 })
