@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { type Clock, systemClock } from '../clock.ts'
 import { CoeditError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { Serial } from '../serial.ts'
 import { Compactor } from './level/compaction.ts'
 import { closedError, Database, type Operation } from './level/database.ts'
 import { prepareFormat } from './level/format.ts'
@@ -11,7 +12,6 @@ import { type Position, readAll, readId, readLayout, readLog, readPosition, sear
 import { putEntry, putMetadata, putName, removeKey, removeQuarantined, repair } from './level/operations.ts'
 import { Recent } from './level/recent.ts'
 import { Reclaimer } from './level/reclaimer.ts'
-import { Serial } from './level/serial.ts'
 import { describe, emptyMetadata, NOTHING, toStored } from './level/stored.ts'
 import type {
   Appended,

@@ -1,4 +1,5 @@
 import { CoeditError } from '../../errors.ts'
+import type { Serial } from '../../serial.ts'
 import type { Snapshot } from '../storage.ts'
 import { type Database, type Operation, type RawLevel, readRange } from './database.ts'
 import { chunkKey, entryKey, entryRange } from './keys.ts'
@@ -7,7 +8,6 @@ import { type Position, type Removable, readLeftovers, readMetadata } from './lo
 import { putChunk, putMetadata, removeKey } from './operations.ts'
 import type { Reclaimer } from './reclaimer.ts'
 import type { Metadata } from './records.ts'
-import type { Serial } from './serial.ts'
 
 /** A document as a compaction found it. */
 interface Current extends Position {

@@ -1,0 +1,46 @@
+import type { ErrorCode } from '../errors.ts'
+import type { PackedUpdates } from './packing.ts'
+
+/** What is sent to a worker thread. */
+export type Job = CompactJob | SplitJob | DiffJob
+
+export interface CompactJob {
+  readonly kind: 'compact'
+  /** All of a document, in order. */
+  readonly updates: PackedUpdates
+  readonly maxChunkBytes: number
+  /** Whether to free deleted content, which takes a Y.Doc. */
+  readonly collectsGarbage: boolean
+}
+
+export interface SplitJob {
+  readonly kind: 'split'
+  readonly updates: PackedUpdates
+  readonly maxBytes: number
+}
+
+export interface DiffJob {
+  readonly kind: 'diff'
+  readonly updates: PackedUpdates
+  /** What the reader has, in Yjs' encoding. */
+  readonly stateVector: Uint8Array
+  readonly maxBytes: number
+}
+
+/** What comes back. Errors are values: one that is thrown loses its class and code on its way between threads. */
+export type Outcome =
+  | { readonly ok: true; readonly value: Result }
+  | { readonly ok: false; readonly code: ErrorCode | undefined; readonly message: string }
+
+export interface Result {
+  readonly updates: PackedUpdates
+  /** Of a compaction: what its updates contain. */
+  readonly contains?: Contents
+}
+
+export interface Contents {
+  /** In Yjs' encoding. */
+  readonly stateVector: Uint8Array
+  /** In Yjs' encoding (v1). */
+  readonly deleteSet: Uint8Array
+}

@@ -1,0 +1,43 @@
+import { move, transferableSymbol, valueSymbol } from 'piscina'
+import { CoeditError } from '../errors.ts'
+import { decodeStateVector, diffUpdate, mergeEntries, splitUpdate } from '../protocol/update.ts'
+import { compactCollecting, compactCopying } from './compaction.ts'
+import type { CompactJob, DiffJob, Job, Outcome, Result } from './jobs.ts'
+import { packUpdates, unpackUpdates } from './packing.ts'
+
+/** The entry of a worker thread: runs one job. What is thrown is sent as a value, see Outcome. */
+export default function run(job: Job): unknown {
+  try {
+    const value = perform(job)
+    const transfer = [value.updates.bytes.buffer]
+    return move({ [transferableSymbol]: transfer, [valueSymbol]: { ok: true, value } satisfies Outcome })
+  } catch (error) {
+    const code = error instanceof CoeditError ? error.code : undefined
+    const message = error instanceof Error ? error.message : String(error)
+    return { ok: false, code, message } satisfies Outcome
+  }
+}
+
+function perform(job: Job): Result {
+  switch (job.kind) {
+    case 'compact':
+      return compact(job)
+    case 'split':
+      return { updates: packUpdates(unpackUpdates(job.updates).flatMap((update) => splitUpdate(update, job.maxBytes))) }
+    case 'diff':
+      return { updates: packUpdates(diff(job)) }
+  }
+}
+
+function compact({ updates, maxChunkBytes, collectsGarbage }: CompactJob): Result {
+  const compactUpdates = collectsGarbage ? compactCollecting : compactCopying
+  const { chunks, stateVector, deleteSet } = compactUpdates(unpackUpdates(updates), maxChunkBytes)
+  return { updates: packUpdates(chunks), contains: { stateVector, deleteSet } }
+}
+
+function diff({ updates, stateVector, maxBytes }: DiffJob): Uint8Array[] {
+  const clocks = decodeStateVector(stateVector)
+  const missing = unpackUpdates(updates).map((update) => diffUpdate(update, clocks))
+  const parts = missing.filter((update) => update !== null)
+  return parts.length === 0 ? [] : splitUpdate(mergeEntries(parts), maxBytes)
+}
