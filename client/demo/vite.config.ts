@@ -1,0 +1,16 @@
+import { defineConfig } from 'vite'
+
+export default defineConfig({
+  root: import.meta.dirname,
+  // Relative, because the page is served below any base path; the server puts a <base> into index.html.
+  base: './',
+  resolve: { conditions: ['@coedit/source', 'module', 'browser', 'development|production'] },
+  build: {
+    target: 'es2022',
+    outDir: '../../server/dist/public',
+    emptyOutDir: true,
+    // A data: URI is an inline resource, which the page's content security policy is to refuse.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+})

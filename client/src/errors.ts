@@ -1,0 +1,12 @@
+/** Every error that the client raises on purpose. `code` is stable and listed in the README. */
+export class ClientError extends Error {
+  override readonly name = 'ClientError'
+  readonly code: ClientErrorCode
+
+  constructor(code: ClientErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+export type ClientErrorCode = 'URL_INVALID' | 'DOCUMENT_INVALID' | 'WEBSOCKET_MISSING' | 'DENIED' | 'DESTROYED'

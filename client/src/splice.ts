@@ -1,0 +1,82 @@
+/** A replacement of one stretch of a text; positions and lengths are in UTF-16 code units. */
+export interface Splice {
+  readonly index: number
+  readonly remove: number
+  readonly insert: string
+}
+
+/** What is known about where an edit took place. */
+export interface EditHints {
+  /** The selection before the edit. */
+  readonly selection?: { readonly start: number; readonly end: number } | undefined
+  /** The caret after the edit: the end of what was inserted, or the place of what was deleted. */
+  readonly caret: number
+}
+
+/**
+ * The smallest splice that turns `before` into `after`, or null when they are equal. Where several are possible, as in
+ * a run of one letter, the hints choose. It neither cuts a surrogate pair nor joins halves into one: Yjs replaces
+ * halves by U+FFFD.
+ */
+export function findSplice(before: string, after: string, hints: EditHints): Splice | null {
+  if (before === after) return null
+  const shorter = Math.min(before.length, after.length)
+  const prefix = commonPrefix(before, after, shorter)
+  const suffix = commonSuffix(before, after, shorter)
+  const overlap = Math.max(0, prefix + suffix - shorter)
+  const removed = before.length - prefix - suffix + overlap
+  const inserted = after.length - prefix - suffix + overlap
+  const index = clamp(likelyIndex(removed, inserted, hints), prefix - overlap, prefix)
+  return widenToPairs(before, after, index, removed, inserted)
+}
+
+export function applySplice(text: string, { index, remove, insert }: Splice): string {
+  return text.slice(0, index) + insert + text.slice(index + remove)
+}
+
+function likelyIndex(removed: number, inserted: number, { selection, caret }: EditHints): number {
+  const removedSelection = inserted === 0 && selection !== undefined && selection.end - selection.start === removed
+  // A drag deletes the selection while the caret is already elsewhere.
+  if (removedSelection) return selection.start
+  return caret - inserted
+}
+
+function widenToPairs(before: string, after: string, index: number, removed: number, inserted: number): Splice {
+  const startsInPair = cutsPair(before, index) || cutsPair(after, index)
+  const endsInPair = cutsPair(before, index + removed) || cutsPair(after, index + inserted)
+  const start = startsInPair ? index - 1 : index
+  const tail = endsInPair ? 1 : 0
+  return {
+    index: start,
+    remove: index + removed + tail - start,
+    insert: after.slice(start, index + inserted + tail),
+  }
+}
+
+function cutsPair(text: string, index: number): boolean {
+  return isHighSurrogate(text.charCodeAt(index - 1)) && isLowSurrogate(text.charCodeAt(index))
+}
+
+function isHighSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdbff
+}
+
+function isLowSurrogate(unit: number): boolean {
+  return unit >= 0xdc00 && unit <= 0xdfff
+}
+
+function commonPrefix(a: string, b: string, limit: number): number {
+  let length = 0
+  while (length < limit && a.charCodeAt(length) === b.charCodeAt(length)) length++
+  return length
+}
+
+function commonSuffix(a: string, b: string, limit: number): number {
+  let length = 0
+  while (length < limit && a.charCodeAt(a.length - 1 - length) === b.charCodeAt(b.length - 1 - length)) length++
+  return length
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(Math.max(value, low), high)
+}

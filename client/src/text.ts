@@ -1,0 +1,19 @@
+import type * as Y from 'yjs'
+
+/** Stands for what is not text in a Y.Text (an image of a rich-text editor, say), so that offsets stay right. */
+const EMBED = '\uFFFC'
+
+/** The content of a Y.Text with one character for each embed: as long as the Y.Text says it is. */
+export function readText(text: Y.Text): string {
+  const plain = text.toString()
+  if (plain.length === text.length) return plain
+  return text
+    .toDelta()
+    .map((step: { insert: unknown }) => (typeof step.insert === 'string' ? step.insert : EMBED))
+    .join('')
+}
+
+/** What a textarea shows of a text: its API value has `\n` for every line end (HTML Standard, "the textarea element"). */
+export function shownText(shared: string): string {
+  return shared.includes('\r') ? shared.replace(/\r\n?/g, '\n') : shared
+}

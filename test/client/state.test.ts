@@ -1,0 +1,53 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { type ConnectionState, INITIAL_STATE, StateStore } from '../../client/src/state.ts'
+
+const ONLINE: ConnectionState = { ...INITIAL_STATE, connection: 'online' }
+
+test('listeners hear each change once, and nothing where nothing changed', () => {
+  const store = new StateStore()
+  const heard: ConnectionState[] = []
+  store.subscribe((state) => heard.push(state))
+  store.set({ ...INITIAL_STATE })
+  store.set(ONLINE)
+  store.set({ ...ONLINE })
+  expect(heard).toEqual([ONLINE])
+  expect(store.current).toBe(ONLINE)
+})
+
+test('one function subscribed twice is called twice and ends each by itself', () => {
+  const store = new StateStore()
+  let calls = 0
+  const listener = () => {
+    calls += 1
+  }
+  const end = store.subscribe(listener)
+  store.subscribe(listener)
+  store.set(ONLINE)
+  end()
+  store.set(INITIAL_STATE)
+  expect(calls).toBe(3)
+})
+
+test('a listener that throws keeps no other from its call, and its error is reported as uncaught', async () => {
+  const uncaught = nextUncaughtException()
+  const store = new StateStore()
+  const heard: ConnectionState[] = []
+  store.subscribe(() => {
+    throw new Error('of the listener')
+  })
+  store.subscribe((state) => heard.push(state))
+  store.set(ONLINE)
+  expect(heard).toEqual([ONLINE])
+  expect(await uncaught).toMatchObject({ message: 'of the listener' })
+})
+
+/** Takes the place of the test runner's own handlers, which would fail the run. */
+function nextUncaughtException(): Promise<unknown> {
+  const handlers = process.listeners('uncaughtException')
+  process.removeAllListeners('uncaughtException')
+  onTestFinished(() => {
+    process.removeAllListeners('uncaughtException')
+    for (const handler of handlers) process.on('uncaughtException', handler)
+  })
+  return new Promise((resolve) => process.once('uncaughtException', resolve))
+}
