@@ -7,6 +7,7 @@ import type { News } from './take.ts'
 
 /** One canonical update of several takes, in the order in which they were taken. */
 export function encodeNews(news: readonly News[]): Uint8Array {
+  if (news.length === 1) return writeUpdate(news[0].runs, encodeDeleteSet(news[0].deletes))
   return compose(
     news.flatMap(({ runs }) => runs),
     news.map(({ deletes }) => deletes),
@@ -48,7 +49,7 @@ export function deletesOf(update: Uint8Array): Uint8Array | null {
 }
 
 function compose(runs: readonly StructRun[], deletes: readonly IdRanges[]): Uint8Array {
-  return writeUpdate(runs, encodeDeleteSet(deletes.length === 1 ? deletes[0] : unionOf(deletes)))
+  return writeUpdate(runs, encodeDeleteSet(unionOf(deletes)))
 }
 
 /** The structs of the section from `clock` on. */

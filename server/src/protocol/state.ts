@@ -1,4 +1,4 @@
-import { encodeDeleteSet, type IdRanges, IdSet, readDeleteSet } from './ranges.ts'
+import { encodeDeleteSet, type IdRanges, IdSet, NO_RANGES, readDeleteSet } from './ranges.ts'
 import { ByteReader, MAX_CLIENTS } from './reader.ts'
 import type { ScannedUpdate } from './scan.ts'
 import { MAX_CLOCK } from './structs.ts'
@@ -50,6 +50,7 @@ export class KnownState {
 
   /** Notes deletions and returns those that are new. */
   delete(deletes: IdRanges): IdRanges {
+    if (deletes.size === 0) return NO_RANGES
     const added = new Map<number, number[]>()
     for (const [client, ranges] of deletes) {
       const news = this.#deleted.add(client, ranges)

@@ -1,3 +1,6 @@
+/** Below this, a loop is faster than the call that copies. */
+const FEW_BYTES = 48
+
 /** Writes lib0's encoding into a buffer that grows. */
 export class ByteWriter {
   #bytes: Uint8Array
@@ -8,10 +11,6 @@ export class ByteWriter {
     this.#bytes = new Uint8Array(capacity)
   }
 
-  get length(): number {
-    return this.#length
-  }
-
   byte(value: number): void {
     this.#reserve(1)
     this.#bytes[this.#length++] = value
@@ -19,7 +18,7 @@ export class ByteWriter {
 
   /** @param value an integer from 0 to 2^53 - 1 */
   varUint(value: number): void {
-    this.#reserve(8)
+    this.#reserve(varUintBytes(value))
     let rest = value
     while (rest >= 0x80) {
       this.#bytes[this.#length++] = 0x80 | (rest % 0x80)
@@ -31,7 +30,8 @@ export class ByteWriter {
   /** Copies the bytes of `source` from `start` to `end`. */
   copy(source: Uint8Array, start = 0, end = source.length): void {
     this.#reserve(end - start)
-    this.#bytes.set(source.subarray(start, end), this.#length)
+    if (end - start > FEW_BYTES) this.#bytes.set(source.subarray(start, end), this.#length)
+    else for (let i = start; i < end; i++) this.#bytes[this.#length + i - start] = source[i]
     this.#length += end - start
   }
 
@@ -46,4 +46,11 @@ export class ByteWriter {
     grown.set(this.#bytes)
     this.#bytes = grown
   }
+}
+
+/** Bytes that an integer from 0 to 2^53 - 1 takes. */
+export function varUintBytes(value: number): number {
+  let bytes = 1
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes++
+  return bytes
 }
