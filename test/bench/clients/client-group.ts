@@ -1,0 +1,107 @@
+import { WebSocket } from 'ws'
+import type { RunningServer } from '../servers/server.ts'
+import { within } from '../within.ts'
+
+const CONNECT_LIMIT_MS = 300_000
+const MAX_FRAME_BYTES = 256 * 1024 * 1024
+
+/** What a client does with what arrives; `at` is the time of arrival as `performance.now()` has it. */
+export interface Handlers {
+  /** A Step2 or an Update, of which the former may be empty. */
+  content?(update: Uint8Array, at: number): void
+  awareness?(update: Uint8Array, at: number): void
+  /** The Step2 has arrived; it was given to `content` before. */
+  synced?(at: number): void
+}
+
+export interface Client {
+  /** Sends a frame made by `update` or `awareness` of the dialect. */
+  send(frame: Uint8Array): void
+}
+
+/** The clients of one load. They hold no documents and answer nothing but the server's Step1. */
+export class ClientGroup {
+  readonly #server: RunningServer
+  readonly #sockets: WebSocket[] = []
+  readonly #lost: Promise<never>
+  #reportLoss: (reason: Error) => void = () => undefined
+  #closing = false
+
+  constructor(server: RunningServer) {
+    this.#server = server
+    this.#lost = new Promise((_, reject) => {
+      this.#reportLoss = reject
+    })
+    this.#lost.catch(() => undefined)
+  }
+
+  /** Resolves once the server has answered the client's Step1. */
+  async connect(document: string, handlers: Handlers = {}): Promise<Client> {
+    const { dialect, url } = this.#server
+    const socket = new WebSocket(dialect.address(url, document), {
+      perMessageDeflate: false,
+      maxPayload: MAX_FRAME_BYTES,
+    })
+    this.#sockets.push(socket)
+    socket.on('open', () => {
+      for (const frame of dialect.opening(document)) socket.send(frame)
+    })
+    socket.on('error', (error) => this.#lose(document, error.message))
+    socket.on('close', (code, reason) => this.#lose(document, `closed with ${code} ${reason}`))
+    const synced = new Promise<void>((resolve) => {
+      socket.on('message', (frame: Buffer) => this.#receive(socket, document, frame, handlers, resolve))
+    })
+    await this.wait(CONNECT_LIMIT_MS, `the answer to Step1 of "${document}"`, synced)
+    return { send: (frame) => socket.send(frame) }
+  }
+
+  /** Waits for `promise`, at most `ms`; rejects as soon as any client of the group loses its connection. */
+  async wait<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
+    return within(ms, what, Promise.race([promise, this.#lost]))
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    const closed = this.#sockets.map((socket) => new Promise((resolve) => closeSocket(socket, resolve)))
+    await Promise.all(closed)
+  }
+
+  #receive(socket: WebSocket, document: string, frame: Buffer, handlers: Handlers, synced: () => void): void {
+    const at = performance.now()
+    const message = this.#server.dialect.read(frame)
+    switch (message.kind) {
+      case 'step1':
+        socket.send(this.#server.dialect.emptyAnswer(document))
+        break
+      case 'step2':
+        handlers.content?.(message.payload, at)
+        handlers.synced?.(at)
+        synced()
+        break
+      case 'update':
+        handlers.content?.(message.payload, at)
+        break
+      case 'awareness':
+        handlers.awareness?.(message.payload, at)
+        break
+      case 'refused':
+        this.#lose(document, `refused: ${message.reason}`)
+        break
+      case 'ignored':
+        break
+    }
+  }
+
+  #lose(document: string, reason: string): void {
+    if (!this.#closing) this.#reportLoss(new Error(`A client of "${document}" was lost: ${reason}`))
+  }
+}
+
+function closeSocket(socket: WebSocket, closed: (value?: unknown) => void): void {
+  if (socket.readyState === WebSocket.CLOSED) {
+    closed()
+    return
+  }
+  socket.on('close', closed)
+  socket.terminate()
+}

@@ -1,0 +1,37 @@
+import { bigDocument } from '../content/big-document.ts'
+import { loadTrace } from '../content/traces.ts'
+import type { Scale } from '../scale.ts'
+import { bigLoad } from './big.ts'
+import { burst, fanOut } from './fan-out.ts'
+import { idle } from './idle.ts'
+import type { Load } from './load.ts'
+import { manyDocuments } from './many-documents.ts'
+import { presence } from './presence.ts'
+import { traceLoad } from './trace.ts'
+
+/** Every load, in the order of the report. What they write is made on first use and kept. */
+export function allLoads(traceDirectory: string, scale: Scale): readonly Load[] {
+  const trace = (name: string, file: string): Load =>
+    traceLoad(
+      name,
+      once(() => loadTrace(traceDirectory, file, scale.trace.edits)),
+    )
+  return [
+    fanOut,
+    burst,
+    manyDocuments,
+    trace('trace', 'sveltecomponent'),
+    trace('longtrace', 'automerge-paper'),
+    idle,
+    bigLoad(once(() => bigDocument(scale.big.bytes))),
+    presence,
+  ]
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
+}

@@ -1,0 +1,65 @@
+import { ClientGroup } from '../clients/client-group.ts'
+import { writeAll } from '../clients/writing.ts'
+import { documentFrom, expectText } from '../content/text.ts'
+import type { Trace } from '../content/traces.ts'
+import { diskUse } from './disk-use.ts'
+import { joinAtOnce } from './joining.ts'
+import type { Bench, Figures, Load, Subject } from './load.ts'
+
+const DOCUMENT = 'trace'
+/** Few enough that nobody buffers for long, enough that a commit can take several. */
+const IN_FLIGHT = 256
+
+/** Writes a trace, stops the server, and opens what it stored. */
+export function traceLoad(name: string, load: () => Trace): Load {
+  return {
+    name,
+    describe: ({ trace: { joiners } }) =>
+      `one client writes the trace ${load().name} (${load().edits.length} edits) as fast as the server takes them, ` +
+      `${IN_FLIGHT} under way at most, another reads it; clean stop and restart; one client opens it, then ${joiners} at once`,
+    metrics: [
+      { key: 'cpu', label: 'server CPU per edit', unit: 'µs', goal: { timesHocuspocus: 0.5 } },
+      { key: 'rate', label: 'edits taken', unit: '1/s' },
+      { key: 'disk', label: 'on disk after the stop ÷ encoded state', unit: '×', goal: { atMost: 1.5 } },
+      { key: 'coldWall', label: 'cold open, wall', unit: 'ms', goal: { timesHocuspocus: 0.6 } },
+      { key: 'coldCpu', label: 'cold open, server CPU', unit: 'ms', goal: { timesHocuspocus: 0.6 } },
+      { key: 'joinCpu', label: 'joins at once, server CPU of all', unit: 'ms', goal: { timesHocuspocus: 0.35 } },
+      { key: 'joinP50', label: 'joins at once, p50', unit: 'ms' },
+    ],
+    run: async (bench) => {
+      const trace = load()
+      const written = await write(await bench.start(), trace)
+      const disk = diskUse(bench.dataDirectory) / trace.encodedBytes
+      return { ...written, disk, ...(await reopen(bench, trace)) }
+    },
+  }
+}
+
+async function write({ server, usage }: Subject, trace: Trace): Promise<Figures> {
+  const group = new ClientGroup(server)
+  const cpuBefore = usage.cpuMs()
+  const start = performance.now()
+  const received = await writeAll(group, server, { document: DOCUMENT, updates: trace.edits, inFlight: IN_FLIGHT })
+  const seconds = (performance.now() - start) / 1000
+  await usage.settle()
+  const cpuMs = usage.cpuMs() - cpuBefore
+  expectText(documentFrom(received), trace.text, 'The reader')
+  await group.close()
+  await usage.settle()
+  await server.stop()
+  return { cpu: (cpuMs * 1000) / trace.edits.length, rate: trace.edits.length / seconds }
+}
+
+async function reopen(bench: Bench, trace: Trace): Promise<Figures> {
+  const subject = await bench.start()
+  const opening = { document: DOCUMENT, text: trace.text, encodedBytes: trace.encodedBytes }
+  const cold = await joinAtOnce(subject, { ...opening, joiners: 1 })
+  const joins = await joinAtOnce(subject, { ...opening, joiners: bench.scale.trace.joiners })
+  await subject.server.stop()
+  return {
+    coldWall: cold.latencies.quantile(0.5),
+    coldCpu: cold.cpuMs,
+    joinCpu: joins.cpuMs,
+    joinP50: joins.latencies.quantile(0.5),
+  }
+}

@@ -1,0 +1,42 @@
+import { allLoads } from './loads/all.ts'
+import { describeMachine } from './machine.ts'
+import { type Options, readOptions, USAGE } from './options.ts'
+import { report } from './report.ts'
+import { runPlan } from './runner.ts'
+import { FULL, type Scale, SMOKE } from './scale.ts'
+import { coedit } from './servers/coedit.ts'
+import { hocuspocus } from './servers/hocuspocus.ts'
+import { yWebsocket } from './servers/y-websocket.ts'
+
+const SERVERS = [coedit, hocuspocus, yWebsocket]
+
+/** Returns the exit code: 1 when a load failed on coedit; what fails on another server is for the report to say. */
+async function main(options: Options): Promise<number> {
+  const scale = scaleOf(options)
+  const loads = choose(allLoads(options.traces, scale), options.only)
+  const servers = choose(SERVERS, options.servers)
+  const { runs, profile: profileDirectory } = options
+  const outcomes = await runPlan({ loads, servers, runs, scale, profileDirectory, say: console.error })
+  console.log(report({ outcomes, loads, servers, runs, scale, machine: describeMachine(new Date()) }))
+  return outcomes.some(({ server, failures }) => server === coedit && failures.length > 0) ? 1 : 0
+}
+
+function scaleOf({ check, seconds }: Options): Scale {
+  const scale = check ? SMOKE : FULL
+  return seconds === undefined ? scale : { ...scale, seconds }
+}
+
+/** Those of the names, all where none is given. */
+function choose<T extends { readonly name: string }>(all: readonly T[], names: readonly string[]): T[] {
+  const unknown = names.find((name) => !all.some((one) => one.name === name))
+  if (unknown !== undefined) throw new Error(`There is no "${unknown}", but ${all.map(({ name }) => name).join(', ')}.`)
+  return all.filter(({ name }) => names.length === 0 || names.includes(name))
+}
+
+try {
+  process.exitCode = await main(readOptions(process.argv.slice(2)))
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  console.error(USAGE)
+  process.exitCode = 2
+}

@@ -1,0 +1,59 @@
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+export const USAGE = `npm run bench -- [options]
+
+  --only NAMES     the loads to run, separated by commas (default: all)
+  --servers NAMES  the servers to run them on (default: coedit,hocuspocus,y-websocket)
+  --runs N         how often, servers in turn; the report has the medians (default: 1)
+  --seconds N      how long people type, in the loads that go by time (default: 10)
+  --traces DIR     where the recorded keystrokes lie (default: ../shared/traces beside the repository)
+  --profile DIR    where each server writes its CPU profile (default: none is taken)
+  --check          coedit alone and everything small: whether the bench works, not how fast anything is
+`
+
+export interface Options {
+  /** Empty: all. */
+  readonly only: readonly string[]
+  readonly servers: readonly string[]
+  readonly runs: number
+  /** Undefined: as the scale has it. */
+  readonly seconds: number | undefined
+  readonly traces: string
+  readonly profile: string | undefined
+  readonly check: boolean
+}
+
+/** Throws with a message for the user where an argument is unknown or no number. */
+export function readOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: 'string' },
+      servers: { type: 'string' },
+      runs: { type: 'string', default: '1' },
+      seconds: { type: 'string' },
+      traces: { type: 'string', default: fileURLToPath(new URL('../../../shared/traces', import.meta.url)) },
+      profile: { type: 'string' },
+      check: { type: 'boolean', default: false },
+    },
+  })
+  return {
+    only: names(values.only ?? ''),
+    servers: names(values.servers ?? (values.check ? 'coedit' : 'coedit,hocuspocus,y-websocket')),
+    runs: wholeNumber('runs', values.runs),
+    seconds: values.seconds === undefined ? undefined : wholeNumber('seconds', values.seconds),
+    traces: values.traces,
+    profile: values.profile,
+    check: values.check,
+  }
+}
+
+function names(list: string): string[] {
+  return list.split(',').filter((name) => name !== '')
+}
+
+function wholeNumber(option: string, value: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(value)) throw new Error(`--${option} takes a whole number from 1 to 9999, not "${value}".`)
+  return Number(value)
+}

@@ -1,0 +1,81 @@
+import type { Goal, Load, Metric } from './loads/load.ts'
+import type { Outcome } from './runner.ts'
+import type { Scale } from './scale.ts'
+import { coedit } from './servers/coedit.ts'
+import { hocuspocus } from './servers/hocuspocus.ts'
+import type { ServerKind } from './servers/server.ts'
+
+export interface ReportInput {
+  readonly outcomes: readonly Outcome[]
+  readonly loads: readonly Load[]
+  readonly servers: readonly ServerKind[]
+  readonly runs: number
+  readonly scale: Scale
+  readonly machine: string
+}
+
+/** One Markdown table of the medians, what it was measured on before it, and what each load is after it. */
+export function report({ outcomes, loads, servers, runs, scale, machine }: ReportInput): string {
+  const names = servers.map(({ name }) => name)
+  const head = ['load', 'metric', ...names, 'coedit ÷ hocuspocus', 'goal', 'met']
+  const rows = loads.flatMap((load) => load.metrics.map((metric) => row(load, metric, servers, outcomes)))
+  return [
+    `Medians of ${runs} run${runs === 1 ? '' : 's'}; ${machine}.`,
+    '',
+    ...table([head, head.map(() => '---'), ...rows]),
+    '',
+    ...servers.map(({ name, settings }) => `- ${name}: ${settings}`),
+    ...loads.map((load) => `- ${load.name}: ${load.describe(scale)}`),
+    ...outcomes.flatMap(({ load, server, failures }) =>
+      failures.map((failure) => `- failed: ${load.name} on ${server.name}: ${firstLine(failure)}`),
+    ),
+  ].join('\n')
+}
+
+function row(load: Load, metric: Metric, servers: readonly ServerKind[], outcomes: readonly Outcome[]): string[] {
+  const figureOf = (server: ServerKind): number | undefined => {
+    const outcome = outcomes.find((candidate) => candidate.load === load && candidate.server === server)
+    return outcome && median(outcome.figures.map((figures) => figures[metric.key] ?? Number.NaN))
+  }
+  const own = figureOf(coedit)
+  const peer = figureOf(hocuspocus)
+  const ratio = own !== undefined && peer !== undefined ? own / peer : undefined
+  return [
+    load.name,
+    `${metric.label}, ${metric.unit}`,
+    ...servers.map((server) => format(figureOf(server)) ?? 'failed'),
+    format(ratio) ?? '',
+    metric.goal ? describeGoal(metric.goal) : '',
+    metric.goal ? verdict(metric.goal, own, ratio) : '',
+  ]
+}
+
+function describeGoal(goal: Goal): string {
+  return 'atMost' in goal ? `≤ ${goal.atMost}` : `≤ ${goal.timesHocuspocus} × hocuspocus`
+}
+
+function verdict(goal: Goal, own: number | undefined, ratio: number | undefined): string {
+  const met = 'atMost' in goal ? own && own <= goal.atMost : ratio && ratio <= goal.timesHocuspocus
+  if (met === undefined) return ''
+  return met ? 'met' : 'NOT met'
+}
+
+function median(values: readonly number[]): number | undefined {
+  const sorted = values.toSorted((a, b) => a - b)
+  const upper = sorted[Math.floor(sorted.length / 2)]
+  const lower = sorted[Math.floor((sorted.length - 1) / 2)]
+  return upper === undefined || lower === undefined ? undefined : (upper + lower) / 2
+}
+
+function format(value: number | undefined): string | undefined {
+  if (value === undefined) return undefined
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(2 + Number(value >= 1))
+}
+
+function table(rows: readonly (readonly string[])[]): string[] {
+  return rows.map((cells) => `| ${cells.join(' | ')} |`)
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? ''
+}

@@ -1,0 +1,34 @@
+/** How large the loads are. */
+export interface Scale {
+  /** How long people type or move, in the loads that go by time. */
+  readonly seconds: number
+  readonly fanOut: { readonly clients: number; readonly typing: number; readonly perSecond: number }
+  readonly manyDocuments: { readonly documents: number; readonly clientsEach: number; readonly perSecond: number }
+  /** `edits`: no more than these of each trace. */
+  readonly trace: { readonly edits: number; readonly joiners: number }
+  readonly idle: { readonly connections: number; readonly documents: number; readonly restSeconds: number }
+  /** `bytes`: of the encoded document. */
+  readonly big: { readonly bytes: number; readonly joiners: number }
+  readonly presence: { readonly users: number }
+}
+
+export const FULL: Scale = {
+  seconds: 10,
+  fanOut: { clients: 200, typing: 20, perSecond: 10 },
+  manyDocuments: { documents: 300, clientsEach: 3, perSecond: 5 },
+  trace: { edits: Number.POSITIVE_INFINITY, joiners: 100 },
+  idle: { connections: 4_000, documents: 400, restSeconds: 5 },
+  big: { bytes: 12_000_000, joiners: 150 },
+  presence: { users: 500 },
+}
+
+/** Small enough for a test of the bench itself. */
+export const SMOKE: Scale = {
+  seconds: 1,
+  fanOut: { clients: 10, typing: 3, perSecond: 10 },
+  manyDocuments: { documents: 5, clientsEach: 3, perSecond: 5 },
+  trace: { edits: 1_000, joiners: 5 },
+  idle: { connections: 50, documents: 5, restSeconds: 0.5 },
+  big: { bytes: 300_000, joiners: 5 },
+  presence: { users: 20 },
+}
