@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -8,6 +10,26 @@ import { temporaryDirectory } from '../support/temporary.ts'
 
 const SERVER = fileURLToPath(new URL('../../server', import.meta.url))
 const release = onTestFinished
+
+const UPGRADE = `${[
+  'GET /notes HTTP/1.1',
+  'Host: 127.0.0.1',
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+].join('\r\n')}\r\n\r\n`
+/** The status code as it stands in a close frame (RFC 6455, 5.5.1). */
+const CLOSE_1012 = Buffer.from([1012 >> 8, 1012 & 0xff])
+
+/** Waits until the bytes have come in. */
+async function receive(socket: Socket, expected: Buffer): Promise<void> {
+  let received = Buffer.alloc(0)
+  while (!received.includes(expected)) {
+    const [bytes] = await once(socket, 'data')
+    received = Buffer.concat([received, bytes])
+  }
+}
 
 /** Asserts that a start failed with one line for people, no stack, and nothing on stdout. */
 function expectRefusal(exit: Exit, code: number, pattern: RegExp) {
@@ -118,13 +140,15 @@ describe('a running server', () => {
     expect((await fetch(`${again.url}health`)).status).toBe(200)
   })
 
-  test('a second signal ends it at once', async () => {
+  test('a second signal ends it at once, even while a client does not answer its close', async () => {
     const server = await startServer({ release })
-    // While it is stopped both signals wait, so that the second comes before the first is dealt with.
-    process.kill(server.pid, 'SIGSTOP')
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    release(async () => void socket.destroy())
+    socket.write(UPGRADE)
+    await receive(socket, Buffer.from('101 Switching Protocols'))
     process.kill(server.pid, 'SIGTERM')
-    process.kill(server.pid, 'SIGINT')
-    expect(await server.kill('SIGCONT')).toMatchObject({ code: 1, signal: null })
+    await receive(socket, CLOSE_1012)
+    expect(await server.kill('SIGTERM')).toMatchObject({ code: 1, signal: null })
   })
 
   test('never logs a query string, even at the level debug', async () => {
