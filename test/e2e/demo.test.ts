@@ -1,0 +1,202 @@
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { launchChromium } from '../support/chromium.ts'
+import { openPage, select, stateIs, stateWords, textarea, textIs } from '../support/demo.ts'
+import { type ServerProcess, startServer } from '../support/process.ts'
+
+const OFFLINE = 'Offline, edits are kept in this tab'
+
+let browser: Browser
+
+beforeAll(async () => {
+  browser = await launchChromium()
+})
+
+afterAll(() => browser.close())
+
+async function openSaved(url: string): Promise<Page> {
+  const page = await openPage(browser, url, onTestFinished)
+  await stateIs(page, 'Saved')
+  return page
+}
+
+/** Two editors of one document who share nothing but the server, `text` in front of both. */
+async function twoEditors(text: string): Promise<{ server: ServerProcess; ann: Page; ben: Page }> {
+  const server = await startServer({ release: onTestFinished })
+  const ann = await openSaved(`${server.url}d/notes`)
+  const ben = await openSaved(`${server.url}d/notes`)
+  await ann.keyboard.insertText(text)
+  await textIs(ben, text)
+  return { server, ann, ben }
+}
+
+/** A new process on the port and the data of a killed one. */
+function restart({ url, data }: ServerProcess): Promise<ServerProcess> {
+  return startServer({ release: onTestFinished, data, flags: ['--port', new URL(url).port] })
+}
+
+describe('one editor', () => {
+  test('the page is ready to type into, and says Saved only when an edit is stored', async () => {
+    const server = await startServer({ release: onTestFinished })
+    const page = await openSaved(server.url)
+    expect(await page.title()).toBe('welcome – coedit')
+    const words = await page.evaluateHandle(() => {
+      const seen: (string | null)[] = []
+      const line = document.querySelector('#state')
+      if (line) new MutationObserver(() => seen.push(line.textContent)).observe(line, { childList: true })
+      return seen
+    })
+    await page.keyboard.type('x')
+    await page.waitForFunction((seen) => seen.at(-1) === 'Saved', words)
+    expect(await words.jsonValue()).toEqual(['Saving…', 'Saved'])
+  })
+
+  test('a reload, and a restart of the killed server, show the text', async () => {
+    const server = await startServer({ release: onTestFinished })
+    const page = await openSaved(`${server.url}d/notes`)
+    await page.keyboard.insertText('one\ntwo')
+    await stateIs(page, 'Saved')
+    await page.reload()
+    await textIs(page, 'one\ntwo')
+    await server.kill()
+    await restart(server)
+    await page.reload()
+    await textIs(page, 'one\ntwo')
+  })
+
+  test('documents with unusual names are told apart', async () => {
+    const server = await startServer({ release: onTestFinished })
+    const names = ['a/b', 'a%2Fb', 'été 😀', '100%', 'a?b#c']
+    for (const name of names) {
+      const page = await openSaved(`${server.url}d/${encodeURIComponent(name)}`)
+      expect(await page.locator('h1').innerText()).toBe(name)
+      await page.keyboard.insertText(name)
+      await stateIs(page, 'Saved')
+    }
+    for (const name of names) {
+      const page = await openSaved(`${server.url}d/${encodeURIComponent(name)}`)
+      await textIs(page, name)
+    }
+  })
+
+  test('a new document is empty and has a name of its own', async () => {
+    const server = await startServer({ release: onTestFinished })
+    const page = await openSaved(server.url)
+    await page.keyboard.type('of the welcome page')
+    await stateIs(page, 'Saved')
+    await page.getByText('New document').click()
+    await page.waitForURL(`${server.url}d/*`)
+    await stateIs(page, 'Saved')
+    await textIs(page, '')
+  })
+
+  test('the page works below a base path', async () => {
+    const server = await startServer({ release: onTestFinished, flags: ['--base-path', '/team/x'] })
+    const ann = await openSaved(`${server.url}d/notes`)
+    await ann.keyboard.insertText('hello')
+    const ben = await openSaved(`${server.url}d/notes`)
+    await textIs(ben, 'hello')
+    await ben.getByText('New document').click()
+    await ben.waitForURL(`${server.url}d/*`)
+    const welcome = await openSaved(server.url)
+    expect(await welcome.title()).toBe('welcome – coedit')
+  })
+
+  test('the second tab opens on the same document', async () => {
+    const server = await startServer({ release: onTestFinished })
+    const page = await openSaved(`${server.url}d/notes`)
+    await page.keyboard.insertText('hello')
+    const [second] = await Promise.all([page.waitForEvent('popup'), page.getByText('Open a second tab').click()])
+    await textIs(second, 'hello')
+  })
+})
+
+describe('two editors', () => {
+  test('typing at the same time in different places converges', async () => {
+    const { ann, ben } = await twoEditors('middle')
+    await select(ann, 0)
+    await select(ben, 6)
+    await Promise.all([ann.keyboard.type('from ann '), ben.keyboard.type(' from ben')])
+    await textIs(ann, 'from ann middle from ben')
+    await textIs(ben, 'from ann middle from ben')
+  })
+
+  test('typing in the middle keeps the other one’s caret and selection', async () => {
+    const { ann, ben } = await twoEditors('one three')
+    await select(ben, 4, 9)
+    await select(ann, 4)
+    await ann.keyboard.type('two ')
+    await textIs(ben, 'one two three')
+    await ben.keyboard.type('four')
+    await textIs(ann, 'one two four')
+  })
+
+  test('pasting over a selection, deleting to both sides, emoji', async () => {
+    const { ann, ben } = await twoEditors('a😀b')
+    await select(ann, 1, 3)
+    await ann.keyboard.insertText('😁')
+    await textIs(ben, 'a😁b')
+    await ann.keyboard.press('Backspace')
+    await textIs(ben, 'ab')
+    await ann.keyboard.press('Delete')
+    await textIs(ben, 'a')
+    await ann.keyboard.press('ControlOrMeta+a')
+    await ann.keyboard.press('ControlOrMeta+c')
+    await ann.keyboard.press('ControlOrMeta+v')
+    await ann.keyboard.press('ControlOrMeta+v')
+    await textIs(ben, 'aa')
+  })
+
+  test('undo takes back one’s own edit and leaves the other’s', async () => {
+    const { ann, ben } = await twoEditors('start ')
+    await textarea(ben).focus()
+    await select(ben, 6)
+    await ben.keyboard.insertText('ben ')
+    await textIs(ann, 'start ben ')
+    await ann.keyboard.press('ControlOrMeta+z')
+    await textIs(ben, 'ben ')
+    await textIs(ann, 'ben ')
+  })
+})
+
+describe('a server that dies', () => {
+  test('killed while somebody types: not Saved; back again: Saved, and the other one has it all', async () => {
+    const { server, ann, ben } = await twoEditors('')
+    const words = 'the quick brown fox jumps over the lazy dog'
+    const typing = ann.keyboard.type(words, { delay: 10 })
+    await ben.waitForFunction(() => document.querySelector('textarea')?.value.includes('quick'))
+    await server.kill()
+    await typing
+    await stateIs(ann, OFFLINE)
+    expect(await textarea(ann).inputValue()).toBe(words)
+
+    await restart(server)
+    await stateIs(ann, 'Saved')
+    await textIs(ben, words)
+  })
+
+  test('edits of both made meanwhile are merged', async () => {
+    const { server, ann, ben } = await twoEditors('middle')
+    await server.kill()
+    await Promise.all([stateIs(ann, OFFLINE), stateIs(ben, OFFLINE)])
+    await select(ann, 0, 1)
+    await ann.keyboard.type('M')
+    await select(ben, 6)
+    await ben.keyboard.type('!')
+    await restart(server)
+    await Promise.all([textIs(ann, 'Middle!'), textIs(ben, 'Middle!')])
+    await Promise.all([stateIs(ann, 'Saved'), stateIs(ben, 'Saved')])
+  })
+
+  test('without a server nothing passes between these two browsers, so none of these tests can pass without one', async () => {
+    const { server, ann, ben } = await twoEditors('shared')
+    await server.kill()
+    await Promise.all([stateIs(ann, OFFLINE), stateIs(ben, OFFLINE)])
+    await ann.keyboard.type(' no more')
+    // The other page has tried to reconnect since: what could have come, would have.
+    await ben.waitForEvent('websocket')
+    await ben.waitForEvent('websocket')
+    expect(await textarea(ben).inputValue()).toBe('shared')
+    expect(await stateWords(ann)).toBe(OFFLINE)
+  })
+})
