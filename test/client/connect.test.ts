@@ -1,0 +1,218 @@
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import WebSocket from 'ws'
+import { type Connection, type ConnectionState, connect } from '../../client/src/index.ts'
+import { type CoeditServer, createServer } from '../../server/src/index.ts'
+import { recordingLog } from '../support/log.ts'
+import { startStockServer } from '../support/stock-server.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
+
+interface Running {
+  readonly url: string
+  readonly data: string
+  close(): Promise<void>
+}
+
+async function startServer({ data, port = 0 }: { data?: string; port?: number } = {}): Promise<Running> {
+  const directory = data ?? (await temporaryDirectory(onTestFinished))
+  const server: CoeditServer = createServer({ port, data: directory }, { log: recordingLog().log })
+  await server.listen()
+  onTestFinished(() => server.close())
+  return { url: server.url, data: directory, close: () => server.close() }
+}
+
+function restart({ url, data }: Running): Promise<Running> {
+  return startServer({ data, port: Number(new URL(url).port) })
+}
+
+function open(url: string, document = 'notes'): Connection {
+  const connection = connect({ url, document, WebSocket })
+  onTestFinished(() => connection.destroy())
+  return connection
+}
+
+function reached(connection: Connection, isReached: (state: ConnectionState) => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    if (isReached(connection.state)) return resolve()
+    const end = connection.subscribe((state) => {
+      if (!isReached(state)) return
+      end()
+      resolve()
+    })
+  })
+}
+
+function contains(connection: Connection, text: string): Promise<void> {
+  return new Promise((resolve) => {
+    const check = () => {
+      if (connection.text.toString() !== text) return
+      connection.text.unobserve(check)
+      resolve()
+    }
+    connection.text.observe(check)
+    check()
+  })
+}
+
+describe('connect', () => {
+  test('what one writes, another reads', async () => {
+    const { url } = await startServer()
+    const ann = open(url)
+    const ben = open(url)
+    ann.text.insert(0, 'hello')
+    await contains(ben, 'hello')
+    expect(ben.doc.getText('content').toString()).toBe('hello')
+  })
+
+  test('a document that is empty becomes online, synced and saved, in this order and without a step back', async () => {
+    const { url } = await startServer()
+    const connection = open(url)
+    const seen: ConnectionState[] = [connection.state]
+    connection.subscribe((state) => seen.push(state))
+    await reached(connection, ({ saved, synced }) => saved && synced)
+    expect(seen[0]).toEqual({ connection: 'connecting', synced: false, saved: false, access: 'write' })
+    expect(seen[1]).toEqual({ connection: 'online', synced: false, saved: false, access: 'write' })
+    expect(seen.at(-1)).toEqual({ connection: 'online', synced: true, saved: true, access: 'write' })
+    expect(new Set(seen).size).toBe(seen.length)
+  })
+
+  test('an edit is not saved from the moment it is made until the server has stored it', async () => {
+    const { url } = await startServer()
+    const connection = open(url)
+    await connection.flush()
+    connection.text.insert(0, 'a')
+    expect(connection.state.saved).toBe(false)
+    await connection.flush()
+    expect(connection.state.saved).toBe(true)
+  })
+
+  test('another one’s edit does not make this one unsaved', async () => {
+    const { url } = await startServer()
+    const ann = open(url)
+    const ben = open(url)
+    await Promise.all([ann.flush(), ben.whenSynced])
+    await ben.flush()
+    const seen: boolean[] = []
+    ann.subscribe(({ saved }) => seen.push(saved))
+    ben.text.insert(0, 'a')
+    await contains(ann, 'a')
+    expect(seen).toEqual([])
+  })
+
+  test('edits made offline are unsaved until the new socket’s Step2 is stored', async () => {
+    const server = await startServer()
+    const connection = open(server.url)
+    connection.text.insert(0, 'online')
+    await connection.flush()
+    await server.close()
+    await reached(connection, ({ connection }) => connection === 'offline')
+    expect(connection.state).toEqual({ connection: 'offline', synced: false, saved: false, access: 'write' })
+    connection.text.insert(0, 'offline, ')
+    connection.text.delete(connection.text.length - 1, 1)
+
+    const again = await restart(server)
+    await connection.flush()
+    const reader = open(again.url)
+    await reader.whenSynced
+    expect(reader.text.toString()).toBe('offline, onlin')
+  })
+
+  test('while the server cannot be reached it stays offline through all attempts', async () => {
+    const server = await startServer()
+    await server.close()
+    const connection = open(server.url)
+    const seen: string[] = []
+    connection.subscribe((state) => seen.push(state.connection))
+    await reached(connection, (state) => state.connection === 'offline')
+    await restart(server)
+    await connection.flush()
+    expect(new Set(seen)).toEqual(new Set(['offline', 'online']))
+    expect(seen.filter((value, index) => value !== seen[index - 1])).toEqual(['offline', 'online'])
+  })
+
+  test('what is flushed survives', async () => {
+    const server = await startServer()
+    const connection = open(server.url)
+    connection.text.insert(0, 'kept')
+    await connection.flush()
+    connection.destroy()
+    await server.close()
+    const reader = open((await restart(server)).url)
+    await reader.whenSynced
+    expect(reader.text.toString()).toBe('kept')
+  })
+
+  test('a server that refuses the document for good denies access and says why', async () => {
+    const { url } = await startServer()
+    const connection = open(url, 'x'.repeat(300))
+    await expect(connection.whenSynced).rejects.toMatchObject({ code: 'DENIED' })
+    await expect(connection.flush()).rejects.toMatchObject({ code: 'DENIED' })
+    expect(connection.state).toMatchObject({ connection: 'offline', saved: false, access: 'denied', code: 4400 })
+    expect(connection.state).toHaveProperty('reason', expect.stringContaining('255'))
+  })
+
+  test('destroying rejects those who wait, tells them the state no more and empties presence', async () => {
+    const server = await startServer()
+    await server.close()
+    const connection = open(server.url)
+    const waiting = Promise.all([
+      expect(connection.whenSynced).rejects.toMatchObject({ code: 'DESTROYED' }),
+      expect(connection.flush()).rejects.toMatchObject({ code: 'DESTROYED' }),
+    ])
+    connection.destroy()
+    await waiting
+    await expect(connection.flush()).rejects.toMatchObject({ code: 'DESTROYED' })
+    expect(connection.awareness.getLocalState()).toBeNull()
+  })
+
+  test('the user is announced to others', async () => {
+    const { url } = await startServer()
+    const ann = connect({ url, document: 'notes', user: { name: 'Ann', color: '#2456d6' }, WebSocket })
+    onTestFinished(() => ann.destroy())
+    const ben = open(url)
+    const seen = new Promise((resolve) => {
+      ben.awareness.on('change', () => {
+        const state = ben.awareness.getStates().get(ann.doc.clientID)
+        if (state) resolve(state.user)
+      })
+    })
+    expect(await seen).toEqual({ name: 'Ann', color: '#2456d6' })
+  })
+
+  test('without any WebSocket class it says what to pass', () => {
+    vi.stubGlobal('WebSocket', undefined)
+    onTestFinished(() => {
+      vi.unstubAllGlobals()
+    })
+    expect(() => connect({ url: 'ws://127.0.0.1:1', document: 'notes' })).toThrow(
+      expect.objectContaining({ code: 'WEBSOCKET_MISSING' }),
+    )
+  })
+
+  test('the runtime’s own WebSocket is the default', async () => {
+    vi.stubGlobal('WebSocket', WebSocket)
+    onTestFinished(() => {
+      vi.unstubAllGlobals()
+    })
+    const { url } = await startServer()
+    const connection = connect({ url, document: 'notes' })
+    onTestFinished(() => connection.destroy())
+    await connection.flush()
+  })
+})
+
+describe('a server that does not acknowledge', () => {
+  test('edits reach others, and saved is never claimed', async () => {
+    const url = await startStockServer(onTestFinished)
+    const ann = open(url)
+    const ben = open(url)
+    const claims: boolean[] = []
+    ann.subscribe(({ saved }) => claims.push(saved))
+    await Promise.all([ann.whenSynced, ben.whenSynced])
+    ann.text.insert(0, 'hello')
+    await contains(ben, 'hello')
+    ben.text.insert(5, ' back')
+    await contains(ann, 'hello back')
+    expect(ann.state).toEqual({ connection: 'online', synced: true, saved: false, access: 'write' })
+    expect(claims).not.toContain(true)
+  })
+})
