@@ -21,6 +21,14 @@ const CLOSE_GRACE_MS = 2_000
 /** At shutdown: connections are closed at this pace, up to the option `shutdownSpreadMs`. */
 const CLOSE_MS_PER_CONNECTION = 2
 
+/** What is left of an upgrade request. */
+interface Opened {
+  readonly socket: Duplex
+  readonly name: string
+  readonly query: string
+  readonly address: string
+}
+
 /** Turns upgrade requests into connections and keeps them. */
 export class Upgrades {
   readonly #context: ConnectionContext
@@ -65,17 +73,13 @@ export class Upgrades {
       socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
       return
     }
-    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#connections.set(webSocket, undefined)
-      webSocket.on('close', () => this.#forget(webSocket))
-      this.#accept(
-        webSocket,
-        socket,
-        nameFromPath(path.slice(basePath.length)),
-        new URLSearchParams(query),
-        addressOf(request),
-      )
-    })
+    const opened: Opened = {
+      socket,
+      name: nameFromPath(path.slice(basePath.length)),
+      query,
+      address: addressOf(request),
+    }
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket, opened))
   }
 
   /** Closes all connections, spread over a while, so that the clients do not come back all at once. */
@@ -92,19 +96,23 @@ export class Upgrades {
     await this.#emptied()
   }
 
-  #accept(webSocket: WebSocket, socket: Duplex, document: string, query: URLSearchParams, address: string): void {
+  /** Of the request only `opened` is kept: a listener made where the request is in scope would keep all of it. */
+  #accept(webSocket: WebSocket, { socket, name, query, address }: Opened): void {
+    this.#connections.set(webSocket, undefined)
+    webSocket.on('close', () => this.#forget(webSocket))
     try {
-      checkName(document, this.#context.config.maxNameBytes)
+      checkName(name, this.#context.config.maxNameBytes)
     } catch (error) {
       if (!(error instanceof CoeditError)) throw error
       this.#reject(webSocket, badName(error.message), address)
       return
     }
+    const parameters = new URLSearchParams(query)
     const terms: ConnectionTerms = {
-      document,
-      access: query.get('access') === 'read' ? 'read' : 'write',
+      document: name,
+      access: parameters.get('access') === 'read' ? 'read' : 'write',
       acknowledges: webSocket.protocol === ACKNOWLEDGING,
-      echo: query.get('echo') === '1',
+      echo: parameters.get('echo') === '1',
       user: undefined,
     }
     const connection = new Connection(webSocket, socket, terms, this.#context)
