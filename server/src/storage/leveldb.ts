@@ -74,7 +74,7 @@ export class LevelStorage implements Storage {
     this.#log = log
     this.#newIncarnation = newIncarnation
     this.#database = new Database({ directory, clock, log })
-    this.#reclaimer = new Reclaimer(this.#database, log)
+    this.#reclaimer = new Reclaimer({ database: this.#database, gate: this.#gate, clock, log })
     this.#compactor = new Compactor({
       database: this.#database,
       reclaimer: this.#reclaimer,
@@ -154,7 +154,7 @@ export class LevelStorage implements Storage {
     this.#database.giveUp()
     await this.#maintenance.idle()
     await this.#gate.idle()
-    await this.#reclaimer.idle()
+    await this.#reclaimer.close()
     await this.#database.close()
   }
 
@@ -269,7 +269,7 @@ export class LevelStorage implements Storage {
     const { keys, bytes } = await this.#database.read((level) => readAll(level, position.id))
     await this.#database.write([removeKey(nameKey(document)), ...keys.map(removeKey)])
     this.#positions.delete(document)
-    this.#reclaimer.removed(position.id, bytes)
+    this.#reclaimer.removed(bytes)
   }
 
   #removeLeftovers(document: string): void {

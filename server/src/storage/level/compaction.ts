@@ -76,7 +76,7 @@ export class Compactor {
     const { keys, bytes } = await database.read((level) => readLeftovers(level, id, metadata))
     if (keys.length === 0) return
     await this.#write(keys.map(removeKey))
-    reclaimer.removed(id, bytes)
+    reclaimer.removed(bytes)
   }
 
   async #writeChunks({ id, metadata }: Current, { seq, chunks }: Snapshot): Promise<void> {
@@ -104,7 +104,7 @@ export class Compactor {
       putMetadata(before.id, snapshotMetadata(now.metadata, snapshot, replaced.updatedAt)),
       ...replaced.keys.map(removeKey),
     ])
-    reclaimer.removed(before.id, replaced.bytes)
+    reclaimer.removed(replaced.bytes)
     return true
   }
 }

@@ -34,10 +34,10 @@ async function readVersion(database: Database): Promise<number | undefined> {
 
 /** No version record, or a damaged one: the directory is new, or its other records tell whose it is. */
 async function versionWithoutRecord(database: Database, directory: string, log: Log): Promise<number> {
-  const [name, documentRecord, first] = await database.read((level) =>
-    Promise.all([readLast(level, nameRange('')), readLast(level, DOCUMENTS), level.keys({ limit: 1 }).next()]),
+  const [name, documentRecord, keys] = await database.read((level) =>
+    Promise.all([readLast(level, nameRange('')), readLast(level, DOCUMENTS), level.keys({ limit: 1 }).all()]),
   )
-  const isNew = first === undefined
+  const isNew = keys.length === 0
   const isOurs = name !== undefined && documentRecord !== undefined && decodeNumber(name) !== undefined
   if (!isNew && !isOurs) {
     const message =

@@ -25,7 +25,7 @@ const CHUNK = 3
 const QUARANTINED = 4
 
 /** Document ids run from 1 to this. */
-export const MAX_DOCUMENT_ID = 0xffff_ffff
+export const MAX_DOCUMENT_ID = 0xffff_fffe
 
 export const FORMAT_KEY: Uint8Array = Uint8Array.of(0)
 
@@ -64,9 +64,14 @@ export function documentIdOf(key: Uint8Array): number {
   return asBuffer(key).readUInt32BE(1)
 }
 
+/** All records of the documents from `first` to before `end`. Its bounds are not the keys of records. */
+export function documentsRange(first: number, end: number): KeyRange {
+  return { gte: documentKey(first, 0), lt: documentKey(end, 0) }
+}
+
 /** All records of a document. */
 export function documentRange(id: number): KeyRange {
-  return { gte: documentKey(id, 0), lt: documentKey(id, QUARANTINED + 1) }
+  return documentsRange(id, id + 1)
 }
 
 /** Metadata and entries of a document, without its snapshot. */

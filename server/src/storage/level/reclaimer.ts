@@ -1,55 +1,98 @@
+import type { Cancel, Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
-import type { Database } from './database.ts'
-import { documentRange } from './keys.ts'
+import type { Serial } from '../../serial.ts'
+import { type Database, readLast } from './database.ts'
+import { DOCUMENTS, documentIdOf, documentsRange, type KeyRange } from './keys.ts'
+import { removeKey } from './operations.ts'
 
-/** How much is removed before LevelDB is told to free it. */
-const RECLAIM_BYTES = 1024 * 1024
+/** Removed bytes past which they are freed: at least so many, and so large a part of the database. */
+const BUSY = { bytes: 1024 * 1024, part: 1 / 4 }
+/** The same when nothing was removed for a while. */
+const QUIET = { bytes: 64 * 1024, part: 1 / 8 }
+const QUIET_MS = 10_000
+
+/** Tables rewritten at a time: `close` waits for one such slice. */
+const SLICE_BYTES = 64 * 1024 * 1024
+
+export interface ReclaimerContext {
+  readonly database: Database
+  /** What every write passes through, one at a time. */
+  readonly gate: Serial
+  readonly clock: Clock
+  readonly log: Log
+}
 
 /**
- * Frees the disk space of removed records. LevelDB drops them only when it happens to rewrite the tables that they are
- * in: a document that is compacted again and again would leave all its former snapshots on the disk.
+ * Frees the disk space of removed records, in the background. LevelDB drops them only when it happens to rewrite the
+ * tables that they are in, which in a small database is never (measured: ten times the size of its documents). Since
+ * it takes a part of the database in removed bytes to rewrite it, a removed byte costs at most a few written ones.
  */
 export class Reclaimer {
-  readonly #database: Database
-  readonly #log: Log
-  readonly #documentIds = new Set<number>()
-  #bytes = 0
+  readonly #context: ReclaimerContext
+  #removedBytes = 0
   #running: Promise<void> | undefined
+  #isClosing = false
+  #cancelQuiet: Cancel = () => undefined
 
-  constructor(database: Database, log: Log) {
-    this.#database = database
-    this.#log = log
+  constructor(context: ReclaimerContext) {
+    this.#context = context
   }
 
-  /** Notes that so many bytes of a document were removed. */
-  removed(documentId: number, bytes: number): void {
-    this.#documentIds.add(documentId)
-    this.#bytes += bytes
-    if (this.#bytes >= RECLAIM_BYTES) this.#running ??= this.#reclaim()
+  /** Notes that so many bytes were removed. */
+  removed(bytes: number): void {
+    this.#removedBytes += bytes
+    this.#cancelQuiet()
+    if (this.#removedBytes >= BUSY.bytes) this.#start(BUSY)
+    this.#cancelQuiet = this.#context.clock.after(QUIET_MS, () => this.#start(QUIET))
   }
 
-  /** Resolves when nothing is being freed. */
-  async idle(): Promise<void> {
+  /** Frees what it can in a moment, and resolves when nothing is being freed, nor will be. */
+  async close(): Promise<void> {
+    this.#cancelQuiet()
+    this.#start(QUIET)
+    this.#isClosing = true
     await this.#running
   }
 
-  async #reclaim(): Promise<void> {
-    try {
-      while (this.#bytes >= RECLAIM_BYTES) await this.#compactRanges()
-    } catch (error) {
-      this.#log.warn({ err: error }, 'disk space could not be freed')
-    } finally {
-      this.#running = undefined
+  #start(threshold: typeof BUSY): void {
+    if (this.#isClosing) return
+    this.#running ??= this.#reclaim(threshold)
+      .catch((error: unknown) => this.#context.log.warn({ err: error }, 'disk space could not be freed'))
+      .finally(() => {
+        this.#running = undefined
+      })
+  }
+
+  async #reclaim({ bytes, part }: typeof BUSY): Promise<void> {
+    const { database } = this.#context
+    const { gte, lt } = DOCUMENTS
+    const size = await database.read((level) => level.approximateSize(gte, lt))
+    if (this.#removedBytes < Math.max(bytes, size * part)) return
+    this.#removedBytes = 0
+    for (const slice of await this.#slices(size)) {
+      await this.#rewrite(slice)
+      if (this.#isClosing) return
     }
   }
 
-  async #compactRanges(): Promise<void> {
-    const ids = [...this.#documentIds]
-    this.#documentIds.clear()
-    this.#bytes = 0
-    for (const id of ids) {
-      const { gte, lt } = documentRange(id)
-      await this.#database.read((level) => level.compactRange(gte, lt))
-    }
+  /** The database in ranges of about SLICE_BYTES, as far as documents are of one size. */
+  async #slices(size: number): Promise<KeyRange[]> {
+    const last = await this.#context.database.read((level) => readLast(level, DOCUMENTS))
+    const count = last ? documentIdOf(last.key) + 1 : 0
+    const step = Math.ceil(count / Math.ceil((size + 1) / SLICE_BYTES))
+    const slices: KeyRange[] = []
+    for (let id = 0; id < count; id += step) slices.push(documentsRange(id, id + step))
+    return slices
+  }
+
+  /**
+   * LevelDB's compactRange moves tables down as far as there are any, and does not touch the lowest. So the first one
+   * brings what is in memory into tables, and the second one has a new, tiny table to merge with all of the range.
+   */
+  async #rewrite({ gte, lt }: KeyRange): Promise<void> {
+    const { database, gate } = this.#context
+    await database.read((level) => level.compactRange(gte, gte))
+    await gate.run(() => database.write([removeKey(gte), removeKey(lt)])) // neither is the key of a record
+    await database.read((level) => level.compactRange(gte, lt))
   }
 }
