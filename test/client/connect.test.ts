@@ -3,25 +3,30 @@ import WebSocket from 'ws'
 import { type Connection, type ConnectionState, connect } from '../../client/src/index.ts'
 import { type CoeditServer, createServer } from '../../server/src/index.ts'
 import { recordingLog } from '../support/log.ts'
+import { startProxy } from '../support/proxy.ts'
 import { startStockServer } from '../support/stock-server.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 interface Running {
+  /** Stays the same when the server is started anew. */
   readonly url: string
-  readonly data: string
   close(): Promise<void>
+  restart(): Promise<void>
 }
 
-async function startServer({ data, port = 0 }: { data?: string; port?: number } = {}): Promise<Running> {
-  const directory = data ?? (await temporaryDirectory(onTestFinished))
-  const server: CoeditServer = createServer({ port, data: directory }, { log: recordingLog().log })
-  await server.listen()
-  onTestFinished(() => server.close())
-  return { url: server.url, data: directory, close: () => server.close() }
-}
-
-function restart({ url, data }: Running): Promise<Running> {
-  return startServer({ data, port: Number(new URL(url).port) })
+async function startServer(): Promise<Running> {
+  const data = await temporaryDirectory(onTestFinished)
+  const proxy = await startProxy({ release: onTestFinished })
+  let server: CoeditServer
+  const start = async () => {
+    const started = createServer({ port: 0, data }, { log: recordingLog().log })
+    await started.listen()
+    onTestFinished(() => started.close())
+    proxy.leadTo(started.url)
+    server = started
+  }
+  await start()
+  return { url: proxy.url, close: () => server.close(), restart: start }
 }
 
 function open(url: string, document = 'notes'): Connection {
@@ -109,9 +114,9 @@ describe('connect', () => {
     connection.text.insert(0, 'offline, ')
     connection.text.delete(connection.text.length - 1, 1)
 
-    const again = await restart(server)
+    await server.restart()
     await connection.flush()
-    const reader = open(again.url)
+    const reader = open(server.url)
     await reader.whenSynced
     expect(reader.text.toString()).toBe('offline, onlin')
   })
@@ -123,9 +128,8 @@ describe('connect', () => {
     const seen: string[] = []
     connection.subscribe((state) => seen.push(state.connection))
     await reached(connection, (state) => state.connection === 'offline')
-    await restart(server)
+    await server.restart()
     await connection.flush()
-    expect(new Set(seen)).toEqual(new Set(['offline', 'online']))
     expect(seen.filter((value, index) => value !== seen[index - 1])).toEqual(['offline', 'online'])
   })
 
@@ -136,7 +140,8 @@ describe('connect', () => {
     await connection.flush()
     connection.destroy()
     await server.close()
-    const reader = open((await restart(server)).url)
+    await server.restart()
+    const reader = open(server.url)
     await reader.whenSynced
     expect(reader.text.toString()).toBe('kept')
   })

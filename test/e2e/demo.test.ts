@@ -2,7 +2,8 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { launchChromium } from '../support/chromium.ts'
 import { openPage, select, stateIs, stateWords, textarea, textIs } from '../support/demo.ts'
-import { type ServerProcess, startServer } from '../support/process.ts'
+import { startServer } from '../support/process.ts'
+import { startProxy } from '../support/proxy.ts'
 
 const OFFLINE = 'Offline, edits are kept in this tab'
 
@@ -20,19 +21,25 @@ async function openSaved(url: string): Promise<Page> {
   return page
 }
 
-/** Two editors of one document who share nothing but the server, `text` in front of both. */
-async function twoEditors(text: string): Promise<{ server: ServerProcess; ann: Page; ben: Page }> {
+/** A server at an address that stays the same when it is killed and another process takes over its data. */
+async function startMortalServer() {
   const server = await startServer({ release: onTestFinished })
+  const proxy = await startProxy({ release: onTestFinished, target: server.url })
+  return {
+    url: proxy.url,
+    kill: () => server.kill('SIGKILL'),
+    restart: async () => proxy.leadTo((await startServer({ release: onTestFinished, data: server.data })).url),
+  }
+}
+
+/** Two editors of one document who share nothing but the server, `text` in front of both. */
+async function twoEditors(text: string) {
+  const server = await startMortalServer()
   const ann = await openSaved(`${server.url}d/notes`)
   const ben = await openSaved(`${server.url}d/notes`)
   await ann.keyboard.insertText(text)
   await textIs(ben, text)
   return { server, ann, ben }
-}
-
-/** A new process on the port and the data of a killed one. */
-function restart({ url, data }: ServerProcess): Promise<ServerProcess> {
-  return startServer({ release: onTestFinished, data, flags: ['--port', new URL(url).port] })
 }
 
 describe('one editor', () => {
@@ -52,29 +59,31 @@ describe('one editor', () => {
   })
 
   test('a reload, and a restart of the killed server, show the text', async () => {
-    const server = await startServer({ release: onTestFinished })
+    const server = await startMortalServer()
     const page = await openSaved(`${server.url}d/notes`)
     await page.keyboard.insertText('one\ntwo')
     await stateIs(page, 'Saved')
     await page.reload()
     await textIs(page, 'one\ntwo')
     await server.kill()
-    await restart(server)
+    await server.restart()
     await page.reload()
     await textIs(page, 'one\ntwo')
   })
 
   test('documents with unusual names are told apart', async () => {
     const server = await startServer({ release: onTestFinished })
+    const page = await openPage(browser, server.url, onTestFinished)
     const names = ['a/b', 'a%2Fb', 'été 😀', '100%', 'a?b#c']
     for (const name of names) {
-      const page = await openSaved(`${server.url}d/${encodeURIComponent(name)}`)
+      await page.goto(`${server.url}d/${encodeURIComponent(name)}`)
+      await stateIs(page, 'Saved')
       expect(await page.locator('h1').innerText()).toBe(name)
       await page.keyboard.insertText(name)
       await stateIs(page, 'Saved')
     }
     for (const name of names) {
-      const page = await openSaved(`${server.url}d/${encodeURIComponent(name)}`)
+      await page.goto(`${server.url}d/${encodeURIComponent(name)}`)
       await textIs(page, name)
     }
   })
@@ -170,7 +179,7 @@ describe('a server that dies', () => {
     await stateIs(ann, OFFLINE)
     expect(await textarea(ann).inputValue()).toBe(words)
 
-    await restart(server)
+    await server.restart()
     await stateIs(ann, 'Saved')
     await textIs(ben, words)
   })
@@ -183,7 +192,7 @@ describe('a server that dies', () => {
     await ann.keyboard.type('M')
     await select(ben, 6)
     await ben.keyboard.type('!')
-    await restart(server)
+    await server.restart()
     await Promise.all([textIs(ann, 'Middle!'), textIs(ben, 'Middle!')])
     await Promise.all([stateIs(ann, 'Saved'), stateIs(ben, 'Saved')])
   })
