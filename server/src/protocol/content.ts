@@ -20,6 +20,8 @@ export const KIND = {
 /** Shared types by number: array, map, text, XML element, XML fragment, XML hook, XML text. Two carry a name. */
 const LAST_TYPE = 6
 const XML_ELEMENT = 3
+/** From this one on they are XML. */
+export const FIRST_XML_TYPE = XML_ELEMENT
 const XML_HOOK = 5
 
 /** The values of lib0's `any` encoding by their first byte. */

@@ -1,3 +1,4 @@
+import { FIRST_XML_TYPE, KIND } from './content.ts'
 import {
   DELETED_CLIENT_BYTES,
   DELETED_RANGE_BYTES,
@@ -6,10 +7,10 @@ import {
   NO_DELETES,
   type Ranges,
 } from './ranges.ts'
-import { extendRun, SECTION_HEADER_BYTES, type StructRun, startRun, writeUpdate } from './runs.ts'
+import { extendRun, SECTION_HEADER_BYTES, type StructRun, sectionRun, startRun, writeUpdate } from './runs.ts'
 import { type ScannedUpdate, scanUpdate } from './scan.ts'
 import { cutStruct } from './slice.ts'
-import { StructReader } from './structs.ts'
+import type { StructReader } from './structs.ts'
 import { type SectionCursor, walkClosed } from './walk.ts'
 
 /** What a piece holds besides its sections: their number and an empty delete set; or no sections and a client count. */
@@ -17,37 +18,44 @@ const PIECE_BYTES = 10
 
 /**
  * Splits an update into updates of at most `maxBytes`, in an order in which every prefix is complete: nothing in a
- * piece needs a later one. Ids that the update does not contain count as present. Structs that wait for each other in
- * a circle, which no client ever shows, come last among the structs; deletions follow all structs. A struct longer
- * than `maxBytes` is cut where its content can be; where it cannot, its piece is larger.
+ * piece needs a later one. Ids that the update does not contain count as present. A struct longer than `maxBytes` is
+ * cut where its content can be; where it cannot, its piece is larger.
+ *
+ * One kind of piece is larger on purpose: rich text, with all that builds on it and all deletions, comes last and in
+ * one piece. Clients repair what looks broken in a part of it, and send the repair: Yjs deletes a formatting mark that
+ * has no effect without the marks of another piece, and editors delete elements whose children are still to come.
+ * Structs that wait for each other in a circle, which no client ever shows, come there too.
  * @throws CoeditError UPDATE_MALFORMED
  */
 export function splitUpdate(update: Uint8Array, maxBytes: number): Uint8Array[] {
   const scanned = scanUpdate(update)
   if (update.length <= maxBytes) return [update]
-  return [...splitStructs(scanned, maxBytes), ...splitDeletes(scanned.deletes, maxBytes)]
-}
-
-function splitStructs(update: ScannedUpdate, maxBytes: number): Uint8Array[] {
   const pieces = new StructPieces(maxBytes)
-  const starts = new Map(update.sections.map(({ client, clock }) => [client, clock]))
-  const cursors = walkClosed(update, {
+  const starts = new Map(scanned.sections.map(({ client, clock }) => [client, clock]))
+  const cursors = walkClosed(scanned, {
     known: (client) => starts.get(client) ?? Number.POSITIVE_INFINITY,
     gapsAreKnown: true,
+    holdsBack: isRichText,
     visit: (cursor, struct) => pieces.add(cursor, struct),
   })
-  for (const cursor of cursors) addBlocked(cursor, update, pieces)
-  return pieces.finish()
+  const rest = restOf(scanned, cursors)
+  if (rest.length === 0) return [...pieces.finish(), ...splitDeletes(scanned.deletes, maxBytes)]
+  return [...pieces.finish(), writeUpdate(rest, encodeDeleteSet(scanned.deletes))]
 }
 
-function addBlocked(cursor: SectionCursor, update: ScannedUpdate, pieces: StructPieces): void {
-  const struct = new StructReader(update.bytes, false)
-  struct.position = cursor.position
-  for (let { clock, left } = cursor; left > 0; left--) {
-    struct.read(cursor.client, clock)
-    pieces.add(cursor, struct)
-    clock = struct.end
+function isRichText(struct: StructReader): boolean {
+  if (struct.kind === KIND.format) return true
+  return struct.kind === KIND.type && struct.bytes[struct.contentStart] >= FIRST_XML_TYPE
+}
+
+/** What the walk has not visited. */
+function restOf(update: ScannedUpdate, cursors: readonly SectionCursor[]): StructRun[] {
+  const rest: StructRun[] = []
+  for (const [i, { clock, left, position }] of cursors.entries()) {
+    if (left === 0) continue
+    rest.push(sectionRun(update.bytes, { ...update.sections[i], clock, count: left, from: position }))
   }
+  return rest
 }
 
 class StructPieces {

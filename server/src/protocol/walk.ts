@@ -8,6 +8,8 @@ export interface WalkOptions {
   readonly known: (client: number) => number
   /** Whether ids that a Skip struct leaves out count as known. */
   readonly gapsAreKnown: boolean
+  /** Structs that are not visited, nor what builds on them. */
+  readonly holdsBack?: (struct: StructReader) => boolean
   /** Called for each struct that brings something new, once all it builds on is known; `offset` of its ids are not new. */
   readonly visit: (cursor: SectionCursor, struct: StructReader, offset: number) => void
 }
@@ -96,7 +98,7 @@ class Walk {
       struct.position = cursor.position
       struct.read(cursor.client, cursor.clock)
       if (struct.end > cursor.known && !this.#isGap(struct)) {
-        if (struct.clock > cursor.known) return 'unknown'
+        if (struct.clock > cursor.known || this.#options.holdsBack?.(struct)) return 'unknown'
         const needed = this.#firstNeeded(struct)
         if (needed !== null) return needed
         this.#options.visit(cursor, struct, cursor.known - struct.clock)
