@@ -64,9 +64,9 @@ const schema = z.strictObject({
     .default(256 * MiB)
     .describe('Snapshots kept in memory, all documents together.'),
 
-  maxGatherMs: real(0, 1000).default(25).describe('Longest time that the updates of a document gather for one commit.'),
+  maxGatherMs: real(0, 1000).default(40).describe('Longest time that the updates of a document gather for one commit.'),
   gatherMsPerSubscriber: real(0, 10)
-    .default(0.125)
+    .default(0.2)
     .describe('Time that updates gather for each connection to their document, up to `maxGatherMs`.'),
   presenceIntervalMs: integer(0, 60_000)
     .default(100)
