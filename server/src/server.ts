@@ -103,6 +103,7 @@ export class CoeditServer {
       throw error
     }
     this.#http = http
+    this.#log.info({ url: this.url, data: this.#config.data }, 'listening')
   }
 
   /** Answers an HTTP request: `/health`, the event streams, the demo page, 404 for all else. */
@@ -150,6 +151,7 @@ export class CoeditServer {
     await httpClosed
     await this.#workers.close()
     if (this.#isOpen) await this.#storage.close()
+    this.#log.info({}, 'closed')
   }
 
   #health(): Health {
