@@ -183,9 +183,10 @@ export function isPending(doc: Y.Doc): boolean {
   return doc.store.pendingStructs !== null || doc.store.pendingDs !== null
 }
 
-/** A document that starts from these updates. */
+/** A document that starts from these updates, its types declared before as applications do. */
 export function docOf(...updates: readonly Uint8Array[]): Y.Doc {
   const doc = new Y.Doc()
+  rootsOf(doc)
   for (const update of updates) Y.applyUpdate(doc, update)
   return doc
 }
