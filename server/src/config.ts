@@ -64,10 +64,12 @@ const schema = z.strictObject({
     .default(256 * MiB)
     .describe('Snapshots kept in memory, all documents together.'),
 
-  maxGatherMs: real(0, 1000).default(40).describe('Longest time that the updates of a document gather for one commit.'),
+  maxGatherMs: real(0, 1000)
+    .default(25)
+    .describe('Longest distance between two commits of a document; edits that come in between gather.'),
   gatherMsPerSubscriber: real(0, 10)
-    .default(0.2)
-    .describe('Time that updates gather for each connection to their document, up to `maxGatherMs`.'),
+    .default(0.125)
+    .describe('Distance between two commits for each connection to the document, up to `maxGatherMs`.'),
   presenceIntervalMs: integer(0, 60_000)
     .default(100)
     .describe('Shortest time between two presence frames of a document that has many connections.'),

@@ -63,6 +63,7 @@ export class Document implements CommitSource {
   #hasFailed = false
   #lastTicket = 0
   #durableTicket = 0
+  #lastCommitAt = 0
   #gathering: Cancel | undefined
   #presenceTimer: Cancel | undefined
 
@@ -180,6 +181,7 @@ export class Document implements CommitSource {
     this.#commit = { ticket: this.#lastTicket, updates, author: soleAuthor(this.#pending) }
     this.#pending = []
     this.#released = []
+    this.#lastCommitAt = this.#context.clock.now()
     return updates.map((update, index) => ({ document: this.name, update, releases: index === 0 ? releases : [] }))
   }
 
@@ -225,15 +227,16 @@ export class Document implements CommitSource {
     if (this.#pending.length === 1) this.#gather()
   }
 
-  /** With many subscribers, updates gather for a while: the same bytes then go out in fewer writes to each of them. */
+  /** With many subscribers, commits keep a distance: the same bytes then go out in fewer writes to each of them. */
   #gather(): void {
-    const { maxGatherMs, gatherMsPerSubscriber } = this.#context.config
-    const delay = Math.min(maxGatherMs, this.#subscribers.size * gatherMsPerSubscriber)
+    const { config, clock } = this.#context
+    const distance = Math.min(config.maxGatherMs, this.#subscribers.size * config.gatherMsPerSubscriber)
+    const delay = this.#lastCommitAt + distance - clock.now()
     if (delay < 1) {
       this.#context.requestCommit(this)
       return
     }
-    this.#gathering ??= this.#context.clock.after(delay, () => {
+    this.#gathering ??= clock.after(delay, () => {
       this.#gathering = undefined
       this.#context.requestCommit(this)
     })
