@@ -15,9 +15,12 @@ async function main(options: Options): Promise<number> {
   const scale = scaleOf(options)
   const loads = choose(allLoads(options.traces, scale), options.only)
   const servers = choose(SERVERS, options.servers)
-  const { runs, profile: profileDirectory } = options
-  const outcomes = await runPlan({ loads, servers, runs, scale, profileDirectory, say: console.error })
-  console.log(report({ outcomes, loads, servers, runs, scale, machine: describeMachine(new Date()) }))
+  const { runs, data: dataDirectory, profile: profileDirectory } = options
+  const outcomes = await runPlan({ loads, servers, runs, scale, dataDirectory, profileDirectory, say: console.error })
+  if (!options.check) {
+    const machine = describeMachine(new Date(), dataDirectory)
+    console.log(report({ outcomes, loads, servers, runs, scale, machine }))
+  }
   return outcomes.some(({ server, failures }) => server === coedit && failures.length > 0) ? 1 : 0
 }
 

@@ -1,5 +1,4 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Figures, Load } from './loads/load.ts'
 import type { Scale } from './scale.ts'
@@ -19,6 +18,8 @@ export interface Plan {
   readonly servers: readonly ServerKind[]
   readonly runs: number
   readonly scale: Scale
+  /** In which each run gets a directory of its own. */
+  readonly dataDirectory: string
   readonly profileDirectory: string | undefined
   readonly say: (line: string) => void
 }
@@ -47,8 +48,9 @@ export async function runPlan(plan: Plan): Promise<readonly Outcome[]> {
   return outcomes
 }
 
-async function runOnce(load: Load, kind: ServerKind, { scale, profileDirectory }: Plan): Promise<Figures> {
-  const dataDirectory = await mkdtemp(join(tmpdir(), `coedit-bench-${kind.name}-`))
+async function runOnce(load: Load, kind: ServerKind, plan: Plan): Promise<Figures> {
+  const { scale, profileDirectory } = plan
+  const dataDirectory = await mkdtemp(join(plan.dataDirectory, `coedit-bench-${kind.name}-`))
   const profiles = profileDirectory && join(profileDirectory, `${load.name}-${kind.name}`)
   if (profiles) await mkdir(profiles, { recursive: true })
   const started: RunningServer[] = []
@@ -69,5 +71,5 @@ async function runOnce(load: Load, kind: ServerKind, { scale, profileDirectory }
 }
 
 function summary(load: Load, figures: Figures): string {
-  return load.metrics.map(({ key, label, unit }) => `${label} ${figures[key]?.toPrecision(3)} ${unit}`).join(', ')
+  return load.metrics.map(({ key, unit }) => `${key} ${figures[key]?.toPrecision(3)} ${unit}`).join(', ')
 }

@@ -2,6 +2,8 @@
 export interface Scale {
   /** How long people type or move, in the loads that go by time. */
   readonly seconds: number
+  /** How long the server has to rest until its work counts as done; Hocuspocus stores two seconds after the last edit. */
+  readonly quietMs: number
   readonly fanOut: { readonly clients: number; readonly typing: number; readonly perSecond: number }
   readonly manyDocuments: { readonly documents: number; readonly clientsEach: number; readonly perSecond: number }
   /** `edits`: no more than these of each trace. */
@@ -14,6 +16,7 @@ export interface Scale {
 
 export const FULL: Scale = {
   seconds: 10,
+  quietMs: 2_500,
   fanOut: { clients: 200, typing: 20, perSecond: 10 },
   manyDocuments: { documents: 300, clientsEach: 3, perSecond: 5 },
   trace: { edits: Number.POSITIVE_INFINITY, joiners: 100 },
@@ -25,6 +28,7 @@ export const FULL: Scale = {
 /** Small enough for a test of the bench itself. */
 export const SMOKE: Scale = {
   seconds: 1,
+  quietMs: 250,
   fanOut: { clients: 10, typing: 3, perSecond: 10 },
   manyDocuments: { documents: 5, clientsEach: 3, perSecond: 5 },
   trace: { edits: 1_000, joiners: 5 },

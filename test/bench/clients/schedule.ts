@@ -1,4 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Random } from '../../support/random.ts'
+
+const RESOLUTION = 1_000_000
 
 export interface Planned {
   /** Milliseconds after the start. */
@@ -19,6 +22,17 @@ export async function runSchedule(plan: readonly Planned[]): Promise<void> {
 
 /** Where in its interval (0 to 1) something happens. */
 export type Rhythm = () => number
+
+/** Anywhere, as with people who know nothing of each other; the same for each seed. */
+export function independent(seed: number): Rhythm {
+  const random = new Random(seed)
+  return () => random.below(RESOLUTION) / RESOLUTION
+}
+
+/** At the beginning, as with timers that were started in one loop. */
+export function inStep(): Rhythm {
+  return () => 0
+}
 
 /** Each item in its turn, one an interval. */
 export function everyInterval<T>(

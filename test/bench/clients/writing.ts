@@ -12,11 +12,15 @@ export interface Writing {
   readonly inFlight: number
 }
 
-/**
- * One client writes and another one reads, as fast as the server takes it. Returns what the reader got, once it holds
- * everything that was inserted.
- */
-export async function writeAll(group: ClientGroup, server: RunningServer, writing: Writing): Promise<Uint8Array[]> {
+export interface Written {
+  /** What the reader got. */
+  readonly received: readonly Uint8Array[]
+  /** From the first update's sending to the last one's arrival. */
+  readonly seconds: number
+}
+
+/** One client writes and another one reads, as fast as the server takes it, until the reader has everything. */
+export async function writeAll(group: ClientGroup, server: RunningServer, writing: Writing): Promise<Written> {
   const { document, updates, inFlight } = writing
   const frames = updates.map((update) => server.dialect.update(document, update))
   const totals = insertedAfterEach(updates)
@@ -36,8 +40,9 @@ export async function writeAll(group: ClientGroup, server: RunningServer, writin
     }
     await arrived.reach(totals.at(-1) ?? 0)
   }
+  const start = performance.now()
   await group.wait(WRITE_LIMIT_MS, `the writing of "${document}"`, all())
-  return received
+  return { received, seconds: (performance.now() - start) / 1000 }
 }
 
 /** How much is inserted once each of the updates, in order, has been taken. */

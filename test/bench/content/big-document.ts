@@ -1,6 +1,7 @@
 import * as Y from 'yjs'
-import { type Random, randomText, seeded } from './random.ts'
+import { Random } from '../../support/random.ts'
 import { markEnd, recordUpdates, textOf } from './text.ts'
+import { randomText } from './words.ts'
 
 /** A long document as its authors wrote it. */
 export interface BigDocument {
@@ -21,7 +22,7 @@ const FIRST_CLIENT_ID = 100_000
  * place, typing mostly a few words, sometimes pasting a paragraph, and deleting now and then.
  */
 export function bigDocument(bytes: number): BigDocument {
-  const random = seeded(12)
+  const random = new Random(12)
   const document = new Y.Doc()
   const text = textOf(document)
   let written = 0

@@ -2,8 +2,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import * as Y from 'yjs'
-import { randomWord, seeded } from './random.ts'
+import { Random } from '../../support/random.ts'
 import { markEnd, recordUpdates, textOf } from './text.ts'
+import { randomText } from './words.ts'
 
 /** What one person wrote, as updates in order, and the text and the encoded document that they end in. */
 export interface Trace {
@@ -58,14 +59,14 @@ function readEdits(file: string, limit: number): (readonly Patch[])[] {
 
 /** Words typed at a place that now and then changes, one in eight characters taken back. */
 function* generatedEdits(limit: number): Iterable<readonly Patch[]> {
-  const random = seeded(1)
+  const random = new Random(1)
   let length = 0
   let at = 0
   for (let edit = 0; edit < Math.min(limit, GENERATED_EDITS); edit += 1) {
     if (random.below(60) === 0) at = random.below(length + 1)
     const back = at > 0 && random.below(8) === 0
     if (back) yield [[at - 1, 1, '']]
-    else yield [[at, 0, randomWord(random).charAt(0)]]
+    else yield [[at, 0, randomText(random, 1)]]
     at += back ? -1 : 1
     length += back ? -1 : 1
   }

@@ -1,6 +1,7 @@
 import * as Y from 'yjs'
-import { randomText, seeded } from './random.ts'
+import { Random } from '../../support/random.ts'
 import { recordUpdates, textOf } from './text.ts'
+import { randomText } from './words.ts'
 
 /** Somebody who types: each update inserts one character and takes one clock, from 0 on. */
 export interface Typist {
@@ -10,7 +11,7 @@ export interface Typist {
 
 /** Types `edits` characters in one go, somewhere in the text that `base` holds. */
 export function typist(clientId: number, base: Uint8Array, edits: number): Typist {
-  const random = seeded(clientId)
+  const random = new Random(clientId)
   const document = new Y.Doc()
   document.clientID = clientId
   Y.applyUpdate(document, base)
@@ -28,6 +29,6 @@ export function typist(clientId: number, base: Uint8Array, edits: number): Typis
 export function preparedText(length: number): Uint8Array {
   const document = new Y.Doc()
   document.clientID = 1
-  textOf(document).insert(0, randomText(seeded(1), length))
+  textOf(document).insert(0, randomText(new Random(1), length))
   return Y.encodeStateAsUpdate(document)
 }

@@ -2,6 +2,7 @@ import { ClientGroup } from '../clients/client-group.ts'
 import { writeAll } from '../clients/writing.ts'
 import type { BigDocument } from '../content/big-document.ts'
 import { documentFrom, expectText } from '../content/text.ts'
+import { SURROUNDINGS } from './cpu-watch.ts'
 import { joinAtOnce } from './joining.ts'
 import type { Bench, Figures, Load } from './load.ts'
 
@@ -23,7 +24,7 @@ export function bigLoad(write: () => BigDocument): Load {
       { key: 'writePeak', label: 'while it is written, peak memory', unit: 'MiB' },
       { key: 'coldP50', label: 'joins after a restart, p50', unit: 'ms', goal: { atMost: 3_000 } },
       { key: 'coldPeak', label: 'joins after a restart, peak memory', unit: 'MiB', goal: { atMost: 600 } },
-      { key: 'own', label: "the clients' own CPU", unit: 'cores' },
+      ...SURROUNDINGS,
     ],
     run: async (bench) => {
       const document = write()
@@ -36,22 +37,23 @@ async function writeAndJoin({ start, scale }: Bench, { updates, text, encodedByt
   const subject = await start()
   const { server, usage } = subject
   const group = new ClientGroup(server)
-  const received = await writeAll(group, server, { document: DOCUMENT, updates, inFlight: IN_FLIGHT })
+  const { received } = await writeAll(group, server, { document: DOCUMENT, updates, inFlight: IN_FLIGHT })
   expectText(documentFrom(received), text, 'The reader')
-  await usage.settle()
+  await usage.settle(scale.quietMs)
   const writePeak = usage.memory().peakKiB / KIB_PER_MIB
   usage.resetPeak()
 
   const joins = await joinAtOnce(subject, { document: DOCUMENT, text, encodedBytes, joiners: scale.big.joiners })
   const peak = usage.memory().peakKiB / KIB_PER_MIB
   await group.close()
-  await usage.settle()
+  await usage.settle(scale.quietMs)
   await server.stop()
   return {
     p50: joins.latencies.quantile(0.5),
     max: joins.latencies.quantile(1),
     cpu: joins.cpuMs,
-    own: joins.ownCores,
+    clients: joins.spent.clients,
+    strangers: joins.spent.strangers,
     peak,
     writePeak,
   }

@@ -1,15 +1,12 @@
-import type { Rhythm } from '../clients/schedule.ts'
-import { seeded } from '../content/random.ts'
+import { independent, inStep, type Rhythm } from '../clients/schedule.ts'
+import { SURROUNDINGS } from './cpu-watch.ts'
 import type { Load } from './load.ts'
 import { runTyping } from './typing.ts'
 
-export const fanOut = fanOutLoad('fanout', 'each at its own moments', () => seeded(1).next)
+export const fanOut = fanOutLoad('fanout', 'each at its own moments', () => independent(1))
 
-/**
- * What timers give that were started in one loop. A server that gathers what arrives together looks much better than
- * with people.
- */
-export const burst = fanOutLoad('burst', 'all at the same moments', () => () => 0)
+/** A server that gathers what arrives together looks much better here than with people. */
+export const burst = fanOutLoad('burst', 'all at the same moments', inStep)
 
 function fanOutLoad(name: string, when: string, rhythm: () => Rhythm): Load {
   return {
@@ -20,7 +17,7 @@ function fanOutLoad(name: string, when: string, rhythm: () => Rhythm): Load {
       { key: 'cpu', label: 'server CPU per delivery', unit: 'µs', goal: { timesHocuspocus: 0.45 } },
       { key: 'p50', label: 'latency p50', unit: 'ms' },
       { key: 'p99', label: 'latency p99', unit: 'ms', goal: { timesHocuspocus: 0.4 } },
-      { key: 'own', label: "the clients' own CPU", unit: 'cores' },
+      ...SURROUNDINGS,
     ],
     run: async (bench) => {
       const { clients, typing, perSecond } = bench.scale.fanOut
@@ -36,7 +33,8 @@ function fanOutLoad(name: string, when: string, rhythm: () => Rhythm): Load {
         cpu: (result.cpuMs * 1000) / result.deliveries,
         p50: result.latencies.quantile(0.5),
         p99: result.latencies.quantile(0.99),
-        own: result.ownCores,
+        clients: result.spent.clients,
+        strangers: result.spent.strangers,
       }
     },
   }

@@ -2,8 +2,8 @@ import { ClientGroup } from '../clients/client-group.ts'
 import { join } from '../clients/join.ts'
 import { Latencies } from '../clients/latencies.ts'
 import { verifyJoined } from '../content/verify-joined.ts'
+import { type CpuSpent, watchCpu } from './cpu-watch.ts'
 import type { Subject } from './load.ts'
-import { ownCpu } from './own-cpu.ts'
 
 const QUIET_MS = 500
 
@@ -19,25 +19,25 @@ export interface JoiningResult {
   /** Of the server, for all of them. */
   readonly cpuMs: number
   readonly latencies: Latencies
-  readonly ownCores: number
+  /** Until everybody had everything. */
+  readonly spent: CpuSpent
 }
 
 /** Everybody joins at once; rejects unless each of them gets the text. They leave again. */
 export async function joinAtOnce({ server, usage }: Subject, opening: Opening): Promise<JoiningResult> {
   const group = new ClientGroup(server)
   await usage.settle(QUIET_MS)
-  const cpuBefore = usage.cpuMs()
-  const own = ownCpu()
+  const watch = watchCpu(usage)
   const joined = await Promise.all(
     Array.from({ length: opening.joiners }, () => join(group, opening.document, opening.encodedBytes / 2)),
   )
-  const ownCores = own.cores()
+  const spent = watch()
   await usage.settle(QUIET_MS)
-  const cpuMs = usage.cpuMs() - cpuBefore
+  const cpuMs = watch().serverMs
   await group.close()
 
   verifyJoined(joined, opening.text)
   const latencies = new Latencies()
   for (const { ms } of joined) latencies.add(ms)
-  return { cpuMs, latencies, ownCores }
+  return { cpuMs, latencies, spent }
 }

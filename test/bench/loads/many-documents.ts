@@ -1,4 +1,5 @@
-import { seeded } from '../content/random.ts'
+import { independent } from '../clients/schedule.ts'
+import { SURROUNDINGS } from './cpu-watch.ts'
 import type { Load } from './load.ts'
 import { runTyping } from './typing.ts'
 
@@ -10,7 +11,7 @@ export const manyDocuments: Load = {
     { key: 'cpu', label: 'server CPU per update', unit: 'µs', goal: { timesHocuspocus: 0.8 } },
     { key: 'p50', label: 'latency p50', unit: 'ms' },
     { key: 'p99', label: 'latency p99', unit: 'ms' },
-    { key: 'own', label: "the clients' own CPU", unit: 'cores' },
+    ...SURROUNDINGS,
   ],
   run: async (bench) => {
     const { documents, clientsEach, perSecond } = bench.scale.manyDocuments
@@ -20,13 +21,14 @@ export const manyDocuments: Load = {
       lookers: clientsEach - 1,
       perSecond,
       preparedCharacters: 500,
-      rhythm: seeded(1).next,
+      rhythm: independent(1),
     })
     return {
       cpu: (result.cpuMs * 1000) / result.edits,
       p50: result.latencies.quantile(0.5),
       p99: result.latencies.quantile(0.99),
-      own: result.ownCores,
+      clients: result.spent.clients,
+      strangers: result.spent.strangers,
     }
   },
 }

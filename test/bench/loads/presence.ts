@@ -1,11 +1,10 @@
 import { ClientGroup } from '../clients/client-group.ts'
 import { Countdown } from '../clients/countdown.ts'
 import { Latencies } from '../clients/latencies.ts'
-import { everyInterval, runSchedule } from '../clients/schedule.ts'
+import { everyInterval, independent, runSchedule } from '../clients/schedule.ts'
 import { cursorUpdate, visitCursors } from '../content/cursors.ts'
-import { seeded } from '../content/random.ts'
+import { SURROUNDINGS, watchCpu } from './cpu-watch.ts'
 import type { Load } from './load.ts'
-import { ownCpu } from './own-cpu.ts'
 
 const DOCUMENT = 'presence'
 const FIRST_CLIENT_ID = 1_000
@@ -20,9 +19,9 @@ export const presence: Load = {
     { key: 'share', label: 'server CPU', unit: 'cores', goal: { atMost: 0.15 } },
     { key: 'p50', label: 'latency of the moves shown, p50', unit: 'ms' },
     { key: 'p99', label: 'latency of the moves shown, p99', unit: 'ms' },
-    { key: 'own', label: "the clients' own CPU", unit: 'cores' },
+    ...SURROUNDINGS,
   ],
-  run: async ({ scale: { presence, seconds }, start }) => {
+  run: async ({ scale: { presence, quietMs, seconds }, start }) => {
     const { server, usage } = await start()
     const group = new ClientGroup(server)
     const moves = new Moves(presence.users, seconds)
@@ -36,20 +35,23 @@ export const presence: Load = {
     for (let first = 0; first < users.length; first += CONNECTING_AT_ONCE) {
       await Promise.all(users.slice(first, first + CONNECTING_AT_ONCE).map(connect))
     }
-    await usage.settle()
+    await usage.settle(quietMs)
 
-    const cpuBefore = usage.cpuMs()
-    const began = performance.now()
-    const own = ownCpu()
-    const random = seeded(1)
+    const watch = watchCpu(usage)
+    const rhythm = independent(1)
     const numbers = Array.from({ length: seconds }, (_, index) => index + 1)
-    await runSchedule(users.flatMap((user) => everyInterval(numbers, 1000, random.next, (move) => sends[user]?.(move))))
+    await runSchedule(users.flatMap((user) => everyInterval(numbers, 1000, rhythm, (move) => sends[user]?.(move))))
     await group.wait(LAST_MOVE_LIMIT_MS, "everybody's last move at everybody else", moves.lastShown)
-    const share = (usage.cpuMs() - cpuBefore) / (performance.now() - began)
-    const ownCores = own.cores()
+    const { serverMs, seconds: elapsed, clients, strangers } = watch()
     await group.close()
     await server.stop()
-    return { share, p50: moves.latencies.quantile(0.5), p99: moves.latencies.quantile(0.99), own: ownCores }
+    return {
+      share: serverMs / 1000 / elapsed,
+      p50: moves.latencies.quantile(0.5),
+      p99: moves.latencies.quantile(0.99),
+      clients,
+      strangers,
+    }
   },
 }
 

@@ -2,9 +2,10 @@ import { ClientGroup } from '../clients/client-group.ts'
 import { writeAll } from '../clients/writing.ts'
 import { documentFrom, expectText } from '../content/text.ts'
 import type { Trace } from '../content/traces.ts'
+import { SURROUNDINGS, watchCpu } from './cpu-watch.ts'
 import { diskUse } from './disk-use.ts'
 import { joinAtOnce } from './joining.ts'
-import type { Bench, Figures, Load, Subject } from './load.ts'
+import type { Bench, Figures, Load } from './load.ts'
 
 const DOCUMENT = 'trace'
 /** Few enough that nobody buffers for long, enough that a commit can take several. */
@@ -25,29 +26,34 @@ export function traceLoad(name: string, load: () => Trace): Load {
       { key: 'coldCpu', label: 'cold open, server CPU', unit: 'ms', goal: { timesHocuspocus: 0.6 } },
       { key: 'joinCpu', label: 'joins at once, server CPU of all', unit: 'ms', goal: { timesHocuspocus: 0.35 } },
       { key: 'joinP50', label: 'joins at once, p50', unit: 'ms' },
+      ...SURROUNDINGS,
     ],
     run: async (bench) => {
       const trace = load()
-      const written = await write(await bench.start(), trace)
+      const written = await write(bench, trace)
       const disk = diskUse(bench.dataDirectory) / trace.encodedBytes
       return { ...written, disk, ...(await reopen(bench, trace)) }
     },
   }
 }
 
-async function write({ server, usage }: Subject, trace: Trace): Promise<Figures> {
+async function write({ scale, start }: Bench, trace: Trace): Promise<Figures> {
+  const { server, usage } = await start()
   const group = new ClientGroup(server)
-  const cpuBefore = usage.cpuMs()
-  const start = performance.now()
-  const received = await writeAll(group, server, { document: DOCUMENT, updates: trace.edits, inFlight: IN_FLIGHT })
-  const seconds = (performance.now() - start) / 1000
-  await usage.settle()
-  const cpuMs = usage.cpuMs() - cpuBefore
+  const watch = watchCpu(usage)
+  const { received, seconds } = await writeAll(group, server, {
+    document: DOCUMENT,
+    updates: trace.edits,
+    inFlight: IN_FLIGHT,
+  })
+  const { clients, strangers } = watch()
+  await usage.settle(scale.quietMs)
+  const cpuMs = watch().serverMs
   expectText(documentFrom(received), trace.text, 'The reader')
   await group.close()
-  await usage.settle()
+  await usage.settle(scale.quietMs)
   await server.stop()
-  return { cpu: (cpuMs * 1000) / trace.edits.length, rate: trace.edits.length / seconds }
+  return { cpu: (cpuMs * 1000) / trace.edits.length, rate: trace.edits.length / seconds, clients, strangers }
 }
 
 async function reopen(bench: Bench, trace: Trace): Promise<Figures> {

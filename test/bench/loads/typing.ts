@@ -6,8 +6,8 @@ import { TypingLedger } from '../clients/typing-ledger.ts'
 import { documentFrom, expectText, textOf } from '../content/text.ts'
 import { preparedText, type Typist, typist } from '../content/typing.ts'
 import type { RunningServer } from '../servers/server.ts'
+import { type CpuSpent, watchCpu } from './cpu-watch.ts'
 import type { Bench } from './load.ts'
-import { ownCpu } from './own-cpu.ts'
 
 const FIRST_CLIENT_ID = 1_000
 const DELIVERY_LIMIT_MS = 60_000
@@ -31,8 +31,8 @@ export interface TypingResult {
   /** Edits times the clients that did not write them. */
   readonly deliveries: number
   readonly latencies: Latencies
-  /** Cores that the clients took meanwhile: near 1, they and not the server are what was measured. */
-  readonly ownCores: number
+  /** While people typed. */
+  readonly spent: CpuSpent
 }
 
 export async function runTyping({ scale, start }: Bench, shape: TypingShape): Promise<TypingResult> {
@@ -49,20 +49,19 @@ export async function runTyping({ scale, start }: Bench, shape: TypingShape): Pr
   for (let first = 0; first < rooms.length; first += CONNECTING_AT_ONCE) {
     await Promise.all(rooms.slice(first, first + CONNECTING_AT_ONCE).map((room) => room.fill(group)))
   }
-  await usage.settle()
+  await usage.settle(scale.quietMs)
 
-  const cpuBefore = usage.cpuMs()
-  const own = ownCpu()
+  const watch = watchCpu(usage)
   await runSchedule(rooms.flatMap((room) => room.plan(1000 / shape.perSecond, shape.rhythm)))
   await group.wait(DELIVERY_LIMIT_MS, 'every edit to reach every reader', outstanding.done)
-  const ownCores = own.cores()
-  await usage.settle()
-  const cpuMs = usage.cpuMs() - cpuBefore
+  const spent = watch()
+  await usage.settle(scale.quietMs)
+  const cpuMs = watch().serverMs
 
   for (const room of rooms) room.verify()
   await group.close()
   await server.stop()
-  return { cpuMs, edits, deliveries, latencies, ownCores }
+  return { cpuMs, edits, deliveries, latencies, spent }
 }
 
 /** One document with its people. */

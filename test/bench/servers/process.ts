@@ -23,9 +23,10 @@ interface Command {
 export async function startProcess(command: Command): Promise<RunningServer> {
   const { profileDirectory } = command
   const profiling = profileDirectory ? ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`] : []
+  // Only PATH is inherited: a COEDIT_ or NODE_ variable of the developer must not reach the servers.
   const child = spawn(process.execPath, [...profiling, ...command.args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...command.env },
+    env: { PATH: process.env.PATH, ...command.env },
     cwd: command.cwd,
   })
   const output = collectOutput(child)

@@ -37,9 +37,9 @@ export class Usage {
 
   /**
    * Waits until the process has used less than 5 % of a core for `quietMs`, so that work that it put off counts as
-   * well. The default outlasts the two seconds after which Hocuspocus stores.
+   * well.
    */
-  async settle(quietMs = 2_500, limitMs = 240_000): Promise<void> {
+  async settle(quietMs: number, limitMs = 240_000): Promise<void> {
     const step = quietMs / 5
     let quiet = 0
     let before = this.cpuMs()
