@@ -1,0 +1,89 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import * as Y from 'yjs'
+import { createServer } from '../../server/src/index.ts'
+import { recordingLog } from '../support/log.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
+import { clientOf, loadTrace, replayLocally, type TraceEdit, traceTextIn } from '../support/traces.ts'
+import { untilChanged } from '../support/until.ts'
+import { connectWitnessed, loadDocument, synced, type Witness } from '../support/witness.ts'
+
+const release = onTestFinished
+const DOCUMENT = 'trace'
+/** Edits under way of one agent at a time. */
+const IN_FLIGHT = 1_000
+
+/** Counts the edits of a client that are not acknowledged yet. */
+class InFlight implements Witness {
+  #count = 0
+  #wake: (() => void) | undefined
+
+  sent(): void {
+    this.#count++
+  }
+
+  acknowledged(edits: readonly Uint8Array[]): void {
+    this.#count -= edits.length
+    if (this.#count <= IN_FLIGHT / 2) this.#wake?.()
+  }
+
+  /** Resolves when there is room for more. */
+  async hasRoom(): Promise<void> {
+    if (this.#count < IN_FLIGHT) return
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+  }
+}
+
+async function startServer(data: string) {
+  const { log } = recordingLog()
+  const server = createServer({ port: 0, data, shutdownSpreadMs: 0 }, { log })
+  await server.listen()
+  release(() => server.close())
+  return server
+}
+
+/** One agent at its own connection: sends its edits as soon as the server has shown it what they begin with. */
+async function playAgent(agent: number, edits: readonly TraceEdit[], url: string): Promise<Y.Doc> {
+  const inFlight = new InFlight()
+  const client = connectWitnessed({ release, url, document: DOCUMENT, acknowledges: true, witness: inFlight })
+  await synced(client)
+  const { doc } = client
+  for (const { update, needs } of edits.filter((edit) => edit.agent === agent)) {
+    await untilChanged([doc], `agent ${agent} was shown what its next edit begins with`, () => hasSeen(doc, needs))
+    await inFlight.hasRoom()
+    Y.applyUpdate(doc, update)
+  }
+  return doc
+}
+
+function hasSeen(doc: Y.Doc, needs: readonly number[]): boolean {
+  return needs.every((clock, agent) => Y.getState(doc.store, clientOf(agent)) >= clock)
+}
+
+describe('recorded traces', () => {
+  test.for([
+    { name: 'sveltecomponent', agents: 1 },
+    { name: 'automerge-paper', agents: 1 },
+    // Its three agents wrote at the same time, never at the same place: its end does not depend on how ties are broken.
+    { name: 'clownschool', agents: 3 },
+  ])('$name, written by $agents, ends in its exact text', async ({ name, agents }) => {
+    const trace = loadTrace(name, agents)
+    const { edits, text } = replayLocally(trace)
+    expect(text).toBe(trace.endContent)
+
+    const data = await temporaryDirectory(release)
+    const server = await startServer(data)
+    const reader = connectWitnessed({ release, url: server.url, document: DOCUMENT })
+    const docs = await Promise.all(
+      Array.from({ length: trace.agents }, (_, agent) => playAgent(agent, edits, server.url)),
+    )
+    docs.push(reader.doc)
+    await untilChanged(docs, 'all show the end', () => docs.every((doc) => traceTextIn(doc).toString() === text))
+
+    await server.close()
+    const restarted = await startServer(data)
+    const stored = await loadDocument(release, restarted.url, DOCUMENT)
+    expect(traceTextIn(stored).toString()).toBe(text)
+  })
+})
