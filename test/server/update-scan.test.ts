@@ -6,7 +6,7 @@ import { isJson } from '../../server/src/protocol/json.ts'
 import { utf16Length } from '../../server/src/protocol/text.ts'
 import { encodeNews, KnownState, scanUpdate, takeNews } from '../../server/src/protocol/update.ts'
 import { byte, bytes } from '../support/bytes.ts'
-import { docOf, Editor, isPending } from '../support/editing.ts'
+import { declareTypes, Editor, isPending } from '../support/editing.ts'
 import { Random } from '../support/random.ts'
 import { runs } from '../support/runs.ts'
 
@@ -228,7 +228,8 @@ describe('whatever the bytes', () => {
           const known = new KnownState()
           known.absorb(scanUpdate(base))
           const { news } = takeNews(scanUpdate(mutated), known)
-          const doc = docOf(base)
+          const doc = declareTypes(new Y.Doc({ gc: false }))
+          Y.applyUpdate(doc, base)
           if (news !== null) Y.applyUpdate(doc, encodeNews([news]))
           expect(isPending(doc)).toBe(false)
           expect(known.encodeStateVector()).toEqual(Y.encodeStateVector(doc))

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
 import { encodeNews, KnownState, scanUpdate, type Taken, takeNews } from '../../server/src/protocol/update.ts'
 import { byte, bytes } from '../support/bytes.ts'
-import { docOf, Editor, isPending } from '../support/editing.ts'
+import { declareTypes, Editor, isPending } from '../support/editing.ts'
 import { Random } from '../support/random.ts'
 import { runs } from '../support/runs.ts'
 
@@ -306,12 +306,16 @@ class Vandal {
   }
 }
 
+/**
+ * Without garbage collection: Yjs throws while collecting some things that only a vandal writes, such as two values
+ * under one map key that are cut apart. To tell, one would need the document, not the update.
+ */
 test('whatever a vandal writes, what is taken of it any client can apply', () => {
   fc.assert(
     fc.property(seeds, (seed) => {
       const vandal = new Vandal(new Random(seed))
       const known = new KnownState()
-      const doc = docOf()
+      const doc = declareTypes(new Y.Doc({ gc: false }))
       for (let i = 0; i < 6; i++) {
         const update = taken(vandal.update(), known)
         if (update !== null) Y.applyUpdate(doc, update)

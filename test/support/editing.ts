@@ -183,10 +183,15 @@ export function isPending(doc: Y.Doc): boolean {
   return doc.store.pendingStructs !== null || doc.store.pendingDs !== null
 }
 
-/** A document that starts from these updates, its types declared before as applications do. */
-export function docOf(...updates: readonly Uint8Array[]): Y.Doc {
-  const doc = new Y.Doc()
+/** Declares the root types, as applications do before they load anything: until then Yjs takes no part in what is in them. */
+export function declareTypes(doc: Y.Doc): Y.Doc {
   rootsOf(doc)
+  return doc
+}
+
+/** A document that starts from these updates. */
+export function docOf(...updates: readonly Uint8Array[]): Y.Doc {
+  const doc = declareTypes(new Y.Doc())
   for (const update of updates) Y.applyUpdate(doc, update)
   return doc
 }

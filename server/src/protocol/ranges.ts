@@ -63,6 +63,11 @@ export class RangeCollector {
     if (!this.#isSorted && ranges.length >= this.#mergeAt) this.#merge()
   }
 
+  /** Ranges held at present; more than in the result while they are not merged. */
+  get size(): number {
+    return this.#ranges.length / 2
+  }
+
   finish(): Ranges {
     if (!this.#isSorted) this.#merge()
     return this.#ranges
