@@ -193,8 +193,9 @@ export class LevelStorage implements Storage {
   async #locate(document: string): Promise<Position | undefined> {
     const known = this.#positions.get(document)
     if (known) return known
-    const position = (await this.#readPosition(document)) ?? (await this.#repair(document))?.position
-    if (position) this.#positions.set(document, position)
+    const position = await this.#readPosition(document)
+    if (!position) return (await this.#repair(document))?.position
+    this.#positions.set(document, position)
     return position
   }
 
@@ -224,7 +225,9 @@ export class LevelStorage implements Storage {
     if (layout.isIntact) return describe(id, layout)
     this.#reportDamage(document, layout)
     await this.#database.write(repair(id, layout, this.#newIncarnation()))
-    return describe(id, (await read()) ?? layout)
+    const repaired = describe(id, (await read()) ?? layout)
+    this.#positions.set(document, repaired.position)
+    return repaired
   }
 
   /** The id of a document; where its name record is damaged it is found by the document's metadata. */

@@ -90,7 +90,10 @@ export class Database {
     }
   }
 
-  /** Runs `use` while the database stays open; waits where it is being reopened. `use` must not write. */
+  /**
+   * Runs `use` while the database stays open; waits where it is being reopened. `use` must not write. Rejects with
+   * STORAGE_DAMAGED where LevelDB cannot read its tables, and STORAGE_CLOSED.
+   */
   async read<T>(use: (level: RawLevel) => Promise<T>): Promise<T> {
     while (this.#unavailable) {
       await this.#unavailable.ended
@@ -100,6 +103,8 @@ export class Database {
     this.#readers.add(reading)
     try {
       return await reading
+    } catch (error) {
+      throw isCorruption(error) ? damagedError(this.#directory, error) : error
     } finally {
       this.#readers.delete(reading)
     }
@@ -187,7 +192,7 @@ async function commit(level: RawLevel, operations: readonly Operation[]): Promis
   await batch.write({ sync: true })
 }
 
-/** All records of a range. Those of unreadable blocks are left out, the others around them are read. */
+/** All records of a range. Those of unreadable blocks are left out, unless they are all: then it rejects. */
 export async function readRange(level: RawLevel, { gte, lt }: KeyRange): Promise<RawRecord[]> {
   const records: RawRecord[] = []
   try {
@@ -198,7 +203,7 @@ export async function readRange(level: RawLevel, { gte, lt }: KeyRange): Promise
     const last = records.at(-1)?.key
     const rest = last ? { gt: last, lt } : { gte, lt }
     await readInto(records, level, { ...rest, highWaterMarkBytes: 0 }).catch((again: unknown) => {
-      if (!isCorruption(again)) throw again
+      if (!isCorruption(again) || records.length === 0) throw again
     })
   }
   return records
@@ -239,17 +244,18 @@ class Unavailable {
 function openingError(directory: string, error: unknown): CoeditError {
   const cause = deepestCause(error)
   const code = codeOf(cause)
-  const detail = deepestMessage(error)
   if (code === 'LEVEL_LOCKED') {
     const message = `Another process has the data directory ${directory} open: stop it, or choose another directory.`
     return new CoeditError('STORAGE_LOCKED', message, { cause })
   }
-  if (code === 'LEVEL_CORRUPTION') {
-    const message = `The database in ${directory} is damaged and does not open (${detail}): restore it from a backup.`
-    return new CoeditError('STORAGE_DAMAGED', message, { cause })
-  }
-  const message = `The data directory ${directory} cannot be written (${detail}): choose a directory that can.`
+  if (code === 'LEVEL_CORRUPTION') return damagedError(directory, cause)
+  const message = `The data directory ${directory} cannot be written (${deepestMessage(error)}): choose a directory that can.`
   return new CoeditError('STORAGE_UNWRITABLE', message, { cause })
+}
+
+function damagedError(directory: string, cause: unknown): CoeditError {
+  const message = `The database in ${directory} is damaged (${deepestMessage(cause)}): restore it from a backup.`
+  return new CoeditError('STORAGE_DAMAGED', message, { cause })
 }
 
 function isCorruption(error: unknown): boolean {

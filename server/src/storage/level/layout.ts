@@ -86,13 +86,12 @@ export function layOut(records: DocumentRecords, name: string, now: number): Lay
   const wholeTail = firstGap === -1 ? fresh : fresh.slice(0, firstGap)
   const tail = isSnapshotWhole ? wholeTail : []
 
-  const unused = [
-    ...records.chunks.filter((chunk) => chunk.generation !== stored.generation),
-    ...records.entries.filter((entry) => entry.seq <= stored.snapshotSeq),
-  ]
+  const unusedChunks = records.chunks.filter((chunk) => chunk.generation !== stored.generation)
+  const unusedEntries = records.entries.filter((entry) => entry.seq <= stored.snapshotSeq)
+  const cutOff = [...ofSnapshot.slice(chunks.length), ...fresh.slice(tail.length)]
+  const leftovers = [...unusedChunks, ...unusedEntries]
   // Reconstructed metadata is a guess: nothing is without value then.
-  const leftovers = records.metadata ? unused : []
-  const cutOff = [...ofSnapshot.slice(chunks.length), ...fresh.slice(tail.length), ...(records.metadata ? [] : unused)]
+  if (!records.metadata) cutOff.unshift(...leftovers.splice(0))
   const { quarantined, damaged } = records
   const isIntact = records.metadata !== undefined && isSnapshotWhole && cutOff.length === 0 && damaged.length === 0
   return { metadata, chunks, tail, quarantined, leftovers, cutOff, damaged, isIntact }

@@ -1,0 +1,133 @@
+import fc from 'fast-check'
+import { expect } from 'vitest'
+import type { Snapshot, Storage } from '../../server/src/storage/storage.ts'
+import type { StorageHost } from './storage.ts'
+
+const NAMES = ['a', 'b', 'ab', '__proto__']
+
+export type Operation =
+  | { type: 'append'; batch: { document: string; update: Uint8Array }[] }
+  | { type: 'compact'; document: string; behind: number; chunks: Uint8Array[]; stale: boolean }
+  | { type: 'remove'; document: string }
+  | { type: 'reopen' }
+  | { type: 'compare' }
+
+const document = fc.constantFrom(...NAMES)
+const update = fc.uint8Array({ maxLength: 300 })
+
+/** Sequences in which appends prevail. */
+export const operations: fc.Arbitrary<Operation[]> = fc.array(
+  fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        type: fc.constant('append' as const),
+        batch: fc.array(fc.record({ document, update }), { maxLength: 6 }),
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        type: fc.constant('compact' as const),
+        document,
+        behind: fc.nat(3),
+        chunks: fc.array(update, { minLength: 1, maxLength: 4 }),
+        stale: fc.boolean(),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ type: fc.constant('remove' as const), document }) },
+    { weight: 1, arbitrary: fc.record({ type: fc.constant('reopen' as const) }) },
+    { weight: 2, arbitrary: fc.record({ type: fc.constant('compare' as const) }) },
+  ),
+  { maxLength: 30 },
+)
+
+interface ModelDocument {
+  snapshot: Snapshot | null
+  tail: { seq: number; update: Uint8Array }[]
+  incarnation: number
+}
+
+/** A storage in a few maps, and the real one that it must agree with. */
+export class StorageModel {
+  readonly #host: StorageHost
+  readonly #documents = new Map<string, ModelDocument>()
+  #storage: Storage
+
+  constructor(host: StorageHost, storage: Storage) {
+    this.#host = host
+    this.#storage = storage
+  }
+
+  async run(operation: Operation): Promise<void> {
+    switch (operation.type) {
+      case 'append':
+        return this.#append(operation.batch)
+      case 'compact':
+        return this.#compact(operation)
+      case 'remove':
+        this.#documents.delete(operation.document)
+        return this.#storage.remove(operation.document)
+      case 'reopen':
+        await this.#storage.close()
+        this.#storage = await this.#host.open()
+        return
+      case 'compare':
+        return this.compare()
+    }
+  }
+
+  async compare(): Promise<void> {
+    const written = [...this.#documents.keys()].sort()
+    expect(await this.#storage.list('', undefined, 100)).toEqual(written)
+    for (const name of NAMES) {
+      const expected = this.#documents.get(name)
+      const { snapshot = null, tail = [], incarnation = 0 } = expected ?? {}
+      const head = tail.at(-1)?.seq ?? snapshot?.seq ?? 0
+      expect(await this.#storage.load(name)).toEqual({ head, snapshot, tail, incarnation, quarantined: [] })
+      const facts = {
+        head,
+        snapshotBytes: sum(snapshot?.chunks ?? []),
+        tailEntries: tail.length,
+        tailBytes: sum(tail.map((entry) => entry.update)),
+      }
+      const stat = await this.#storage.stat(name)
+      if (expected) expect(stat).toMatchObject(facts)
+      else expect(stat).toBeUndefined()
+    }
+  }
+
+  async #append(batch: { document: string; update: Uint8Array }[]): Promise<void> {
+    const appended = await this.#storage.append(batch)
+    for (const [index, { document, update }] of batch.entries()) {
+      const { seq, incarnation } = appended[index]
+      const model = this.#documents.get(document) ?? { snapshot: null, tail: [], incarnation }
+      expect(seq).toBe(headOf(model) + 1)
+      expect(incarnation).toBe(model.incarnation)
+      model.tail.push({ seq, update })
+      this.#documents.set(document, model)
+    }
+  }
+
+  async #compact(operation: Extract<Operation, { type: 'compact' }>): Promise<void> {
+    const model = this.#documents.get(operation.document)
+    const current = model?.snapshot?.seq ?? 0
+    const seq = Math.max(1, current, (model ? headOf(model) : 0) - operation.behind)
+    const isPossible = model !== undefined && !operation.stale
+    const replaces = operation.stale ? current + 1 : current
+    const { chunks } = operation
+    const snapshot = { seq, chunks, stateVector: Uint8Array.of(0), deleteSet: null }
+    expect(await this.#storage.compact(operation.document, snapshot, replaces)).toBe(isPossible)
+    if (!model || !isPossible) return
+    model.snapshot = snapshot
+    model.tail = model.tail.filter((entry) => entry.seq > seq)
+  }
+}
+
+function headOf({ snapshot, tail }: ModelDocument): number {
+  return tail.at(-1)?.seq ?? snapshot?.seq ?? 0
+}
+
+function sum(updates: readonly Uint8Array[]): number {
+  return updates.reduce((bytes, { length }) => bytes + length, 0)
+}

@@ -1,0 +1,359 @@
+import fc from 'fast-check'
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import type { Clock } from '../../server/src/clock.ts'
+import type { Snapshot, Storage } from '../../server/src/storage/storage.ts'
+import { ManualClock } from '../support/manual-clock.ts'
+import { runs } from '../support/runs.ts'
+import type { Release } from '../support/temporary.ts'
+import { type Operation, operations, StorageModel } from './storage-model.ts'
+
+/** Where an implementation keeps its data. */
+export interface StorageHost {
+  /** Opens a storage on the data; the one before must be closed. The release closes it where the test did not. */
+  open(): Promise<Storage>
+}
+
+export type NewStorageHost = (clock: Clock, release: Release) => Promise<StorageHost>
+
+/** What the docstrings of storage.ts promise, of any implementation. */
+export function storageConformance(name: string, newHost: NewStorageHost): void {
+  describe(`${name} keeps the promises of a storage`, () => {
+    let clock: ManualClock
+    let host: StorageHost
+    let storage: Storage
+
+    beforeEach(async () => {
+      clock = new ManualClock()
+      host = await newHost(clock, onTestFinished)
+      storage = await host.open()
+    })
+
+    const append = (document: string, ...updates: Uint8Array[]) =>
+      storage.append(updates.map((update) => ({ document, update })))
+    const reopen = async () => {
+      await storage.close()
+      storage = await host.open()
+    }
+    const namesWith = (prefix: string) => storage.list(prefix, undefined, 1000)
+
+    describe('load', () => {
+      test('an unknown name is an empty document, and nothing is written for it', async () => {
+        const nothing = { head: 0, incarnation: 0, snapshot: null, tail: [], quarantined: [] }
+        expect(await storage.load('new')).toEqual(nothing)
+        expect(await storage.stat('new')).toBeUndefined()
+        expect(await namesWith('')).toEqual([])
+      })
+
+      test('gives the entries with their bytes, however large or small', async () => {
+        const updates = [random(0), random(1), random(60), random(70_000), random(3_000_000)]
+        await append('doc', ...updates)
+        const { head, tail } = await storage.load('doc')
+        expect(head).toBe(5)
+        expect(tail.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5])
+        for (const [index, update] of updates.entries()) expect(Buffer.compare(tail[index].update, update)).toBe(0)
+      })
+
+      test('gives plain bytes, whose slice is a copy', async () => {
+        await append('doc', bytes(1))
+        await storage.compact('doc', snapshot(1, bytes(2)), 0)
+        await append('doc', bytes(3))
+        const { snapshot: stored, tail } = await storage.load('doc')
+        expect(tail[0].update.constructor).toBe(Uint8Array)
+        expect(stored?.chunks[0].constructor).toBe(Uint8Array)
+      })
+    })
+
+    describe('append', () => {
+      test('gives each document contiguous numbers from 1, in the order of the batch', async () => {
+        const batch = ['a', 'b', 'a', 'a', 'c', 'b'].map((document, index) => ({ document, update: bytes(index) }))
+        const appended = await storage.append(batch)
+        expect(appended.map(({ seq }) => seq)).toEqual([1, 1, 2, 3, 1, 2])
+        expect((await append('a', bytes(9)))[0].seq).toBe(4)
+        expect((await storage.load('a')).tail.map(({ update }) => update)).toEqual([0, 2, 3, 9].map((n) => bytes(n)))
+      })
+
+      test('gives the incarnation that load gives', async () => {
+        const [first] = await append('a', bytes(1))
+        const [second] = await append('a', bytes(2))
+        expect(first.incarnation).toBeGreaterThan(0)
+        expect(second.incarnation).toBe(first.incarnation)
+        expect((await storage.load('a')).incarnation).toBe(first.incarnation)
+      })
+
+      test('keeps the order of calls that do not wait for each other', async () => {
+        const calls = Array.from({ length: 50 }, (_, index) => append('a', bytes(index), bytes(index)))
+        const numbers = (await Promise.all(calls)).flat().map(({ seq }) => seq)
+        expect(numbers).toEqual(Array.from({ length: 100 }, (_, index) => index + 1))
+        const { tail } = await storage.load('a')
+        expect(tail.map(({ update }) => update[0])).toEqual(numbers.map((seq) => Math.floor((seq - 1) / 2)))
+      })
+
+      test('an empty batch is nothing', async () => {
+        expect(await storage.append([])).toEqual([])
+      })
+
+      test('releasing what is not quarantined changes nothing', async () => {
+        await storage.append([{ document: 'a', update: bytes(1), releases: [1, 7] }])
+        expect(await storage.load('a')).toMatchObject({ head: 1, tail: [{ seq: 1 }], quarantined: [] })
+      })
+
+      test('what was resolved is there after reopening, and numbers go on', async () => {
+        const [{ incarnation }] = await append('a', bytes(1), bytes(2))
+        await reopen()
+        expect(await storage.load('a')).toEqual({
+          head: 2,
+          incarnation,
+          snapshot: null,
+          tail: [
+            { seq: 1, update: bytes(1) },
+            { seq: 2, update: bytes(2) },
+          ],
+          quarantined: [],
+        })
+        expect(await append('a', bytes(3))).toEqual([{ seq: 3, incarnation }])
+      })
+    })
+
+    test.each(['__proto__', 'constructor', '😀', 'ä/ö', ' ', '100%', 'x'.repeat(255)])(
+      'a name is opaque: %j',
+      async (name) => {
+        await append(name, bytes(1))
+        await append(`${name}2`, bytes(2))
+        await storage.compact(name, snapshot(1, bytes(3)), 0)
+        await reopen()
+        expect(await storage.load(name)).toMatchObject({ head: 1, snapshot: { seq: 1, chunks: [bytes(3)] } })
+        expect(await storage.stat(name)).toMatchObject({ head: 1, snapshotBytes: 1 })
+        expect(await namesWith('')).toEqual([name, `${name}2`])
+        await storage.remove(name)
+        expect(await namesWith('')).toEqual([`${name}2`])
+        expect((await storage.load(`${name}2`)).head).toBe(1)
+      },
+    )
+
+    describe('compact', () => {
+      test('replaces entries, then also the snapshot, and keeps later entries', async () => {
+        await append('a', bytes(1), bytes(2), bytes(3))
+        expect(await storage.compact('a', snapshot(2, bytes(12)), 0)).toBe(true)
+        expect(await storage.load('a')).toMatchObject({
+          head: 3,
+          snapshot: snapshot(2, bytes(12)),
+          tail: [{ seq: 3, update: bytes(3) }],
+        })
+        await append('a', bytes(4))
+        expect(await storage.compact('a', snapshot(4, bytes(1, 2), bytes(3, 4)), 2)).toBe(true)
+        await reopen()
+        expect(await storage.load('a')).toMatchObject({
+          head: 4,
+          snapshot: snapshot(4, bytes(1, 2), bytes(3, 4)),
+          tail: [],
+        })
+        expect((await append('a', bytes(5)))[0].seq).toBe(5)
+      })
+
+      test('keeps the incarnation: numbers stay valid', async () => {
+        const [{ incarnation }] = await append('a', bytes(1))
+        await storage.compact('a', snapshot(1, bytes(1)), 0)
+        expect((await storage.load('a')).incarnation).toBe(incarnation)
+        expect((await append('a', bytes(2)))[0].incarnation).toBe(incarnation)
+      })
+
+      test('can replace a snapshot by one of the same number', async () => {
+        await append('a', bytes(1))
+        await storage.compact('a', snapshot(1, bytes(1), bytes(2), bytes(3)), 0)
+        expect(await storage.compact('a', snapshot(1, bytes(7)), 1)).toBe(true)
+        expect((await storage.load('a')).snapshot).toEqual(snapshot(1, bytes(7)))
+      })
+
+      test('keeps null for what is not known of the content', async () => {
+        await append('a', bytes(1))
+        const unknown = { ...snapshot(1, bytes(1)), stateVector: null, deleteSet: null }
+        await storage.compact('a', unknown, 0)
+        expect((await storage.load('a')).snapshot).toEqual(unknown)
+      })
+
+      test('resolves false and changes nothing when somebody else compacted first', async () => {
+        await append('a', bytes(1), bytes(2), bytes(3))
+        await storage.compact('a', snapshot(2, bytes(12)), 0)
+        const before = await storage.load('a')
+        expect(await storage.compact('a', snapshot(3, bytes(13)), 0)).toBe(false)
+        expect(await storage.compact('a', snapshot(3, bytes(13)), 1)).toBe(false)
+        expect(await storage.load('a')).toEqual(before)
+      })
+
+      test('resolves false for numbers that the document does not have', async () => {
+        await append('a', bytes(1))
+        const before = await storage.load('a')
+        expect(await storage.compact('a', snapshot(2, bytes(1)), 0)).toBe(false)
+        expect(await storage.compact('unknown', snapshot(1, bytes(1)), 0)).toBe(false)
+        expect(await storage.load('a')).toEqual(before)
+        expect(await namesWith('')).toEqual(['a'])
+      })
+
+      test('of two at a time one succeeds', async () => {
+        await append('a', bytes(1), bytes(2))
+        const results = await Promise.all([
+          storage.compact('a', snapshot(1, bytes(1)), 0),
+          storage.compact('a', snapshot(2, bytes(12)), 0),
+        ])
+        expect(results).toEqual([true, false])
+        expect(await storage.load('a')).toMatchObject({ head: 2, snapshot: { seq: 1 }, tail: [{ seq: 2 }] })
+      })
+
+      test('loses nothing that is appended or loaded meanwhile', async () => {
+        const ledger: number[] = []
+        let replaces = 0
+        for (let round = 0; round < 10; round++) {
+          const head = (await storage.load('a')).head
+          const chunks = Array.from({ length: 20 }, (_, index) => bytes(round, index))
+          const compacting = head > 0 ? storage.compact('a', snapshot(head, ...chunks), replaces) : undefined
+          const appending = Array.from({ length: 20 }, async () => {
+            ledger.push((await append('a', bytes(round)))[0].seq)
+          })
+          const loaded = await storage.load('a')
+          expect(loaded.tail.map(({ seq }) => seq)).toEqual(numbersAfter(loaded.snapshot?.seq ?? 0, loaded.head))
+          await Promise.all(appending)
+          if (await compacting) replaces = head
+        }
+        expect(ledger).toEqual(numbersAfter(0, 200))
+        expect(replaces).toBe(180)
+        expect((await storage.load('a')).tail.map(({ seq }) => seq)).toEqual(numbersAfter(180, 200))
+      })
+    })
+
+    describe('stat', () => {
+      test('gives times and sizes', async () => {
+        const createdAt = clock.now()
+        await append('a', bytes(1, 2, 3))
+        clock.advance(1000)
+        await append('a', bytes(4, 5), bytes(6))
+        const facts = { createdAt, updatedAt: createdAt + 1000 }
+        expect(await storage.stat('a')).toEqual({ ...facts, head: 3, snapshotBytes: 0, tailEntries: 3, tailBytes: 6 })
+        clock.advance(1000)
+        await storage.compact('a', snapshot(2, bytes(1, 2, 3), bytes(4)), 0)
+        expect(await storage.stat('a')).toEqual({ ...facts, head: 3, snapshotBytes: 4, tailEntries: 1, tailBytes: 1 })
+      })
+
+      test('a compaction is no update', async () => {
+        await append('a', bytes(1))
+        const updatedAt = clock.now()
+        clock.advance(1000)
+        await storage.compact('a', snapshot(1, bytes(1)), 0)
+        await reopen()
+        expect(await storage.stat('a')).toMatchObject({ updatedAt, head: 1, tailEntries: 0, tailBytes: 0 })
+      })
+    })
+
+    describe('list', () => {
+      const names = ['', 'B', 'a', 'a/', 'a/1', 'a/2', 'ab', 'b', 'é', '～', '😀'] // UTF-16 would order the last two otherwise
+
+      beforeEach(async () => {
+        await storage.append(names.toReversed().map((document) => ({ document, update: bytes(1) })))
+      })
+
+      test('gives all names in byte order', async () => {
+        expect(await namesWith('')).toEqual(names)
+      })
+
+      test('gives those with the prefix, after the cursor, up to the limit', async () => {
+        expect(await namesWith('a')).toEqual(['a', 'a/', 'a/1', 'a/2', 'ab'])
+        expect(await namesWith('a/')).toEqual(['a/', 'a/1', 'a/2'])
+        expect(await storage.list('a', 'a/1', 2)).toEqual(['a/2', 'ab'])
+        expect(await storage.list('a', 'a/10', 1000)).toEqual(['a/2', 'ab'])
+        expect(await storage.list('a', 'B', 1)).toEqual(['a'])
+        expect(await storage.list('a', 'b', 1000)).toEqual([])
+        expect(await storage.list('', '', 1)).toEqual(['B'])
+        expect(await storage.list('x', undefined, 10)).toEqual([])
+      })
+    })
+
+    describe('remove', () => {
+      test('removes all that is stored of a document, and of no other', async () => {
+        await append('a', bytes(1), bytes(2))
+        await storage.compact('a', snapshot(1, bytes(1)), 0)
+        await append('b', bytes(3))
+        await storage.remove('a')
+        expect(await storage.load('a')).toEqual(await storage.load('never written'))
+        expect(await storage.stat('a')).toBeUndefined()
+        expect(await namesWith('')).toEqual(['b'])
+        expect((await storage.load('b')).tail).toEqual([{ seq: 1, update: bytes(3) }])
+      })
+
+      test('a document of the same name begins anew, as another incarnation', async () => {
+        const [before] = await append('a', bytes(1), bytes(2))
+        await storage.remove('a')
+        const [after] = await append('a', bytes(3))
+        expect(after.seq).toBe(1)
+        expect(after.incarnation).not.toBe(before.incarnation)
+        await reopen()
+        expect((await storage.load('a')).tail).toEqual([{ seq: 1, update: bytes(3) }])
+      })
+
+      test('an unknown name is fine', async () => {
+        await expect(storage.remove('unknown')).resolves.toBeUndefined()
+      })
+    })
+
+    describe('close', () => {
+      test('settles what is under way', async () => {
+        const appending = [append('a', bytes(1)), append('a', bytes(2)), append('b', bytes(3))]
+        await storage.close()
+        expect((await Promise.all(appending)).flat().map(({ seq }) => seq)).toEqual([1, 2, 1])
+        storage = await host.open()
+        expect((await storage.load('a')).head).toBe(2)
+      })
+
+      test('then everything rejects with STORAGE_CLOSED, and closing again is fine', async () => {
+        await append('a', bytes(1))
+        await storage.close()
+        const closed = { code: 'STORAGE_CLOSED' }
+        await expect(append('a', bytes(2))).rejects.toMatchObject(closed)
+        await expect(storage.load('a')).rejects.toMatchObject(closed)
+        await expect(storage.compact('a', snapshot(1, bytes(1)), 0)).rejects.toMatchObject(closed)
+        await expect(storage.stat('a')).rejects.toMatchObject(closed)
+        await expect(storage.list('', undefined, 1)).rejects.toMatchObject(closed)
+        await expect(storage.remove('a')).rejects.toMatchObject(closed)
+        await storage.close()
+      })
+    })
+
+    test('is ok where writes succeed', async () => {
+      await append('a', bytes(1))
+      expect(storage.status).toEqual({ state: 'ok' })
+    })
+
+    test('does what a model of it does, whatever the sequence', async () => {
+      await fc.assert(
+        fc.asyncProperty(operations, async (sequence) => {
+          const released: (() => Promise<void>)[] = []
+          const subject = await newHost(clock, (undo) => released.push(undo))
+          const model = new StorageModel(subject, await subject.open())
+          try {
+            for (const operation of sequence) await model.run(operation)
+            await model.run({ type: 'reopen' } satisfies Operation)
+            await model.compare()
+          } finally {
+            for (const undo of released.reverse()) await undo()
+          }
+        }),
+        { numRuns: runs(40) },
+      )
+    })
+  })
+}
+
+function bytes(...values: number[]): Uint8Array {
+  return Uint8Array.from(values)
+}
+
+/** Bytes that repeat nowhere soon. */
+function random(length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, index) => Math.imul(index, 2_654_435_761) >>> 24)
+}
+
+function snapshot(seq: number, ...chunks: Uint8Array[]): Snapshot {
+  return { seq, chunks, stateVector: bytes(1, 2, 3), deleteSet: bytes(0) }
+}
+
+function numbersAfter(after: number, last: number): number[] {
+  return Array.from({ length: last - after }, (_, index) => after + 1 + index)
+}

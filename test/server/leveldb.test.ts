@@ -1,0 +1,15 @@
+import { LevelStorage } from '../../server/src/storage/leveldb.ts'
+import { storageConformance } from '../conformance/storage.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
+
+storageConformance('LevelStorage', async (clock, release) => {
+  const directory = await temporaryDirectory(release)
+  return {
+    async open() {
+      const storage = new LevelStorage({ directory, clock })
+      await storage.open()
+      release(() => storage.close())
+      return storage
+    },
+  }
+})

@@ -1,0 +1,36 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Release } from './temporary.ts'
+
+const PROGRAM = fileURLToPath(new URL('./storage-program.ts', import.meta.url))
+
+/** What the program reports: that it has the directory open, or that an append was resolved. */
+export type Report = { type: 'open' } | { type: 'acknowledged'; document: string; values: number[] }
+
+/** A process of its own that has a LevelStorage open, and writes to it without end where `writes`. */
+export interface StorageProcess {
+  /** Calls `listener` for each report. */
+  onReport(listener: (report: Report) => void): void
+  kill(): Promise<void>
+}
+
+/** Resolves when the process has the directory open. */
+export async function startStorageProcess(
+  directory: string,
+  release: Release,
+  { writes }: { writes: boolean },
+): Promise<StorageProcess> {
+  const child = fork(PROGRAM, [directory, writes ? 'write' : 'hold'], { execArgv: ['--import', 'tsx'] })
+  const kill = () => end(child)
+  release(kill)
+  await once(child, 'message')
+  return { kill, onReport: (listener) => child.on('message', (report) => listener(report as Report)) }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill('SIGKILL')
+  await exited
+}

@@ -1,0 +1,39 @@
+import { LevelStorage } from '../../server/src/storage/leveldb.ts'
+import type { Report } from './storage-process.ts'
+import { encodeValues, valuesIn } from './values.ts'
+
+/** Run as a process by storage-process.ts. An update is a list of numbers, so that a compaction can be checked. */
+const [directory = '', mode] = process.argv.slice(2)
+const MOST_PER_BATCH = 8
+const COMPACT_EVERY = 10
+const VALUES_PER_CHUNK = 50
+
+const storage = new LevelStorage({ directory })
+await storage.open()
+report({ type: 'open' })
+if (mode === 'write') await Promise.all(['a', 'b', 'c'].map(writeForever))
+
+async function writeForever(document: string): Promise<void> {
+  let next = valuesIn(await storage.load(document)).length
+  for (let round = 1; ; round++) {
+    const values = Array.from({ length: 1 + (round % MOST_PER_BATCH) }, () => next++)
+    await storage.append(values.map((value) => ({ document, update: encodeValues([value]) })))
+    report({ type: 'acknowledged', document, values })
+    if (round % COMPACT_EVERY === 0) await compact(document)
+  }
+}
+
+async function compact(document: string): Promise<void> {
+  const stored = await storage.load(document)
+  const values = valuesIn(stored)
+  const chunks: Uint8Array[] = []
+  for (let start = 0; start < values.length; start += VALUES_PER_CHUNK) {
+    chunks.push(encodeValues(values.slice(start, start + VALUES_PER_CHUNK)))
+  }
+  const snapshot = { seq: stored.head, chunks, stateVector: null, deleteSet: null }
+  await storage.compact(document, snapshot, stored.snapshot?.seq ?? 0)
+}
+
+function report(message: Report): void {
+  process.send?.(message)
+}
