@@ -71,11 +71,6 @@ export class Alignment {
     return this.#runs.reduce((sum, run) => sum + run.shared, 0)
   }
 
-  /** Whether every offset is the same in both texts. */
-  get isIdentity(): boolean {
-    return this.#runs.every((run) => run.shown === run.shared)
-  }
-
   toShared(offset: number, side: Side): number {
     const reader = new RunReader(this.#runs)
     const before = sharedLength(reader.takeShown(offset))

@@ -36,6 +36,8 @@ class Binding implements TextareaBinding {
   #shown = ''
   #alignment = Alignment.ofShown('')
   #selectionBeforeInput: { start: number; end: number } | undefined
+  /** Whether the shared text has characters that a textarea shows otherwise. */
+  #hasReturns = false
   #composing = false
   #resetting = false
 
@@ -94,7 +96,8 @@ class Binding implements TextareaBinding {
 
   #onInput(): void {
     this.#takeLocalEdit()
-    if (!this.#mustWait && !this.#alignment.isIdentity) this.#show()
+    // A deletion may have made one line end of a return and a line feed.
+    if (!this.#mustWait && this.#hasReturns) this.#show()
   }
 
   #onCompositionStart(): void {
@@ -174,6 +177,7 @@ class Binding implements TextareaBinding {
       this.#shown = shown
     }
     this.#alignment = alignment
+    this.#hasReturns = shown !== shared
   }
 
   /** Text that comes in at a caret goes behind it, and text at either end of a selection stays out of it. */
