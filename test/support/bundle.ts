@@ -1,18 +1,41 @@
-import { build } from 'vite'
+import { build, type InlineConfig } from 'vite'
+
+const CONDITIONS = ['@coedit/source', 'module', 'browser', 'development|production']
 
 /**
  * Bundles a module with all that it imports, workspace packages from their sources, into one classic script. What the
  * module exports becomes the global variable `name`.
  */
 export async function bundleScript(entry: string, name: string): Promise<string> {
+  const files = await bundle({ build: { lib: { entry, name, formats: ['iife'], fileName: () => 'script.js' } } })
+  const script = files.get('script.js')
+  if (script === undefined) throw new Error(`bundling ${entry} gave no script`)
+  return script
+}
+
+/** Builds a page as an application in the directory `root` would. The answer has its files, `index.html` among them. */
+export function bundlePage(html: string, root: string): Promise<ReadonlyMap<string, string>> {
+  const isPage = (id: string) => id === `${root}/index.html`
+  const page = {
+    name: 'page',
+    resolveId: (id: string) => (isPage(id) ? id : undefined),
+    load: (id: string) => (isPage(id) ? html : undefined),
+  }
+  return bundle({ root, base: './', plugins: [page], build: { rolldownOptions: { input: `${root}/index.html` } } })
+}
+
+async function bundle({ build: options, ...config }: InlineConfig): Promise<ReadonlyMap<string, string>> {
   const result = await build({
+    ...config,
     configFile: false,
     logLevel: 'error',
-    resolve: { conditions: ['@coedit/source', 'module', 'browser', 'development|production'] },
-    build: { write: false, lib: { entry, name, formats: ['iife'] } },
+    resolve: { conditions: CONDITIONS },
+    build: { ...options, write: false },
   })
-  for (const { output } of [result].flat().filter((part) => 'output' in part)) {
-    for (const file of output) if (file.type === 'chunk' && file.isEntry) return file.code
+  const files = new Map<string, string>()
+  for (const part of [result].flat()) {
+    if (!('output' in part)) throw new Error('a build that watches has no output')
+    for (const file of part.output) files.set(file.fileName, file.type === 'chunk' ? file.code : String(file.source))
   }
-  throw new Error(`bundling ${entry} gave no script`)
+  return files
 }
