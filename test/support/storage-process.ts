@@ -25,7 +25,16 @@ export async function startStorageProcess(
   const kill = () => end(child)
   release(kill)
   await once(child, 'message')
-  return { kill, onReport: (listener) => child.on('message', (report) => listener(report as Report)) }
+  const onReport = (listener: (report: Report) => void) => {
+    child.on('message', (message) => {
+      if (isReport(message)) listener(message)
+    })
+  }
+  return { kill, onReport }
+}
+
+function isReport(message: unknown): message is Report {
+  return typeof message === 'object' && message !== null && 'type' in message
 }
 
 async function end(child: ChildProcess): Promise<void> {
