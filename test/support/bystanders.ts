@@ -1,0 +1,84 @@
+import { expect } from 'vitest'
+import type * as Y from 'yjs'
+import { isPending } from './editing.ts'
+import { freshCopy, type StockClient, stockClient } from './stock-clients.ts'
+import type { Release } from './temporary.ts'
+import { untilChanged } from './until.ts'
+
+export interface BystanderOptions {
+  readonly release: Release
+  readonly url: string
+  /** The document on which somebody is about to misbehave. */
+  readonly document: string
+}
+
+/** Stock clients that go on working while somebody misbehaves: two on the same document and two on another. */
+export class Bystanders {
+  readonly #here: Group
+  readonly #elsewhere: Group
+
+  private constructor(here: Group, elsewhere: Group) {
+    this.#here = here
+    this.#elsewhere = elsewhere
+  }
+
+  static async join(options: BystanderOptions): Promise<Bystanders> {
+    const here = new Group(options)
+    const elsewhere = new Group({ ...options, document: `not ${options.document}` })
+    const bystanders = new Bystanders(here, elsewhere)
+    await bystanders.areUnharmed()
+    return bystanders
+  }
+
+  /** Those on the document. */
+  get here(): readonly StockClient[] {
+    return this.#here.clients
+  }
+
+  /**
+   * Has everybody write, and fails unless each reads all of it over the connection it has had since the beginning, and
+   * neither they nor somebody new get to see anything that they did not write.
+   * @param others ids of clients who may have written, too
+   */
+  async areUnharmed(...others: readonly number[]): Promise<void> {
+    await Promise.all([this.#here.isUnharmed(others), this.#elsewhere.isUnharmed([])])
+  }
+}
+
+class Group {
+  readonly clients: readonly StockClient[]
+  readonly #options: BystanderOptions
+  #written = 0
+
+  constructor(options: BystanderOptions) {
+    this.#options = options
+    this.clients = [stockClient({ ...options, version: '3.1.0' }), stockClient({ ...options, version: '2.1.0' })]
+  }
+
+  async isUnharmed(others: readonly number[]): Promise<void> {
+    const { clients } = this
+    for (const { doc } of clients) notesIn(doc).push([`${++this.#written}`])
+    const docs = clients.map(({ doc }) => doc)
+    await untilChanged(docs, `bystanders read ${this.#written} notes`, () =>
+      docs.every((doc) => notesIn(doc).length === this.#written),
+    )
+    const ids = docs.map((doc) => doc.clientID)
+    await Promise.all(clients.map((client) => client.sees(...ids)))
+    expect(clients.map(({ losses }) => losses)).toEqual([0, 0])
+    for (const doc of [...docs, await freshCopy(this.#options)]) this.#holdsOnly([...ids, ...others], doc)
+  }
+
+  #holdsOnly(writers: readonly number[], doc: Y.Doc): void {
+    expect(notesIn(doc).toArray().toSorted()).toEqual(numbers(this.#written).toSorted())
+    expect(writers).toEqual(expect.arrayContaining([...doc.store.clients.keys()]))
+    expect(isPending(doc)).toBe(false)
+  }
+}
+
+function notesIn(doc: Y.Doc): Y.Array<string> {
+  return doc.getArray('notes')
+}
+
+function numbers(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `${index + 1}`)
+}
