@@ -7,26 +7,29 @@
  * the numbers in between to others.
  */
 export interface Storage {
-  /** Opens the engine. Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE or STORAGE_VERSION. */
+  /** Opens the engine. Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE, STORAGE_VERSION or STORAGE_DAMAGED. */
   open(): Promise<void>
 
   /**
    * Reads a document and verifies it. An unknown name is an empty document with `head` 0, and nothing is written for it.
-   * Where records are damaged, the intact prefix is returned and what follows it is kept as `quarantined`.
+   * Where records are damaged, the intact prefix is returned and what follows it is kept as `quarantined`. Rejects with
+   * STORAGE_DAMAGED where the engine cannot read them at all.
    */
   load(document: string): Promise<StoredDocument>
 
   /**
    * Appends all entries in one group commit and resolves, in the order given, once they are durable. Several entries of
    * one document get ascending numbers. While the engine cannot write, the promise stays pending and the write is
-   * retried: nothing that was passed in is given up. Rejects with STORAGE_CLOSED after `close`.
+   * retried: nothing that was passed in is given up. Rejects with STORAGE_CLOSED after `close`, and with
+   * STORAGE_DAMAGED, having written nothing, where the engine cannot read what it needs to know of a document.
    */
   append(batch: readonly AppendRequest[]): Promise<readonly Appended[]>
 
   /**
    * Replaces the snapshot and the entries up to `snapshot.seq` in one atomic step; entries appended meanwhile stay.
    * Resolves false and changes nothing when the stored snapshot is no longer the one with number `replaces`
-   * (0: none), which means that somebody else compacted first.
+   * (0: none), which means that somebody else compacted first, or when the document has no entry `snapshot.seq`.
+   * Rejects with STORAGE_CLOSED, then without having changed anything.
    */
   compact(document: string, snapshot: Snapshot, replaces: number): Promise<boolean>
 
@@ -68,7 +71,10 @@ export interface Snapshot {
 export interface StoredDocument {
   /** The last sequence number, 0 for a document that was never written. */
   readonly head: number
-  /** Changes when sequence numbers are given anew (removal, damage), so that an old cursor is told from a valid one. */
+  /**
+   * Changes when sequence numbers are given anew (removal, damage), so that an old cursor is told from a valid one. 0 for
+   * a document that was never written.
+   */
   readonly incarnation: number
   readonly snapshot: Snapshot | null
   /** The entries from `snapshot.seq + 1` (or 1) to `head`, without a gap. */
