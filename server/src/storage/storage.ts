@@ -29,7 +29,7 @@ export interface Storage {
    * Replaces the snapshot and the entries up to `snapshot.seq` in one atomic step; entries appended meanwhile stay.
    * Resolves false and changes nothing when the stored snapshot is no longer the one with number `replaces`
    * (0: none), which means that somebody else compacted first, or when the document has no entry `snapshot.seq`.
-   * Rejects with STORAGE_CLOSED, then without having changed anything.
+   * Rejects with STORAGE_CLOSED.
    */
   compact(document: string, snapshot: Snapshot, replaces: number): Promise<boolean>
 
