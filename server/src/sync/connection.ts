@@ -14,6 +14,7 @@ import { CLOSE, type Close, protocolError } from './close-codes.ts'
 import type { Document, Receipt } from './document.ts'
 import type { Documents } from './documents.ts'
 import { FrameWriter } from './frame-writer.ts'
+import { Heartbeat } from './heartbeat.ts'
 import { Outlet } from './outlet.ts'
 import type { Participant } from './presence.ts'
 import type { EndReason, Flush, Subscriber } from './subscriber.ts'
@@ -38,8 +39,6 @@ export interface ConnectionTerms {
   readonly user: string | undefined
 }
 
-/** How long an owner of presence may take to answer a ping before another connection may take its id. */
-const CHALLENGE_MS = 2_000
 /** A peer that takes nothing for so long is closed; it may come back and get everything in one update. */
 const STALLED_MS = 60_000
 
@@ -56,6 +55,7 @@ export class Connection implements Subscriber, Participant {
   readonly #terms: ConnectionTerms
   readonly #context: ConnectionContext
   readonly #writer: FrameWriter
+  readonly #heartbeat: Heartbeat
   readonly #acknowledgements: Acknowledgements | undefined
   #joined: Joined | undefined
   #isClosed = false
@@ -65,8 +65,6 @@ export class Connection implements Subscriber, Participant {
   #hasStep1 = false
   #isStep1Outstanding = false
   #wasDenied = false
-  #lastPingAt: number
-  #isPongDue = false
 
   /** @param socket the socket below the WebSocket, for frames that are shared */
   constructor(webSocket: WebSocket, socket: Duplex, terms: ConnectionTerms, context: ConnectionContext) {
@@ -76,7 +74,7 @@ export class Connection implements Subscriber, Participant {
     this.#terms = terms
     this.#context = context
     this.#acknowledgements = terms.acknowledges ? new Acknowledgements() : undefined
-    this.#lastPingAt = clock.now()
+    this.#heartbeat = new Heartbeat(webSocket, clock, config.pingIntervalMs)
     this.#writer = new FrameWriter(socket, config.socketBufferBytes, clock, () => this.#drained())
   }
 
@@ -84,7 +82,7 @@ export class Connection implements Subscriber, Participant {
   start(): void {
     const webSocket = this.#webSocket
     webSocket.on('message', (data, isBinary) => this.#received(data, isBinary))
-    webSocket.on('pong', () => this.#heard())
+    webSocket.on('pong', () => this.#heartbeat.heard())
     webSocket.on('close', () => this.#leave())
     // ws answers breaches of RFC 6455 with the right code itself; what is left to do is to say so.
     webSocket.on('error', (error) => this.#context.log.debug({ err: error }, 'a WebSocket broke'))
@@ -116,32 +114,20 @@ export class Connection implements Subscriber, Participant {
   }
 
   isAlive(): Promise<boolean> {
-    if (this.#isClosed) return Promise.resolve(false)
-    return new Promise((resolve) => {
-      const answered = () => {
-        cancel()
-        resolve(true)
-      }
-      const cancel = this.#context.clock.after(CHALLENGE_MS, () => {
-        this.#webSocket.off('pong', answered)
-        resolve(false)
-      })
-      this.#webSocket.once('pong', answered)
-      this.#webSocket.ping()
-    })
+    return this.#isClosed ? Promise.resolve(false) : this.#heartbeat.challenge()
   }
 
   /** Keeps the connection alive and ends it when the peer is not; called about once a second. */
   tick(now: number): void {
     if (!this.#joined || this.#isClosed) return
-    const { keepAliveMs, pingIntervalMs } = this.#context.config
+    const { keepAliveMs } = this.#context.config
     const { blockedSince, lastWriteAt, hasRoom } = this.#writer
     if (blockedSince !== undefined && now - blockedSince >= STALLED_MS) {
       this.close(CLOSE.stalled)
       return
     }
     if (hasRoom && now - lastWriteAt >= keepAliveMs) this.#writer.write(KEEP_ALIVE_FRAME)
-    if (now - this.#lastPingAt >= pingIntervalMs) this.#ping(now)
+    this.#heartbeat.tick(now)
   }
 
   close({ code, reason }: Close): void {
@@ -175,7 +161,7 @@ export class Connection implements Subscriber, Participant {
 
   #received(data: RawData, isBinary: boolean): void {
     if (this.#isClosed) return
-    this.#heard()
+    this.#heartbeat.heard()
     if (!isBinary || !(data instanceof Uint8Array)) {
       this.close(CLOSE.textFrame)
       return
@@ -296,20 +282,6 @@ export class Connection implements Subscriber, Participant {
   #drained(): void {
     this.#joined?.outlet.resume()
     this.#acknowledge()
-  }
-
-  #heard(): void {
-    this.#isPongDue = false
-  }
-
-  #ping(now: number): void {
-    if (this.#isPongDue && !this.#webSocket.isPaused) {
-      this.#webSocket.terminate()
-      return
-    }
-    this.#isPongDue = true
-    this.#lastPingAt = now
-    this.#webSocket.ping()
   }
 
   /** Reads on only while what was read can be worked on. */
