@@ -3,22 +3,21 @@ import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
-import { createServer } from '../../server/src/index.ts'
 import { contentOf, Editor } from '../support/editing.ts'
-import { recordingLog } from '../support/log.ts'
+import { startInProcess } from '../support/in-process-server.ts'
 import { startServer } from '../support/process.ts'
 import { startProxy, type TcpProxy } from '../support/proxy.ts'
 import { Random } from '../support/random.ts'
 import { runs } from '../support/runs.ts'
 import { inScope } from '../support/scope.ts'
-import { type Release, temporaryDirectory } from '../support/temporary.ts'
+import { freshCopy, type StockClient, stockClient } from '../support/stock-clients.ts'
+import type { Release } from '../support/temporary.ts'
 import { untilChanged } from '../support/until.ts'
-import { connectWitnessed, loadDocument, type WitnessedClient } from '../support/witness.ts'
 
 const DOCUMENT = 'shared 😀/100%'
 const CLIENTS = 4
 /** Few entries to a compaction, so that some documents are compacted several times. */
-const OPTIONS = { compactMaxEntries: 20, compactMinBytes: 0, chunkBytes: 1024, shutdownSpreadMs: 0 }
+const OPTIONS = { compactMaxEntries: 20, compactMinBytes: 0, chunkBytes: 1024 }
 
 /** What can happen. Clients are named by number. */
 type Action =
@@ -53,22 +52,14 @@ interface Host {
 
 /** Is closed in an orderly way. */
 async function hostInProcess(release: Release): Promise<Host> {
-  const data = await temporaryDirectory(release)
-  const { log } = recordingLog()
-  const open = async () => {
-    const server = createServer({ ...OPTIONS, port: 0, data }, { log })
-    await server.listen()
-    return server
-  }
-  let server = await open()
-  release(() => server.close())
+  let { server, data } = await startInProcess({ release, options: OPTIONS })
   return {
     get url() {
       return server.url
     },
     restart: async () => {
       await server.close()
-      server = await open()
+      ;({ server } = await startInProcess({ release, options: { ...OPTIONS, data } }))
     },
   }
 }
@@ -89,12 +80,12 @@ async function hostInProcessOfItsOwn(release: Release): Promise<Host> {
 }
 
 /** Somebody who edits, with or without a connection. */
-interface Participant extends WitnessedClient {
+interface Participant extends StockClient {
   readonly editor: Editor
 }
 
 function join(release: Release, url: string, random: Random, truth: Y.Doc): Participant {
-  const client = connectWitnessed({ release, url, document: DOCUMENT })
+  const client = stockClient({ release, url, document: DOCUMENT })
   client.doc.on('update', (update: Uint8Array, origin: unknown) => {
     if (origin !== client.provider) Y.applyUpdate(truth, update)
   })
@@ -143,7 +134,7 @@ function converge(openHost: (release: Release) => Promise<Host>) {
       const docs = participants.map(({ doc }) => doc)
       await untilChanged([...docs, truth], 'all show the same', () => docs.every((doc) => isSame(doc, truth)))
       await host.restart()
-      const stored = await loadDocument(release, host.url, DOCUMENT)
+      const stored = await freshCopy({ release, url: host.url, document: DOCUMENT })
       expect(contentOf(stored)).toEqual(contentOf(truth))
     }),
   )

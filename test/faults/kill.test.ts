@@ -8,9 +8,10 @@ import { startServer } from '../support/process.ts'
 import { startProxy } from '../support/proxy.ts'
 import { Random } from '../support/random.ts'
 import { runs } from '../support/runs.ts'
+import { freshCopy } from '../support/stock-clients.ts'
 import { elementsIn, Typist, textIn } from '../support/typist.ts'
 import { untilChanged } from '../support/until.ts'
-import { connectWitnessed, loadDocument, synced, type Witness, type WitnessedClient } from '../support/witness.ts'
+import { connectWitnessed, synced, type Witness, type WitnessedClient } from '../support/witness.ts'
 
 const release = onTestFinished
 const DOCUMENTS = ['one', 'two', 'three']
@@ -102,7 +103,7 @@ describe('kill -9', () => {
       server = await startServer({ release, flags: COMPACTING, data: server.data })
       // Before the others are let in again: they would bring back what the server has lost.
       for (const { name, ledger } of circles) {
-        const doc = await loadDocument(release, server.url, name)
+        const doc = await freshCopy({ release, url: server.url, document: name })
         expect(ledger.brokenIn(doc, elementsIn(doc)), `document '${name}' after kill ${kill + 1}`).toEqual([])
       }
       proxy.leadTo(server.url)
@@ -114,7 +115,7 @@ describe('kill -9', () => {
     await server.kill()
     server = await startServer({ release, data: server.data })
     for (const { name, typists } of circles) {
-      const doc = await loadDocument(release, server.url, name)
+      const doc = await freshCopy({ release, url: server.url, document: name })
       expect(contentOf(doc)).toEqual(contentOf(typists[0].doc))
       expect(elementsIn(doc).toArray().sort()).toEqual(typists.flatMap(({ written }) => written).sort())
     }
@@ -158,7 +159,7 @@ describe('SIGTERM', () => {
     expect(firstCodes).toEqual(Array(DOCUMENTS.length * CLIENTS).fill(1012))
     const restarted = await startServer({ release, data: server.data })
     for (const { name, ledger } of circles) {
-      const doc = await loadDocument(release, restarted.url, name)
+      const doc = await freshCopy({ release, url: restarted.url, document: name })
       expect(ledger.brokenIn(doc, elementsIn(doc)), `document '${name}'`).toEqual([])
     }
   })

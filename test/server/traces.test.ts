@@ -1,11 +1,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
-import { createServer } from '../../server/src/index.ts'
-import { recordingLog } from '../support/log.ts'
-import { temporaryDirectory } from '../support/temporary.ts'
+import { startInProcess } from '../support/in-process-server.ts'
+import { freshCopy, syncedClient } from '../support/stock-clients.ts'
 import { clientOf, loadTrace, replayLocally, type TraceEdit, traceTextIn } from '../support/traces.ts'
 import { untilChanged } from '../support/until.ts'
-import { connectWitnessed, loadDocument, synced, type Witness } from '../support/witness.ts'
+import { connectWitnessed, synced, type Witness } from '../support/witness.ts'
 
 const release = onTestFinished
 const DOCUMENT = 'trace'
@@ -33,14 +32,6 @@ class InFlight implements Witness {
       this.#wake = resolve
     })
   }
-}
-
-async function startServer(data: string) {
-  const { log } = recordingLog()
-  const server = createServer({ port: 0, data, shutdownSpreadMs: 0 }, { log })
-  await server.listen()
-  release(() => server.close())
-  return server
 }
 
 /** One agent at its own connection: sends its edits as soon as the server has shown it what they begin with. */
@@ -72,9 +63,8 @@ describe('recorded traces', () => {
     const { edits, text } = replayLocally(trace)
     expect(text).toBe(trace.endContent)
 
-    const data = await temporaryDirectory(release)
-    const server = await startServer(data)
-    const reader = connectWitnessed({ release, url: server.url, document: DOCUMENT })
+    const { server, data } = await startInProcess({ release })
+    const reader = await syncedClient({ release, url: server.url, document: DOCUMENT })
     const docs = await Promise.all(
       Array.from({ length: trace.agents }, (_, agent) => playAgent(agent, edits, server.url)),
     )
@@ -82,8 +72,8 @@ describe('recorded traces', () => {
     await untilChanged(docs, 'all show the end', () => docs.every((doc) => traceTextIn(doc).toString() === text))
 
     await server.close()
-    const restarted = await startServer(data)
-    const stored = await loadDocument(release, restarted.url, DOCUMENT)
+    const restarted = await startInProcess({ release, options: { data } })
+    const stored = await freshCopy({ release, url: restarted.url, document: DOCUMENT })
     expect(traceTextIn(stored).toString()).toBe(text)
   })
 })

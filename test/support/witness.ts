@@ -69,14 +69,6 @@ export function synced({ provider }: WitnessedClient): Promise<void> {
   })
 }
 
-/** What a client sees that knows nothing yet. */
-export async function loadDocument(release: Release, url: string, document: string): Promise<Y.Doc> {
-  const client = connectWitnessed({ release, url, document })
-  await synced(client)
-  client.provider.destroy()
-  return client.doc
-}
-
 function witnessedWebSocket(witness: Witness): typeof WebSocket {
   const Witnessed: unknown = class extends NodeWebSocket {
     /** The edits sent over this socket. */
