@@ -1,19 +1,28 @@
-import type { WebSocket } from 'ws'
 import type { Clock } from '../clock.ts'
+
+/** What a heartbeat needs of a WebSocket. */
+export interface Peer {
+  /** Whether what it sends, its answers too, is not being read at present. */
+  readonly isPaused: boolean
+  ping(): void
+  terminate(): void
+  once(event: 'pong', listener: () => void): unknown
+  off(event: 'pong', listener: () => void): unknown
+}
 
 /** How long a peer may take to answer when somebody else claims what is its own. */
 const CHALLENGE_MS = 2_000
 
 /** Finds out by pings whether a peer is still there: half-open sockets say nothing by themselves. */
 export class Heartbeat {
-  readonly #webSocket: WebSocket
+  readonly #peer: Peer
   readonly #clock: Clock
   readonly #intervalMs: number
   #lastPingAt: number
   #isAnswerDue = false
 
-  constructor(webSocket: WebSocket, clock: Clock, intervalMs: number) {
-    this.#webSocket = webSocket
+  constructor(peer: Peer, clock: Clock, intervalMs: number) {
+    this.#peer = peer
     this.#clock = clock
     this.#intervalMs = intervalMs
     this.#lastPingAt = clock.now()
@@ -27,13 +36,13 @@ export class Heartbeat {
   /** Pings once an interval; cuts the peer that left the last ping unanswered, unless its answer is held up here. */
   tick(now: number): void {
     if (now - this.#lastPingAt < this.#intervalMs) return
-    if (this.#isAnswerDue && !this.#webSocket.isPaused) {
-      this.#webSocket.terminate()
+    if (this.#isAnswerDue && !this.#peer.isPaused) {
+      this.#peer.terminate()
       return
     }
     this.#isAnswerDue = true
     this.#lastPingAt = now
-    this.#webSocket.ping()
+    this.#peer.ping()
   }
 
   /** Resolves whether the peer answers a ping in time. */
@@ -44,11 +53,11 @@ export class Heartbeat {
         resolve(true)
       }
       const cancel = this.#clock.after(CHALLENGE_MS, () => {
-        this.#webSocket.off('pong', answered)
+        this.#peer.off('pong', answered)
         resolve(false)
       })
-      this.#webSocket.once('pong', answered)
-      this.#webSocket.ping()
+      this.#peer.once('pong', answered)
+      this.#peer.ping()
     })
   }
 }
