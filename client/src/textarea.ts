@@ -54,7 +54,8 @@ class Binding implements TextareaBinding {
     element.addEventListener('input', () => this.#onInput(), options)
     element.addEventListener('keydown', (event) => this.#onKeydown(event), options)
     element.addEventListener('compositionstart', () => this.#onCompositionStart(), options)
-    element.addEventListener('compositionend', () => this.#onCompositionEnd(), options)
+    element.addEventListener('compositionend', () => this.#endComposition(), options)
+    element.addEventListener('blur', () => this.#endComposition(), options)
     element.ownerDocument.addEventListener('reset', (event) => this.#onReset(event), options)
     this.#text.observe(this.#onSharedChange)
     this.#shown = element.value
@@ -83,6 +84,7 @@ class Binding implements TextareaBinding {
 
   /** The browser raises no `beforeinput` when its own history is empty, which says nothing about ours. */
   #onKeydown(event: KeyboardEvent): void {
+    if (!event.isComposing) this.#endComposition()
     this.#runHistory(historyKey(event), event)
   }
 
@@ -104,7 +106,9 @@ class Binding implements TextareaBinding {
     this.#composing = true
   }
 
-  #onCompositionEnd(): void {
+  /** Chromium raises no `compositionend` when a composition is deleted as a whole, so this is called by other signs too. */
+  #endComposition(): void {
+    if (!this.#composing) return
     this.#composing = false
     this.#takeLocalEdit()
     this.#show()
