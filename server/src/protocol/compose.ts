@@ -16,7 +16,8 @@ export function encodeNews(news: readonly News[]): Uint8Array {
 
 /**
  * Merges consecutive entries of a log, in their order. Since they are disjoint and without holes, this is copying;
- * Y.mergeUpdates compares every struct with every update, which is quadratic in the number of entries.
+ * Y.mergeUpdates sorts all updates again for each of them, which is quadratic in the number of entries.
+ * @throws Error where an entry does not begin where those before it end: writing on would shift its ids.
  */
 export function mergeEntries(updates: readonly Uint8Array[]): Uint8Array {
   if (updates.length === 1) return updates[0]
