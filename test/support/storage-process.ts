@@ -24,17 +24,22 @@ export async function startStorageProcess(
   const child = fork(PROGRAM, [directory, writes ? 'write' : 'hold'], { execArgv: ['--import', 'tsx'] })
   const kill = () => end(child)
   release(kill)
-  await once(child, 'message')
   const onReport = (listener: (report: Report) => void) => {
     child.on('message', (message) => {
       if (isReport(message)) listener(message)
     })
   }
+  await new Promise<void>((resolve, reject) => {
+    onReport(({ type }) => type === 'open' && resolve())
+    child.once('exit', (code, signal) => reject(new Error(`the process ended (${code ?? signal}) before it was open`)))
+  })
   return { kill, onReport }
 }
 
+/** The loader of TypeScript sends messages of its own. */
 function isReport(message: unknown): message is Report {
-  return typeof message === 'object' && message !== null && 'type' in message
+  if (typeof message !== 'object' || message === null || !('type' in message)) return false
+  return message.type === 'open' || message.type === 'acknowledged'
 }
 
 async function end(child: ChildProcess): Promise<void> {

@@ -10,6 +10,7 @@ const VALUES_PER_CHUNK = 50
 
 const storage = new LevelStorage({ directory })
 await storage.open()
+process.channel?.ref() // an open database alone does not keep a process alive
 report({ type: 'open' })
 if (mode === 'write') await Promise.all(['a', 'b', 'c'].map(writeForever))
 

@@ -48,14 +48,14 @@ export class Reclaimer {
 
   /** Frees what it can in a moment, and resolves when nothing is being freed, nor will be. */
   async close(): Promise<void> {
-    this.#cancelQuiet()
-    this.#start(QUIET)
     this.#isClosing = true
+    this.#cancelQuiet()
+    await this.#running
+    this.#start(QUIET)
     await this.#running
   }
 
   #start(threshold: typeof BUSY): void {
-    if (this.#isClosing) return
     this.#running ??= this.#reclaim(threshold)
       .catch((error: unknown) => this.#context.log.warn({ err: error }, 'disk space could not be freed'))
       .finally(() => {
