@@ -4,22 +4,23 @@ import { type Options, readOptions, USAGE } from './options.ts'
 import { report } from './report.ts'
 import { runPlan } from './runner.ts'
 import { FULL, type Scale, SMOKE } from './scale.ts'
-import { coedit } from './servers/coedit.ts'
+import { coeditWith } from './servers/coedit.ts'
 import { hocuspocus } from './servers/hocuspocus.ts'
 import { yWebsocket } from './servers/y-websocket.ts'
 
+const coedit = coeditWith(process.env)
 const SERVERS = [coedit, hocuspocus, yWebsocket]
 
 /** Returns the exit code: 1 when a load failed on coedit; what fails on another server is for the report to say. */
 async function main(options: Options): Promise<number> {
   const scale = scaleOf(options)
-  const loads = choose(allLoads(options.traces, scale), options.only)
+  const loads = choose(allLoads(scale), options.only)
   const servers = choose(SERVERS, options.servers)
   const { runs, data: dataDirectory, profile: profileDirectory } = options
   const outcomes = await runPlan({ loads, servers, runs, scale, dataDirectory, profileDirectory, say: console.error })
   if (!options.check) {
     const machine = describeMachine(new Date(), dataDirectory)
-    console.log(report({ outcomes, loads, servers, runs, scale, machine }))
+    console.log(report({ outcomes, loads, servers, runs, scale, machine, coedit, hocuspocus }))
   }
   return outcomes.some(({ server, failures }) => server === coedit && failures.length > 0) ? 1 : 0
 }

@@ -1,5 +1,4 @@
 import { tmpdir } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 export const USAGE = `npm run bench -- [options]
@@ -8,7 +7,6 @@ export const USAGE = `npm run bench -- [options]
   --servers NAMES  the servers to run them on (default: coedit,hocuspocus,y-websocket)
   --runs N         how often, servers in turn; the report has the medians (default: 1)
   --seconds N      how long people type, in the loads that go by time (default: 10)
-  --traces DIR     where the recorded keystrokes lie (default: ../shared/traces beside the repository)
   --data DIR       where the servers store, each run in a fresh directory of its own (default: the temporary directory)
   --profile DIR    where each server writes its CPU profile (default: none is taken)
   --check          coedit alone and everything small: whether the bench works, not how fast anything is
@@ -21,7 +19,6 @@ export interface Options {
   readonly runs: number
   /** Undefined: as the scale has it. */
   readonly seconds: number | undefined
-  readonly traces: string
   readonly data: string
   readonly profile: string | undefined
   readonly check: boolean
@@ -36,7 +33,6 @@ export function readOptions(args: readonly string[]): Options {
       servers: { type: 'string' },
       runs: { type: 'string', default: '1' },
       seconds: { type: 'string' },
-      traces: { type: 'string', default: fileURLToPath(new URL('../../../shared/traces', import.meta.url)) },
       data: { type: 'string', default: tmpdir() },
       profile: { type: 'string' },
       check: { type: 'boolean', default: false },
@@ -47,7 +43,6 @@ export function readOptions(args: readonly string[]): Options {
     servers: names(values.servers ?? (values.check ? 'coedit' : 'coedit,hocuspocus,y-websocket')),
     runs: wholeNumber('runs', values.runs),
     seconds: values.seconds === undefined ? undefined : wholeNumber('seconds', values.seconds),
-    traces: values.traces,
     data: values.data,
     profile: values.profile,
     check: values.check,

@@ -1,8 +1,6 @@
 import type { Goal, Load, Metric } from './loads/load.ts'
 import type { Outcome } from './runner.ts'
 import type { Scale } from './scale.ts'
-import { coedit } from './servers/coedit.ts'
-import { hocuspocus } from './servers/hocuspocus.ts'
 import type { ServerKind } from './servers/server.ts'
 
 export interface ReportInput {
@@ -12,13 +10,17 @@ export interface ReportInput {
   readonly runs: number
   readonly scale: Scale
   readonly machine: string
+  /** Whose figures have goals, and whom they are compared with. */
+  readonly coedit: ServerKind
+  readonly hocuspocus: ServerKind
 }
 
 /** One Markdown table of the medians, what it was measured on before it, and what each load is after it. */
-export function report({ outcomes, loads, servers, runs, scale, machine }: ReportInput): string {
+export function report(input: ReportInput): string {
+  const { outcomes, loads, servers, runs, scale, machine } = input
   const names = servers.map(({ name }) => name)
   const head = ['load', 'metric', ...names, 'coedit ÷ hocuspocus', 'goal', 'met']
-  const rows = loads.flatMap((load) => load.metrics.map((metric) => row(load, metric, servers, outcomes)))
+  const rows = loads.flatMap((load) => load.metrics.map((metric) => row(load, metric, input)))
   return [
     `Medians of ${runs} run${runs === 1 ? '' : 's'}; ${machine}.`,
     '',
@@ -32,7 +34,7 @@ export function report({ outcomes, loads, servers, runs, scale, machine }: Repor
   ].join('\n')
 }
 
-function row(load: Load, metric: Metric, servers: readonly ServerKind[], outcomes: readonly Outcome[]): string[] {
+function row(load: Load, metric: Metric, { servers, outcomes, coedit, hocuspocus }: ReportInput): string[] {
   const figureOf = (server: ServerKind): number | undefined => {
     const outcome = outcomes.find((candidate) => candidate.load === load && candidate.server === server)
     return outcome && median(outcome.figures.map((figures) => figures[metric.key] ?? Number.NaN))

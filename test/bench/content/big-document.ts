@@ -34,9 +34,12 @@ export function bigDocument(bytes: number): BigDocument {
       document.clientID = FIRST_CLIENT_ID + random.below(AUTHORS)
       document.transact(() => writeSession(text, random))
     }
-    markEnd(document)
   })
-  return { updates, text: text.toString(), encodedBytes: Y.encodeStateAsUpdate(document).length }
+  return {
+    updates: [...updates, markEnd()],
+    text: text.toString(),
+    encodedBytes: Y.encodeStateAsUpdate(document).length,
+  }
 }
 
 function writeSession(text: Y.Text, random: Random): void {

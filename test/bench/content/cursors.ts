@@ -3,7 +3,7 @@ import { encode, writeVarString, writeVarUint } from 'lib0/encoding'
 
 /** The awareness update (y-protocols) of one user at one place, as the editor bindings have it. */
 export function cursorUpdate(clientId: number, clock: number): Uint8Array {
-  const position = { type: null, tname: 'content', item: { client: 1, clock: clientId + clock }, assoc: 0 }
+  const position = { type: null, tname: 'text', item: { client: 1, clock: clientId + clock }, assoc: 0 }
   const state = {
     user: { name: `User ${clientId}`, color: '#30bced', colorLight: '#30bced33' },
     cursor: { anchor: position, head: position },

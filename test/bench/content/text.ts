@@ -1,18 +1,22 @@
 import * as Y from 'yjs'
+import { traceTextIn } from '../../support/traces.ts'
 
-const ROOT = 'content'
+const END_CLIENT_ID = 4_294_967_295
 
 /** The text that all loads write to. */
 export function textOf(document: Y.Doc): Y.Text {
-  return document.getText(ROOT)
+  return traceTextIn(document)
 }
 
 /**
- * Writes a last character beside the text: who has it knows that everything before has arrived, deletions too, which
- * take no clock of their own.
+ * A last update, beside the text: who has it knows that everything sent before has arrived, deletions too, which take
+ * no clock of their own.
  */
-export function markEnd(document: Y.Doc): void {
+export function markEnd(): Uint8Array {
+  const document = new Y.Doc()
+  document.clientID = END_CLIENT_ID
   document.getText('end').insert(0, '.')
+  return Y.encodeStateAsUpdate(document)
 }
 
 /** The document that a reader of these updates has. */

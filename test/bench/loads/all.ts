@@ -1,5 +1,5 @@
 import { bigDocument } from '../content/big-document.ts'
-import { loadTrace } from '../content/traces.ts'
+import { writtenTrace } from '../content/trace.ts'
 import type { Scale } from '../scale.ts'
 import { bigLoad } from './big.ts'
 import { burst, fanOut } from './fan-out.ts'
@@ -10,11 +10,11 @@ import { presence } from './presence.ts'
 import { traceLoad } from './trace.ts'
 
 /** Every load, in the order of the report. What they write is made on first use and kept. */
-export function allLoads(traceDirectory: string, scale: Scale): readonly Load[] {
+export function allLoads(scale: Scale): readonly Load[] {
   const trace = (name: string, file: string): Load =>
     traceLoad(
       name,
-      once(() => loadTrace(traceDirectory, file, scale.trace.edits)),
+      once(() => writtenTrace(file, scale.trace.edits)),
     )
   return [
     fanOut,

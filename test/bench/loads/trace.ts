@@ -1,7 +1,7 @@
 import { ClientGroup } from '../clients/client-group.ts'
 import { writeAll } from '../clients/writing.ts'
 import { documentFrom, expectText } from '../content/text.ts'
-import type { Trace } from '../content/traces.ts'
+import type { WrittenTrace } from '../content/trace.ts'
 import { SURROUNDINGS, watchCpu } from './cpu-watch.ts'
 import { diskUse } from './disk-use.ts'
 import { joinAtOnce } from './joining.ts'
@@ -12,7 +12,7 @@ const DOCUMENT = 'trace'
 const IN_FLIGHT = 256
 
 /** Writes a trace, stops the server, and opens what it stored. */
-export function traceLoad(name: string, load: () => Trace): Load {
+export function traceLoad(name: string, load: () => WrittenTrace): Load {
   return {
     name,
     describe: ({ trace: { joiners } }) =>
@@ -37,7 +37,7 @@ export function traceLoad(name: string, load: () => Trace): Load {
   }
 }
 
-async function write({ scale, start }: Bench, trace: Trace): Promise<Figures> {
+async function write({ scale, start }: Bench, trace: WrittenTrace): Promise<Figures> {
   const { server, usage } = await start()
   const group = new ClientGroup(server)
   const watch = watchCpu(usage)
@@ -56,7 +56,7 @@ async function write({ scale, start }: Bench, trace: Trace): Promise<Figures> {
   return { cpu: (cpuMs * 1000) / trace.edits.length, rate: trace.edits.length / seconds, clients, strangers }
 }
 
-async function reopen(bench: Bench, trace: Trace): Promise<Figures> {
+async function reopen(bench: Bench, trace: WrittenTrace): Promise<Figures> {
   const subject = await bench.start()
   const opening = { document: DOCUMENT, text: trace.text, encodedBytes: trace.encodedBytes }
   const cold = await joinAtOnce(subject, { ...opening, joiners: 1 })

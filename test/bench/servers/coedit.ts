@@ -7,18 +7,24 @@ import type { ServerKind } from './server.ts'
 const BIN = fileURLToPath(new URL('../../../server/bin/coedit.js', import.meta.url))
 const BUILT = fileURLToPath(new URL('../../../server/dist/cli.js', import.meta.url))
 
-export const coedit: ServerKind = {
-  name: 'coedit',
-  settings: 'defaults: LevelDB, every commit fsynced before it is relayed',
-  dialect: yWebsocketDialect,
-  start: async ({ dataDirectory, profileDirectory }) => {
-    if (!existsSync(BUILT)) throw new Error('coedit is not built: run "npm run build" first.')
-    return startProcess({
-      name: 'coedit',
-      args: [BIN, '--port', '0', '--data', dataDirectory],
-      dialect: yWebsocketDialect,
-      ready: /ready on http:\/\/127\.0\.0\.1:(\d+)\//,
-      profileDirectory,
-    })
-  },
+/** `env`: as its command line takes options, `COEDIT_MAX_GATHER_MS` for example; other variables are left out. */
+export function coeditWith(env: NodeJS.ProcessEnv): ServerKind {
+  const options = Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('COEDIT_')))
+  const changed = Object.entries(options).map(([name, value]) => `${name}=${value}`)
+  return {
+    name: 'coedit',
+    settings: `LevelDB, every commit fsynced before it is relayed; ${changed.join(' ') || 'defaults'}`,
+    dialect: yWebsocketDialect,
+    start: async ({ dataDirectory, profileDirectory }) => {
+      if (!existsSync(BUILT)) throw new Error('coedit is not built: run "npm run build" first.')
+      return startProcess({
+        name: 'coedit',
+        args: [BIN, '--port', '0', '--data', dataDirectory],
+        env: options,
+        dialect: yWebsocketDialect,
+        ready: /ready on http:\/\/127\.0\.0\.1:(\d+)\//,
+        profileDirectory,
+      })
+    },
+  }
 }
