@@ -126,7 +126,9 @@ export class Connection implements Subscriber, Participant {
       this.close(CLOSE.stalled)
       return
     }
-    if (hasRoom && now - lastWriteAt >= keepAliveMs) this.#writer.write(KEEP_ALIVE_FRAME)
+    // A ping would stand behind all that is unsent, and its answer come later than a slow peer deserves to be cut.
+    if (!hasRoom) return
+    if (now - lastWriteAt >= keepAliveMs) this.#writer.write(KEEP_ALIVE_FRAME)
     this.#heartbeat.tick(now)
   }
 
@@ -139,10 +141,6 @@ export class Connection implements Subscriber, Participant {
   }
 
   #join(document: Document): void {
-    if (this.#isClosed) {
-      document.unsubscribe(this)
-      return
-    }
     const outlet = new Outlet({
       document,
       documents: this.#context.documents,
@@ -152,11 +150,13 @@ export class Connection implements Subscriber, Participant {
       onError: (error) => this.#refuse(error),
     })
     this.#joined = { document, outlet }
-    this.#writer.together(() => {
-      if (this.#terms.access === 'write') this.#sendStep1(document)
-      outlet.showPresence()
-    })
-    this.#workOff()
+    if (!this.#isClosed) {
+      this.#writer.together(() => {
+        if (this.#terms.access === 'write') this.#sendStep1(document)
+        outlet.showPresence()
+      })
+    }
+    this.#workOff(this.#joined)
   }
 
   #received(data: RawData, isBinary: boolean): void {
@@ -171,14 +171,14 @@ export class Connection implements Subscriber, Participant {
   }
 
   /** Handles what has come in the meantime, in order, until something takes longer again. */
-  #workOff(): void {
+  #workOff(joined: Joined): void {
     this.#isBusy = false
-    while (this.#joined && !this.#isBusy && !this.#isClosed) {
-      const message = this.#inbox.shift()
-      if (!message) break
-      this.#handle(message, this.#joined)
+    for (let next = this.#inbox.shift(); next; next = this.#inbox.shift()) {
+      this.#handle(next, joined)
+      if (this.#isBusy) return
     }
-    this.#updateFlow()
+    if (this.#isClosed) joined.document.unsubscribe(this)
+    else this.#updateFlow()
   }
 
   #handle(bytes: Uint8Array, joined: Joined): void {
@@ -187,13 +187,15 @@ export class Connection implements Subscriber, Participant {
       return
     }
     try {
-      this.#dispatch(decodeMessage(bytes), joined)
+      const message = decodeMessage(bytes)
+      if (!this.#isClosed || isEdits(message)) this.#dispatch(message, joined)
     } catch (error) {
       this.#refuse(error)
     }
   }
 
-  #dispatch(message: ClientMessage, { document, outlet }: Joined): void {
+  #dispatch(message: ClientMessage, joined: Joined): void {
+    const { document, outlet } = joined
     switch (message.type) {
       case 'step1':
         this.#hasStep1 = true
@@ -201,7 +203,7 @@ export class Connection implements Subscriber, Participant {
         break
       case 'step2':
       case 'update':
-        this.#receiveEdits(message, document)
+        this.#receiveEdits(message, joined)
         break
       case 'awareness':
         document.presence.receive(this, message.entries)
@@ -217,7 +219,8 @@ export class Connection implements Subscriber, Participant {
     }
   }
 
-  #receiveEdits({ type, update }: Edits, document: Document): void {
+  #receiveEdits({ type, update }: Edits, joined: Joined): void {
+    const { document } = joined
     if (this.#terms.access === 'read') {
       if (type === 'update') this.#deny()
       return
@@ -231,7 +234,7 @@ export class Connection implements Subscriber, Participant {
     this.#appendLarge(update, document)
       .then((receipt) => this.#settle(type, receipt, document))
       .catch((error: unknown) => this.#refuse(error))
-      .finally(() => this.#workOff())
+      .finally(() => this.#workOff(joined))
   }
 
   /** A large update is cut in a worker and taken piece by piece, so that it holds up nobody else. */
@@ -280,6 +283,7 @@ export class Connection implements Subscriber, Participant {
   }
 
   #drained(): void {
+    this.#heartbeat.heard()
     this.#joined?.outlet.resume()
     this.#acknowledge()
   }
@@ -294,6 +298,8 @@ export class Connection implements Subscriber, Participant {
   }
 
   #refuse(error: unknown): void {
+    this.#inbox.length = 0
+    if (this.#isClosed) return
     if (error instanceof CoeditError && isPeersFault(error)) {
       this.#context.log.debug({ err: error, document: this.#terms.document }, 'closed a connection: malformed message')
       this.close(protocolError(error.message))
@@ -303,15 +309,17 @@ export class Connection implements Subscriber, Participant {
     this.close(CLOSE.failed)
   }
 
+  /** The peer is gone. What it sent before is still taken in, if that is not done yet. */
   #leave(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#inbox.length = 0
-    if (this.#joined) {
-      this.#joined.document.presence.leave(this)
-      this.#joined.document.unsubscribe(this)
-    }
+    this.#joined?.document.presence.leave(this)
+    if (!this.#isBusy) this.#joined?.document.unsubscribe(this)
   }
+}
+
+function isEdits(message: ClientMessage): message is Edits {
+  return message.type === 'step2' || message.type === 'update'
 }
 
 function isPeersFault({ code }: CoeditError): boolean {

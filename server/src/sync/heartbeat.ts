@@ -28,7 +28,7 @@ export class Heartbeat {
     this.#lastPingAt = clock.now()
   }
 
-  /** The peer sent something. */
+  /** The peer sent something, or took what it was sent. */
   heard(): void {
     this.#isAnswerDue = false
   }
