@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type RawData, WebSocket } from 'ws'
 import * as Y from 'yjs'
-import { readServerMessage, type ServerMessage } from './messages.ts'
+import { readServerMessage, type ServerMessage, step2, update } from './messages.ts'
 import type { Release } from './temporary.ts'
 
 export interface RawClientOptions {
@@ -42,6 +42,17 @@ export async function openRaw(
   release(async () => client.cut())
   await once(socket, 'open')
   return client
+}
+
+/** Writes updates to a document and leaves when they are durable. */
+export async function store(
+  options: Pick<RawClientOptions, 'release' | 'url' | 'document'>,
+  ...updates: readonly Uint8Array[]
+): Promise<void> {
+  const client = await connectRaw({ ...options, protocols: ['coedit.v1'] })
+  client.send(step2(), ...updates.map(update))
+  await client.until('all is durable', () => client.acknowledged === 1 + updates.length)
+  await client.close()
 }
 
 /** A client made of nothing but its messages. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { Closed } from './raw-client.ts'
 import type { Release } from './temporary.ts'
@@ -70,6 +70,7 @@ export class RawSocket {
   #bytes = Buffer.alloc(0)
   #isUpgraded = false
   #end: Closed = { code: 1006, reason: '' }
+  readonly #events = new EventEmitter()
   #pongs = 0
 
   constructor(socket: Socket) {
@@ -82,9 +83,11 @@ export class RawSocket {
     socket.on('error', () => undefined)
   }
 
-  /** How many pongs have come. */
-  get pongs(): number {
-    return this.#pongs
+  /** Resolves when this many pongs have come in all, or the line is cut. */
+  async untilPong(count = 1): Promise<void> {
+    while (this.#pongs < count && !this.#socket.destroyed) {
+      await Promise.race([once(this.#events, 'pong'), this.closed])
+    }
   }
 
   /** Sends frames in one write, so that the server reads them together. */
@@ -135,7 +138,10 @@ export class RawSocket {
 
   #take(opcode: number, payload: Buffer): void {
     if (opcode === OPCODE.binary) this.messages.push(payload)
-    if (opcode === OPCODE.pong) this.#pongs++
+    if (opcode === OPCODE.pong) {
+      this.#pongs++
+      this.#events.emit('pong')
+    }
     if (opcode !== OPCODE.close) return
     this.#end = { code: payload.length < 2 ? 1005 : payload.readUInt16BE(0), reason: payload.toString('utf8', 2) }
     this.#socket.end()
