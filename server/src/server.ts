@@ -2,7 +2,7 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { type Clock, systemClock } from './clock.ts'
+import { type Cancel, type Clock, systemClock } from './clock.ts'
 import { type Config, parseOptions, type ServerOptions } from './config.ts'
 import { CoeditError } from './errors.ts'
 import { createApp, type Health, type RequestListener } from './http/app.ts'
@@ -18,6 +18,9 @@ import { WorkerPool } from './workers/pool.ts'
 const PUBLIC_DIRECTORY = fileURLToPath(new URL('../dist/public', import.meta.url))
 /** How long a client may take to send its request headers. */
 const HEADERS_TIMEOUT_MS = 10_000
+
+/** At shutdown: how long a disk that cannot be written may hold up the end. */
+const COMMIT_DEADLINE_MS = 10_000
 
 /**
  * A coedit server: alone with `listen`, or inside of another HTTP server with `open`, `handleUpgrade` and
@@ -39,6 +42,7 @@ export interface ServerParts {
 
 export class CoeditServer {
   readonly #config: Config
+  readonly #clock: Clock
   readonly #log: Log
   readonly #storage: Storage
   readonly #workers: WorkerPool
@@ -52,6 +56,7 @@ export class CoeditServer {
 
   constructor(config: Config, { clock = systemClock, log = createLog(config.logLevel) }: ServerParts) {
     this.#config = config
+    this.#clock = clock
     this.#log = log
     this.#storage = new LevelStorage({ directory: config.data, clock, log })
     this.#workers = new WorkerPool({ log })
@@ -146,12 +151,25 @@ export class CoeditServer {
     const httpClosed = this.#http && closed(this.#http)
     await this.#opening?.catch(() => undefined)
     await this.#upgrades.close()
-    await this.#documents.close()
+    await this.#settled(this.#documents.close())
     this.#http?.closeAllConnections()
     await httpClosed
     await this.#workers.close()
     if (this.#isOpen) await this.#storage.close()
     this.#log.info({}, 'closed')
+  }
+
+  /** Waits for `work`, but not for a disk that stays full: what it holds up was never acknowledged. */
+  async #settled(work: Promise<void>): Promise<void> {
+    let cancel: Cancel = () => undefined
+    const deadline = new Promise<void>((resolve) => {
+      cancel = this.#clock.after(COMMIT_DEADLINE_MS, () => {
+        this.#log.error({ status: this.#storage.status }, 'edits could not be stored before the server closed')
+        resolve()
+      })
+    })
+    await Promise.race([work, deadline])
+    cancel()
   }
 
   #health(): Health {

@@ -49,6 +49,7 @@ class EventStream implements Subscriber {
   readonly #context: EventsContext
   #position: number | undefined
   #wake: (() => void) | undefined
+  #document: Document | undefined
   #hasEnded = false
 
   constructor(sse: SSEStreamingApi, context: EventsContext) {
@@ -66,17 +67,19 @@ class EventStream implements Subscriber {
 
   end(): void {
     this.#hasEnded = true
+    this.#document?.unsubscribe(this)
     this.#wake?.()
   }
 
   async run(name: string, lastEventId: string | undefined): Promise<void> {
     this.#sse.onAbort(() => this.end())
     const document = await this.#context.documents.join(name, this)
+    this.#document = document
+    this.#position = positionOf(lastEventId, document)
     try {
-      this.#position = positionOf(lastEventId, document)
       while (!this.#hasEnded) await this.#step(document, this.#position)
     } finally {
-      document.unsubscribe(this)
+      this.end()
     }
   }
 

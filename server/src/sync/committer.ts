@@ -66,11 +66,20 @@ export class Committer {
     const outcome = await this.#append(due.flatMap(({ requests }) => requests))
     let taken = 0
     for (const { source, requests } of due) {
-      if (outcome.appended) source.committed(outcome.appended.slice(taken, taken + requests.length))
+      if (outcome.appended) this.#settle(source, outcome.appended.slice(taken, taken + requests.length))
       else source.commitFailed(outcome.error)
       taken += requests.length
     }
     this.#rest(this.#clock.now() - started)
+  }
+
+  #settle(source: CommitSource, appended: readonly Appended[]): void {
+    try {
+      source.committed(appended)
+    } catch (error) {
+      this.#log.error({ err: error }, 'what was committed could not be taken over: the document is loaded anew')
+      source.commitFailed(error)
+    }
   }
 
   async #append(requests: readonly AppendRequest[]): Promise<{ appended: readonly Appended[] } | CommitError> {

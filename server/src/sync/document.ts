@@ -149,8 +149,12 @@ export class Document implements CommitSource {
     for (const subscriber of [...this.#subscribers]) subscriber.end(reason)
   }
 
-  /** The single way in for edits: takes what is new and closed, and has it committed. */
+  /**
+   * The single way in for edits: takes what is new and closed, and has it committed.
+   * @throws CoeditError STORAGE_CLOSED once a commit was refused for good
+   */
   append(update: ScannedUpdate, from: Subscriber | null): Receipt {
+    if (this.#hasFailed) throw new CoeditError('STORAGE_CLOSED', `'${this.name}' cannot be stored: open it anew`)
     const { news, complete } = takeNews(update, this.#known)
     if (news) {
       this.#enqueue({ news, from })

@@ -32,6 +32,7 @@ export class Documents {
   readonly #documentContext: DocumentContext
   readonly #readingContext: ReadingContext
   #isClosing = false
+  #onEmpty: (() => void) | undefined
 
   constructor(context: DocumentsContext) {
     const { config, clock, log, storage, workers } = context
@@ -84,14 +85,19 @@ export class Documents {
     return readDifference(document, stateVector, position, this.#readingContext)
   }
 
-  /** Ends all subscribers and resolves when everything received is durable. */
+  /** Ends all subscribers and resolves when everything received is durable and no document is in memory. */
   async close(): Promise<void> {
     this.#isClosing = true
     await Promise.allSettled(this.#opening.values())
-    for (const document of this.#open.values()) {
+    const emptied = new Promise<void>((resolve) => {
+      this.#onEmpty = resolve
+    })
+    for (const document of [...this.#open.values()]) {
       document.end('restart')
       document.flush()
+      this.#changed(document)
     }
+    if (this.#open.size > 0) await emptied
     await this.#committer.settle()
     await this.#compactor.settle()
   }
@@ -137,6 +143,7 @@ export class Documents {
     } else if (isLeaving || document.hasFailed) {
       this.#open.delete(document.name)
       this.#snapshots.forget(document.log)
+      if (this.#open.size === 0) this.#onEmpty?.()
     }
   }
 }
