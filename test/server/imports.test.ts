@@ -28,7 +28,7 @@ const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
   ws: ['sync/connection.ts', 'http/upgrade.ts'],
   hono: ['http/'],
   '@hono/node-server': ['http/'],
-  level: ['storage/'],
+  'classic-level': ['storage/'],
   pino: ['log.ts'],
   piscina: ['workers/'],
   yjs: ['workers/'],
