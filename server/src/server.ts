@@ -108,7 +108,7 @@ export class CoeditServer {
       throw error
     }
     this.#http = http
-    this.#log.info({ url: this.url, data: this.#config.data }, 'listening')
+    this.#log.debug({ url: this.url, data: this.#config.data }, 'listening')
   }
 
   /** Answers an HTTP request: `/health`, the event streams, the demo page, 404 for all else. */
@@ -156,7 +156,7 @@ export class CoeditServer {
     await httpClosed
     await this.#workers.close()
     if (this.#isOpen) await this.#storage.close()
-    this.#log.info({}, 'closed')
+    this.#log.debug({}, 'closed')
   }
 
   /** Waits for `work`, but not for a disk that stays full: what it holds up was never acknowledged. */
