@@ -51,6 +51,8 @@ export interface StockClient {
   readonly losses: number
   /** Resolves with the next loss. */
   lost(): Promise<void>
+  /** Disconnects, and resolves when it has: before 3.x a client that reconnects earlier goes on as if nothing were. */
+  leave(): Promise<void>
   /** Resolves when it is connected and has what the server has. */
   synced(): Promise<void>
   /** Resolves when it shows exactly these client ids as present, beside its own. */
@@ -82,6 +84,11 @@ export function stockClient(options: StockOptions): StockClient {
       return losses
     },
     lost: () => new Promise((resolve) => provider.once('connection-close', resolve)),
+    leave: () => {
+      const lost = new Promise<void>((resolve) => provider.once('connection-close', resolve))
+      provider.disconnect()
+      return lost
+    },
     synced: () => whenSynced(provider),
     sees: (...clientIds) => whenSeen(provider, new Set([...clientIds, doc.clientID])),
   }
