@@ -8,7 +8,8 @@ import { launchChromium } from '../support/chromium.ts'
 import { openPage, textIs } from '../support/demo.ts'
 import { startServer } from '../support/process.ts'
 
-const CLIENT = fileURLToPath(new URL('../../client', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const CLIENT = `${ROOT}/client`
 const SERVER_IN_README = 'ws://localhost:1234'
 
 let browser: Browser
@@ -19,11 +20,10 @@ beforeAll(async () => {
 
 afterAll(() => browser.close())
 
-/** The page in the client's README. */
-async function readmePage(): Promise<string> {
-  const readme = await readFile(`${CLIENT}/README.md`, 'utf8')
-  const [, page] = /```html\n(.*?)```/s.exec(readme) ?? []
-  if (page === undefined) throw new Error('client/README.md shows no page')
+/** The page that a README shows. */
+async function pageIn(readme: string): Promise<string> {
+  const [, page] = /```html\n(.*?)```/s.exec(await readFile(`${ROOT}/${readme}`, 'utf8')) ?? []
+  if (page === undefined) throw new Error(`${readme} shows no page`)
   return page
 }
 
@@ -45,8 +45,10 @@ async function serve(html: string): Promise<string> {
   return `http://127.0.0.1:${address.port}/`
 }
 
-test('the page in the README is at most ten lines of code, shares its text and says when it is saved', async () => {
-  const page = await readmePage()
+const CLAIM = 'the page in %s is at most ten lines of code, shares its text and says when it is saved'
+
+test.each(['README.md', 'client/README.md'])(CLAIM, async (readme) => {
+  const page = await pageIn(readme)
   const script = page.slice(page.indexOf('<script'), page.indexOf('</script>'))
   expect(script.split('\n').filter((line) => line.trim() !== '').length).toBeLessThanOrEqual(10)
   expect(page).toContain(SERVER_IN_README)
