@@ -20,6 +20,7 @@ export class Heartbeat {
   readonly #intervalMs: number
   #lastPingAt: number
   #isAnswerDue = false
+  #challenge: Promise<boolean> | undefined
 
   constructor(peer: Peer, clock: Clock, intervalMs: number) {
     this.#peer = peer
@@ -45,8 +46,18 @@ export class Heartbeat {
     this.#peer.ping()
   }
 
-  /** Resolves whether the peer answers a ping in time. */
+  /**
+   * Resolves whether the peer answers a ping in time, unless its answer is held up here. Who asks meanwhile waits for the
+   * same answer: a flood of claims is one ping to the peer that they are about.
+   */
   challenge(): Promise<boolean> {
+    this.#challenge ??= this.#ask().finally(() => {
+      this.#challenge = undefined
+    })
+    return this.#challenge
+  }
+
+  #ask(): Promise<boolean> {
     return new Promise((resolve) => {
       const answered = () => {
         cancel()
@@ -54,7 +65,7 @@ export class Heartbeat {
       }
       const cancel = this.#clock.after(CHALLENGE_MS, () => {
         this.#peer.off('pong', answered)
-        resolve(false)
+        resolve(this.#peer.isPaused)
       })
       this.#peer.once('pong', answered)
       this.#peer.ping()
