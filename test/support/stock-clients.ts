@@ -69,6 +69,8 @@ export function stockClient(options: StockOptions): StockClient {
     // Clients of one process would share edits past the server.
     disableBc: true,
   })
+  // As applications do: y-protocols never shows a client whose state was not set once.
+  provider.awareness.setLocalStateField('name', version)
   let losses = 0
   provider.on('connection-close', () => {
     losses++
