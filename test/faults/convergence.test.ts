@@ -16,8 +16,8 @@ import { untilChanged } from '../support/until.ts'
 
 const DOCUMENT = 'shared 😀/100%'
 const CLIENTS = 4
-/** Few entries to a compaction, so that some documents are compacted several times. */
-const OPTIONS = { compactMaxEntries: 20, compactMinBytes: 0, chunkBytes: 1024 }
+/** Few entries to a compaction, so that documents are compacted several times while they are edited. */
+const COMPACTING = ['--compact-max-entries', '20', '--compact-min-bytes', '0', '--chunk-bytes', '1024']
 
 /** What can happen. Clients are named by number. */
 type Action =
@@ -52,29 +52,28 @@ interface Host {
 
 /** Is closed in an orderly way. */
 async function hostInProcess(release: Release): Promise<Host> {
-  let { server, data } = await startInProcess({ release, options: OPTIONS })
+  let { server, data } = await startInProcess({ release })
   return {
     get url() {
       return server.url
     },
     restart: async () => {
       await server.close()
-      ;({ server } = await startInProcess({ release, options: { ...OPTIONS, data } }))
+      ;({ server } = await startInProcess({ release, options: { data } }))
     },
   }
 }
 
 /** Is killed. */
 async function hostInProcessOfItsOwn(release: Release): Promise<Host> {
-  const flags = ['--compact-max-entries', `${OPTIONS.compactMaxEntries}`, '--compact-min-bytes', '0']
-  let server = await startServer({ release, flags })
+  let server = await startServer({ release, flags: COMPACTING })
   return {
     get url() {
       return server.url
     },
     restart: async () => {
       await server.kill()
-      server = await startServer({ release, flags, data: server.data })
+      server = await startServer({ release, flags: COMPACTING, data: server.data })
     },
   }
 }
@@ -146,7 +145,7 @@ function isSame(doc: Y.Doc, other: Y.Doc): boolean {
 
 describe('clients that edit, break off and come back', () => {
   test('converge while the server is closed and started again', async () => {
-    await fc.assert(converge(hostInProcess), { numRuns: runs(15), endOnFailure: true })
+    await fc.assert(converge(hostInProcess), { numRuns: runs(10), endOnFailure: true })
   })
 
   test('converge while the server is killed and started again', async () => {

@@ -3,7 +3,7 @@ import type { Random } from './random.ts'
 
 const WORDS = ['a', 'word ', 'zwei Wörter', '😀', '👩‍👩‍👧', 'line\n', '漢字']
 /** Longest pause between two edits. */
-const MAX_PAUSE_MS = 20
+const MAX_PAUSE_MS = 24
 
 /** Somebody who types and deletes at random, and beside each edit leaves an element of their own that nobody deletes. */
 export class Typist {

@@ -1,0 +1,41 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { startInProcess } from '../support/in-process-server.ts'
+import { startProxy } from '../support/proxy.ts'
+import { Random } from '../support/random.ts'
+import { runs } from '../support/runs.ts'
+import { allRead, stockClient, syncedClient, textOf } from '../support/stock-clients.ts'
+
+const release = onTestFinished
+const CHARACTERS = 5_000_000
+const BYTES_PER_SECOND = 100_000
+/** Far more than it takes to send so much. */
+const TIME_LIMIT = { timeout: 180_000 }
+
+test(
+  'R7 a large document reaches a client on a slow link, which gives up after 30 s without a message',
+  TIME_LIMIT,
+  async ({ skip }) => {
+    skip(runs(1) === 1, 'takes a minute: npm run test:long')
+    const { url } = await startInProcess({ release })
+    const document = 'large'
+    const writer = await syncedClient({ release, url, document })
+    const text = randomText(new Random(1))
+    for (let at = 0; at < text.length; at += 100_000) textOf(writer).insert(at, text.slice(at, at + 100_000))
+    await allRead([await syncedClient({ release, url, document })], text)
+
+    const proxy = await startProxy({ release, target: url, bytesPerSecond: BYTES_PER_SECOND })
+    const started = performance.now()
+    const slow = stockClient({ release, url: proxy.url, document })
+    await slow.synced()
+    expect(textOf(slow).toString() === text).toBe(true)
+    expect(slow.losses).toBe(0)
+    // Otherwise the link was not slow.
+    expect(performance.now() - started).toBeGreaterThan((0.9 * 1000 * CHARACTERS) / BYTES_PER_SECOND)
+  },
+)
+
+function randomText(random: Random): string {
+  let text = ''
+  while (text.length < CHARACTERS) text += String.fromCharCode(97 + random.below(26))
+  return text
+}
