@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import * as Y from 'yjs'
 import type { Release } from './temporary.ts'
@@ -14,15 +15,52 @@ export interface EventStreamOptions {
   readonly lastEventId?: string
 }
 
+/** An event of a stream as the HTML standard defines them, or a comment. */
+export type StreamPart =
+  | { readonly kind: 'event'; readonly id: string | undefined; readonly data: string }
+  | { readonly kind: 'comment' }
+
+export interface EventsRequest {
+  readonly release: Release
+  /** Of the server, with a slash at the end. */
+  readonly url: string
+  /** As it stands in the URL. */
+  readonly segment: string
+  readonly lastEventId?: string | undefined
+}
+
+/** Asks for the event stream of a document; resolves with the head of the answer. Nothing of the URL is normalised. */
+export async function requestEvents({ release, url, segment, lastEventId }: EventsRequest): Promise<IncomingMessage> {
+  const { hostname, port, pathname } = new URL(url)
+  const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId }
+  const request = get({ hostname, port, path: `${pathname}api/documents/${segment}/events`, headers, agent: false })
+  release(async () => {
+    request.destroy()
+  })
+  const [response]: IncomingMessage[] = await once(request, 'response')
+  return response.setEncoding('utf8')
+}
+
+/** The parts of a stream, until it ends or is cut by either side. */
+export async function* partsOf(response: IncomingMessage): AsyncGenerator<StreamPart, void> {
+  let buffered = ''
+  try {
+    for await (const text of response) {
+      buffered += text
+      const blocks = buffered.split('\n\n')
+      buffered = blocks.pop() ?? ''
+      for (const block of blocks) yield parse(block)
+    }
+  } catch (error) {
+    if (!isCut(error)) throw error
+  }
+}
+
 /** Reads the event stream of a document until the test ends. */
 export async function* readEvents(options: EventStreamOptions): AsyncGenerator<ServerEvent, void> {
-  const response = await request(options)
-  let text = ''
-  for await (const chunk of response.setEncoding('utf8')) {
-    text += chunk
-    const events = text.split('\n\n')
-    text = events.pop() ?? ''
-    for (const event of events) if (!event.startsWith(':')) yield readEvent(event)
+  const response = await requestEvents({ ...options, segment: encodeURIComponent(options.document) })
+  for await (const part of partsOf(response)) {
+    if (part.kind === 'event') yield { id: part.id, update: Buffer.from(part.data, 'base64') }
   }
 }
 
@@ -47,23 +85,14 @@ export async function documentInEvents(options: EventStreamOptions): Promise<Y.D
   throw new Error('the stream ended before the document did')
 }
 
-function request({ release, url, document, lastEventId }: EventStreamOptions): Promise<IncomingMessage> {
-  const address = `${url}api/documents/${encodeURIComponent(document)}/events`
-  const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId }
-  return new Promise((resolve, reject) => {
-    const request = get(address, { headers }, resolve).on('error', reject)
-    release(async () => {
-      request.destroy()
-    })
-  })
+function isCut(error: unknown): boolean {
+  if (!(error instanceof Error) || !('code' in error)) return false
+  return error.code === 'ECONNRESET' || error.code === 'ERR_STREAM_PREMATURE_CLOSE'
 }
 
-function readEvent(event: string): ServerEvent {
-  const fields = new Map(event.split('\n').map((line) => splitField(line)))
-  return { id: fields.get('id'), update: Buffer.from(fields.get('data') ?? '', 'base64') }
-}
-
-function splitField(line: string): [string, string] {
-  const [name, value] = line.split(/: ?(.*)/s, 2)
-  return [name, value]
+function parse(block: string): StreamPart {
+  const lines = block.split('\n')
+  if (lines.every((line) => line.startsWith(':'))) return { kind: 'comment' }
+  const field = (name: string) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2)
+  return { kind: 'event', id: field('id'), data: field('data') ?? '' }
 }
