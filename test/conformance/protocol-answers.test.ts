@@ -4,6 +4,7 @@ import type { ServerOptions } from '../../server/src/index.ts'
 import { LevelStorage } from '../../server/src/storage/leveldb.ts'
 import { isPending } from '../support/editing.ts'
 import { edit, Writer } from '../support/edits.ts'
+import { Gate } from '../support/gate.ts'
 import { startInProcess } from '../support/in-process-server.ts'
 import { EMPTY_STATE, EMPTY_UPDATE, step1, update } from '../support/messages.ts'
 import { connectRaw, type RawClient, store } from '../support/raw-client.ts'
@@ -132,6 +133,42 @@ describe.each([
     copy.doc.clientID++
     return copy.doc
   }
+})
+
+test('R7 a snapshot that a compaction replaces while it is read back is read again', async () => {
+  const { url } = await startInProcess({ release, options: { ...COMPACTING, snapshotCacheBytes: 0 } })
+  const writer = new Writer()
+  const write = () =>
+    store({ release, url, document }, ...Array.from({ length: 20 }, () => writer.insert(PARAGRAPH).update))
+  const first = nextCompaction(release)
+  await write()
+  await first
+
+  // The second compaction waits with its last step until the snapshot before it was read from the disk.
+  const { load, compact } = LevelStorage.prototype
+  const isReached = new Gate()
+  const isRead = new Gate()
+  const isReplaced = new Gate()
+  vi.spyOn(LevelStorage.prototype, 'compact').mockImplementationOnce(async function (this: LevelStorage, ...args) {
+    isReached.open()
+    await isRead.opened
+    const isCompacted = await compact.apply(this, args)
+    setImmediate(() => isReplaced.open())
+    return isCompacted
+  })
+  onTestFinished(() => void vi.restoreAllMocks())
+  await write()
+  await isReached.opened
+  vi.spyOn(LevelStorage.prototype, 'load').mockImplementationOnce(async function (this: LevelStorage, name) {
+    const old = await load.call(this, name)
+    isRead.open()
+    await isReplaced.opened
+    return old
+  })
+  const reader = await connectRaw({ release, url, document })
+  await reader.follow()
+  expect(isPending(reader.doc)).toBe(false)
+  expect(textOf(reader).length).toBe(writer.text.length)
 })
 
 test('R8 a client that stands at the end and lacks nothing gets the empty Step2 alone', async () => {

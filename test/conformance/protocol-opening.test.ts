@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { LevelStorage } from '../../server/src/storage/leveldb.ts'
 import { edit } from '../support/edits.ts'
 import { documentInEvents, lastEntry } from '../support/event-stream.ts'
+import { Gate } from '../support/gate.ts'
 import { startInProcess } from '../support/in-process-server.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { EMPTY_STATE, presence, step2, update } from '../support/messages.ts'
@@ -146,12 +147,9 @@ describe('R4', () => {
   test('R4 nothing is sent while the document is loaded, whatever the client says meanwhile', async () => {
     const load = vi.spyOn(LevelStorage.prototype, 'load')
     onTestFinished(() => load.mockRestore())
-    let goOn = () => {}
-    const gate = new Promise<void>((resolve) => {
-      goOn = resolve
-    })
+    const gate = new Gate()
     load.mockImplementationOnce(async function (this: LevelStorage, document) {
-      await gate
+      await gate.opened
       return this.load(document)
     })
     const { url } = await startInProcess({ release })
@@ -161,7 +159,7 @@ describe('R4', () => {
     textOf(other).insert(0, 'the others go on')
     expect(await lastEntry({ release, url, document: 'other' })).toBe(1)
     expect(client.messages).toEqual([])
-    goOn()
+    gate.open()
     await client.message('step2')
     expect(client.types[0]).toBe('step1')
   })

@@ -1,3 +1,4 @@
+import { CoeditError } from '../errors.ts'
 import { coversState, decodeStateVector, diffUpdate } from '../protocol/update.ts'
 import type { Document } from './document.ts'
 import { Piece } from './piece.ts'
@@ -23,7 +24,7 @@ const INLINE_DIFF_BYTES = 256 * 1024
 export async function readSince(document: Document, position: number, context: ReadingContext): Promise<Reading> {
   const { log } = document
   if (log.reaches(position)) return { pieces: log.after(position), position: log.head }
-  const snapshot = await context.loadSnapshot(document)
+  const snapshot = await loadSnapshot(document, context)
   return withTail(document, snapshot, snapshot?.chunks ?? [])
 }
 
@@ -38,10 +39,10 @@ export async function readDifference(
   position: number | undefined,
   context: ReadingContext,
 ): Promise<Reading> {
-  const clocks = decodeStateVector(stateVector)
+  const clocks = decodeStateVector(stateVector, document.clocks)
   if (position === document.head && coversState(clocks, document.clocks)) return { pieces: [], position }
 
-  const snapshot = await context.loadSnapshot(document)
+  const snapshot = await loadSnapshot(document, context)
   if (!snapshot || clocks.size === 0) return withTail(document, snapshot, snapshot?.chunks ?? [])
   if (coversState(clocks, snapshot.clocks)) return withTail(document, snapshot, snapshot.deletes)
 
@@ -54,6 +55,19 @@ export async function readDifference(
       : await context.diff(updates, stateVector)
   const pieces = lacking.map((update) => new Piece(update, undefined))
   return { pieces: [...pieces, ...tail.pieces], position: tail.position }
+}
+
+/** The snapshot that the log reaches back to. A compaction that ends while it is read back puts a newer one in its place. */
+async function loadSnapshot(document: Document, context: ReadingContext): Promise<LoadedSnapshot | null> {
+  const { log, name } = document
+  for (;;) {
+    const wanted = log.snapshotSeq
+    const snapshot = await context.loadSnapshot(document)
+    if (log.reaches(snapshot?.seq ?? 0)) return snapshot
+    if (log.snapshotSeq === wanted) {
+      throw new CoeditError('STORAGE_DAMAGED', `snapshot ${wanted} of '${name}' could not be read back`)
+    }
+  }
 }
 
 function withTail({ log }: Document, snapshot: LoadedSnapshot | null, pieces: readonly Piece[]): Reading {
