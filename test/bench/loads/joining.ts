@@ -1,5 +1,5 @@
 import { ClientGroup } from '../clients/client-group.ts'
-import { join } from '../clients/join.ts'
+import { Joiners } from '../clients/joiners.ts'
 import { Latencies } from '../clients/latencies.ts'
 import { verifyJoined } from '../content/verify-joined.ts'
 import { type CpuSpent, watchCpu } from './cpu-watch.ts'
@@ -26,11 +26,10 @@ export interface JoiningResult {
 /** Everybody joins at once; rejects unless each of them gets the text. They leave again. */
 export async function joinAtOnce({ server, usage }: Subject, opening: Opening): Promise<JoiningResult> {
   const group = new ClientGroup(server)
+  const joiners = new Joiners(group, opening.document, opening.encodedBytes / 2)
   await usage.settle(QUIET_MS)
   const watch = watchCpu(usage)
-  const joined = await Promise.all(
-    Array.from({ length: opening.joiners }, () => join(group, opening.document, opening.encodedBytes / 2)),
-  )
+  const joined = await Promise.all(Array.from({ length: opening.joiners }, () => joiners.join()))
   const spent = watch()
   await usage.settle(QUIET_MS)
   const cpuMs = watch().serverMs
