@@ -7,8 +7,8 @@ import type { Document } from './document.ts'
 import { LoadedSnapshot } from './snapshot.ts'
 import type { SnapshotCache } from './snapshot-cache.ts'
 
-/** A document that leaves memory is compacted at a fraction of the usual size, so that it opens fast and lies small. */
-const LEAVING_FRACTION = 1 / 16
+/** A document that leaves memory is compacted at a fraction of the usual log, so that it opens fast and lies small. */
+const LEAVING_FRACTION = 1 / 8
 
 export interface CompactorContext {
   readonly config: Config
@@ -41,7 +41,7 @@ export class Compactor {
     const fraction = leaving ? LEAVING_FRACTION : 1
     if (this.isRunning(document) || tailBytes < (this.#retryAt.get(document) ?? 0)) return false
     if (tailEntries >= compactMaxEntries * fraction) return true
-    return tailBytes >= compactMinBytes * fraction && tailBytes >= compactRatio * snapshotBytes
+    return tailBytes >= compactMinBytes * fraction && tailBytes >= compactRatio * fraction * snapshotBytes
   }
 
   /** Resolves when the compaction is over, whether it succeeded or not. One at a time for a document. */
