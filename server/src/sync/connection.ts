@@ -63,7 +63,8 @@ export class Connection implements Subscriber, Participant {
   readonly #inbox: Uint8Array[] = []
   #isBusy = true
   #hasStep1 = false
-  #isStep1Outstanding = false
+  /** Of the server: one that found no room is sent when there is. */
+  #step1: 'answered' | 'outstanding' | 'owed' = 'answered'
   #wasDenied = false
 
   /** @param socket the socket below the WebSocket, for frames that are shared */
@@ -251,19 +252,19 @@ export class Connection implements Subscriber, Participant {
   #settle(type: Edits['type'], { ticket, complete }: Receipt, document: Document): void {
     if (type === 'step2') {
       // What is still left out are edits that this client could not integrate either; who has the rest will send it.
-      this.#isStep1Outstanding = false
+      this.#step1 = 'answered'
       this.#acknowledgements?.step2(ticket)
     } else {
       this.#acknowledgements?.update(ticket, complete)
-      if (!complete && !this.#isStep1Outstanding) this.#sendStep1(document)
+      if (!complete && this.#step1 === 'answered') this.#sendStep1(document)
     }
     this.#acknowledge()
     this.#updateFlow()
   }
 
   #sendStep1(document: Document): void {
-    this.#isStep1Outstanding = true
-    this.#writer.write(step1Frame(document.encodeStateVector()))
+    this.#step1 = this.#writer.hasRoom ? 'outstanding' : 'owed'
+    if (this.#step1 === 'outstanding') this.#writer.write(step1Frame(document.encodeStateVector()))
   }
 
   #acknowledge(): void {
@@ -284,6 +285,7 @@ export class Connection implements Subscriber, Participant {
 
   #drained(): void {
     this.#heartbeat.heard()
+    if (this.#joined && this.#step1 === 'owed') this.#sendStep1(this.#joined.document)
     this.#joined?.outlet.resume()
     this.#acknowledge()
   }
