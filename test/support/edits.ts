@@ -48,12 +48,16 @@ export class Writer {
     return Y.encodeStateAsUpdate(this.doc)
   }
 
+  get stateVector(): Uint8Array {
+    return Y.encodeStateVector(this.doc)
+  }
+
   #made(change: () => void): Edit {
     const before = this.#updates.length
     this.doc.transact(change)
     return {
       update: Y.mergeUpdates(this.#updates.slice(before)),
-      stateVector: Y.encodeStateVector(this.doc),
+      stateVector: this.stateVector,
       clientId: this.doc.clientID,
     }
   }

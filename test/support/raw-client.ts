@@ -147,6 +147,11 @@ export class RawClient {
     await Promise.race([once(this.#socket, 'pong'), this.closed])
   }
 
+  /** Calls back for each ping of the server. */
+  onPing(callback: () => void): void {
+    this.#socket.on('ping', callback)
+  }
+
   /** Stops reading: the server's bytes pile up, its pings stay unanswered. */
   pause(): void {
     this.#socket.pause()

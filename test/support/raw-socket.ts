@@ -99,9 +99,27 @@ export class RawSocket {
     this.#socket.write(bytes)
   }
 
+  /** Resolves when the condition holds of what has come, or the line is cut. */
+  async until(condition: (messages: readonly Buffer[]) => boolean): Promise<void> {
+    while (!condition(this.messages) && !this.#socket.destroyed) {
+      await Promise.race([once(this.#events, 'message'), this.closed])
+    }
+  }
+
   /** Resolves when what was written is in the hands of the system, or the line is cut. */
   async flushed(): Promise<void> {
-    if (this.#socket.writableLength > 0) await Promise.race([once(this.#socket, 'drain'), this.closed])
+    if (this.#socket.writableLength === 0) return
+    const drained = new Promise((resolve) => this.#socket.once('drain', resolve))
+    await Promise.race([drained, this.closed])
+  }
+
+  /** Stops reading. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
   }
 
   #received(chunk: Buffer, onAnswer: (answer: Answer) => void): void {
@@ -137,7 +155,10 @@ export class RawSocket {
   }
 
   #take(opcode: number, payload: Buffer): void {
-    if (opcode === OPCODE.binary) this.messages.push(payload)
+    if (opcode === OPCODE.binary) {
+      this.messages.push(payload)
+      this.#events.emit('message')
+    }
     if (opcode === OPCODE.pong) {
       this.#pongs++
       this.#events.emit('pong')

@@ -1,0 +1,86 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { LevelStorage } from '../../server/src/storage/leveldb.ts'
+import { Bystanders } from '../support/bystanders.ts'
+import { edit } from '../support/edits.ts'
+import { startInProcess } from '../support/in-process-server.ts'
+import { LeapingClock } from '../support/leaping-clock.ts'
+import { update } from '../support/messages.ts'
+import { connectRaw, store } from '../support/raw-client.ts'
+import { openRawSocket } from '../support/raw-socket.ts'
+import { freshCopy, textOf } from '../support/stock-clients.ts'
+
+const release = onTestFinished
+const document = 'notes'
+
+/** Names of what is stored in the directory of a closed server. */
+async function namesIn(data: string): Promise<readonly string[]> {
+  const storage = new LevelStorage({ directory: data })
+  await storage.open()
+  try {
+    return await storage.list('', undefined, 1000)
+  } finally {
+    await storage.close()
+  }
+}
+
+test.each([
+  ['no name', '/'],
+  ['256 bytes', `/${'x'.repeat(256)}`],
+  ['10,000 bytes', `/${'x'.repeat(10_000)}`],
+  ['a dot', '/.'],
+  ['two dots', '/..'],
+  ['a way out', '/../../etc/passwd'],
+  ['a way out at the end', '/notes/..'],
+  ['an encoded way out', '/%2e%2e%2fetc%2fpasswd'],
+  ['a half encoded way out', '/.%2e/notes'],
+  ['NUL', '/a%00b'],
+  ['a line feed', '/a%0ab'],
+  ['DEL', '/a%7f'],
+  ['a control character of Latin 1', '/a%C2%80'],
+])('R2 %s as the name closes with 4400, whatever is written to it, and nothing is stored', async (_, target) => {
+  const clock = new LeapingClock()
+  const { url, server, data } = await startInProcess({ release, clock })
+  const bystanders = await Bystanders.join({ release, url, document })
+  const socket = await openRawSocket({ release, url, target })
+  socket.send({ payload: update(edit('x').update) })
+  clock.leap(100)
+  expect((await socket.closed).code).toBe(4400)
+  expect(socket.messages).toEqual([])
+  await bystanders.areUnharmed()
+  await server.close()
+  expect(await namesIn(data)).toEqual(['not notes', 'notes'])
+})
+
+test.each([
+  ['an escape that was encoded twice', '%2e%2e'],
+  ['an overlong dot', '%C0%AE'],
+  ['three dots', '...'],
+  ['a name of the prototype', '__proto__'],
+  ['a method of the prototype', 'constructor'],
+  ['a backslash', '..\\..\\etc'],
+  ['a query', 'a?access=read'],
+  ['a fragment', 'a#b'],
+  ['a path of the HTTP interface', 'api/documents/notes/events'],
+  ['the path of the health', 'health'],
+])('R1 %s is a name like any other', async (_, name) => {
+  const { url, server, data } = await startInProcess({ release })
+  await store({ release, url, document: name }, edit('x').update)
+  const doc = await freshCopy({ release, url, document: name })
+  expect(textOf({ doc }).toString()).toBe('x')
+  await server.close()
+  expect(await namesIn(data)).toEqual([name])
+})
+
+test('R2 of a flood of new names nothing is stored until somebody writes', async () => {
+  const { url, server, data } = await startInProcess({ release })
+  const bystanders = await Bystanders.join({ release, url, document })
+  for (let round = 0; round < 5; round++) {
+    const names = Array.from({ length: 100 }, (_, index) => `new ${round}-${index}`)
+    const clients = await Promise.all(names.map((name) => connectRaw({ release, url, document: name })))
+    await Promise.all(clients.map((client) => client.follow()))
+    for (const client of clients) client.cut()
+  }
+  await bystanders.areUnharmed()
+  await server.close()
+  expect(await namesIn(data)).toEqual(['not notes', 'notes'])
+})

@@ -1,0 +1,190 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import * as Y from 'yjs'
+import { Bystanders } from '../support/bystanders.ts'
+import { byte, bytes } from '../support/bytes.ts'
+import { edit, Writer } from '../support/edits.ts'
+import { lastEntry } from '../support/event-stream.ts'
+import { startInProcess } from '../support/in-process-server.ts'
+import { step2, update } from '../support/messages.ts'
+import { connectRaw } from '../support/raw-client.ts'
+
+const release = onTestFinished
+const document = 'notes'
+const MANY = 2 ** 53 - 1
+/** The item's parent: the root type 't'. */
+const ROOT = bytes(1, 't')
+
+async function attack() {
+  const { url, lines } = await startInProcess({ release })
+  const there = { release, url, document }
+  const bystanders = await Bystanders.join(there)
+  const attacker = await connectRaw({ ...there, protocols: ['coedit.v1'] })
+  await attacker.follow(step2())
+  await attacker.until('its first Step2 is acknowledged', () => attacker.acknowledged === 1)
+  return { lines, there, bystanders, attacker }
+}
+
+/** An update of one section. The structs' bytes follow the number of structs, client 7 and clock 0. */
+function section(structs: number, ...parts: readonly (number | string | Uint8Array)[]): Uint8Array {
+  return bytes(1, structs, 7, 0, ...parts, 0)
+}
+
+/** An update of one struct with the content that belongs to `kind`. */
+function item(kind: number, ...content: readonly (number | string | Uint8Array)[]): Uint8Array {
+  return section(1, kind, ROOT, ...content)
+}
+
+function nestedAny(depth: number): Uint8Array {
+  return bytes(...Array.from({ length: depth }, () => bytes(117, 1)), 126)
+}
+
+function inVersion2(): Uint8Array {
+  const doc = new Y.Doc()
+  doc.getText('t').insert(0, 'hello')
+  return Y.encodeStateAsUpdateV2(doc)
+}
+
+describe('R16', () => {
+  test.each<[string, Uint8Array]>([
+    ['nothing', bytes()],
+    ['more clients than bytes', bytes(MANY)],
+    ['more structs than bytes', bytes(1, MANY, 7, 0, 0, 1, 0)],
+    ['more deleted ranges than bytes', bytes(0, 1, 7, MANY)],
+    ['more values than bytes', item(8, MANY, 126)],
+    ['more array elements than bytes', item(8, 1, 117, MANY)],
+    ['a longer string than bytes', item(4, MANY, byte(65))],
+    ['the second encoding of Yjs', inVersion2()],
+    [
+      'five million structs in 25 bytes of the second encoding',
+      bytes(0, 0, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0, 5_000_000, 7, 0),
+    ],
+    ['a million structs of length 0', section(1e6, new Uint8Array(2e6))],
+    ['clocks near 2^53', bytes(1, 1, 7, MANY - 1, 0, 1, 0)],
+    ['a length of 2^50', section(1, 0, 2 ** 50)],
+    ['deletions near 2^53', bytes(0, 1, 7, 1, MANY - 1, 1)],
+    ['an unknown kind of content', item(11)],
+    ['an unknown shared type', item(7, 7)],
+    ['an unknown type of value', item(8, 1, 115)],
+    ['text that is not UTF-8', item(4, bytes(2, Uint8Array.of(0xc3, 0x28)))],
+    ['an embed that is no JSON', item(5, '{')],
+    ['values nested 10,000 deep', item(8, 1, nestedAny(10_000))],
+    ['JSON nested 10,000 deep', item(5, '['.repeat(10_000) + ']'.repeat(10_000))],
+    ['an origin that is the item itself', section(1, byte(0x84), 7, 0, 'text')],
+    ['a right origin that is the item itself', section(1, 0x44, 7, 0, 'text')],
+    ['a parent that is the item itself', section(1, 4, 0, 7, 0, 'text')],
+    ['an origin inside of the item', section(1, byte(0x84), 7, 2, 'text')],
+    ['client sections out of order', bytes(2, 1, 7, 0, 0, 1, 1, 8, 0, 0, 1, 0)],
+    ['a client twice', bytes(2, 1, 7, 0, 0, 1, 1, 7, 1, 0, 1, 0)],
+    ['a good update and a byte more', bytes(edit('good', 7).update, 0)],
+    ['a good update without its last byte', edit('good', 7).update.slice(0, -1)],
+  ])('R16 an update of %s closes its sender alone, and is not stored, shown or acknowledged', async (_, malformed) => {
+    const { attacker, bystanders, there } = await attack()
+    const last = await lastEntry(there)
+    attacker.send(update(malformed), update(edit('after').update))
+    expect((await attacker.closed).code).toBe(1008)
+    expect(attacker.acknowledged).toBe(1)
+    expect(await lastEntry(there)).toBe(last)
+    await bystanders.areUnharmed()
+  })
+
+  test('R16 an update that is cut anywhere closes its sender alone', async () => {
+    const { bystanders, there } = await attack()
+    const good = edit('good', 7).update
+    for (let length = 0; length < good.length; length++) {
+      const attacker = await connectRaw(there)
+      attacker.send(update(good.subarray(0, length)))
+      expect((await attacker.closed).code, `cut to ${length} bytes`).toBe(1008)
+    }
+    await bystanders.areUnharmed()
+  })
+
+  test('R16 a large malformed update closes its sender alone, too', async () => {
+    const { attacker, bystanders } = await attack()
+    attacker.send(update(bytes(item(4, 'x'.repeat(1_000_000)), 0)))
+    expect((await attacker.closed).code).toBe(1008)
+    await bystanders.areUnharmed()
+  })
+})
+
+describe('R15', () => {
+  const stranger = new Writer(7)
+  const unknown = stranger.insert('nobody has this')
+  const upon = new Writer(8).learn(unknown).insert('upon it')
+
+  test.each<[string, Uint8Array]>([
+    ['deletes ids that nobody has', bytes(0, 1, 7, 1, 0, 1000)],
+    ['builds upon ids that nobody has', upon.update],
+    ['goes on behind a gap', bytes(1, 1, 7, 1000, 4, ROOT, 'text', 0)],
+    ['skips ids that nobody has', section(2, 10, 5, 4, ROOT, 'text')],
+    [
+      'goes in a circle with that of another client',
+      bytes(2, 1, 8, 0, byte(0x84), 7, 0, 'b', 1, 7, 0, byte(0x84), 8, 0, 'a', 0),
+    ],
+  ])('R15 an Update that %s closes nobody, and is neither stored nor shown nor acknowledged', async (_, hole) => {
+    const { attacker, bystanders, there } = await attack()
+    const last = await lastEntry(there)
+    attacker.send(update(hole), update(hole))
+    await attacker.follow()
+    expect(attacker.acknowledged).toBe(1)
+    expect(await lastEntry(there)).toBe(last)
+    await bystanders.areUnharmed()
+    // As soon as it says what it has, it is a client like any other.
+    attacker.send(step2(), update(edit('whole', 9).update))
+    await attacker.until('it is acknowledged again', () => attacker.acknowledged === 5)
+    await bystanders.areUnharmed(9)
+  })
+
+  test('R15 a flood of them is answered with one Step1, and nothing of it piles up', async () => {
+    const { attacker, bystanders, there, lines } = await attack()
+    const last = await lastEntry(there)
+    for (let i = 0; i < 5000; i++) attacker.send(update(upon.update))
+    await attacker.follow()
+    expect(attacker.all('step1')).toHaveLength(2)
+    expect(await lastEntry(there)).toBe(last)
+    expect(lines.filter(({ level }) => level === 'error' || level === 'warn')).toEqual([])
+    await bystanders.areUnharmed()
+  })
+
+  test('R15 who has it asked again and again and reads nothing is asked a bounded number of times', async () => {
+    const { attacker, bystanders } = await attack()
+    // Many clients make for a large Step1.
+    const crowd = Array.from({ length: 5000 }, (_, index) => 10_000 + index)
+    attacker.send(update(bytes(crowd.length, ...crowd.toReversed().map((id) => bytes(1, id, 0, 4, ROOT, 'x')), 0)))
+    await attacker.follow()
+    attacker.pause()
+    for (let round = 0; round < 10; round++) {
+      for (let i = 0; i < 100; i++) attacker.send(update(upon.update), step2())
+      await bystanders.areUnharmed(...crowd)
+    }
+    attacker.resume()
+    await attacker.follow()
+    await bystanders.areUnharmed(...crowd)
+    expect(attacker.all('step1').length).toBeLessThanOrEqual(1002)
+  })
+})
+
+describe('R14', () => {
+  test('R14 ids that are known keep their content, whoever says that they have another', async () => {
+    const { attacker, bystanders, there } = await attack()
+    const forged = bystanders.here.map(({ doc }) => edit('forged', doc.clientID))
+    const last = await lastEntry(there)
+    // One struct as long as what they have written: the same ids, other content.
+    for (const { doc } of bystanders.here) {
+      attacker.send(update(bytes(1, 1, doc.clientID, 0, 0, Y.getState(doc.store, doc.clientID), 0)))
+    }
+    await attacker.until('all is acknowledged', () => attacker.acknowledged === 1 + forged.length)
+    expect(await lastEntry(there)).toBe(last)
+    await bystanders.areUnharmed()
+  })
+
+  test('R14 the whole document again and again adds nothing', async () => {
+    const { attacker, bystanders, there } = await attack()
+    const [{ doc }] = bystanders.here
+    const last = await lastEntry(there)
+    const whole = Y.encodeStateAsUpdate(doc)
+    for (let i = 0; i < 500; i++) attacker.send(update(whole), step2(whole))
+    await attacker.until('all is acknowledged', () => attacker.acknowledged === 1001)
+    expect(await lastEntry(there)).toBe(last)
+    await bystanders.areUnharmed()
+  })
+})
