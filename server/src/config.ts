@@ -100,6 +100,9 @@ const schema = z.strictObject({
   compactMaxEntries: integer(1, 1_000_000)
     .default(2000)
     .describe('Number of entries past which a document is compacted, however small they are.'),
+  compactIntervalMs: integer(0, 3_600_000)
+    .default(10_000)
+    .describe('Shortest time between two compactions of an open document, unless its log passes the limits by far.'),
   chunkBytes: integer(KiB, 16 * MiB)
     .default(256 * KiB)
     .describe('Size at which a snapshot is cut into chunks; a joining client gets each as a message of its own.'),

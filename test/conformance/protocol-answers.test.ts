@@ -17,7 +17,12 @@ const release = onTestFinished
 const document = 'notes'
 
 /** Compacts the document when its last client leaves, and not before. */
-const COMPACTING: ServerOptions = { chunkBytes: 1024, compactMinBytes: 64 * 1024, compactRatio: 0 }
+const COMPACTING: ServerOptions = {
+  chunkBytes: 1024,
+  compactMinBytes: 64 * 1024,
+  compactRatio: 0,
+  compactIntervalMs: 0,
+}
 const KEEPING: ServerOptions = { chunkBytes: 1024, compactMinBytes: 2 ** 30 }
 
 /** Text of one edit: a few of them fill a chunk. */

@@ -17,7 +17,16 @@ import { untilChanged } from '../support/until.ts'
 const DOCUMENT = 'shared 😀/100%'
 const CLIENTS = 4
 /** Few entries to a compaction, so that documents are compacted several times while they are edited. */
-const COMPACTING = ['--compact-max-entries', '20', '--compact-min-bytes', '0', '--chunk-bytes', '1024']
+const COMPACTING = [
+  '--compact-max-entries',
+  '20',
+  '--compact-min-bytes',
+  '0',
+  '--chunk-bytes',
+  '1024',
+  '--compact-interval-ms',
+  '0',
+]
 
 /** What can happen. Clients are named by number. */
 type Action =

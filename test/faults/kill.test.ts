@@ -25,7 +25,16 @@ const MOST_PROMISES = 60
 /** Enough that a compaction takes a while, so that many kills fall into one. */
 const BODY = 'All of this was here before. '.repeat(3_000)
 /** Each document is compacted all the time, into several chunks. */
-const COMPACTING = ['--compact-max-entries', '40', '--compact-min-bytes', '0', '--chunk-bytes', '16384']
+const COMPACTING = [
+  '--compact-max-entries',
+  '40',
+  '--compact-min-bytes',
+  '0',
+  '--chunk-bytes',
+  '16384',
+  '--compact-interval-ms',
+  '0',
+]
 
 /** A document with those who edit it, and what they were promised. */
 interface Circle {

@@ -85,7 +85,7 @@ function numbersIn(ids: readonly string[]): number[] {
 
 /** Has what is stored compacted: a document is when its last follower leaves. */
 async function compact(data: string, chunkBytes: number): Promise<void> {
-  const { url, server } = await startServer({ data, chunkBytes, compactMaxEntries: 1 })
+  const { url, server } = await startServer({ data, chunkBytes, compactMaxEntries: 1, compactIntervalMs: 0 })
   await connectWriter(url, 'notes')
   await server.close()
 }
@@ -139,7 +139,7 @@ describe('GET /api/documents/NAME/events', () => {
   })
 
   test('brings each edit once to who follows while the document is compacted again and again', async () => {
-    const { url } = await startServer({ compactMaxEntries: 10, compactMinBytes: 0 })
+    const { url } = await startServer({ compactMaxEntries: 10, compactMinBytes: 0, compactIntervalMs: 0 })
     const writer = await connectWriter(url, 'notes')
     const follower = new Follower({ release, url, segment: 'notes' })
     await follower.follow()

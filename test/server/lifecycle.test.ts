@@ -107,7 +107,7 @@ describe('a document in memory', () => {
   })
 
   test('is compacted as it leaves, and who joins meanwhile keeps it', async () => {
-    const { documents, storage } = await openDocuments({ compactMaxEntries: 1 })
+    const { documents, storage } = await openDocuments({ compactMaxEntries: 1, compactIntervalMs: 0 })
     const first = new Holder(documents, 'notes')
     const document = await first.document
     document.append(scanUpdate(textUpdate('kept')), null)
@@ -136,7 +136,7 @@ describe('a long log', () => {
   test('reads the same while it is compacted over and over, and after a restart', async () => {
     const data = await temporaryDirectory(release)
     const written = await storeTyping(data, ENTRIES)
-    const options = { data, compactMaxEntries: 25, compactMinBytes: 0, chunkBytes: 16 * 1024 }
+    const options = { data, compactMaxEntries: 25, compactMinBytes: 0, compactIntervalMs: 0, chunkBytes: 16 * 1024 }
     const { url, server } = await startInProcess({ release, options })
     const writer = await syncedClient({ release, url, document: 'log' })
     expect(textIn(writer.doc).toString()).toBe(textIn(written).toString())
@@ -178,7 +178,13 @@ describe('a long log', () => {
 
 describe('snapshots that do not fit into memory', () => {
   test.for([0, 2_000])('are read back whenever they are needed: cache of %i bytes', async (snapshotCacheBytes) => {
-    const options = { snapshotCacheBytes, compactMaxEntries: 10, compactMinBytes: 0, chunkBytes: 1024 }
+    const options = {
+      snapshotCacheBytes,
+      compactMaxEntries: 10,
+      compactMinBytes: 0,
+      compactIntervalMs: 0,
+      chunkBytes: 1024,
+    }
     const { url, lines } = await startInProcess({ release, options })
     const names = ['a', 'b', 'c']
     const writers = await Promise.all(names.map((document) => syncedClient({ release, url, document })))

@@ -1,3 +1,4 @@
+import type { Cancel, Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import { CoeditError } from '../errors.ts'
 import type { Log } from '../log.ts'
@@ -9,9 +10,12 @@ import type { SnapshotCache } from './snapshot-cache.ts'
 
 /** A document that leaves memory is compacted at a fraction of the usual log, so that it opens fast and lies small. */
 const LEAVING_FRACTION = 1 / 8
+/** A log that passes its limits by this multiple of the smallest ones is compacted without waiting for the interval. */
+const OVERDUE_FACTOR = 16
 
 export interface CompactorContext {
   readonly config: Config
+  readonly clock: Clock
   readonly log: Log
   readonly storage: Storage
   readonly workers: WorkerPool
@@ -19,46 +23,92 @@ export interface CompactorContext {
   loadSnapshot(document: Document): Promise<LoadedSnapshot | null>
 }
 
-/** Rewrites a document whose log has grown as one snapshot, in a worker. */
+/** What is known of the compactions of one document. */
+interface Course {
+  /** The last one, or when the document was first seen. */
+  lastAt: number
+  /** After a failure: the log size at which it is tried again. */
+  retryBytes: number
+  running: Promise<void> | undefined
+  /** What looks again when the interval is over. */
+  reminder: Cancel | undefined
+}
+
+/** Rewrites documents whose logs have grown as snapshots, in a worker. */
 export class Compactor {
   readonly #context: CompactorContext
-  readonly #running = new Map<Document, Promise<void>>()
-  /** Documents whose compaction failed, with the log size at which it is tried again. */
-  readonly #retryAt = new WeakMap<Document, number>()
+  readonly #courses = new Map<Document, Course>()
+  readonly #onDone: (document: Document) => void
 
-  constructor(context: CompactorContext) {
+  /** @param onDone called after a compaction, and when one that had to wait has become due */
+  constructor(context: CompactorContext, onDone: (document: Document) => void) {
     this.#context = context
+    this.#onDone = onDone
+  }
+
+  /**
+   * Starts a compaction if the document's log is large enough for one, and tells whether one is under way.
+   * @param isLeaving whether the document is about to leave memory
+   */
+  consider(document: Document, isLeaving: boolean): boolean {
+    const course = this.#courseOf(document)
+    if (course.running) return true
+    if (document.log.tailBytes < course.retryBytes) return false
+    const { clock, config } = this.#context
+    const { compactMinBytes, compactMaxEntries, compactIntervalMs } = config
+    const bytes = Math.max(compactMinBytes, config.compactRatio * document.log.snapshotBytes)
+    if (isLeaving) {
+      const isDue = exceeds(document, compactMaxEntries * LEAVING_FRACTION, bytes * LEAVING_FRACTION)
+      return isDue && this.#start(document, course)
+    }
+    if (!exceeds(document, compactMaxEntries, bytes)) return false
+    const isOverdue = exceeds(document, compactMaxEntries * OVERDUE_FACTOR, bytes + compactMinBytes * OVERDUE_FACTOR)
+    const wait = course.lastAt + compactIntervalMs - clock.now()
+    if (wait <= 0 || isOverdue) return this.#start(document, course)
+    course.reminder ??= clock.after(wait, () => {
+      course.reminder = undefined
+      this.#onDone(document)
+    })
+    return false
   }
 
   isRunning(document: Document): boolean {
-    return this.#running.has(document)
+    return this.#courses.get(document)?.running !== undefined
   }
 
-  /** @param leaving whether the document is about to leave memory */
-  isDue(document: Document, leaving: boolean): boolean {
-    const { tailBytes, tailEntries, snapshotBytes } = document.log
-    const { compactMinBytes, compactRatio, compactMaxEntries } = this.#context.config
-    const fraction = leaving ? LEAVING_FRACTION : 1
-    if (this.isRunning(document) || tailBytes < (this.#retryAt.get(document) ?? 0)) return false
-    if (tailEntries >= compactMaxEntries * fraction) return true
-    return tailBytes >= compactMinBytes * fraction && tailBytes >= compactRatio * fraction * snapshotBytes
+  /** The document has left memory. */
+  forget(document: Document): void {
+    this.#courses.get(document)?.reminder?.()
+    this.#courses.delete(document)
   }
 
-  /** Resolves when the compaction is over, whether it succeeded or not. One at a time for a document. */
-  run(document: Document): Promise<void> {
-    const running = this.#compact(document)
-      .catch((error: unknown) => {
-        this.#retryAt.set(document, 2 * document.log.tailBytes)
-        this.#context.log.error({ err: error, document: document.name }, 'compaction failed; the log stays as it is')
+  #courseOf(document: Document): Course {
+    const known = this.#courses.get(document)
+    if (known) return known
+    const course = { lastAt: this.#context.clock.now(), retryBytes: 0, running: undefined, reminder: undefined }
+    this.#courses.set(document, course)
+    return course
+  }
+
+  #start(document: Document, course: Course): true {
+    course.reminder?.()
+    course.reminder = undefined
+    course.running = this.#compact(document)
+      .then(
+        () => {
+          course.retryBytes = 0
+        },
+        (error: unknown) => {
+          course.retryBytes = 2 * document.log.tailBytes
+          this.#context.log.error({ err: error, document: document.name }, 'compaction failed; the log stays as it is')
+        },
+      )
+      .finally(() => {
+        course.running = undefined
+        course.lastAt = this.#context.clock.now()
+        this.#onDone(document)
       })
-      .finally(() => this.#running.delete(document))
-    this.#running.set(document, running)
-    return running
-  }
-
-  /** Resolves when none is running. */
-  async settle(): Promise<void> {
-    await Promise.all(this.#running.values())
+    return true
   }
 
   async #compact(document: Document): Promise<void> {
@@ -79,4 +129,8 @@ export class Compactor {
     document.replaceSnapshot(new LoadedSnapshot(snapshot, config.chunkBytes))
     snapshots.touch(log)
   }
+}
+
+function exceeds({ log }: Document, entries: number, bytes: number): boolean {
+  return log.tailEntries > 0 && (log.tailEntries >= entries || log.tailBytes >= bytes)
 }

@@ -40,7 +40,10 @@ export class Documents {
     this.#context = context
     this.#committer = new Committer(storage, clock, log)
     this.#snapshots = new SnapshotCache(config.snapshotCacheBytes)
-    this.#compactor = new Compactor({ config, log, storage, workers, snapshots: this.#snapshots, loadSnapshot })
+    this.#compactor = new Compactor(
+      { config, clock, log, storage, workers, snapshots: this.#snapshots, loadSnapshot },
+      (document) => this.#changed(document),
+    )
     this.#documentContext = {
       config,
       clock,
@@ -99,7 +102,6 @@ export class Documents {
     }
     if (this.#open.size > 0) await emptied
     await this.#committer.settle()
-    await this.#compactor.settle()
   }
 
   #load(name: string): Promise<Document> {
@@ -137,13 +139,17 @@ export class Documents {
 
   #changed(document: Document): void {
     if (this.#open.get(document.name) !== document) return
-    const isLeaving = document.isIdle && !this.#compactor.isRunning(document)
-    if (!this.#isClosing && !document.hasFailed && this.#compactor.isDue(document, isLeaving)) {
-      void this.#compactor.run(document).then(() => this.#changed(document))
-    } else if (isLeaving || document.hasFailed) {
-      this.#open.delete(document.name)
-      this.#snapshots.forget(document.log)
-      if (this.#open.size === 0) this.#onEmpty?.()
-    }
+    const mayCompact = !this.#isClosing && !document.hasFailed
+    const isCompacting = mayCompact
+      ? this.#compactor.consider(document, document.isIdle)
+      : this.#compactor.isRunning(document)
+    if ((document.isIdle && !isCompacting) || document.hasFailed) this.#remove(document)
+  }
+
+  #remove(document: Document): void {
+    this.#open.delete(document.name)
+    this.#snapshots.forget(document.log)
+    this.#compactor.forget(document)
+    if (this.#open.size === 0) this.#onEmpty?.()
   }
 }
