@@ -263,8 +263,8 @@ export class Connection implements Subscriber, Participant {
   }
 
   #sendStep1(document: Document): void {
-    this.#step1 = 'outstanding'
-    this.#writer.write(step1Frame(document.encodeStateVector()))
+    this.#step1 = this.#writer.hasRoom ? 'outstanding' : 'owed'
+    if (this.#step1 === 'outstanding') this.#writer.write(step1Frame(document.encodeStateVector()))
   }
 
   #acknowledge(): void {
