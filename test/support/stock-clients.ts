@@ -62,7 +62,7 @@ export interface StockClient {
 export function stockClient(options: StockOptions): StockClient {
   const { release, url, document, version = '3.1.0', doc = new Y.Doc(), params = {}, connect = true } = options
   const provider: StockProvider = new PROVIDERS[version](url, encodeURIComponent(document), doc, {
-    WebSocketPolyfill: polyfill(),
+    WebSocketPolyfill: nodeWebSocket(),
     maxBackoffTime: 100,
     params,
     connect,
@@ -146,7 +146,8 @@ function whenSeen({ awareness }: StockProvider, clientIds: ReadonlySet<number>):
   })
 }
 
-function polyfill(): typeof WebSocket {
+/** The class of `ws`, as what the clients take it for. */
+export function nodeWebSocket(): typeof WebSocket {
   const candidate: unknown = NodeWebSocket
   if (isWebSocketClass(candidate)) return candidate
   throw new Error('the class of the ws package is no WebSocket')
