@@ -20,7 +20,7 @@ export const FULL: Scale = {
   fanOut: { clients: 200, typing: 20, perSecond: 10 },
   manyDocuments: { documents: 300, clientsEach: 3, perSecond: 5 },
   trace: { edits: Number.POSITIVE_INFINITY, joiners: 100 },
-  idle: { connections: 4_000, documents: 400, restSeconds: 5 },
+  idle: { connections: 4_000, documents: 400, restSeconds: 30 },
   big: { bytes: 12_000_000, joiners: 150 },
   presence: { users: 500 },
 }

@@ -13,14 +13,15 @@ const DELIVERY_LIMIT_MS = 60_000
 export const idle: Load = {
   name: 'idle',
   describe: ({ idle: { connections, documents, restSeconds } }) =>
-    `${connections} connections that do nothing on ${documents} empty documents, memory ${restSeconds} s after the last; ` +
+    `${connections} connections that do nothing on ${documents} empty documents, memory ${restSeconds} s after the ` +
+    `start and ${restSeconds} s after the last, when V8 has given back what connecting took; ` +
     'then one of each document writes to all others on it',
   metrics: [{ key: 'kib', label: 'resident memory per connection', unit: 'KiB', goal: { atMost: 10 } }],
   run: async ({ scale, start }) => {
     const { connections, documents, restSeconds } = scale.idle
     requireOpenFiles(connections + SPARE_FILES)
     const { server, usage } = await start()
-    await usage.settle(500)
+    await sleep(restSeconds * 1000)
     const before = usage.memory().residentKiB
     const group = new ClientGroup(server)
     const text = preparedText(1)
