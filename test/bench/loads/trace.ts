@@ -19,7 +19,12 @@ export function traceLoad(name: string, load: () => WrittenTrace): Load {
       `one client writes the trace ${load().name} (${load().edits.length} edits) as fast as the server takes them, ` +
       `${IN_FLIGHT} under way at most, another reads it; clean stop and restart; one client opens it, then ${joiners} at once`,
     metrics: [
-      { key: 'cpu', label: 'server CPU per edit', unit: 'µs', goal: { timesHocuspocus: 0.5 } },
+      {
+        key: 'cpu',
+        label: 'server CPU per edit, until all is stored and compacted',
+        unit: 'µs',
+        goal: { timesHocuspocus: 0.5 },
+      },
       { key: 'rate', label: 'edits taken', unit: '1/s' },
       { key: 'disk', label: 'on disk after the stop ÷ encoded state', unit: '×', goal: { atMost: 1.5 } },
       { key: 'coldWall', label: 'cold open, wall', unit: 'ms', goal: { timesHocuspocus: 0.6 } },
@@ -47,11 +52,11 @@ async function write({ scale, start }: Bench, trace: WrittenTrace): Promise<Figu
     inFlight: IN_FLIGHT,
   })
   const { clients, strangers } = watch()
-  await usage.settle(scale.quietMs)
-  const cpuMs = watch().serverMs
   expectText(documentFrom(received), trace.text, 'The reader')
   await group.close()
+  // What a server puts off until everybody has left (storing, compacting) is part of the price.
   await usage.settle(scale.quietMs)
+  const cpuMs = watch().serverMs
   await server.stop()
   return { cpu: (cpuMs * 1000) / trace.edits.length, rate: trace.edits.length / seconds, clients, strangers }
 }
