@@ -16,10 +16,10 @@ import { type Release, temporaryDirectory } from '../support/temporary.ts'
 const release = onTestFinished
 const document = 'notes'
 
-/** Compacts the document when its last client leaves, and not before. */
+/** Compacts a document of some kilobytes when its last client leaves, and not before. */
 const COMPACTING: ServerOptions = {
   chunkBytes: 1024,
-  compactMinBytes: 64 * 1024,
+  compactMinBytes: 16 * 1024,
   compactRatio: 0,
   compactIntervalMs: 0,
 }
