@@ -61,6 +61,25 @@ test('R18 nothing is acknowledged before the first Step2 is durable', async () =
   expect(counts(client)).toEqual([3])
 })
 
+test('R18 an Update that came before the first Step2 and builds upon it counts when that Step2 is durable', async () => {
+  const clock = new ManualClock()
+  const { there, join } = await start(clock)
+  const client = await join()
+  await nothingMoreBecomesDurable(there)
+  const writer = new Writer()
+  writer.insert('offline ')
+  client.send(update(writer.insert('online').update), step2(writer.everything))
+  await client.roundTrip()
+  expect(counts(client)).toEqual([])
+  clock.advance(10)
+  await acknowledged(client, 2)
+})
+
+/** As long as the clock stands still: commits keep a distance. */
+function nothingMoreBecomesDurable(there: Parameters<typeof store>[0]): Promise<void> {
+  return store({ ...there, document: 'first' }, edit('x').update)
+}
+
 describe('R19', () => {
   test('R19 what repeats an edit that another connection has just sent counts when that one is durable', async () => {
     const clock = new ManualClock()
@@ -68,8 +87,7 @@ describe('R19', () => {
     const [a, b] = [await join(), await join()]
     await Promise.all([a.follow(step2()), b.follow(step2())])
     await Promise.all([acknowledged(a, 1), acknowledged(b, 1)])
-    // Once a commit was made nothing else becomes durable as long as the clock stands still.
-    await store({ ...there, document: 'first' }, edit('x').update)
+    await nothingMoreBecomesDurable(there)
 
     const made = update(edit('hello').update)
     a.send(made)
@@ -108,6 +126,22 @@ describe('R20', () => {
     expect(client.acknowledged).toBe(1)
     client.send(step2(b.everything))
     await acknowledged(client, 4)
+  })
+
+  test('R20 what was left over counts when the Step2 that brings it is durable', async () => {
+    const clock = new ManualClock()
+    const { there, join } = await start(clock)
+    const client = await join()
+    await client.follow(step2())
+    await acknowledged(client, 1)
+    await nothingMoreBecomesDurable(there)
+    const [a, b] = [new Writer(), new Writer()]
+    const hole = b.learn(a.insert('before ')).insert('after')
+    client.send(update(hole.update), step2(b.everything))
+    await client.roundTrip()
+    expect(counts(client)).toEqual([1])
+    clock.advance(10)
+    await acknowledged(client, 3)
   })
 
   test('R20 the others are acknowledged meanwhile', async () => {

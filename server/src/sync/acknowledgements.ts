@@ -19,8 +19,12 @@ export class Acknowledgements {
   /**
    * A Step2 came: all that this client had integrated so far is known. Before the first, nothing is acknowledged: a
    * delete has no clock, so an Update before it proves nothing about what was deleted offline.
+   *
+   * What waited for it counts with it and not with its own ticket: that was the one of the edits before it, for what
+   * was left over of it comes with the Step2.
    */
   step2(ticket: number): void {
+    if (!this.#hasStep2 || this.#isHeld) this.#waiting.length = 0
     this.#count(ticket)
     this.#hasStep2 = true
     this.#isHeld = false
