@@ -13,6 +13,7 @@ import { WorkerPool } from '../../server/src/workers/pool.ts'
 import { docOf } from '../support/editing.ts'
 import { startInProcess } from '../support/in-process-server.ts'
 import { recordingLog } from '../support/log.ts'
+import { startServer } from '../support/process.ts'
 import { Random } from '../support/random.ts'
 import { freshCopy, type StockClient, stockClient, syncedClient } from '../support/stock-clients.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -130,18 +131,19 @@ describe('a document in memory', () => {
 })
 
 describe('a long log', () => {
-  const ENTRIES = 20_000
+  const ENTRIES = 30_000
   const JOINERS = 6
 
   test('reads the same while it is compacted over and over, and after a restart', async () => {
     const data = await temporaryDirectory(release)
     const written = await storeTyping(data, ENTRIES)
-    const options = { data, compactMaxEntries: 25, compactMinBytes: 0, compactIntervalMs: 0, chunkBytes: 16 * 1024 }
-    const { url, server } = await startInProcess({ release, options })
+    const flags = ['--compact-max-entries', '25', '--compact-interval-ms', '0', '--chunk-bytes', '16384']
+    const first = await startServer({ release, flags, data })
+    const { url } = first
     const writer = await syncedClient({ release, url, document: 'log' })
     expect(textIn(writer.doc).toString()).toBe(textIn(written).toString())
 
-    const typist = new Typist('writer', writer.doc, new Random(2))
+    const typist = new Typist('writer', writer.doc, new Random(1))
     const joiners: StockClient[] = []
     for (let joiner = 0; joiner < JOINERS; joiner++) {
       for (let edit = 0; edit < 50; edit++) {
@@ -152,23 +154,26 @@ describe('a long log', () => {
     }
     await allShow(joiners, writer.doc)
 
-    await server.close()
-    const restarted = await startInProcess({ release, options })
-    const stored = await freshCopy({ release, url: restarted.url, document: 'log' })
+    await first.kill('SIGTERM')
+    const second = await startServer({ release, data })
+    const stored = await freshCopy({ release, url: second.url, document: 'log' })
     expect(contentOf(stored)).toEqual(contentOf(writer.doc))
-    await restarted.server.close()
+    await second.kill('SIGTERM')
     const { snapshot, head } = await (await openStorage(data)).load('log')
     expect(snapshot?.seq).toBeGreaterThan(ENTRIES)
     expect(head).toBeGreaterThan(ENTRIES + JOINERS)
   })
 
-  /** Stores as many entries as somebody made edits. */
+  /** Stores as many entries as somebody pressed keys: letters, and each tenth time the one that takes the last back. */
   async function storeTyping(data: string, entries: number): Promise<Y.Doc> {
     const doc = new Y.Doc()
+    const text = textIn(doc)
     const updates: Uint8Array[] = []
     doc.on('update', (update: Uint8Array) => updates.push(update))
-    const typist = new Typist('earlier', doc, new Random(1))
-    while (updates.length < entries) typist.type()
+    while (updates.length < entries) {
+      if (updates.length % 10 === 9) text.delete(text.length - 1, 1)
+      else text.insert(text.length, String.fromCharCode(97 + (updates.length % 26)))
+    }
     const storage = await openStorage(data)
     await storage.append(updates.map((update) => ({ document: 'log', update })))
     await storage.close()
