@@ -1,20 +1,18 @@
 import type { Duplex } from 'node:stream'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { RawData, WebSocket } from 'ws'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import { CoeditError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { acknowledgementFrame, KEEP_ALIVE_FRAME, permissionDeniedFrame, step1Frame } from '../protocol/frames.ts'
+import { KEEP_ALIVE_FRAME } from '../protocol/frames.ts'
 import { type ClientMessage, decodeMessage } from '../protocol/messages.ts'
-import { scanUpdate } from '../protocol/update.ts'
 import type { WorkerPool } from '../workers/pool.ts'
-import { Acknowledgements } from './acknowledgements.ts'
 import { CLOSE, type Close, protocolError } from './close-codes.ts'
-import type { Document, Receipt } from './document.ts'
+import type { Document } from './document.ts'
 import type { Documents } from './documents.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { Heartbeat } from './heartbeat.ts'
+import { type Edits, Intake } from './intake.ts'
 import { Outlet } from './outlet.ts'
 import type { Participant } from './presence.ts'
 import type { EndReason, Flush, Subscriber } from './subscriber.ts'
@@ -45,6 +43,7 @@ const STALLED_MS = 60_000
 /** What a connection has once its document is loaded. */
 interface Joined {
   readonly document: Document
+  readonly intake: Intake
   readonly outlet: Outlet
 }
 
@@ -56,16 +55,12 @@ export class Connection implements Subscriber, Participant {
   readonly #context: ConnectionContext
   readonly #writer: FrameWriter
   readonly #heartbeat: Heartbeat
-  readonly #acknowledgements: Acknowledgements | undefined
   #joined: Joined | undefined
   #isClosed = false
   /** Messages that came while an earlier one was still being worked on. */
   readonly #inbox: Uint8Array[] = []
   #isBusy = true
   #hasStep1 = false
-  /** Of the server: one that found no room is sent when there is. */
-  #step1: 'answered' | 'outstanding' | 'owed' = 'answered'
-  #wasDenied = false
 
   /** @param socket the socket below the WebSocket, for frames that are shared */
   constructor(webSocket: WebSocket, socket: Duplex, terms: ConnectionTerms, context: ConnectionContext) {
@@ -74,7 +69,6 @@ export class Connection implements Subscriber, Participant {
     this.#webSocket = webSocket
     this.#terms = terms
     this.#context = context
-    this.#acknowledgements = terms.acknowledges ? new Acknowledgements() : undefined
     this.#heartbeat = new Heartbeat(webSocket, clock, config.pingIntervalMs)
     this.#writer = new FrameWriter(socket, config.socketBufferBytes, clock, () => this.#drained())
   }
@@ -103,7 +97,7 @@ export class Connection implements Subscriber, Participant {
     if (!this.#joined) return
     this.#updateFlow()
     // Without room everything stays where it is until the socket drains.
-    if (this.#writer.hasRoom) this.#joined.outlet.deliver(flush, this.#nextAcknowledgement())
+    if (this.#writer.hasRoom) this.#joined.outlet.deliver(flush, this.#joined.intake.nextAcknowledgement())
   }
 
   end(reason: EndReason): void {
@@ -142,21 +136,17 @@ export class Connection implements Subscriber, Participant {
   }
 
   #join(document: Document): void {
-    const outlet = new Outlet({
-      document,
-      documents: this.#context.documents,
-      writer: this.#writer,
-      self: this,
-      echo: this.#terms.echo,
-      onError: (error) => this.#refuse(error),
+    const { config, documents, workers } = this.#context
+    const { access, acknowledges, echo } = this.#terms
+    const writer = this.#writer
+    const onError = (error: unknown) => this.#refuse(error)
+    const intake = new Intake({ config, workers, document, writer, self: this, access, acknowledges })
+    const outlet = new Outlet({ document, documents, writer, self: this, echo, onError })
+    this.#joined = { document, intake, outlet }
+    writer.together(() => {
+      intake.begin()
+      outlet.showPresence()
     })
-    this.#joined = { document, outlet }
-    if (!this.#isClosed) {
-      this.#writer.together(() => {
-        if (this.#terms.access === 'write') this.#sendStep1(document)
-        outlet.showPresence()
-      })
-    }
     this.#workOff(this.#joined)
   }
 
@@ -220,74 +210,21 @@ export class Connection implements Subscriber, Participant {
     }
   }
 
-  #receiveEdits({ type, update }: Edits, joined: Joined): void {
-    const { document } = joined
-    if (this.#terms.access === 'read') {
-      if (type === 'update') this.#deny()
-      return
-    }
-    if (update.length <= this.#context.config.chunkBytes) {
-      this.#settle(type, document.append(scanUpdate(update), this), document)
+  #receiveEdits(edits: Edits, joined: Joined): void {
+    const work = joined.intake.receive(edits)
+    if (!work) {
+      this.#updateFlow()
       return
     }
     this.#isBusy = true
     this.#updateFlow()
-    this.#appendLarge(update, document)
-      .then((receipt) => this.#settle(type, receipt, document))
-      .catch((error: unknown) => this.#refuse(error))
-      .finally(() => this.#workOff(joined))
-  }
-
-  /** A large update is cut in a worker and taken piece by piece, so that it holds up nobody else. */
-  async #appendLarge(update: Uint8Array, document: Document): Promise<Receipt> {
-    const { workers, config } = this.#context
-    let complete = true
-    for (const piece of await workers.split({ update, maxBytes: config.chunkBytes })) {
-      complete = document.append(scanUpdate(piece), this).complete && complete
-      await nextTurn()
-    }
-    return { ticket: document.lastTicket, complete }
-  }
-
-  #settle(type: Edits['type'], { ticket, complete }: Receipt, document: Document): void {
-    if (type === 'step2') {
-      // What is still left out are edits that this client could not integrate either; who has the rest will send it.
-      this.#step1 = 'answered'
-      this.#acknowledgements?.step2(ticket)
-    } else {
-      this.#acknowledgements?.update(ticket, complete)
-      if (!complete && this.#step1 === 'answered') this.#sendStep1(document)
-    }
-    this.#acknowledge()
-    this.#updateFlow()
-  }
-
-  #sendStep1(document: Document): void {
-    this.#step1 = this.#writer.hasRoom ? 'outstanding' : 'owed'
-    if (this.#step1 === 'outstanding') this.#writer.write(step1Frame(document.encodeStateVector()))
-  }
-
-  #acknowledge(): void {
-    const frame = this.#writer.hasRoom && this.#nextAcknowledgement()
-    if (frame) this.#writer.write(frame)
-  }
-
-  #nextAcknowledgement(): Buffer | undefined {
-    const count = this.#joined && this.#acknowledgements?.next(this.#joined.document.durableTicket)
-    return count === undefined ? undefined : acknowledgementFrame(count)
-  }
-
-  #deny(): void {
-    if (this.#wasDenied) return
-    this.#wasDenied = true
-    this.#writer.write(permissionDeniedFrame('this connection may read the document but not write to it'))
+    void work.catch((error: unknown) => this.#refuse(error)).finally(() => this.#workOff(joined))
   }
 
   #drained(): void {
     this.#heartbeat.heard()
-    if (this.#joined && this.#step1 === 'owed') this.#sendStep1(this.#joined.document)
     this.#joined?.outlet.resume()
-    this.#acknowledge()
+    this.#joined?.intake.resume()
   }
 
   /** Reads on only while what was read can be worked on. */
@@ -315,6 +252,7 @@ export class Connection implements Subscriber, Participant {
   #leave(): void {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.#writer.close()
     this.#joined?.document.presence.leave(this)
     if (!this.#isBusy) this.#joined?.document.unsubscribe(this)
   }
@@ -327,5 +265,3 @@ function isEdits(message: ClientMessage): message is Edits {
 function isPeersFault({ code }: CoeditError): boolean {
   return code === 'MESSAGE_MALFORMED' || code === 'UPDATE_MALFORMED'
 }
-
-type Edits = Extract<ClientMessage, { type: 'step2' | 'update' }>

@@ -8,6 +8,7 @@ export class FrameWriter {
   readonly #clock: Clock
   #lastWriteAt: number
   #blockedSince: number | undefined
+  #isClosed = false
 
   /**
    * @param maxBufferedBytes unsent bytes past which there is no room
@@ -39,7 +40,7 @@ export class FrameWriter {
   }
 
   write(frame: Buffer): void {
-    if (!this.#socket.writable) return
+    if (this.#isClosed || !this.#socket.writable) return
     this.#socket.write(frame)
     this.#lastWriteAt = this.#clock.now()
     if (this.#socket.writableLength > this.#maxBufferedBytes) this.#blockedSince ??= this.#lastWriteAt
@@ -61,5 +62,10 @@ export class FrameWriter {
     } finally {
       this.#socket.uncork()
     }
+  }
+
+  /** Nothing is written any more: a close frame must be the last. */
+  close(): void {
+    this.#isClosed = true
   }
 }

@@ -1,0 +1,114 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Config } from '../config.ts'
+import { acknowledgementFrame, permissionDeniedFrame, step1Frame } from '../protocol/frames.ts'
+import type { ClientMessage } from '../protocol/messages.ts'
+import { scanUpdate } from '../protocol/update.ts'
+import type { WorkerPool } from '../workers/pool.ts'
+import { Acknowledgements } from './acknowledgements.ts'
+import type { Document, Receipt } from './document.ts'
+import type { FrameWriter } from './frame-writer.ts'
+import type { Subscriber } from './subscriber.ts'
+
+/** The messages that hold edits. */
+export type Edits = Extract<ClientMessage, { type: 'step2' | 'update' }>
+
+export interface IntakeContext {
+  readonly config: Config
+  readonly workers: WorkerPool
+  readonly document: Document
+  readonly writer: FrameWriter
+  /** Whose edits they are. */
+  readonly self: Subscriber
+  readonly access: 'read' | 'write'
+  /** Whether durable messages are acknowledged (subprotocol `coedit.v1`). */
+  readonly acknowledges: boolean
+}
+
+/** The way in from one peer: takes its edits, asks for those that are missing, and acknowledges what is durable. */
+export class Intake {
+  readonly #context: IntakeContext
+  readonly #acknowledgements: Acknowledgements | undefined
+  /** Of the server's Step1; one that found no room is sent when there is. */
+  #step1: 'answered' | 'outstanding' | 'owed' = 'answered'
+  #wasDenied = false
+
+  constructor(context: IntakeContext) {
+    this.#context = context
+    this.#acknowledgements = context.acknowledges ? new Acknowledgements() : undefined
+  }
+
+  /** Asks the peer for what it has, if it may write. */
+  begin(): void {
+    if (this.#context.access === 'write') this.#sendStep1()
+  }
+
+  /**
+   * Takes what is new in a message. Of a large one it gives a promise, and the next message has to wait for that.
+   * @throws CoeditError UPDATE_MALFORMED, STORAGE_CLOSED; the promise rejects with the same
+   */
+  receive({ type, update }: Edits): Promise<void> | undefined {
+    const { access, config, document, self } = this.#context
+    if (access === 'read') {
+      if (type === 'update') this.#deny()
+      return undefined
+    }
+    if (update.length > config.chunkBytes) {
+      return this.#appendLarge(update).then((receipt) => this.#settle(type, receipt))
+    }
+    this.#settle(type, document.append(scanUpdate(update), self))
+    return undefined
+  }
+
+  /** Goes on where the peer had no room. */
+  resume(): void {
+    if (this.#step1 === 'owed') this.#sendStep1()
+    this.#acknowledge()
+  }
+
+  /** What can be acknowledged now; undefined where there is nothing new to say. */
+  nextAcknowledgement(): Buffer | undefined {
+    const count = this.#acknowledgements?.next(this.#context.document.durableTicket)
+    return count === undefined ? undefined : acknowledgementFrame(count)
+  }
+
+  /** A large update is cut in a worker and taken piece by piece, so that it holds up nobody else. */
+  async #appendLarge(update: Uint8Array): Promise<Receipt> {
+    const { workers, config, document, self } = this.#context
+    let complete = true
+    for (const piece of await workers.split({ update, maxBytes: config.chunkBytes })) {
+      complete = document.append(scanUpdate(piece), self).complete && complete
+      await nextTurn()
+    }
+    return { ticket: document.lastTicket, complete }
+  }
+
+  #settle(type: Edits['type'], { ticket, complete }: Receipt): void {
+    if (type === 'step2') {
+      // What is still left out are edits that this client could not integrate either; who has the rest will send it.
+      this.#step1 = 'answered'
+      this.#acknowledgements?.step2(ticket)
+    } else {
+      this.#acknowledgements?.update(ticket, complete)
+      if (!complete && this.#step1 === 'answered') this.#sendStep1()
+    }
+    this.#acknowledge()
+  }
+
+  #sendStep1(): void {
+    const { writer, document } = this.#context
+    this.#step1 = writer.hasRoom ? 'outstanding' : 'owed'
+    if (writer.hasRoom) writer.write(step1Frame(document.encodeStateVector()))
+  }
+
+  #acknowledge(): void {
+    const { writer } = this.#context
+    const frame = writer.hasRoom && this.nextAcknowledgement()
+    if (frame) writer.write(frame)
+  }
+
+  #deny(): void {
+    if (this.#wasDenied) return
+    this.#wasDenied = true
+    this.#context.writer.write(permissionDeniedFrame('this connection may read the document but not write to it'))
+  }
+}
