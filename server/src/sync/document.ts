@@ -1,10 +1,11 @@
 import type { Cancel, Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import { CoeditError } from '../errors.ts'
-import { encodeNews, KnownState, type News, type ScannedUpdate, scanUpdate, takeNews } from '../protocol/update.ts'
+import { KnownState, type News, type ScannedUpdate, scanUpdate, takeNews } from '../protocol/update.ts'
 import type { Appended, AppendRequest, QuarantinedUpdate, StoredDocument } from '../storage/storage.ts'
 import type { CommitSource } from './committer.ts'
 import { DocumentLog } from './log.ts'
+import { type Batch, PendingEdits } from './pending.ts'
 import { Piece } from './piece.ts'
 import { Presence } from './presence.ts'
 import type { LoadedSnapshot } from './snapshot.ts'
@@ -30,15 +31,8 @@ export interface Receipt {
   readonly complete: boolean
 }
 
-interface Pending {
-  readonly news: News
-  readonly from: Subscriber | null
-}
-
-interface Commit {
+interface Commit extends Batch {
   readonly ticket: number
-  readonly updates: readonly Uint8Array[]
-  readonly author: Subscriber | null
 }
 
 /**
@@ -57,8 +51,7 @@ export class Document implements CommitSource {
   #quarantined: readonly QuarantinedUpdate[]
   /** Quarantined updates that are in the log again, to be deleted with the next commit. */
   #released: number[] = []
-  #pending: Pending[] = []
-  #pendingBytes = 0
+  readonly #pending = new PendingEdits()
   #commit: Commit | undefined
   #hasFailed = false
   #lastTicket = 0
@@ -114,7 +107,7 @@ export class Document implements CommitSource {
 
   /** Whether nobody follows it and everything is durable, so that it may leave memory. */
   get isIdle(): boolean {
-    return this.#subscribers.size === 0 && this.#pending.length === 0 && !this.#commit
+    return this.#subscribers.size === 0 && this.#pending.isEmpty && !this.#commit
   }
 
   /** Whether a commit was refused for good: this object no longer tells what is stored. */
@@ -124,7 +117,7 @@ export class Document implements CommitSource {
 
   /** Whether so much waits to be durable that writers have to wait. */
   get isCongested(): boolean {
-    return this.#pendingBytes > this.#context.config.maxPendingBytes
+    return this.#pending.byteLength + (this.#commit?.byteLength ?? 0) > this.#context.config.maxPendingBytes
   }
 
   /** Next clock by client, of everything received. */
@@ -157,7 +150,7 @@ export class Document implements CommitSource {
     if (this.#hasFailed) throw new CoeditError('STORAGE_CLOSED', `'${this.name}' cannot be stored: open it anew`)
     const { news, complete } = takeNews(update, this.#known)
     if (news) {
-      this.#enqueue({ news, from })
+      this.#enqueue(news, from)
       this.#takeQuarantined()
     }
     // What brings nothing may repeat what another connection has sent a moment ago: it counts when that is durable.
@@ -168,7 +161,7 @@ export class Document implements CommitSource {
   flush(): void {
     this.#gathering?.()
     this.#gathering = undefined
-    if (this.#pending.length > 0) this.#context.requestCommit(this)
+    if (!this.#pending.isEmpty) this.#context.requestCommit(this)
   }
 
   /** Goes on with a newer snapshot, which is stored already. */
@@ -179,14 +172,16 @@ export class Document implements CommitSource {
   }
 
   takePending(): readonly AppendRequest[] {
-    const groups = this.#groupPending()
-    const updates = groups.map((group) => encodeNews(group.map(({ news }) => news)))
+    const batch = this.#pending.drain(this.#context.config.chunkBytes)
     const releases = this.#released
-    this.#commit = { ticket: this.#lastTicket, updates, author: soleAuthor(this.#pending) }
-    this.#pending = []
-    this.#released = []
+    this.#commit = { ...batch, ticket: this.#lastTicket }
+    if (batch.updates.length > 0) this.#released = []
     this.#lastCommitAt = this.#context.clock.now()
-    return updates.map((update, index) => ({ document: this.name, update, releases: index === 0 ? releases : [] }))
+    return batch.updates.map((update, index) => ({
+      document: this.name,
+      update,
+      releases: index === 0 ? releases : [],
+    }))
   }
 
   committed(appended: readonly Appended[]): void {
@@ -196,7 +191,6 @@ export class Document implements CommitSource {
     const pieces = commit.updates.map((update, index) => this.#enter(update, appended[index]))
     this.#commit = undefined
     this.#durableTicket = commit.ticket
-    this.#pendingBytes = sumBytes(this.#pending)
     this.#deliver(new Flush(after, pieces, commit.author, this.presence.flush()))
     this.#context.changed(this)
   }
@@ -204,7 +198,7 @@ export class Document implements CommitSource {
   commitFailed(): void {
     // `known` counts edits that will never be durable: only a fresh load tells the truth again.
     this.#commit = undefined
-    this.#pending = []
+    this.#pending.clear()
     this.#hasFailed = true
     this.#context.changed(this)
     this.end('failed')
@@ -223,12 +217,12 @@ export class Document implements CommitSource {
     return piece
   }
 
-  #enqueue(pending: Pending): void {
+  #enqueue(news: News, from: Subscriber | null): void {
+    const isFirst = this.#pending.isEmpty
     // The first edit after a commit opens the next ticket.
-    if (this.#pending.length === 0) this.#lastTicket++
-    this.#pending.push(pending)
-    this.#pendingBytes += pending.news.byteLength
-    if (this.#pending.length === 1) this.#gather()
+    if (isFirst) this.#lastTicket++
+    this.#pending.add(news, from)
+    if (isFirst) this.#gather()
   }
 
   /** With many subscribers, commits keep a distance: the same bytes then go out in fewer writes to each of them. */
@@ -244,23 +238,6 @@ export class Document implements CommitSource {
       this.#gathering = undefined
       this.#context.requestCommit(this)
     })
-  }
-
-  /** Groups of at most `chunkBytes`, so that each entry is a frame that a slow link can carry. */
-  #groupPending(): Pending[][] {
-    const groups: Pending[][] = []
-    let bytes = Number.POSITIVE_INFINITY
-    for (const pending of this.#pending) {
-      bytes += pending.news.byteLength
-      const group = groups.at(-1)
-      if (group && bytes <= this.#context.config.chunkBytes) {
-        group.push(pending)
-      } else {
-        groups.push([pending])
-        bytes = pending.news.byteLength
-      }
-    }
-    return groups
   }
 
   #deliver(flush: Flush): void {
@@ -282,7 +259,7 @@ export class Document implements CommitSource {
     if (this.#quarantined.length === 0) return
     this.#quarantined = this.#quarantined.filter(({ id, update }) => {
       const { news, complete } = takeNews(scanUpdate(update), this.#known)
-      if (news) this.#enqueue({ news, from: null })
+      if (news) this.#enqueue(news, null)
       if (complete) this.#released.push(id)
       return !complete
     })
@@ -293,13 +270,4 @@ function knownOf(log: DocumentLog): KnownState {
   const known = log.snapshot?.decodeState() ?? new KnownState()
   for (const piece of log.entriesAfter(log.snapshotSeq)) known.absorb(scanUpdate(piece.update))
   return known
-}
-
-function soleAuthor(pending: readonly Pending[]): Subscriber | null {
-  const author = pending[0]?.from ?? null
-  return pending.every(({ from }) => from === author) ? author : null
-}
-
-function sumBytes(pending: readonly Pending[]): number {
-  return pending.reduce((sum, { news }) => sum + news.byteLength, 0)
 }
