@@ -10,6 +10,8 @@ const release = onTestFinished
 const DOCUMENT = 'trace'
 /** Edits under way of one agent at a time. */
 const IN_FLIGHT = 1_000
+/** A quarter of a million edits take a while where other tests need the cores as well. */
+const TIME_LIMIT = { timeout: 180_000 }
 
 /** Counts the edits of a client that are not acknowledged yet. */
 class InFlight implements Witness {
@@ -58,7 +60,7 @@ describe('recorded traces', () => {
     { name: 'automerge-paper', agents: 1 },
     // Its three agents wrote at the same time, never at the same place: its end does not depend on how ties are broken.
     { name: 'clownschool', agents: 3 },
-  ])('$name, written by $agents, ends in its exact text', async ({ name, agents }) => {
+  ])('$name, written by $agents, ends in its exact text', TIME_LIMIT, async ({ name, agents }) => {
     const trace = loadTrace(name, agents)
     const { edits, text } = replayLocally(trace)
     expect(text).toBe(trace.endContent)
