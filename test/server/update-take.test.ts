@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
-import { encodeNews, KnownState, scanUpdate, type Taken, takeNews } from '../../server/src/protocol/update.ts'
+import {
+  encodeNews,
+  KnownState,
+  mergeEntries,
+  scanUpdate,
+  type Taken,
+  takeNews,
+} from '../../server/src/protocol/update.ts'
 import { byte, bytes } from '../support/bytes.ts'
 import { declareTypes, Editor, isPending } from '../support/editing.ts'
 import { Random } from '../support/random.ts'
@@ -316,12 +323,20 @@ test('whatever a vandal writes, what is taken of it any client can apply', () =>
       const vandal = new Vandal(new Random(seed))
       const known = new KnownState()
       const doc = declareTypes(new Y.Doc({ gc: false }))
+      const log: Uint8Array[] = []
       for (let i = 0; i < 6; i++) {
         const update = taken(vandal.update(), known)
-        if (update !== null) Y.applyUpdate(doc, update)
+        if (update !== null) {
+          Y.applyUpdate(doc, update)
+          log.push(update)
+        }
         expect(isPending(doc)).toBe(false)
         expect(known.encodeStateVector()).toEqual(Y.encodeStateVector(doc))
       }
+      const latecomer = declareTypes(new Y.Doc({ gc: false }))
+      Y.applyUpdate(latecomer, mergeEntries(log))
+      expect(isPending(latecomer)).toBe(false)
+      expect(known.encodeStateVector()).toEqual(Y.encodeStateVector(latecomer))
     }),
     { numRuns: runs(300) },
   )

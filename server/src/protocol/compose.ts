@@ -1,11 +1,12 @@
 import { encodeDeleteSet, type IdRanges, unionOf } from './ranges.ts'
-import { type StructRun, sectionRun, startRun, writeUpdate } from './runs.ts'
+import { type StructRun, sectionRun, startRun } from './runs.ts'
 import { indexUpdate, type ScannedUpdate, type Section } from './scan.ts'
+import { writeUpdate } from './sections.ts'
 import type { Clocks } from './state.ts'
 import { StructReader } from './structs.ts'
 import type { News } from './take.ts'
 
-/** One canonical update of several takes, in the order in which they were taken. */
+/** One canonical update of several takes, in the order in which they were taken, with text typed in a row joined. */
 export function encodeNews(news: readonly News[]): Uint8Array {
   if (news.length === 1) return writeUpdate(news[0].runs, encodeDeleteSet(news[0].deletes))
   return compose(
@@ -15,8 +16,9 @@ export function encodeNews(news: readonly News[]): Uint8Array {
 }
 
 /**
- * Merges consecutive entries of a log, in their order. Since they are disjoint and without holes, this is copying;
- * Y.mergeUpdates sorts all updates again for each of them, which is quadratic in the number of entries.
+ * Merges consecutive entries of a log, in their order. Since they are disjoint and without holes, this is copying, and
+ * joining text that was typed in a row; Y.mergeUpdates sorts all updates again for each of them, which is quadratic in
+ * the number of entries.
  * @throws Error where an entry does not begin where those before it end: writing on would shift its ids.
  */
 export function mergeEntries(updates: readonly Uint8Array[]): Uint8Array {

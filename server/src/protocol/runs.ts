@@ -1,7 +1,6 @@
 import type { Section } from './scan.ts'
 import { dropIds } from './slice.ts'
 import type { StructReader } from './structs.ts'
-import { ByteWriter, varUintBytes } from './writer.ts'
 
 /** Bytes that a section's struct count, client and clock take at most. */
 export const SECTION_HEADER_BYTES = 5 + 8 + 5
@@ -43,63 +42,7 @@ export function runBytes(run: StructRun): number {
   return SECTION_HEADER_BYTES + contentBytes(run)
 }
 
-/** Writes an update in canonical form: a section per client, descending. Runs of one client follow each other in order. */
-export function writeUpdate(runs: readonly StructRun[], deletes: Uint8Array): Uint8Array {
-  const sections = bySection(runs)
-  const writer = new ByteWriter(varUintBytes(sections.length) + sumOf(sections, sectionBytes) + deletes.length)
-  writer.varUint(sections.length)
-  for (const section of sections) writeSection(writer, section)
-  writer.copy(deletes)
-  return writer.finish()
-}
-
-type SectionRuns = readonly [StructRun, ...StructRun[]]
-
-function bySection(runs: readonly StructRun[]): SectionRuns[] {
-  const sections: [StructRun, ...StructRun[]][] = []
-  for (const run of inOrder(runs)) {
-    const section = sections.at(-1)
-    if (section?.[0].client === run.client) section.push(run)
-    else sections.push([run])
-  }
-  return sections
-}
-
-function inOrder(runs: readonly StructRun[]): readonly StructRun[] {
-  return runs.length > 1 ? runs.toSorted((a, b) => b.client - a.client) : runs
-}
-
-function writeSection(writer: ByteWriter, runs: SectionRuns): void {
-  const { client, clock } = runs[0]
-  writer.varUint(sumOf(runs, countOf))
-  writer.varUint(client)
-  writer.varUint(clock)
-  let end = clock
-  for (const run of runs) {
-    if (run.clock !== end)
-      throw new Error(`client ${client}: structs from ${run.clock} cannot follow those up to ${end}`)
-    end = run.end
-    if (run.head !== null) writer.copy(run.head)
-    writer.copy(run.bytes, run.from, run.to)
-  }
-}
-
-function sectionBytes(runs: SectionRuns): number {
-  const { client, clock } = runs[0]
-  const header = varUintBytes(sumOf(runs, countOf)) + varUintBytes(client) + varUintBytes(clock)
-  return header + sumOf(runs, contentBytes)
-}
-
-function contentBytes(run: StructRun): number {
+/** Bytes of the run's structs. */
+export function contentBytes(run: StructRun): number {
   return (run.head?.length ?? 0) + run.to - run.from
-}
-
-function countOf(run: StructRun): number {
-  return run.count
-}
-
-function sumOf<T>(items: readonly T[], value: (item: T) => number): number {
-  let sum = 0
-  for (const item of items) sum += value(item)
-  return sum
 }

@@ -7,8 +7,9 @@ import {
   NO_DELETES,
   type Ranges,
 } from './ranges.ts'
-import { extendRun, SECTION_HEADER_BYTES, type StructRun, sectionRun, startRun, writeUpdate } from './runs.ts'
+import { extendRun, SECTION_HEADER_BYTES, type StructRun, sectionRun, startRun } from './runs.ts'
 import { type ScannedUpdate, scanUpdate } from './scan.ts'
+import { writeUpdate } from './sections.ts'
 import { cutStruct } from './slice.ts'
 import type { StructReader } from './structs.ts'
 import { type SectionCursor, walkClosed } from './walk.ts'

@@ -2,7 +2,8 @@ import { ContentReader, KIND } from './content.ts'
 
 /** Which of its optional parts an item has: the high bits of its info byte. */
 export const HAS = { origin: 0x80, rightOrigin: 0x40, parentSub: 0x20 } as const
-const KIND_BITS = 0x1f
+/** The low bits of an info byte: what the struct is, see KIND. */
+export const KIND_BITS = 0x1f
 
 /** Stands for the client of an id that a struct does not have. */
 export const NO_CLIENT = -1
