@@ -6,7 +6,7 @@ import type { Appended, AppendRequest, QuarantinedUpdate, StoredDocument } from 
 import type { CommitSource } from './committer.ts'
 import { DocumentLog } from './log.ts'
 import { type Batch, PendingEdits } from './pending.ts'
-import { Piece } from './piece.ts'
+import { EncodedPiece, type Piece } from './piece.ts'
 import { Presence } from './presence.ts'
 import type { LoadedSnapshot } from './snapshot.ts'
 import { type EndReason, Flush, type Subscriber } from './subscriber.ts'
@@ -211,7 +211,7 @@ export class Document implements CommitSource {
         `the storage gave number ${appended?.seq} to an entry of '${this.name}', expected ${this.log.head + 1}`,
       )
     }
-    const piece = new Piece(update, appended.seq)
+    const piece = new EncodedPiece(update, appended.seq)
     this.#incarnation = appended.incarnation
     this.log.push(piece)
     return piece

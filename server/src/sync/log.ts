@@ -1,6 +1,6 @@
-import { mergeEntries } from '../protocol/update.ts'
 import type { StoredDocument } from '../storage/storage.ts'
-import { Piece } from './piece.ts'
+import { inGroups } from './grouping.ts'
+import { EncodedPiece, MergedPiece, type Piece } from './piece.ts'
 import { LoadedSnapshot } from './snapshot.ts'
 
 /**
@@ -13,10 +13,11 @@ export class DocumentLog {
   #snapshotSeq: number
   #snapshotBytes: number
   /** Oldest first, up to `head`; they begin at the snapshot or before it. */
-  #entries: Piece[]
+  #entries: EncodedPiece[]
   #head: number
   #tailBytes: number
-  #merged: { after: number; head: number; pieces: readonly Piece[] } | undefined
+  /** Pieces that `after` made since the snapshot, by the first and last entry in them; whoever joins shares them. */
+  #merged = new Map<string, Piece>()
 
   /** @param pieceBytes how much is merged into one frame, at most */
   constructor(stored: StoredDocument, pieceBytes: number) {
@@ -24,7 +25,7 @@ export class DocumentLog {
     this.#snapshot = stored.snapshot && new LoadedSnapshot(stored.snapshot, pieceBytes)
     this.#snapshotSeq = this.#snapshot?.seq ?? 0
     this.#snapshotBytes = this.#snapshot?.byteLength ?? 0
-    this.#entries = stored.tail.map((entry) => new Piece(entry.update, entry.seq))
+    this.#entries = stored.tail.map((entry) => new EncodedPiece(entry.update, entry.seq))
     this.#head = stored.head
     this.#tailBytes = sumBytes(this.#entries)
   }
@@ -57,7 +58,7 @@ export class DocumentLog {
     return this.#head - this.#snapshotSeq
   }
 
-  push(piece: Piece): void {
+  push(piece: EncodedPiece): void {
     this.#entries.push(piece)
     this.#head++
     this.#tailBytes += piece.byteLength
@@ -69,17 +70,17 @@ export class DocumentLog {
   }
 
   /** The entries after `position`, one piece each. Only where the log `reaches` back to it. */
-  entriesAfter(position: number): readonly Piece[] {
+  entriesAfter(position: number): readonly EncodedPiece[] {
     return this.#entries.slice(this.#entries.length - (this.#head - position))
   }
 
   /** The entries after `position`, merged into few pieces. Only where the log `reaches` back to it. */
   after(position: number): readonly Piece[] {
-    if (this.#merged?.after !== position || this.#merged.head !== this.#head) {
-      const pieces = mergeIntoPieces(this.entriesAfter(position), this.#pieceBytes)
-      this.#merged = { after: position, head: this.#head, pieces }
-    }
-    return this.#merged.pieces
+    const groups = inGroups(this.entriesAfter(position), ({ byteLength }) => byteLength, this.#pieceBytes)
+    if (position !== this.#snapshotSeq) return groups.map(merged)
+    const pieces = new Map(groups.map((group) => [nameOf(group), this.#merged.get(nameOf(group)) ?? merged(group)]))
+    this.#merged = pieces
+    return [...pieces.values()]
   }
 
   /**
@@ -94,7 +95,7 @@ export class DocumentLog {
     this.#snapshotSeq = snapshot.seq
     this.#snapshotBytes = snapshot.byteLength
     this.#tailBytes = sumBytes(this.entriesAfter(snapshot.seq))
-    this.#merged = undefined
+    this.#merged = new Map()
   }
 
   /** Puts back what `evict` dropped. */
@@ -107,29 +108,14 @@ export class DocumentLog {
   }
 }
 
-function mergeIntoPieces(entries: readonly Piece[], pieceBytes: number): readonly Piece[] {
-  const pieces: Piece[] = []
-  let group: Piece[] = []
-  let bytes = 0
-  const close = () => {
-    const [first] = group
-    if (first) pieces.push(group.length === 1 ? first : merged(group))
-    group = []
-    bytes = 0
-  }
-  for (const entry of entries) {
-    if (bytes + entry.byteLength > pieceBytes) close()
-    group.push(entry)
-    bytes += entry.byteLength
-  }
-  close()
-  return pieces
+function merged(group: readonly EncodedPiece[]): Piece {
+  return group.length === 1 && group[0] ? group[0] : new MergedPiece(group)
 }
 
-function merged(group: readonly Piece[]): Piece {
-  return new Piece(mergeEntries(group.map((piece) => piece.update)), group.at(-1)?.position)
+function nameOf(group: readonly EncodedPiece[]): string {
+  return `${group[0]?.position}-${group.at(-1)?.position}`
 }
 
-function sumBytes(pieces: readonly Piece[]): number {
+function sumBytes(pieces: readonly EncodedPiece[]): number {
   return pieces.reduce((sum, piece) => sum + piece.byteLength, 0)
 }

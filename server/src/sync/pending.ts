@@ -1,4 +1,5 @@
 import { encodeNews, type News } from '../protocol/update.ts'
+import { inGroups } from './grouping.ts'
 import type { Subscriber } from './subscriber.ts'
 
 /** What is handed over to be committed. */
@@ -38,7 +39,9 @@ export class PendingEdits {
    * @param maxEntryBytes how much is merged into one log entry, so that each is a frame that a slow link can carry
    */
   drain(maxEntryBytes: number): Batch {
-    const updates = inGroups(this.#edits, maxEntryBytes).map((group) => encodeNews(group.map(({ news }) => news)))
+    const updates = inGroups(this.#edits, ({ news }) => news.byteLength, maxEntryBytes).map((group) =>
+      encodeNews(group.map(({ news }) => news)),
+    )
     const batch = { updates, author: soleAuthor(this.#edits), byteLength: this.#byteLength }
     this.clear()
     return batch
@@ -48,22 +51,6 @@ export class PendingEdits {
     this.#edits = []
     this.#byteLength = 0
   }
-}
-
-function inGroups(edits: readonly Edit[], maxBytes: number): Edit[][] {
-  const groups: Edit[][] = []
-  let bytes = 0
-  for (const edit of edits) {
-    bytes += edit.news.byteLength
-    const group = groups.at(-1)
-    if (group && bytes <= maxBytes) {
-      group.push(edit)
-    } else {
-      groups.push([edit])
-      bytes = edit.news.byteLength
-    }
-  }
-  return groups
 }
 
 function soleAuthor(edits: readonly Edit[]): Subscriber | null {

@@ -1,13 +1,19 @@
 import { updateFrame, updateInFrame } from '../protocol/frames.ts'
+import { mergeEntries } from '../protocol/update.ts'
 
-/**
- * A part of a document on its way to the cursors: one log entry, several merged, or a chunk of the snapshot. It holds
- * its WebSocket frame, made once for all sockets; the update is a view into it.
- */
-export class Piece {
+/** A part of a document on its way to the cursors: a log entry, several merged, or a chunk of the snapshot. */
+export interface Piece {
+  /** Its WebSocket frame, made once for all sockets. */
+  readonly frame: Buffer
+  readonly update: Uint8Array
+  /** Where a cursor stands that has taken this piece; undefined for a snapshot chunk that others must follow. */
+  readonly position: number | undefined
+}
+
+/** A piece that is there as it is sent. The update is a view into the frame. */
+export class EncodedPiece implements Piece {
   readonly frame: Buffer
   readonly byteLength: number
-  /** Where a cursor stands that has taken this piece; undefined for a snapshot chunk that others must follow. */
   readonly position: number | undefined
 
   constructor(update: Uint8Array, position: number | undefined) {
@@ -18,5 +24,31 @@ export class Piece {
 
   get update(): Uint8Array {
     return updateInFrame(this.frame, this.byteLength)
+  }
+}
+
+/** Log entries in a row as one update, which is made when it is first sent: making many at once would hold up others. */
+export class MergedPiece implements Piece {
+  readonly position: number | undefined
+  #entries: readonly Piece[]
+  #encoded: EncodedPiece | undefined
+
+  constructor(entries: readonly Piece[]) {
+    this.#entries = entries
+    this.position = entries.at(-1)?.position
+  }
+
+  get frame(): Buffer {
+    return this.#encode().frame
+  }
+
+  get update(): Uint8Array {
+    return this.#encode().update
+  }
+
+  #encode(): EncodedPiece {
+    this.#encoded ??= new EncodedPiece(mergeEntries(this.#entries.map((entry) => entry.update)), this.position)
+    this.#entries = []
+    return this.#encoded
   }
 }

@@ -1,7 +1,7 @@
 import { CoeditError } from '../errors.ts'
 import { coversState, decodeStateVector, diffUpdate } from '../protocol/update.ts'
 import type { Document } from './document.ts'
-import { Piece } from './piece.ts'
+import { EncodedPiece, type Piece } from './piece.ts'
 import type { LoadedSnapshot } from './snapshot.ts'
 
 /** Pieces to send, in order, and where a cursor stands that has taken them all. */
@@ -53,7 +53,7 @@ export async function readDifference(
     snapshot.byteLength <= INLINE_DIFF_BYTES
       ? updates.map((update) => diffUpdate(update, clocks)).filter((update) => update !== null)
       : await context.diff(updates, stateVector)
-  const pieces = lacking.map((update) => new Piece(update, undefined))
+  const pieces = lacking.map((update) => new EncodedPiece(update, undefined))
   return { pieces: [...pieces, ...tail.pieces], position: tail.position }
 }
 

@@ -1,6 +1,6 @@
 import { decodeStateVector, KnownState, scanUpdate, splitUpdate } from '../protocol/update.ts'
 import type { Snapshot } from '../storage/storage.ts'
-import { Piece } from './piece.ts'
+import { EncodedPiece, type Piece } from './piece.ts'
 
 /** A snapshot in memory: its chunks as they are sent, and what is derived from them when it is first asked for. */
 export class LoadedSnapshot {
@@ -17,7 +17,9 @@ export class LoadedSnapshot {
     const { stateVector, deleteSet } = describe(snapshot)
     const last = snapshot.chunks.length - 1
     this.seq = snapshot.seq
-    this.chunks = snapshot.chunks.map((chunk, index) => new Piece(chunk, index === last ? snapshot.seq : undefined))
+    this.chunks = snapshot.chunks.map(
+      (chunk, index) => new EncodedPiece(chunk, index === last ? snapshot.seq : undefined),
+    )
     this.byteLength = snapshot.chunks.reduce((sum, chunk) => sum + chunk.length, 0)
     this.stateVector = stateVector
     this.deleteSet = deleteSet
@@ -38,7 +40,7 @@ export class LoadedSnapshot {
   /** The delete set as updates without structs, for a client that has the structs already. */
   get deletes(): readonly Piece[] {
     this.#deletes ??= splitUpdate(withoutStructs(this.deleteSet), this.#pieceBytes).map(
-      (update) => new Piece(update, undefined),
+      (update) => new EncodedPiece(update, undefined),
     )
     return this.#deletes
   }
