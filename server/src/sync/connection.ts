@@ -136,11 +136,11 @@ export class Connection implements Subscriber, Participant {
   }
 
   #join(document: Document): void {
-    const { config, documents, workers } = this.#context
+    const { documents, workers } = this.#context
     const { access, acknowledges, echo } = this.#terms
     const writer = this.#writer
     const onError = (error: unknown) => this.#refuse(error)
-    const intake = new Intake({ config, workers, document, writer, self: this, access, acknowledges })
+    const intake = new Intake({ workers, document, writer, self: this, access, acknowledges })
     const outlet = new Outlet({ document, documents, writer, self: this, echo, onError })
     this.#joined = { document, intake, outlet }
     writer.together(() => {

@@ -31,7 +31,7 @@ export class Documents {
   readonly #snapshots: SnapshotCache
   readonly #open = new Map<string, Document>()
   readonly #opening = new Map<string, Promise<Document>>()
-  readonly #reloading = new Map<Document, Promise<LoadedSnapshot | null>>()
+  readonly #reloading = new Map<Document, { seq: number; snapshot: Promise<LoadedSnapshot | null> }>()
   readonly #documentContext: DocumentContext
   readonly #readingContext: ReadingContext
   #isClosing = false
@@ -131,18 +131,32 @@ export class Documents {
   }
 
   async #loadSnapshot(document: Document): Promise<LoadedSnapshot | null> {
-    const { log } = document
-    if (log.snapshotSeq === 0 || log.snapshot) {
-      this.#snapshots.touch(log)
-      return log.snapshot
+    const { log, name } = document
+    while (log.snapshotSeq > 0 && !log.snapshot) {
+      const wanted = log.snapshotSeq
+      const loaded = await this.#reload(document, wanted)
+      if (loaded && loaded.seq >= log.snapshotSeq) return loaded
+      // A compaction has put a newer one in its place meanwhile; or else it is gone.
+      if (log.snapshotSeq === wanted) {
+        throw new CoeditError('STORAGE_DAMAGED', `snapshot ${wanted} of '${name}' could not be read back`)
+      }
     }
-    const reloading =
-      this.#reloading.get(document) ?? this.#reload(document).finally(() => this.#reloading.delete(document))
-    this.#reloading.set(document, reloading)
-    return reloading
+    this.#snapshots.touch(log)
+    return log.snapshot
   }
 
-  async #reload(document: Document): Promise<LoadedSnapshot | null> {
+  /** Reads an evicted snapshot back, once for all who want the same. */
+  #reload(document: Document, seq: number): Promise<LoadedSnapshot | null> {
+    const reloading = this.#reloading.get(document)
+    if (reloading?.seq === seq) return reloading.snapshot
+    const snapshot = this.#readSnapshot(document).finally(() => {
+      if (this.#reloading.get(document)?.snapshot === snapshot) this.#reloading.delete(document)
+    })
+    this.#reloading.set(document, { seq, snapshot })
+    return snapshot
+  }
+
+  async #readSnapshot(document: Document): Promise<LoadedSnapshot | null> {
     const { snapshot } = await this.#context.storage.load(document.name)
     const loaded = snapshot && new LoadedSnapshot(snapshot, this.#context.config.chunkBytes)
     if (loaded) document.log.restore(loaded)

@@ -1,5 +1,4 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Config } from '../config.ts'
 import { acknowledgementFrame, permissionDeniedFrame, step1Frame } from '../protocol/frames.ts'
 import type { ClientMessage } from '../protocol/messages.ts'
 import { scanUpdate } from '../protocol/update.ts'
@@ -9,11 +8,16 @@ import type { Document, Receipt } from './document.ts'
 import type { FrameWriter } from './frame-writer.ts'
 import type { Subscriber } from './subscriber.ts'
 
+/**
+ * How much of an update is taken in one turn of the event loop. 256 KiB of the worst shape, a delete set of 46,000
+ * clients, took 50 to 110 ms (measured).
+ */
+const MAX_TURN_BYTES = 64 * 1024
+
 /** The messages that hold edits. */
 export type Edits = Extract<ClientMessage, { type: 'step2' | 'update' }>
 
 export interface IntakeContext {
-  readonly config: Config
   readonly workers: WorkerPool
   readonly document: Document
   readonly writer: FrameWriter
@@ -47,12 +51,12 @@ export class Intake {
    * @throws CoeditError UPDATE_MALFORMED, STORAGE_CLOSED; the promise rejects with the same
    */
   receive({ type, update }: Edits): Promise<void> | undefined {
-    const { access, config, document, self } = this.#context
+    const { access, document, self } = this.#context
     if (access === 'read') {
       if (type === 'update') this.#deny()
       return undefined
     }
-    if (update.length > config.chunkBytes) {
+    if (update.length > MAX_TURN_BYTES) {
       return this.#appendLarge(update).then((receipt) => this.#settle(type, receipt))
     }
     this.#settle(type, document.append(scanUpdate(update), self))
@@ -73,9 +77,9 @@ export class Intake {
 
   /** A large update is cut in a worker and taken piece by piece, so that it holds up nobody else. */
   async #appendLarge(update: Uint8Array): Promise<Receipt> {
-    const { workers, config, document, self } = this.#context
+    const { workers, document, self } = this.#context
     let complete = true
-    for (const piece of await workers.split({ update, maxBytes: config.chunkBytes })) {
+    for (const piece of await workers.split({ update, maxBytes: MAX_TURN_BYTES })) {
       complete = document.append(scanUpdate(piece), self).complete && complete
       await nextTurn()
     }
