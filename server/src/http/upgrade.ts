@@ -52,10 +52,6 @@ export class Upgrades {
     })
   }
 
-  get size(): number {
-    return this.#connections.size
-  }
-
   start(): void {
     this.#tick = this.#context.clock.after(TICK_MS, () => {
       const now = this.#context.clock.now()

@@ -94,10 +94,6 @@ export class Document implements CommitSource {
     return this.#durableTicket
   }
 
-  get subscribers(): number {
-    return this.#subscribers.size
-  }
-
   /** The lowest position of those who follow; infinite where nobody does. */
   get slowestPosition(): number {
     let slowest = Number.POSITIVE_INFINITY

@@ -1,4 +1,3 @@
-import { CoeditError } from '../errors.ts'
 import { coversState, decodeStateVector, diffUpdate } from '../protocol/update.ts'
 import type { Document } from './document.ts'
 import { EncodedPiece, type Piece } from './piece.ts'
@@ -11,7 +10,7 @@ export interface Reading {
 }
 
 export interface ReadingContext {
-  /** The snapshot of the document, read back where it was evicted; null where there is none. */
+  /** The document's present snapshot, read back where it was evicted; null where there is none. Rejects where it is lost. */
   loadSnapshot(document: Document): Promise<LoadedSnapshot | null>
   /** What a client with this state vector lacks of the updates, worked out off the event loop. */
   diff(updates: readonly Uint8Array[], stateVector: Uint8Array): Promise<readonly Uint8Array[]>
@@ -57,16 +56,11 @@ export async function readDifference(
   return { pieces: [...pieces, ...tail.pieces], position: tail.position }
 }
 
-/** The snapshot that the log reaches back to. A compaction that ends while it is read back puts a newer one in its place. */
+/** The snapshot that the log reaches back to. A compaction that ends in between puts a newer one in its place. */
 async function loadSnapshot(document: Document, context: ReadingContext): Promise<LoadedSnapshot | null> {
-  const { log, name } = document
   for (;;) {
-    const wanted = log.snapshotSeq
     const snapshot = await context.loadSnapshot(document)
-    if (log.reaches(snapshot?.seq ?? 0)) return snapshot
-    if (log.snapshotSeq === wanted) {
-      throw new CoeditError('STORAGE_DAMAGED', `snapshot ${wanted} of '${name}' could not be read back`)
-    }
+    if (document.log.reaches(snapshot?.seq ?? 0)) return snapshot
   }
 }
 
