@@ -153,10 +153,35 @@ test('every answer forbids foreign content, sniffing and referrers', async () =>
   const { root } = await serve()
   for (const path of ['/', '/d/notes', '/health', '/nope', '/assets/index-a1b2.js', '/new']) {
     const { headers } = await fetch(`${root}${path}`, { redirect: 'manual' })
-    expect(headers.get('content-security-policy')).toMatch(/^default-src 'self';/)
+    expect(headers.get('content-security-policy')).toMatch(/^default-src '(self|none)';/)
     expect(headers.get('content-security-policy')).not.toMatch(/unsafe/)
     expect(headers.get('x-content-type-options')).toBe('nosniff')
     expect(headers.get('referrer-policy')).toBe('no-referrer')
+  }
+})
+
+test('the page may load what this server serves and nothing else, and writes no markup from text', async () => {
+  const { root } = await serve()
+  for (const path of ['/', '/d/notes']) {
+    const { headers } = await fetch(`${root}${path}`)
+    const policy = new Map(
+      headers
+        .get('content-security-policy')
+        ?.split('; ')
+        .map((rule) => [rule.slice(0, rule.indexOf(' ')), rule.slice(rule.indexOf(' ') + 1)]),
+    )
+    expect(Object.fromEntries(policy)).toEqual({
+      'default-src': "'none'",
+      'script-src': "'self'",
+      'style-src': "'self'",
+      'img-src': "'self'",
+      'connect-src': "'self'",
+      'base-uri': "'self'",
+      'form-action': "'none'",
+      'frame-ancestors': "'none'",
+      'require-trusted-types-for': "'script'",
+      'trusted-types': "'none'",
+    })
   }
 })
 

@@ -14,6 +14,24 @@ const IMMUTABLE = 'public, max-age=31536000, immutable'
 const REVALIDATE = 'no-cache'
 
 /**
+ * What the page may do (CSP Level 3). `'self'` in `connect-src` covers WebSockets to the same host and port, so the policy
+ * is the same below any base path and behind any proxy. No policy for Trusted Types may be made: text from
+ * others can be written as text only.
+ */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'self'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join('; ')
+
+/**
  * The built page: `/` and `/d/NAME` (one percent-encoded segment) are the same index.html, which reads the document's
  * name from its URL; `/new` leads to a document that nobody can guess. A file that is not there is left to the routes
  * after these.
@@ -46,7 +64,7 @@ export function createPage(basePath: string, directory: string): Hono {
 async function sendIndex(c: Context, directory: string, base: string): Promise<Response> {
   const html = await readIfPresent(join(directory, 'index.html'))
   if (html === undefined) return c.text('The page is not built yet: run `npm run build`.\n', 503)
-  const headers = { 'cache-control': REVALIDATE }
+  const headers = { 'cache-control': REVALIDATE, 'content-security-policy': CONTENT_SECURITY_POLICY }
   return c.html(html.toString('utf8').replace(/<head[^>]*>/i, `$&<base href="${base}">`), 200, headers)
 }
 
