@@ -10,14 +10,16 @@ export interface ProxyOptions {
   readonly target?: string
   /** How fast bytes go from the server to each client. Default: as fast as they can. */
   readonly bytesPerSecond?: number
+  /** How long each piece that comes is held back, both ways; what comes behind it waits as well. Default: not at all. */
+  readonly delayMs?: () => number
 }
 
 /** Starts a proxy on a free port of 127.0.0.1. */
-export async function startProxy({ release, target, bytesPerSecond }: ProxyOptions): Promise<TcpProxy> {
+export async function startProxy({ release, target, ...line }: ProxyOptions): Promise<TcpProxy> {
   const server = createServer({ allowHalfOpen: false })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const proxy = new TcpProxy(server, bytesPerSecond)
+  const proxy = new TcpProxy(server, line)
   if (target !== undefined) proxy.leadTo(target)
   release(async () => {
     const closed = once(server, 'close')
@@ -28,19 +30,21 @@ export async function startProxy({ release, target, bytesPerSecond }: ProxyOptio
   return proxy
 }
 
+type Line = Pick<ProxyOptions, 'bytesPerSecond' | 'delayMs'>
+
 /**
  * A TCP proxy: an address that stays while the server behind it comes and goes, or a line that is slow or breaks. A
  * server that is started anew could not be sure of its old port: those of other sockets are taken from the same range.
  */
 export class TcpProxy {
   readonly #server: Server
-  readonly #bytesPerSecond: number | undefined
+  readonly #line: Line
   readonly #lines = new Set<Socket>()
   #target: URL | undefined
 
-  constructor(server: Server, bytesPerSecond: number | undefined) {
+  constructor(server: Server, line: Line) {
     this.#server = server
-    this.#bytesPerSecond = bytesPerSecond
+    this.#line = line
     server.on('connection', (client) => this.#accept(client))
   }
 
@@ -80,12 +84,32 @@ export class TcpProxy {
       client.destroy()
       upstream.destroy()
     }
-    pipeline(client, upstream, ended)
-    pipeline([upstream, ...this.#throttle(), client], ended)
+    pipeline([client, ...this.#delay(), upstream], ended)
+    pipeline([upstream, ...this.#delay(), ...this.#throttle(), client], ended)
   }
 
   #throttle(): Duplex[] {
-    return this.#bytesPerSecond === undefined ? [] : [new Throttle(this.#bytesPerSecond)]
+    const { bytesPerSecond } = this.#line
+    return bytesPerSecond === undefined ? [] : [new Throttle(bytesPerSecond)]
+  }
+
+  #delay(): Duplex[] {
+    const { delayMs } = this.#line
+    return delayMs === undefined ? [] : [new Delay(delayMs)]
+  }
+}
+
+/** Holds each piece back for a time of its own, and so the next ones too: the order stays. */
+class Delay extends Transform {
+  readonly #delayMs: () => number
+
+  constructor(delayMs: () => number) {
+    super()
+    this.#delayMs = delayMs
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    setTimeout(() => done(null, chunk), this.#delayMs())
   }
 }
 
