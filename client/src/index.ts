@@ -1,5 +1,6 @@
 export { type Connection, type ConnectOptions, connect, type User, type WebSocketClass } from './connect.ts'
 export { ClientError, type ClientErrorCode } from './errors.ts'
+export { type Cursor, type Peer, type Presence, watchPresence } from './presence.ts'
 export type { ShownText, TextElement } from './shown-text.ts'
 export type { Splice } from './splice.ts'
 export type { ConnectionState, Denied, Granted, Progress, StateListener } from './state.ts'
