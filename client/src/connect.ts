@@ -1,124 +1,183 @@
 import { Awareness } from 'y-protocols/awareness'
 import { WebsocketProvider } from 'y-websocket'
 import * as Y from 'yjs'
-import { ACKNOWLEDGING_PROTOCOL, Ledger, onAcknowledgement, recordingWebSocket } from './acknowledgement.ts'
+import { ACKNOWLEDGING_PROTOCOL, Ledger, onAcknowledgement, witnessedWebSocket } from './acknowledgement.ts'
 import { pathSegment, socketAddress } from './address.ts'
+import { type Clock, systemClock } from './clock.ts'
+import type { Connection, ConnectOptions, Profile } from './connection.ts'
+import { Dialer } from './dialer.ts'
 import { ClientError } from './errors.ts'
-import { type ConnectionState, type Progress, type StateListener, StateStore } from './state.ts'
+import { type ConnectionState, type ErrorListener, INITIAL_STATE, type StateListener, StateStore } from './state.ts'
+import { TokenSource } from './token.ts'
+
+export type { Connection, ConnectOptions, Profile, User, WebSocketClass } from './connection.ts'
 
 /** The shared text's name in the document: the same in every part of coedit. */
 const TEXT_NAME = 'content'
+/** The server says that this connection may not write. */
+const MESSAGE_PERMISSION_DENIED = 2
 
-export interface ConnectOptions {
-  /** The server's base address, absolute: `wss://host`, or the page's own `https://host/base/`. */
-  readonly url: string
-  /** The document's name, not encoded. */
-  readonly document: string
-  /** What other editors see of this one. */
-  readonly user?: User
-  /** The WebSocket class; the runtime's own unless given. Node before 22 has none: pass that of the `ws` package. */
-  readonly WebSocket?: WebSocketClass
-}
-
-export interface User {
-  readonly name: string
-  /** As `#rrggbb`. */
-  readonly color?: string
-}
-
-/** The part of a WebSocket class by which the browser's own and that of the `ws` package are told from other things. */
-export type WebSocketClass = new (
-  url: string,
-  protocols?: string | string[],
-) => { send(data: Uint8Array): void; close(): void }
-
-export interface Connection {
-  readonly doc: Y.Doc
-  /** The shared text, `doc.getText('content')`. */
-  readonly text: Y.Text
-  readonly awareness: Awareness
-  readonly state: ConnectionState
-  /** Calls `listener` after each change of `state`. Returns what ends that. */
-  subscribe(listener: StateListener): () => void
-  /** Resolves when the server's content is here for the first time. Rejects with DENIED or DESTROYED. */
-  readonly whenSynced: Promise<void>
-  /**
-   * Resolves when all that the document holds is durable on the server, however long that takes. Rejects with DENIED
-   * or DESTROYED.
-   */
-  flush(): Promise<void>
-  /** Closes the connection and destroys `doc` and `awareness`. */
-  destroy(): void
+/** What a test may bring itself. */
+export interface ConnectParts {
+  /** Default: the time of the system. */
+  readonly clock?: Clock
 }
 
 /**
- * Opens a document on a server and keeps it connected until `destroy`. Throws URL_INVALID, DOCUMENT_INVALID or
- * WEBSOCKET_MISSING.
+ * Opens a document on a server and keeps it connected until `destroy`. Throws URL_INVALID, DOCUMENT_INVALID,
+ * WEBSOCKET_MISSING or USER_MISSING.
  */
-export function connect(options: ConnectOptions): Connection {
-  const address = socketAddress(options.url)
-  const room = pathSegment(options.document)
-  const Base = webSocketClass(options.WebSocket)
+export function connect(options: ConnectOptions, { clock = systemClock }: ConnectParts = {}): Connection {
+  if (options.offline && options.user?.id === undefined) {
+    throw new ClientError('USER_MISSING', 'an offline copy needs user.id, so that nobody else gets to see it')
+  }
+  const session = new Session(options, clock)
+  session.start()
+  return session
+}
 
-  const doc = new Y.Doc()
-  const awareness = new Awareness(doc)
-  if (options.user) awareness.setLocalStateField('user', options.user)
+class Session implements Connection {
+  readonly doc = new Y.Doc()
+  readonly text = this.doc.getText(TEXT_NAME)
+  readonly awareness = new Awareness(this.doc)
+  readonly whenSynced: Promise<void>
+  readonly #store: StateStore
+  readonly #ended = new AbortController()
+  readonly #provider: WebsocketProvider
+  readonly #dialer: Dialer
+  readonly #granted: 'write' | 'read'
+  #ledger = new Ledger()
+  #isPaused = false
 
-  const store = new StateStore()
-  const ended = new AbortController()
-  let ledger = new Ledger()
-  const change = (progress: Partial<Progress>) => store.set({ ...store.current, ...progress })
-  const checkSaved = () => change({ saved: store.current.connection === 'online' && ledger.settled })
-  const openLedger = () => {
-    ledger = new Ledger()
-    return ledger
+  constructor(options: ConnectOptions, clock: Clock) {
+    const { url, document, token, access = 'write', user } = options
+    const store = new StateStore({ ...INITIAL_STATE, access })
+    this.#store = store
+    this.#granted = access
+    // Before the provider does, which sends the change: then the ledger knows of it first.
+    this.doc.on('update', this.#onUpdate)
+    this.#provider = new WebsocketProvider(socketAddress(url), pathSegment(document), this.doc, {
+      connect: false,
+      awareness: this.awareness,
+      params: access === 'read' ? { access } : {},
+      protocols: [ACKNOWLEDGING_PROTOCOL],
+      WebSocketPolyfill: witnessedWebSocket(webSocketClass(options.WebSocket), () => this.#openLedger()),
+      // Tabs would exchange edits by a channel that knows no accounts and no read-only access, and what came that way
+      // would be in no ledger.
+      disableBc: true,
+    })
+    const onRenewalFailed = (error: ClientError) => store.report(error)
+    this.#dialer = new Dialer({
+      provider: this.#provider,
+      store,
+      clock,
+      token: token && new TokenSource({ clock, fetch: token, onRenewalFailed }),
+    })
+    if (user) this.setUser(user)
+    this.whenSynced = until(store, this.#ended.signal, (state) => state.synced)
+    // Its rejection is for those who wait for it; an application that does not wait must not fail by it.
+    this.whenSynced.catch(() => undefined)
   }
 
-  const provider = new WebsocketProvider(address, room, doc, {
-    connect: false,
-    awareness,
-    protocols: [ACKNOWLEDGING_PROTOCOL],
-    WebSocketPolyfill: recordingWebSocket(Base, openLedger, checkSaved),
-    // Tabs would exchange edits by a channel that knows no accounts and no read-only access, and what came that way
-    // would be in no ledger.
-    disableBc: true,
-  })
-  onAcknowledgement(provider, (count) => {
-    ledger.acknowledge(count)
-    checkSaved()
-  })
-  provider.on('status', ({ status }) => {
-    if (status === 'connected') change({ connection: 'online' })
-  })
-  provider.on('sync', (synced) => change({ synced }))
-  provider.on('connection-close', () => change({ connection: 'offline', synced: false, saved: false }))
-  provider.on('closed', ({ code, reason }) => store.set({ ...store.current, access: 'denied', code, reason }))
+  get state(): ConnectionState {
+    return this.#store.current
+  }
 
-  const whenSynced = until(store, ended.signal, (state) => state.synced)
-  // Its rejection is for those who wait for it; an application that does not wait must not fail by it.
-  whenSynced.catch(() => undefined)
-  provider.connect()
+  start(): void {
+    this.#watchProvider()
+    this.#dialer.start()
+  }
 
-  return {
-    doc,
-    text: doc.getText(TEXT_NAME),
-    awareness,
-    get state() {
-      return store.current
-    },
-    subscribe: (listener) => store.subscribe(listener),
-    whenSynced,
-    flush: () => until(store, ended.signal, (state) => state.saved),
-    destroy() {
-      ended.abort(new ClientError('DESTROYED', 'the connection was destroyed'))
-      store.clear()
-      provider.destroy()
-      doc.destroy()
-    },
+  subscribe(listener: StateListener): () => void {
+    return this.#store.subscribe(listener)
+  }
+
+  onError(listener: ErrorListener): () => void {
+    return this.#store.onError(listener)
+  }
+
+  flush(): Promise<void> {
+    return until(this.#store, this.#ended.signal, (state) => state.saved)
+  }
+
+  setUser({ name, color }: Profile): void {
+    this.awareness.setLocalStateField('user', { name, color })
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    this.#dialer.stop()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    if (this.#store.current.access === 'denied') this.#store.grant(this.#granted)
+    this.#dialer.start()
+  }
+
+  destroy(): void {
+    this.#ended.abort(new ClientError('DESTROYED', 'the connection was destroyed'))
+    this.#store.clear()
+    this.#dialer.stop()
+    this.#provider.destroy()
+    this.doc.destroy()
+  }
+
+  #watchProvider(): void {
+    const provider = this.#provider
+    const store = this.#store
+    onAcknowledgement(provider, (count) => {
+      this.#ledger.acknowledge(count)
+      this.#checkSaved()
+    })
+    provider.messageHandlers[MESSAGE_PERMISSION_DENIED] = () => store.grant('read')
+    provider.on('status', ({ status }) => {
+      if (status === 'connected') {
+        store.change({ connection: 'online' })
+        this.#dialer.opened()
+      } else if (status === 'disconnected') this.#forgetPeers()
+    })
+    provider.on('sync', (synced) => {
+      store.change({ synced })
+      if (synced) this.#dialer.synced()
+    })
+    provider.on('connection-close', (event) => {
+      store.change({ connection: 'offline', synced: false, saved: false })
+      this.#dialer.closed(event)
+    })
+  }
+
+  readonly #onUpdate = (_update: Uint8Array, origin: unknown): void => {
+    if (origin === this.#provider) return
+    this.#ledger.expectUpdate()
+    this.#store.change({ unsaved: this.#store.current.unsaved + 1, saved: false })
+  }
+
+  #openLedger() {
+    const ledger = new Ledger()
+    this.#ledger = ledger
+    return {
+      sent: (frame: Uint8Array) => {
+        ledger.record(frame)
+        this.#checkSaved()
+      },
+      received: () => undefined,
+    }
+  }
+
+  #checkSaved(): void {
+    if (this.#store.current.connection !== 'online' || !this.#ledger.settled) return
+    this.#store.change({ saved: true, unsaved: 0 })
+    this.#store.unblock('TOO_LARGE')
+  }
+
+  /** Peers whose clocks have not moved meanwhile would be ignored when the server tells of them again. */
+  #forgetPeers(): void {
+    for (const id of this.awareness.meta.keys()) if (id !== this.doc.clientID) this.awareness.meta.delete(id)
   }
 }
 
-function webSocketClass(given: WebSocketClass | undefined): typeof WebSocket {
+function webSocketClass(given: unknown): typeof WebSocket {
   const candidate: unknown = given ?? globalThis.WebSocket
   if (isWebSocketClass(candidate)) return candidate
   throw new ClientError('WEBSOCKET_MISSING', 'this runtime has no WebSocket: pass a class as the option WebSocket')
@@ -135,7 +194,7 @@ function until(store: StateStore, ended: AbortSignal, reached: (state: Connectio
       const state = store.current
       if (ended.aborted) reject(ended.reason)
       else if (reached(state)) resolve()
-      else if (state.access === 'denied') reject(new ClientError('DENIED', `the server refused: ${state.reason}`))
+      else if (state.access === 'denied') reject(state.error)
       else return
       unsubscribe()
       ended.removeEventListener('abort', check)

@@ -9,4 +9,17 @@ export class ClientError extends Error {
   }
 }
 
-export type ClientErrorCode = 'URL_INVALID' | 'DOCUMENT_INVALID' | 'WEBSOCKET_MISSING' | 'DENIED' | 'DESTROYED'
+export type ClientErrorCode =
+  | 'URL_INVALID'
+  | 'DOCUMENT_INVALID'
+  | 'WEBSOCKET_MISSING'
+  | 'USER_MISSING'
+  | 'ELEMENT_UNSUITABLE'
+  | 'DENIED'
+  | 'SIGNED_OUT'
+  | 'GONE'
+  | 'TOO_LARGE'
+  | 'UNREACHABLE'
+  | 'TOKEN_FAILED'
+  | 'OFFLINE_COPY_FAILED'
+  | 'DESTROYED'

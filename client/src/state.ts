@@ -1,3 +1,6 @@
+import type { ClientError, ClientErrorCode } from './errors.ts'
+import { Listeners } from './listeners.ts'
+
 /** What can be said about a connection at one moment. Each change gives a new object. */
 export type ConnectionState = Progress & (Granted | Denied)
 
@@ -5,24 +8,43 @@ export interface Progress {
   /**
    * - `connecting`: the first attempt is under way.
    * - `online`: the socket is open.
-   * - `offline`: there is no socket. Edits are kept in memory; the next attempt follows by itself within 2.5 s,
-   *   unless access is denied.
+   * - `offline`: there is no socket. Edits are kept in memory; the next attempt follows by itself within 2.5 s (30 s
+   *   when the server refused a message as too large), unless it was paused or access is denied.
    */
   readonly connection: 'connecting' | 'online' | 'offline'
   /** Whether the server's content has arrived over the present socket. */
   readonly synced: boolean
   /**
    * Whether the server has durably stored all that this document holds. False while offline, because nobody can know,
-   * and always on a server that does not acknowledge (any but coedit).
+   * and always with access `read` and on a server that does not acknowledge (any but coedit).
    */
   readonly saved: boolean
+  /**
+   * How many changes the document got in this page since all of it was last known to be stored: edits, and what the
+   * offline copy or another tab brought in. 0 when `saved`.
+   */
+  readonly unsaved: number
+  /**
+   * The offline copy in this browser.
+   * - `off`: there is none, or it was cleared.
+   * - `opening`: what it holds is not part of the document yet.
+   * - `kept`: it has all that the document holds, and outlives the page.
+   * - `failed`: the browser could not open it or not write to it.
+   */
+  readonly copy: 'off' | 'opening' | 'kept' | 'failed'
+  /**
+   * What keeps edits from being stored now: DENIED, SIGNED_OUT, GONE, TOO_LARGE, UNREACHABLE or TOKEN_FAILED; null while
+   * nothing is known to.
+   */
+  readonly error: ClientError | null
 }
 
 export interface Granted {
-  readonly access: 'write'
+  /** `read` when asked for, or when the server refused an edit. */
+  readonly access: 'write' | 'read'
 }
 
-/** The server refused for good: no further attempt is made. */
+/** The server refused for good: no further attempt is made until `resume()`. */
 export interface Denied {
   readonly access: 'denied'
   /** The WebSocket close code, 4400 to 4499. */
@@ -30,48 +52,86 @@ export interface Denied {
   readonly reason: string
 }
 
-export const INITIAL_STATE: ConnectionState = { connection: 'connecting', synced: false, saved: false, access: 'write' }
+export const INITIAL_STATE: ConnectionState = {
+  connection: 'connecting',
+  synced: false,
+  saved: false,
+  unsaved: 0,
+  copy: 'off',
+  error: null,
+  access: 'write',
+}
 
 export type StateListener = (state: ConnectionState) => void
+export type ErrorListener = (error: ClientError) => void
 
-/** One immutable state and those who watch it. */
+/** One immutable state, and those who watch it. */
 export class StateStore {
-  readonly #listeners = new Set<StateListener>()
-  #current: ConnectionState = INITIAL_STATE
+  readonly #stateListeners = new Listeners<ConnectionState>()
+  readonly #errorListeners = new Listeners<ClientError>()
+  #current: ConnectionState
+
+  constructor(initial: ConnectionState = INITIAL_STATE) {
+    this.#current = initial
+  }
 
   get current(): ConnectionState {
     return this.#current
   }
 
   subscribe(listener: StateListener): () => void {
-    // A function of its own for each call, so that a listener given twice is called twice and removed once.
-    const entry: StateListener = (state) => listener(state)
-    this.#listeners.add(entry)
-    return () => this.#listeners.delete(entry)
+    return this.#stateListeners.add(listener)
   }
 
-  set(next: ConnectionState): void {
-    if (isEqual(this.#current, next)) return
-    this.#current = next
-    for (const listener of [...this.#listeners]) notify(listener, next)
+  onError(listener: ErrorListener): () => void {
+    return this.#errorListeners.add(listener)
+  }
+
+  change(progress: Partial<Progress>): void {
+    this.#set({ ...this.#current, ...progress })
+  }
+
+  grant(access: Granted['access']): void {
+    const { connection, synced, saved, unsaved, copy, error } = this.#current
+    this.#set({ connection, synced, saved, unsaved, copy, error, access })
+  }
+
+  deny(code: number, reason: string, error: ClientError): void {
+    this.#set({ ...this.#current, access: 'denied', code, reason, error })
+    this.report(error)
+  }
+
+  /** States what keeps edits from being stored. What is stated already is not reported again. */
+  block(error: ClientError): void {
+    if (this.#current.error?.code === error.code) return
+    this.change({ error })
+    this.report(error)
+  }
+
+  /** Ends what was stated under one of these codes. */
+  unblock(...codes: ClientErrorCode[]): void {
+    const { error } = this.#current
+    if (error !== null && codes.includes(error.code)) this.change({ error: null })
+  }
+
+  report(error: ClientError): void {
+    this.#errorListeners.notify(error)
   }
 
   clear(): void {
-    this.#listeners.clear()
+    this.#stateListeners.clear()
+    this.#errorListeners.clear()
+  }
+
+  #set(next: ConnectionState): void {
+    if (isEqual(this.#current, next)) return
+    this.#current = next
+    this.#stateListeners.notify(next)
   }
 }
 
-function isEqual(a: ConnectionState, b: ConnectionState): boolean {
-  return a.connection === b.connection && a.synced === b.synced && a.saved === b.saved && a.access === b.access
-}
-
-/** A listener that throws must not keep others, or the provider, from theirs: its error is reported as uncaught. */
-function notify(listener: StateListener, state: ConnectionState): void {
-  try {
-    listener(state)
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error
-    })
-  }
+function isEqual(before: ConnectionState, after: ConnectionState): boolean {
+  const values = new Map<string, unknown>(Object.entries(before))
+  const entries = Object.entries(after)
+  return entries.length === values.size && entries.every(([name, value]) => values.get(name) === value)
 }

@@ -8,7 +8,10 @@ const AWARENESS = Uint8Array.of(1, 1, 0)
 
 function ledgerOf(...frames: readonly Uint8Array[]): Ledger {
   const ledger = new Ledger()
-  for (const frame of frames) ledger.record(frame)
+  for (const frame of frames) {
+    if (frame === UPDATE) ledger.expectUpdate()
+    ledger.record(frame)
+  }
   return ledger
 }
 
@@ -30,8 +33,24 @@ describe('Ledger', () => {
     expect(ledger.settled).toBe(false)
     ledger.acknowledge(3)
     expect(ledger.settled).toBe(true)
+    ledger.expectUpdate()
     ledger.record(UPDATE)
     expect(ledger.settled).toBe(false)
+  })
+
+  test('a change that a closing socket does not send is not settled by what comes after it', () => {
+    const ledger = ledgerOf(STEP_2, UPDATE)
+    ledger.expectUpdate()
+    ledger.acknowledge(2)
+    expect(ledger.settled).toBe(false)
+  })
+
+  test('a change that waits for the Step2 is settled with it', () => {
+    const ledger = new Ledger()
+    ledger.expectUpdate()
+    ledger.record(STEP_2)
+    ledger.acknowledge(1)
+    expect(ledger.settled).toBe(true)
   })
 
   test('updates without a Step2 settle nothing', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import WebSocket from 'ws'
 import { type Connection, type ConnectionState, connect } from '../../client/src/index.ts'
+import { INITIAL_STATE } from '../../client/src/state.ts'
 import { type CoeditServer, createServer } from '../../server/src/index.ts'
 import { recordingLog } from '../support/log.ts'
 import { startProxy } from '../support/proxy.ts'
@@ -74,9 +75,9 @@ describe('connect', () => {
     const seen: ConnectionState[] = [connection.state]
     connection.subscribe((state) => seen.push(state))
     await reached(connection, ({ saved, synced }) => saved && synced)
-    expect(seen[0]).toEqual({ connection: 'connecting', synced: false, saved: false, access: 'write' })
-    expect(seen[1]).toEqual({ connection: 'online', synced: false, saved: false, access: 'write' })
-    expect(seen.at(-1)).toEqual({ connection: 'online', synced: true, saved: true, access: 'write' })
+    expect(seen[0]).toEqual(INITIAL_STATE)
+    expect(seen[1]).toEqual({ ...INITIAL_STATE, connection: 'online' })
+    expect(seen.at(-1)).toEqual({ ...INITIAL_STATE, connection: 'online', synced: true, saved: true })
     expect(new Set(seen).size).toBe(seen.length)
   })
 
@@ -110,7 +111,7 @@ describe('connect', () => {
     await connection.flush()
     await server.close()
     await reached(connection, ({ connection }) => connection === 'offline')
-    expect(connection.state).toEqual({ connection: 'offline', synced: false, saved: false, access: 'write' })
+    expect(connection.state).toEqual({ ...INITIAL_STATE, connection: 'offline' })
     connection.text.insert(0, 'offline, ')
     connection.text.delete(connection.text.length - 1, 1)
 
@@ -217,7 +218,7 @@ describe('a server that does not acknowledge', () => {
     await contains(ben, 'hello')
     ben.text.insert(5, ' back')
     await contains(ann, 'hello back')
-    expect(ann.state).toEqual({ connection: 'online', synced: true, saved: false, access: 'write' })
+    expect(ann.state).toEqual({ ...INITIAL_STATE, connection: 'online', synced: true, unsaved: 1 })
     expect(claims).not.toContain(true)
   })
 })
