@@ -1,9 +1,9 @@
-import type { Splice } from './splice.ts'
+import { commonPrefix, findSplice, type Splice } from './splice.ts'
 
 /**
  * Neighbouring stretches of the shown text and of the shared text that belong together, by their lengths:
  * - equal lengths: the same characters;
- * - `shown` 0: in the shared text, not shown yet (remote insert);
+ * - `shown` 0: in the shared text, not shown yet (remote insert), or never (a line end in an input);
  * - `shared` 0: still shown, no longer in the shared text (remote delete);
  * - 1 and 2: a line end that is `\r\n` in the shared text and `\n` in the element.
  */
@@ -41,22 +41,27 @@ export class Alignment {
     this.#runs = runs
   }
 
-  /** Of a text and what a textarea shows of it, see `shownText`. */
-  static ofShown(shared: string): Alignment {
+  /** Of a shared text and what an element made of it: it shows `\r\n` as `\n`, or leaves characters out. */
+  static of(shown: string, shared: string): Alignment {
     const runs = new RunList()
-    let position = 0
-    for (let at = shared.indexOf('\r\n'); at !== -1; at = shared.indexOf('\r\n', position)) {
-      runs.add(at - position, at - position)
-      runs.add(1, 2)
-      position = at + 2
+    let read = 0
+    while (runs.shared < shared.length) {
+      const common = commonPrefix(shown, shared, read, runs.shared)
+      runs.add(common, common)
+      read += common
+      const isLineEnd = shown[read] === '\n' && shared[runs.shared] === '\r'
+      if (isLineEnd) read += 1
+      if (isLineEnd) runs.add(1, shared[runs.shared + 1] === '\n' ? 2 : 1)
+      else if (runs.shared < shared.length) runs.add(0, 1)
     }
-    runs.add(shared.length - position, shared.length - position)
+    runs.add(shown.length - read, 0)
     return new Alignment(runs.done())
   }
 
-  /** Of an element that still shows `shown` and a shared text of which it is known only that `splice` shows it. */
-  static ofStale(shared: string, splice: Splice | null): Alignment {
-    const fresh = Alignment.ofShown(shared)
+  /** Of an element that still shows `before`, and a shared text of which it would show `after`. */
+  static ofStale(before: string, after: string, shared: string): Alignment {
+    const fresh = Alignment.of(after, shared)
+    const splice = findSplice(before, after, { caret: 0 })
     if (splice === null) return fresh
     const reader = new RunReader(fresh.#runs)
     const runs = new RunList()

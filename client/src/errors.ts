@@ -15,6 +15,7 @@ export type ClientErrorCode =
   | 'WEBSOCKET_MISSING'
   | 'USER_MISSING'
   | 'ELEMENT_UNSUITABLE'
+  | 'TEXT_DETACHED'
   | 'DENIED'
   | 'SIGNED_OUT'
   | 'GONE'

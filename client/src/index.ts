@@ -12,4 +12,4 @@ export { type Cursor, type Peer, type Presence, watchPresence } from './presence
 export type { ShownText, TextElement } from './shown-text.ts'
 export type { Splice } from './splice.ts'
 export type { ConnectionState, Denied, ErrorListener, Granted, Progress, StateListener } from './state.ts'
-export { bindTextarea, type TextareaBinding } from './textarea.ts'
+export { type BindingOptions, bindTextarea, type TextareaBinding } from './textarea.ts'

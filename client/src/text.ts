@@ -12,8 +12,3 @@ export function readText(text: Y.Text): string {
     .map((step: { insert: unknown }) => (typeof step.insert === 'string' ? step.insert : EMBED))
     .join('')
 }
-
-/** What a textarea shows of a text: its API value has `\n` for every line end (HTML Standard, "the textarea element"). */
-export function shownText(shared: string): string {
-  return shared.includes('\r') ? shared.replace(/\r\n?/g, '\n') : shared
-}

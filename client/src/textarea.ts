@@ -1,201 +1,301 @@
+import type { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
-import { Alignment } from './alignment.ts'
-import { findSplice, type Splice } from './splice.ts'
-import { readText, shownText } from './text.ts'
-import { type HistoryCommand, historyInput, historyKey } from './undo.ts'
+import { Cursor } from './cursor.ts'
+import { ClientError } from './errors.ts'
+import { assertTextElement, isEditable } from './field.ts'
+import { Listeners } from './listeners.ts'
+import { NextFrame } from './next-frame.ts'
+import { reveal } from './scrolling.ts'
+import { findSelection, type KeptSelection, keepSelection, readSelection, type Selection } from './selection.ts'
+import { Shadow } from './shadow.ts'
+import type { ShownText, TextElement } from './shown-text.ts'
+import type { Splice } from './splice.ts'
+import { type Author, type EditKind, editKind, History, type HistoryCommand, historyInput, historyKey } from './undo.ts'
 
-export interface TextareaBinding {
-  /** Takes back the last edits made through this binding, nobody else's. Does nothing when there are none. */
+export interface BindingOptions {
+  /**
+   * Announces the selection to others as the field `cursor` of the local state: `{ anchor, head }`, Yjs relative
+   * positions. It stays announced while the element has no focus, until another binding of this awareness gets it.
+   */
+  readonly awareness?: Awareness | undefined
+  /**
+   * Shared by several bindings, say; this one adds itself to its tracked origins. One of its own unless given, which
+   * is destroyed with the binding.
+   */
+  readonly undoManager?: Y.UndoManager | undefined
+  /**
+   * Sets `element.readOnly`. That, and `disabled`, may be switched at any time: while people cannot edit the element,
+   * there is no undo either, and what other code writes is reverted.
+   */
+  readonly readOnly?: boolean | undefined
+  /** What a write to `element.value` by other code, or by the browser's autofill, is: 'take' (default) makes it an edit. */
+  readonly foreignWrites?: 'take' | 'revert' | undefined
+  /** A reset of the element's form: 'revert' (default) keeps the shared text, 'take' makes it an edit for everybody. */
+  readonly reset?: 'take' | 'revert' | undefined
+}
+
+export interface TextareaBinding extends ShownText {
+  readonly undoManager: Y.UndoManager
+  /** Takes back the last step made through this binding, nobody else's. Does nothing when there is none. */
   undo(): void
   redo(): void
-  /** Ends the binding: no listener is left, and the element keeps its text. */
+  /** Ends the binding: no listener is left, the element keeps its text, others see no selection of it. */
   destroy(): void
 }
 
 /**
- * Shows a shared text in a textarea and makes what is typed there an edit of the shared text. What the element holds at
- * this moment is replaced. The text must belong to a document; several bindings of one text are fine.
+ * Shows a shared text in a textarea or a text-like input and makes what is typed there an edit of the shared text. What
+ * the element holds at this moment is replaced. Several bindings of one text are fine.
+ *
+ * What others do is shown once per animation frame, and raises an `input` event that is not trusted.
+ *
+ * Throws ELEMENT_UNSUITABLE for other elements and types, TEXT_DETACHED for a text that belongs to no document.
  */
-export function bindTextarea(element: HTMLTextAreaElement, text: Y.Text): TextareaBinding {
-  const binding = new Binding(element, text)
+export function bindTextarea(element: TextElement, text: Y.Text, options: BindingOptions = {}): TextareaBinding {
+  assertTextElement(element)
+  if (text.doc === null) throw new ClientError('TEXT_DETACHED', 'the text belongs to no document')
+  const binding = new Binding(element, text, text.doc, options)
   binding.start()
   return binding
 }
 
-/**
- * Between two events the element may be behind the shared text (remote changes must wait while an input method composes)
- * or ahead of it (typed, not handled yet). So a local edit is found by comparing the element with what it showed before,
- * never with the shared text, and `#alignment` says where in the shared text it belongs.
- */
-class Binding implements TextareaBinding {
-  readonly #element: HTMLTextAreaElement
-  readonly #text: Y.Text
-  readonly #undoManager: Y.UndoManager
+/** Decides when the element is read and written, and whose an edit is. */
+class Binding implements TextareaBinding, Author {
+  readonly element: TextElement
+  readonly text: Y.Text
+  readonly #doc: Y.Doc
+  readonly #options: BindingOptions
+  readonly #shadow: Shadow
+  readonly #history: History
+  readonly #cursor: Cursor | null
+  readonly #frame: NextFrame
+  readonly #onShown = new Listeners<Splice>()
   readonly #listening = new AbortController()
-  /** The element's value as it was last read or written here. */
-  #shown = ''
-  #alignment = Alignment.ofShown('')
-  #selectionBeforeInput: { start: number; end: number } | undefined
-  /** Whether the shared text has characters that a textarea shows otherwise. */
-  #hasReturns = false
-  #composing = false
-  #resetting = false
+  /** Why nothing is written to the element: that breaks a composition, even behind the caret. */
+  #pause: 'composition' | 'reset' | null = null
+  #selectionBeforeInput: Selection | null = null
+  #ownInput: Event | null = null
+  #restoreAttributes: () => void = () => undefined
 
-  constructor(element: HTMLTextAreaElement, text: Y.Text) {
-    this.#element = element
-    this.#text = text
-    this.#undoManager = new Y.UndoManager(text, { trackedOrigins: new Set([this]) })
+  constructor(element: TextElement, text: Y.Text, doc: Y.Doc, options: BindingOptions) {
+    this.element = element
+    this.text = text
+    this.#doc = doc
+    this.#options = options
+    this.#shadow = new Shadow(element, text)
+    this.#history = new History(text, this, options.undoManager)
+    this.#cursor = options.awareness ? new Cursor(options.awareness) : null
+    this.#frame = new NextFrame(element.ownerDocument, () => this.#onFrame())
   }
 
   start(): void {
-    const options = { signal: this.#listening.signal }
-    const element = this.#element
-    element.addEventListener('beforeinput', (event) => this.#onBeforeInput(event), options)
-    element.addEventListener('input', () => this.#onInput(), options)
-    element.addEventListener('keydown', (event) => this.#onKeydown(event), options)
-    element.addEventListener('compositionstart', () => this.#onCompositionStart(), options)
-    element.addEventListener('compositionend', () => this.#endComposition(), options)
-    element.addEventListener('blur', () => this.#endComposition(), options)
-    element.ownerDocument.addEventListener('reset', (event) => this.#onReset(event), options)
-    this.#text.observe(this.#onSharedChange)
-    this.#shown = element.value
-    this.#realign()
-    this.#show()
-  }
-
-  undo(): void {
-    this.#undoManager.undo()
-  }
-
-  redo(): void {
-    this.#undoManager.redo()
+    this.#restoreAttributes = takeAttributes(this.element, this.#options.readOnly)
+    this.#listen()
+    this.#history.start()
+    this.text.observe(this.#onSharedChange)
+    this.#shadow.show()
+    this.#frame.request()
   }
 
   destroy(): void {
     this.#listening.abort()
-    this.#text.unobserve(this.#onSharedChange)
-    this.#undoManager.destroy()
+    this.#frame.cancel()
+    this.text.unobserve(this.#onSharedChange)
+    this.#history.destroy()
+    this.#cursor?.withdraw()
+    this.#onShown.clear()
+    this.#restoreAttributes()
+  }
+
+  get undoManager(): Y.UndoManager {
+    return this.#history.manager
+  }
+
+  undo(): void {
+    this.#runHistory('undo')
+  }
+
+  redo(): void {
+    this.#runHistory('redo')
+  }
+
+  toShown(index: number): number {
+    return this.#shadow.toShown(index)
+  }
+
+  onShown(listener: (splice: Splice) => void): () => void {
+    return this.#onShown.add(listener)
+  }
+
+  keepSelection(): KeptSelection | null {
+    const { selection } = this.#shadow
+    return selection && keepSelection(this.text, selection)
+  }
+
+  onHistory(kept: KeptSelection | null): void {
+    this.#show()
+    const selection = kept && findSelection(this.text, kept)
+    if (selection === null || this.#pause !== null) return
+    this.#shadow.select(selection)
+    reveal(this.element, this.toShown(selection.direction === 'backward' ? selection.start : selection.end))
+  }
+
+  #listen(): void {
+    const element: HTMLElement = this.element
+    const { ownerDocument } = element
+    const options = { signal: this.#listening.signal }
+    const on = (target: EventTarget | null, types: readonly string[], listener: () => void) => {
+      for (const type of types) target?.addEventListener(type, listener, options)
+    }
+    element.addEventListener('beforeinput', (event) => this.#onBeforeInput(event), options)
+    element.addEventListener('input', (event) => this.#onInput(event), options)
+    element.addEventListener('keydown', (event) => this.#onKeydown(event), options)
+    on(element, ['compositionstart'], () => this.#onCompositionStart())
+    on(element, ['compositionend', 'blur'], () => this.#endComposition())
+    on(element, ['focus', 'blur', 'change', 'selectionchange'], () => this.#onSign())
+    on(ownerDocument, ['selectionchange'], () => this.#onSign())
+    on(ownerDocument, ['visibilitychange'], () => this.#frame.flush())
+    on(ownerDocument.defaultView, ['pagehide'], () => this.#cursor?.withdraw())
+    on(ownerDocument.defaultView, ['pageshow'], () => this.#frame.request())
+    this.#listenForReset()
+  }
+
+  /** The event does not leave a shadow tree, and the element may have been moved. To add a listener again does nothing. */
+  #listenForReset(): void {
+    this.element.getRootNode().addEventListener('reset', this.#onReset, { signal: this.#listening.signal })
   }
 
   #onBeforeInput(event: InputEvent): void {
-    this.#selectionBeforeInput = { start: this.#element.selectionStart, end: this.#element.selectionEnd }
-    this.#runHistory(historyInput(event), event)
+    this.#takeForeignWrite()
+    this.#selectionBeforeInput = readSelection(this.element)
+    this.#onCommand(historyInput(event.inputType), event)
   }
 
   /** The browser raises no `beforeinput` when its own history is empty, which says nothing about ours. */
   #onKeydown(event: KeyboardEvent): void {
-    if (!event.isComposing) this.#endComposition()
-    this.#runHistory(historyKey(event), event)
+    if (event.isComposing) return
+    this.#endComposition()
+    this.#onCommand(historyKey(event), event)
   }
 
   /** The browser's own history knows nothing of remote changes and would corrupt the text. */
-  #runHistory(command: HistoryCommand | null, event: Event): void {
+  #onCommand(command: HistoryCommand | null, event: Event): void {
     if (command === null) return
     event.preventDefault()
-    if (command === 'undo') this.undo()
-    else this.redo()
+    this.#runHistory(command)
   }
 
-  #onInput(): void {
-    this.#takeLocalEdit()
-    // A deletion may have made one line end of a return and a line feed.
-    if (!this.#mustWait && this.#hasReturns) this.#show()
+  #onInput(event: Event): void {
+    if (event === this.#ownInput || this.#pause === 'reset') return
+    // Other code, and autofill, say no type.
+    const inputType = 'inputType' in event && typeof event.inputType === 'string' ? event.inputType : ''
+    if (this.#pause === 'composition') this.#takeEdit('composition')
+    else if (inputType === '') this.#takeForeignWrite()
+    else this.#takeEdit(editKind(inputType))
   }
 
   #onCompositionStart(): void {
-    this.#composing = true
+    this.#takeForeignWrite()
+    this.#history.seal()
+    this.#pause = 'composition'
   }
 
   /** Chromium raises no `compositionend` when a composition is deleted as a whole, so this is called by other signs too. */
   #endComposition(): void {
-    if (!this.#composing) return
-    this.#composing = false
-    this.#takeLocalEdit()
+    if (this.#pause !== 'composition') return
+    this.#takeEdit('composition')
+    this.#pause = null
+    this.#history.seal()
     this.#show()
   }
 
   /** Resetting a form must not empty the text for everybody. The event comes before the form changes its fields. */
-  #onReset(event: Event): void {
-    const element = this.#element
+  readonly #onReset = (event: Event): void => {
+    const { element } = this
     if (event.target !== element.form) return
-    const { selectionStart, selectionEnd, selectionDirection } = element
-    this.#resetting = true
+    const selection = readSelection(element)
+    const { scrollTop } = element
+    this.#pause = 'reset'
     setTimeout(() => {
-      this.#resetting = false
       if (this.#listening.signal.aborted) return
-      element.value = this.#shown
-      element.setSelectionRange(selectionStart, selectionEnd, selectionDirection)
+      this.#pause = null
+      if (this.#options.reset !== 'take') {
+        this.#shadow.revert(selection)
+        element.scrollTop = scrollTop
+      }
       this.#show()
     })
   }
 
+  /** Something happened at the element: it may have been written to, focused or moved, or its selection changed. */
+  #onSign(): void {
+    this.#takeForeignWrite()
+    this.#listenForReset()
+    if (this.#cursor) this.#frame.request()
+  }
+
   readonly #onSharedChange = (event: Y.YTextEvent, transaction: Y.Transaction): void => {
     if (transaction.origin === this) return
-    this.#alignment = this.#alignment.editShared(event.delta)
-    // An observer that edits the text in answer to an edit makes Yjs report the second edit in both deltas.
-    if (this.#alignment.sharedLength !== this.#text.length) this.#realign()
-    if (this.#mustWait) return
-    this.#takeLocalEdit()
+    this.#shadow.fallBehind(event)
+    this.#frame.request()
+  }
+
+  #onFrame(): void {
+    this.#show()
+    this.#cursor?.announce(this.keepSelection(), this.element.matches(':focus'))
+  }
+
+  #runHistory(command: HistoryCommand): void {
+    this.#endComposition()
+    this.#takeForeignWrite()
+    if (!isEditable(this.element)) return
+    this.#history.run(command)
     this.#show()
   }
 
-  /** Writing to the element breaks a composition, even behind the caret. */
-  get #mustWait(): boolean {
-    return this.#composing || this.#resetting
+  #takeForeignWrite(): void {
+    if (this.#pause !== null || !this.#shadow.isAhead) return
+    if (this.#options.foreignWrites === 'revert') this.#shadow.revert(readSelection(this.element))
+    else this.#takeEdit('single')
   }
 
-  /** Makes what changed in the element since it was last read or written one edit of the shared text. */
-  #takeLocalEdit(): void {
-    if (this.#resetting) return
-    const value = this.#element.value
-    const splice = findSplice(this.#shown, value, {
-      selection: this.#selectionBeforeInput,
-      caret: this.#element.selectionEnd,
-    })
-    this.#selectionBeforeInput = undefined
-    if (splice === null) return
-    this.#shown = value
-    this.#editShared(splice)
-  }
-
-  #editShared(splice: Splice): void {
-    const { deletions, insertAt, alignment } = this.#alignment.editShown(splice)
-    this.#alignment = alignment
-    const edit = () => {
-      for (const { index, length } of deletions) this.#text.delete(index, length)
-      if (splice.insert !== '') this.#text.insert(insertAt, splice.insert)
+  #takeEdit(kind: EditKind): void {
+    const before = this.#selectionBeforeInput
+    this.#selectionBeforeInput = null
+    if (!isEditable(this.element)) {
+      this.#shadow.revert(readSelection(this.element))
+      return
     }
-    if (this.#text.doc === null) throw new Error('the text belongs to no document')
-    Y.transact(this.#text.doc, edit, this)
+    const kept = before && keepSelection(this.text, this.#shadow.toShared(before))
+    const edit = this.#shadow.takeEdit(before)
+    if (edit === null) return
+    this.#history.record(kind, kept, () => Y.transact(this.#doc, edit.apply, this))
+    this.#onShown.notify(edit.splice)
+    if (this.#shadow.isBehind || this.#cursor) this.#frame.request()
   }
 
-  /** Shows the shared text as it is now, with the selection on the characters it was on. */
   #show(): void {
-    const shared = readText(this.#text)
-    const shown = shownText(shared)
-    const alignment = Alignment.ofShown(shared)
-    if (shown !== this.#shown) {
-      const { start, end, direction } = this.#selectionIn(alignment)
-      this.#element.value = shown
-      this.#element.setSelectionRange(start, end, direction)
-      this.#shown = shown
-    }
-    this.#alignment = alignment
-    this.#hasReturns = shown !== shared
+    if (this.#pause !== null) return
+    this.#takeForeignWrite()
+    if (!this.#shadow.isBehind) return
+    const splice = this.#shadow.show()
+    if (splice === null) return
+    this.#onShown.notify(splice)
+    this.#ownInput = new Event('input', { bubbles: true, composed: true })
+    this.element.dispatchEvent(this.#ownInput)
   }
+}
 
-  /** Text that comes in at a caret goes behind it, and text at either end of a selection stays out of it. */
-  #selectionIn(next: Alignment): { start: number; end: number; direction: 'forward' | 'backward' | 'none' } {
-    const { selectionStart, selectionEnd, selectionDirection } = this.#element
-    const startSide = selectionStart === selectionEnd ? 'before' : 'after'
-    const end = next.toShown(this.#alignment.toShared(selectionEnd, 'before'))
-    const start = Math.min(end, next.toShown(this.#alignment.toShared(selectionStart, startSide)))
-    return { start, end, direction: selectionDirection }
-  }
-
-  #realign(): void {
-    const shared = readText(this.#text)
-    const splice = findSplice(this.#shown, shownText(shared), { caret: this.#element.selectionEnd })
-    this.#alignment = Alignment.ofStale(shared, splice)
+/** Sets what the element must have while it is bound. Returns what gives it back its own. */
+function takeAttributes(element: TextElement, readOnly: boolean | undefined): () => void {
+  const autocomplete = element.getAttribute('autocomplete')
+  const wasReadOnly = element.readOnly
+  // Otherwise the browser writes what it remembers of the form into it after a reload.
+  element.autocomplete = 'off'
+  if (readOnly !== undefined) element.readOnly = readOnly
+  return () => {
+    if (autocomplete === null) element.removeAttribute('autocomplete')
+    else element.setAttribute('autocomplete', autocomplete)
+    if (readOnly !== undefined) element.readOnly = wasReadOnly
   }
 }

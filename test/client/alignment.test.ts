@@ -1,13 +1,22 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Alignment } from '../../client/src/alignment.ts'
-import { applySplice, findSplice, type Splice } from '../../client/src/splice.ts'
-import { shownText } from '../../client/src/text.ts'
+import { applySplice, type Splice } from '../../client/src/splice.ts'
 import { runs } from '../support/runs.ts'
 
 const piece = fc
   .array(fc.constantFrom('a', 'b', 'c', '\n', '\r\n', '\r\n'), { maxLength: 6 })
   .map((all) => all.join(''))
+
+/** What a textarea shows of a text. */
+function shownText(shared: string): string {
+  return shared.replace(/\r\n?/g, '\n')
+}
+
+function alignmentOf(shared: string): Alignment {
+  return Alignment.of(shownText(shared), shared)
+}
+
 /** A splice whose place is given as fractions, so that it fits a text of any length. */
 const place = fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true }), length: fc.nat(4), insert: piece })
 interface Place {
@@ -41,29 +50,29 @@ function without(text: string, characters: string): string {
 
 describe('Alignment', () => {
   test('a line end of two characters counts as one in the element', () => {
-    const alignment = Alignment.ofShown('one\r\ntwo\r\nthree')
+    const alignment = alignmentOf('one\r\ntwo\r\nthree')
     expect([3, 4, 8].map((offset) => alignment.toShared(offset, 'before'))).toEqual([3, 5, 10])
     expect([3, 5, 10].map((offset) => alignment.toShown(offset))).toEqual([3, 4, 8])
   })
 
   test('deleting a line end deletes both of its characters', () => {
-    const edit = Alignment.ofShown('a\r\nb').editShown({ index: 1, remove: 1, insert: '' })
+    const edit = alignmentOf('a\r\nb').editShown({ index: 1, remove: 1, insert: '' })
     expect(edit.deletions).toEqual([{ index: 1, length: 2 }])
   })
 
   test('deleting around a remote insert that is not shown yet leaves it', () => {
-    const alignment = Alignment.ofShown('abcd').editShared([{ retain: 2 }, { insert: 'XY' }])
+    const alignment = alignmentOf('abcd').editShared([{ retain: 2 }, { insert: 'XY' }])
     const result = applyShared('abXYcd', alignment, { index: 1, remove: 2, insert: '-' })
     expect(result.shared).toBe('a-XYd')
   })
 
   test('deleting what others deleted already deletes nothing else', () => {
-    const alignment = Alignment.ofShown('abcd').editShared([{ retain: 1 }, { delete: 2 }])
+    const alignment = alignmentOf('abcd').editShared([{ retain: 1 }, { delete: 2 }])
     expect(alignment.editShown({ index: 1, remove: 2, insert: '' }).deletions).toEqual([])
   })
 
   test('a caret at a remote insert stays before it, or goes after it on demand', () => {
-    const alignment = Alignment.ofShown('abcd').editShared([{ retain: 2 }, { insert: 'XY' }])
+    const alignment = alignmentOf('abcd').editShared([{ retain: 2 }, { insert: 'XY' }])
     expect([alignment.toShared(2, 'before'), alignment.toShared(2, 'after')]).toEqual([2, 4])
   })
 
@@ -73,7 +82,7 @@ describe('Alignment', () => {
         const shared = one + other
         const shown = shownText(shared)
         const splice = { ...spliceIn(shown, where), insert: shownText(where.insert) }
-        const result = applyShared(shared, Alignment.ofShown(shared), splice)
+        const result = applyShared(shared, alignmentOf(shared), splice)
         expect(shownText(result.shared)).toBe(applySplice(shown, splice))
         expect(result.alignment.sharedLength).toBe(result.shared.length)
       }),
@@ -88,7 +97,7 @@ describe('Alignment', () => {
         const fresh = distinctCharacters()
         let shown = fresh(length)
         let shared = shown
-        let alignment = Alignment.ofShown(shared)
+        let alignment = alignmentOf(shared)
         for (const { isLocal, where, length } of edits) {
           if (isLocal) {
             const splice = spliceIn(shown, { ...where, insert: fresh(length) })
@@ -118,7 +127,7 @@ describe('Alignment', () => {
   test('an element of which nothing is known is aligned by comparison', () => {
     fc.assert(
       fc.property(piece.map(shownText), piece, (shown, shared) => {
-        const alignment = Alignment.ofStale(shared, findSplice(shown, shownText(shared), { caret: 0 }))
+        const alignment = Alignment.ofStale(shown, shownText(shared), shared)
         expect(alignment.sharedLength).toBe(shared.length)
         const removed = applyShared(shared, alignment, { index: 0, remove: shown.length, insert: '' })
         expect(removed.shared.length).toBeLessThanOrEqual(shared.length)

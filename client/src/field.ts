@@ -1,0 +1,34 @@
+import { ClientError } from './errors.ts'
+import type { TextElement } from './shown-text.ts'
+
+/** Those `<input>` types whose value is what people type. */
+const TEXT_TYPES = new Set(['text', 'search', 'url', 'tel', 'password', 'email'])
+
+/** Throws ELEMENT_UNSUITABLE. Asks no constructor, which an element of an iframe does not share. */
+export function assertTextElement(element: TextElement): void {
+  const { localName } = element
+  if (localName === 'textarea' || (localName === 'input' && TEXT_TYPES.has(element.type))) return
+  throw new ClientError('ELEMENT_UNSUITABLE', `<${localName}> of the type "${element.type}" shows no text to edit`)
+}
+
+/** Whether people can edit it now: it is neither read-only nor disabled, be it by a fieldset. */
+export function isEditable(element: TextElement): boolean {
+  return element.matches(':read-write')
+}
+
+/**
+ * What this element will show of a shared text: its API value has `\n` for every line end, or none in an input (HTML
+ * Standard, "value sanitization algorithm"). Some types drop more, which only the element itself knows.
+ */
+export function renderText(element: TextElement, shared: string): string {
+  if (!/[\r\n]/.test(shared)) return shared
+  return element.localName === 'input' ? shared.replace(/[\r\n]/g, '') : shared.replace(/\r\n?/g, '\n')
+}
+
+/**
+ * Writes by the setter that the element inherits: React puts one of its own on the element, by which it would take the
+ * new value for one that it knows, and tell no controlled parent.
+ */
+export function writeValue(element: TextElement, value: string): void {
+  Reflect.set(Object.getPrototypeOf(element), 'value', value, element)
+}
