@@ -1,6 +1,5 @@
 import { type Clock, systemClock } from './clock.ts'
 import type { Connection, ConnectOptions } from './connection.ts'
-import { ClientError } from './errors.ts'
 import { Session } from './session.ts'
 
 export type { Connection, ConnectOptions, Profile, User, WebSocketClass } from './connection.ts'
@@ -16,9 +15,6 @@ export interface ConnectParts {
  * WEBSOCKET_MISSING or USER_MISSING.
  */
 export function connect(options: ConnectOptions, { clock = systemClock }: ConnectParts = {}): Connection {
-  if (options.offline && options.user?.id === undefined) {
-    throw new ClientError('USER_MISSING', 'an offline copy needs user.id, so that nobody else gets to see it')
-  }
   const session = new Session(options, clock)
   session.start()
   return session

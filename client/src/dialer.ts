@@ -1,9 +1,8 @@
-import type { WebsocketProvider } from 'y-websocket'
-import { ACKNOWLEDGING_PROTOCOL } from './acknowledgement.ts'
 import type { Cancel, Clock } from './clock.ts'
 import { ClientError } from './errors.ts'
 import type { StateStore } from './state.ts'
 import type { TokenSource } from './token.ts'
+import type { Wire } from './wire.ts'
 
 const FIRST_DELAY_MS = 100
 const MAX_DELAY_MS = 2_500
@@ -19,25 +18,27 @@ const CLOSED_SIGNED_OUT = 4401
 const CLOSED_GONE = 4404
 
 export interface DialerContext {
-  readonly provider: WebsocketProvider
   readonly store: StateStore
   readonly clock: Clock
   readonly token: TokenSource | undefined
+  /** Opens a socket that offers these subprotocols beside that of the acknowledgements. May throw. */
+  readonly open: (protocols: readonly string[]) => Wire
 }
 
 /**
  *             start            token            socket opens
  *   resting ---------> asking ---------> opening -----------> open
  *      ^                  | fails           | fails              | closes
- *      | stop, refusal    v                 v                    |
+ *      | stop, refusal    v                 v                    v
  *      +-------------- waiting <---------------------------------+
  */
-type Phase = { readonly name: 'resting' | 'asking' | 'open' } | { readonly name: 'opening' | 'waiting'; cancel: Cancel }
+type Phase =
+  | { readonly name: 'resting' | 'asking' }
+  | { readonly name: 'opening'; readonly wire: Wire; readonly cancel: Cancel }
+  | { readonly name: 'open'; readonly wire: Wire }
+  | { readonly name: 'waiting'; readonly cancel: Cancel }
 
-/**
- * Decides when a socket is opened. The provider could open the next one by itself, but not with another token, not at
- * once when the network is back, and not later than usual where that would be of no use.
- */
+/** Decides when a socket is opened, and has one at a time. */
 export class Dialer {
   readonly #context: DialerContext
   #phase: Phase = { name: 'resting' }
@@ -48,19 +49,24 @@ export class Dialer {
     this.#context = context
   }
 
+  get wire(): Wire | undefined {
+    return 'wire' in this.#phase ? this.#phase.wire : undefined
+  }
+
   /** Opens a socket, and others after it, until `stop` or until the server refuses for good. */
   start(): void {
     if (this.#phase.name === 'resting') void this.#dial()
   }
 
   stop(): void {
+    const { wire } = this
     this.#enter({ name: 'resting' })
-    this.#context.provider.disconnect()
+    wire?.close()
   }
 
-  /** Gives up a socket that seems dead, and opens another one. */
+  /** Gives up a socket that seems dead; another one follows. */
   hangUp(): void {
-    this.#context.provider.disconnect()
+    this.wire?.close()
   }
 
   /** Something says that the network is back: waits no longer. */
@@ -69,7 +75,9 @@ export class Dialer {
   }
 
   opened(): void {
-    this.#enter({ name: 'open' })
+    const { wire } = this
+    if (!wire) return
+    this.#enter({ name: 'open', wire })
     this.#trouble.unopened = 0
     this.#context.token?.keepFresh()
     this.#context.store.unblock('UNREACHABLE')
@@ -79,14 +87,10 @@ export class Dialer {
     this.#trouble = { attempts: 0, unopened: 0, isTokenNew: false }
   }
 
-  /** The provider's socket has closed, or was given up (then there is no event), and the provider still holds it. */
-  closed(event: CloseEvent | null): void {
-    const { provider, token } = this.#context
-    // Or the provider would open the next one.
-    provider.shouldConnect = false
+  closed(code: number, reason: string): void {
+    const { token } = this.#context
     token?.rest()
     if (this.#phase.name === 'resting') return
-    const { code, reason } = event ?? { code: 0, reason: '' }
     if (code === CLOSED_SIGNED_OUT && token && !this.#trouble.isTokenNew) this.#dialWithNewToken(token)
     else if (code >= 4400 && code < 4500) this.#acceptRefusal(code, reason)
     else this.#retry(code)
@@ -104,15 +108,13 @@ export class Dialer {
   }
 
   #open(protocols: readonly string[]): void {
-    const { provider, store, clock } = this.#context
+    const { store, clock, open } = this.#context
     store.unblock('TOKEN_FAILED')
     this.#trouble.unopened += 1
-    this.#enter({ name: 'opening', cancel: clock.after(OPEN_DEADLINE_MS, () => this.hangUp()) })
-    provider.protocols = [ACKNOWLEDGING_PROTOCOL, ...protocols]
     try {
-      provider.connect()
+      const wire = open(protocols)
+      this.#enter({ name: 'opening', wire, cancel: clock.after(OPEN_DEADLINE_MS, () => this.hangUp()) })
     } catch (cause) {
-      // A page of HTTPS may open no socket without TLS.
       this.#fail(new ClientError('UNREACHABLE', 'the browser opens no socket to this address', { cause }))
     }
   }
@@ -124,7 +126,6 @@ export class Dialer {
     this.#wait(this.#delayMs)
   }
 
-  /** The token comes later than this event, after which the provider takes the next socket. */
   #dialWithNewToken(token: TokenSource): void {
     token.discard()
     this.#trouble.isTokenNew = true

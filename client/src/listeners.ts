@@ -1,8 +1,8 @@
-/** Functions to be told of something. One that throws keeps no other from its call: its error is reported as uncaught. */
+/** Those who want to hear of one thing. */
 export class Listeners<T> {
   readonly #entries = new Set<(value: T) => void>()
 
-  /** Returns what ends the calls. A function that is added twice is called twice, and each is ended by itself. */
+  /** Returns what ends it. A function added twice is called twice, and each is ended by itself. */
   add(listener: (value: T) => void): () => void {
     const entry = (value: T) => listener(value)
     this.#entries.add(entry)
@@ -10,18 +10,21 @@ export class Listeners<T> {
   }
 
   notify(value: T): void {
-    for (const entry of [...this.#entries]) {
-      try {
-        entry(value)
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error
-        })
-      }
-    }
+    for (const entry of [...this.#entries]) isolate(() => entry(value))
   }
 
   clear(): void {
     this.#entries.clear()
+  }
+}
+
+/** Runs code of the application: what that throws must not keep others from their call, and is reported as uncaught. */
+export function isolate(action: () => void): void {
+  try {
+    action()
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
   }
 }

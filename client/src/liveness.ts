@@ -3,6 +3,8 @@ import type { ConnectionState, StateStore } from './state.ts'
 
 /** Something is unsaved, and nothing has been received for this long: the server should have acknowledged it. */
 const OVERDUE_MS = 4_000
+/** Servers break a silence after 20 s at the latest, and y-websocket's answer one's own presence every 15 s. */
+const SILENCE_MS = 30_000
 /** How long a server may take to answer a probe. */
 const ANSWER_MS = 3_000
 /** An upload at 16 KB/s must not look like a dead line: what is not acknowledged stands before the probe. */
@@ -18,19 +20,19 @@ export interface LivenessContext {
 }
 
 /**
- * - `calm`: nothing is expected.
- * - `expecting`: an acknowledgement should come.
+ * - `idle`: there is no open socket.
+ * - `listening`: something should come within `limitMs`.
  * - `probing`: an answer must come.
  */
-type Phase = { name: 'calm' } | { name: 'expecting' | 'probing'; cancel: Cancel }
+type Phase =
+  | { readonly name: 'idle' }
+  | { readonly name: 'listening'; readonly limitMs: number; readonly cancel: Cancel }
+  | { readonly name: 'probing'; readonly cancel: Cancel }
 
-/**
- * Notices a socket whose other end is gone without a word, which a browser does not for minutes. Only after the
- * document has arrived: on a slow line the messages that bring it are far apart.
- */
+/** Notices a socket whose other end is gone without a word, which a browser does not for minutes. */
 export class Liveness {
   readonly #context: LivenessContext
-  #phase: Phase = { name: 'calm' }
+  #phase: Phase = { name: 'idle' }
   #unacknowledgedBytes = 0
 
   constructor(context: LivenessContext) {
@@ -38,7 +40,7 @@ export class Liveness {
   }
 
   start(): void {
-    this.#context.store.subscribe((state) => this.#update(state))
+    this.#context.store.subscribe((state) => this.#follow(state))
   }
 
   sent(bytes: number): void {
@@ -46,30 +48,38 @@ export class Liveness {
   }
 
   received(): void {
-    this.#calm()
-    this.#update(this.#context.store.current)
+    this.#enter({ name: 'idle' })
+    this.#follow(this.#context.store.current)
   }
 
-  /** Finds out whether the socket still lives. */
+  /**
+   * Finds out at once whether the socket still lives. Not before the document has arrived: on a slow line the messages
+   * that bring it are far apart.
+   */
   check(): void {
-    const { store, clock, probe, drop } = this.#context
-    if (!store.current.synced || this.#phase.name === 'probing') return
-    this.#calm()
-    const deadlineMs = ANSWER_MS + this.#unacknowledgedBytes / UPLOAD_BYTES_PER_MS
-    this.#phase = { name: 'probing', cancel: clock.after(deadlineMs, drop) }
+    if (this.#context.store.current.synced && this.#phase.name !== 'probing') this.#probe()
+  }
+
+  #follow({ connection, synced, unsaved }: ConnectionState): void {
+    if (unsaved === 0) this.#unacknowledgedBytes = 0
+    if (connection !== 'online') {
+      this.#enter({ name: 'idle' })
+      return
+    }
+    const limitMs = synced && unsaved > 0 ? OVERDUE_MS : SILENCE_MS
+    if (this.#phase.name === 'probing' || (this.#phase.name === 'listening' && this.#phase.limitMs === limitMs)) return
+    this.#enter({ name: 'listening', limitMs, cancel: this.#context.clock.after(limitMs, () => this.#probe()) })
+  }
+
+  #probe(): void {
+    const { clock, probe, drop } = this.#context
+    const limitMs = ANSWER_MS + this.#unacknowledgedBytes / UPLOAD_BYTES_PER_MS
+    this.#enter({ name: 'probing', cancel: clock.after(limitMs, drop) })
     probe()
   }
 
-  #update({ synced, unsaved }: ConnectionState): void {
-    if (unsaved === 0) this.#unacknowledgedBytes = 0
-    const mayExpect = synced && unsaved > 0
-    if (!synced || (!mayExpect && this.#phase.name === 'expecting')) this.#calm()
-    if (!mayExpect || this.#phase.name !== 'calm') return
-    this.#phase = { name: 'expecting', cancel: this.#context.clock.after(OVERDUE_MS, () => this.check()) }
-  }
-
-  #calm(): void {
-    if (this.#phase.name !== 'calm') this.#phase.cancel()
-    this.#phase = { name: 'calm' }
+  #enter(phase: Phase): void {
+    if (this.#phase.name !== 'idle') this.#phase.cancel()
+    this.#phase = phase
   }
 }

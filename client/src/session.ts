@@ -1,9 +1,6 @@
-import { createEncoder, toUint8Array, writeVarUint } from 'lib0/encoding'
 import { Awareness } from 'y-protocols/awareness'
-import { writeSyncStep1 } from 'y-protocols/sync'
-import { messageAuth, messageSync, WebsocketProvider } from 'y-websocket'
 import * as Y from 'yjs'
-import { ACKNOWLEDGING_PROTOCOL, Ledger, onAcknowledgement, witnessedWebSocket } from './acknowledgement.ts'
+import { ACKNOWLEDGING_PROTOCOL } from './acknowledgement.ts'
 import { pathSegment, socketAddress } from './address.ts'
 import { storageName } from './browser-storage.ts'
 import type { Clock } from './clock.ts'
@@ -12,22 +9,18 @@ import { Dialer } from './dialer.ts'
 import { ClientError } from './errors.ts'
 import { Liveness } from './liveness.ts'
 import { watchPage } from './page.ts'
-import {
-  type ConnectionState,
-  type ErrorListener,
-  type Granted,
-  INITIAL_STATE,
-  type StateListener,
-  StateStore,
-} from './state.ts'
+import { type ConnectionState, type ErrorListener, INITIAL_STATE, type StateListener, StateStore } from './state.ts'
 import { Tabs } from './tabs.ts'
 import { TokenSource } from './token.ts'
 import { guardUnload } from './unload.ts'
+import { until } from './until.ts'
+import { webSocketClass } from './web-socket-class.ts'
+import { Wire } from './wire.ts'
 
 /** The shared text's name in the document: the same in every part of coedit. */
 const TEXT_NAME = 'content'
 
-/** A document, its provider, and all that watches over them. */
+/** A document and all that keeps it in touch with the server, the browser's other tabs and its storage. */
 export class Session implements Connection {
   readonly doc = new Y.Doc()
   readonly text = this.doc.getText(TEXT_NAME)
@@ -35,38 +28,48 @@ export class Session implements Connection {
   readonly whenSynced: Promise<void>
   readonly #options: ConnectOptions
   readonly #clock: Clock
-  readonly #access: Granted['access']
+  readonly #url: string
+  readonly #WebSocket: typeof WebSocket
   /** What this user's data in the browser is called; undefined for somebody unknown, who has none. */
   readonly #storageName: string | undefined
   readonly #store: StateStore
   readonly #ended = new AbortController()
-  readonly #provider: WebsocketProvider
   readonly #dialer: Dialer
   readonly #liveness: Liveness
   readonly #tabs: Tabs | undefined
-  #ledger = new Ledger()
   #isPaused = false
   /** What others saw of this editor when the page was left. */
   #presence: ReturnType<Awareness['getLocalState']> = null
 
+  /** Throws URL_INVALID, DOCUMENT_INVALID, WEBSOCKET_MISSING or USER_MISSING. */
   constructor(options: ConnectOptions, clock: Clock) {
-    const { url, document, user, access = 'write', tabs = true } = options
+    const { url, document, user, token, offline = false, access = 'write', tabs = true } = options
+    if (offline && user?.id === undefined) {
+      throw new ClientError('USER_MISSING', 'an offline copy needs user.id, so that nobody else gets to see it')
+    }
     const address = socketAddress(url)
     const room = pathSegment(document)
     const store = new StateStore({ ...INITIAL_STATE, access })
     this.#options = options
     this.#clock = clock
-    this.#access = access
     this.#store = store
+    this.#url = `${address}/${room}${access === 'read' ? '?access=read' : ''}`
+    this.#WebSocket = webSocketClass(options.WebSocket)
     this.#storageName = user?.id === undefined ? undefined : storageName(user.id, address, room)
-    // Before the provider, which sends the change: the ledger is to know of it first.
-    this.doc.on('update', this.#onUpdate)
-    const provider = this.#createProvider(address, room)
-    this.#provider = provider
-    this.#dialer = new Dialer({ provider, store, clock, token: this.#tokenSource() })
-    this.#liveness = new Liveness({ store, clock, probe: () => this.#probe(), drop: () => this.#dialer.hangUp() })
+    this.#dialer = new Dialer({
+      store,
+      clock,
+      token: token && new TokenSource({ clock, fetch: token, onRenewalFailed: (error) => store.report(error) }),
+      open: (protocols) => this.#open(protocols),
+    })
+    this.#liveness = new Liveness({
+      store,
+      clock,
+      probe: () => this.#dialer.wire?.probe(),
+      drop: () => this.#dialer.hangUp(),
+    })
     if (tabs && access === 'write' && this.#storageName !== undefined) {
-      this.#tabs = new Tabs({ name: this.#storageName, doc: this.doc, store, server: provider })
+      this.#tabs = new Tabs({ name: this.#storageName, doc: this.doc, store, server: this })
     }
     this.whenSynced = until(store, this.#ended.signal, (state) => state.synced)
     // Its rejection is for those who wait for it; an application that does not wait must not fail by it.
@@ -79,24 +82,13 @@ export class Session implements Connection {
 
   start(): void {
     const { user, offline, guardUnload: isGuarded = true } = this.#options
-    // Others ignore who announces a first state with the clock 0, which is that of the awareness's own.
+    this.doc.on('update', this.#onUpdate)
+    // Others ignore somebody whose first state has the clock 0, as that of a new Awareness has.
     this.awareness.setLocalState({})
     if (user) this.setUser(user)
-    this.#watchProvider()
     this.#liveness.start()
     if (isGuarded) guardUnload(this.#store, this.#ended.signal)
-    watchPage(
-      {
-        onHide: () => this.#hide(),
-        onShow: () => this.#show(),
-        onWake: () => {
-          this.#dialer.hurry()
-          this.#liveness.check()
-        },
-        onOffline: () => this.#liveness.check(),
-      },
-      this.#ended.signal,
-    )
+    watchPage(this.#pageEvents, this.#ended.signal)
     if (offline && this.#storageName !== undefined) void this.#keepCopy(this.#storageName)
     this.#work()
   }
@@ -124,7 +116,7 @@ export class Session implements Connection {
 
   resume(): void {
     this.#isPaused = false
-    if (this.#store.current.access === 'denied') this.#store.grant(this.#access)
+    if (this.#store.current.access === 'denied') this.#store.grant(this.#options.access ?? 'write')
     this.#work()
   }
 
@@ -132,89 +124,47 @@ export class Session implements Connection {
     this.#ended.abort(new ClientError('DESTROYED', 'the connection was destroyed'))
     this.#store.clear()
     this.#rest()
-    this.#provider.destroy()
     this.doc.destroy()
   }
 
-  #createProvider(address: string, room: string): WebsocketProvider {
-    return new WebsocketProvider(address, room, this.doc, {
-      connect: false,
-      awareness: this.awareness,
-      params: this.#access === 'read' ? { access: 'read' } : {},
-      protocols: [ACKNOWLEDGING_PROTOCOL],
-      WebSocketPolyfill: witnessedWebSocket(webSocketClass(this.#options.WebSocket), () => this.#openLedger()),
-      // What tabs exchange that way knows no accounts and no read-only access, and would be in no ledger.
-      disableBc: true,
-    })
-  }
-
-  #tokenSource(): TokenSource | undefined {
-    const { token: fetch } = this.#options
-    if (!fetch) return undefined
-    return new TokenSource({ clock: this.#clock, fetch, onRenewalFailed: (error) => this.#store.report(error) })
-  }
-
-  #watchProvider(): void {
-    const provider = this.#provider
+  #open(protocols: readonly string[]): Wire {
     const store = this.#store
-    onAcknowledgement(provider, (count) => {
-      this.#ledger.acknowledge(count)
-      this.#checkSaved()
-    })
-    // The server has refused an edit.
-    provider.messageHandlers[messageAuth] = () => store.grant('read')
-    provider.on('status', ({ status }) => {
-      if (status === 'disconnected') this.#forgetPeers()
-      if (status !== 'connected') return
-      store.change({ connection: 'online' })
-      this.#dialer.opened()
-    })
-    provider.on('sync', (synced) => {
-      if (synced) this.#dialer.synced()
-      store.change({ synced })
-    })
-    provider.on('connection-close', (event) => {
-      store.change({ connection: 'offline', synced: false, saved: false })
-      this.#dialer.closed(event)
+    const dialer = this.#dialer
+    return Wire.open({
+      url: this.#url,
+      protocols: [ACKNOWLEDGING_PROTOCOL, ...protocols],
+      WebSocket: this.#WebSocket,
+      doc: this.doc,
+      awareness: this.awareness,
+      origin: this,
+      onOpen: () => {
+        store.change({ connection: 'online' })
+        dialer.opened()
+      },
+      onSent: (bytes) => this.#liveness.sent(bytes),
+      onReceived: () => this.#liveness.received(),
+      onSynced: () => {
+        dialer.synced()
+        store.change({ synced: true })
+      },
+      onLedger: () => this.#checkSaved(),
+      onPermissionDenied: () => store.grant('read'),
+      onClose: (code, reason) => {
+        store.change({ connection: 'offline', synced: false, saved: false })
+        dialer.closed(code, reason)
+      },
     })
   }
 
   readonly #onUpdate = (_update: Uint8Array, origin: unknown): void => {
-    if (origin === this.#provider) return
-    this.#ledger.expectUpdate()
+    if (origin === this) return
     this.#store.change({ unsaved: this.#store.current.unsaved + 1, saved: false })
   }
 
-  #openLedger() {
-    const ledger = new Ledger()
-    this.#ledger = ledger
-    return {
-      sent: (frame: Uint8Array) => {
-        ledger.record(frame)
-        this.#liveness.sent(frame.length)
-        this.#checkSaved()
-      },
-      received: () => this.#liveness.received(),
-    }
-  }
-
   #checkSaved(): void {
-    if (this.#store.current.connection !== 'online' || !this.#ledger.settled) return
+    if (!this.#dialer.wire?.settled) return
     this.#store.change({ saved: true, unsaved: 0 })
     this.#store.unblock('TOO_LARGE')
-  }
-
-  /** Sends a Step1, which every server answers. */
-  #probe(): void {
-    const encoder = createEncoder()
-    writeVarUint(encoder, messageSync)
-    writeSyncStep1(encoder, this.doc)
-    this.#provider.ws?.send(toUint8Array(encoder))
-  }
-
-  /** Those whose clocks have not moved meanwhile would be ignored when the server tells of them again. */
-  #forgetPeers(): void {
-    for (const id of this.awareness.meta.keys()) if (id !== this.doc.clientID) this.awareness.meta.delete(id)
   }
 
   #work(): void {
@@ -227,16 +177,22 @@ export class Session implements Connection {
     this.#dialer.stop()
   }
 
-  /** A page with an open socket would not be kept for the way back, and others would see its editor for a while. */
-  #hide(): void {
-    this.#presence = this.awareness.getLocalState()
-    this.awareness.setLocalState(null)
-    this.#rest()
-  }
-
-  #show(): void {
-    this.awareness.setLocalState(this.#presence)
-    if (!this.#isPaused && this.#store.current.access !== 'denied') this.#work()
+  readonly #pageEvents = {
+    // A page with an open socket is not kept for the way back, and others would see its editor for a while.
+    onHide: () => {
+      this.#presence = this.awareness.getLocalState()
+      this.awareness.setLocalState(null)
+      this.#rest()
+    },
+    onShow: () => {
+      this.awareness.setLocalState(this.#presence)
+      if (!this.#isPaused && this.#store.current.access !== 'denied') this.#work()
+    },
+    onWake: () => {
+      this.#dialer.hurry()
+      this.#liveness.check()
+    },
+    onOffline: () => this.#liveness.check(),
   }
 
   async #keepCopy(name: string): Promise<void> {
@@ -261,32 +217,4 @@ export class Session implements Connection {
       onFailed(cause)
     }
   }
-}
-
-function webSocketClass(given: unknown): typeof WebSocket {
-  const candidate: unknown = given ?? globalThis.WebSocket
-  if (isWebSocketClass(candidate)) return candidate
-  throw new ClientError('WEBSOCKET_MISSING', 'this runtime has no WebSocket: pass a class as the option WebSocket')
-}
-
-function isWebSocketClass(candidate: unknown): candidate is typeof WebSocket {
-  return typeof candidate === 'function' && typeof candidate.prototype?.send === 'function'
-}
-
-/** Resolves when a state satisfies `reached`; rejects when access is denied and when `ended` is aborted. */
-function until(store: StateStore, ended: AbortSignal, reached: (state: ConnectionState) => boolean): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const check = () => {
-      const state = store.current
-      if (ended.aborted) reject(ended.reason)
-      else if (reached(state)) resolve()
-      else if (state.access === 'denied') reject(state.error)
-      else return
-      unsubscribe()
-      ended.removeEventListener('abort', check)
-    }
-    const unsubscribe = store.subscribe(check)
-    ended.addEventListener('abort', check)
-    check()
-  })
 }
