@@ -21,7 +21,7 @@ export function readColor(value: unknown): string | null {
 
 /** The colour of a client that chose none: always the same for the same client id. */
 export function colorOf(clientId: number): string {
-  return PALETTE[clientId % PALETTE.length] ?? '#000000'
+  return PALETTE[clientId % PALETTE.length]
 }
 
 /** The colour of text on a background of the given `#rrggbb`: black or white, by contrast, which is at least 4.5 : 1. */
@@ -32,9 +32,7 @@ export function inkOn(color: string): '#000000' | '#ffffff' {
 
 /** Relative luminance, 0 to 1 (WCAG 2.2). */
 function luminance(color: string): number {
-  const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) =>
-    linear(Number.parseInt(color.slice(at, at + 2), 16) / 255),
-  )
+  const [red, green, blue] = [1, 3, 5].map((at) => linear(Number.parseInt(color.slice(at, at + 2), 16) / 255))
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 }
 

@@ -8,6 +8,7 @@ export {
   type WebSocketClass,
 } from './connect.ts'
 export { ClientError, type ClientErrorCode } from './errors.ts'
+export { type Overlay, type OverlayOptions, showPeers } from './overlay.ts'
 export { type Cursor, type Peer, type Presence, watchPresence } from './presence.ts'
 export type { ShownText, TextElement } from './shown-text.ts'
 export type { Splice } from './splice.ts'

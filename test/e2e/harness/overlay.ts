@@ -1,0 +1,114 @@
+import { bindTextarea, type Overlay, showPeers, type TextareaBinding, type TextElement } from '@coedit/client'
+import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate, removeAwarenessStates } from 'y-protocols/awareness'
+import * as Y from 'yjs'
+
+/** A bound element with an overlay, and peers whose edits and states arrive at once. Runs in the browser. */
+export class OverlayScene {
+  readonly element: TextElement
+  readonly doc = new Y.Doc()
+  readonly text = this.doc.getText('content')
+  readonly awareness = new Awareness(this.doc)
+  readonly binding: TextareaBinding
+  readonly overlay: Overlay
+  readonly #peers = new Map<string, Peer>()
+
+  constructor(element: TextElement, text: string) {
+    this.element = element
+    this.text.insert(0, text)
+    this.binding = bindTextarea(element, this.text, { awareness: this.awareness })
+    this.overlay = showPeers(this.binding, this.awareness)
+  }
+
+  /** A peer by name, who comes with the first call. */
+  peer(name: string): Peer {
+    const known = this.#peers.get(name)
+    if (known !== undefined) return known
+    const peer = new Peer(this, name)
+    this.#peers.set(name, peer)
+    return peer
+  }
+
+  /** The root of what the overlay adds to the page. */
+  get root(): ShadowRoot {
+    const root = this.element.nextElementSibling?.shadowRoot
+    if (!root) throw new Error('there is no overlay behind the element')
+    return root
+  }
+}
+
+export class Peer {
+  readonly #scene: OverlayScene
+  readonly #doc = new Y.Doc()
+  readonly #awareness = new Awareness(this.#doc)
+  readonly #user: { name: string; color?: string }
+
+  constructor(scene: OverlayScene, name: string) {
+    this.#scene = scene
+    this.#user = { name }
+  }
+
+  get clientId(): number {
+    return this.#doc.clientID
+  }
+
+  color(color: string): this {
+    this.#user.color = color
+    return this
+  }
+
+  /** Selects from one offset of the shared text to another. */
+  select(anchor: number, head = anchor): void {
+    Y.applyUpdate(this.#doc, Y.encodeStateAsUpdate(this.#scene.doc))
+    const text = this.#doc.getText('content')
+    const at = (index: number) => Y.relativePositionToJSON(Y.createRelativePositionFromTypeIndex(text, index, -1))
+    this.say({ user: this.#user, cursor: { anchor: at(anchor), head: at(head) } })
+  }
+
+  edit(edit: (text: Y.Text) => void): void {
+    Y.applyUpdate(this.#doc, Y.encodeStateAsUpdate(this.#scene.doc))
+    this.#doc.transact(() => edit(this.#doc.getText('content')))
+    Y.applyUpdate(this.#scene.doc, Y.encodeStateAsUpdate(this.#doc), 'delivery')
+  }
+
+  /** Announces any state. */
+  say(state: Record<string, unknown>): void {
+    this.#awareness.setLocalState(state)
+    applyAwarenessUpdate(this.#scene.awareness, encodeAwarenessUpdate(this.#awareness, [this.clientId]), 'delivery')
+  }
+
+  leave(): void {
+    removeAwarenessStates(this.#scene.awareness, [this.clientId], 'delivery')
+  }
+}
+
+/** Resolves when the browser has painted the next frame. */
+export function painted(): Promise<void> {
+  return new Promise((resolve) => {
+    requestAnimationFrame(() => {
+      const { port1, port2 } = new MessageChannel()
+      port1.onmessage = () => resolve()
+      port2.postMessage(null)
+    })
+  })
+}
+
+/** The scene of the page's test. */
+export let scene: OverlayScene
+
+/** Puts a textarea with these styles into the page, and begins. */
+export function begin(text: string, style: Partial<CSSStyleDeclaration> = {}): OverlayScene {
+  const element = document.createElement('textarea')
+  Object.assign(element.style, style)
+  document.body.replaceChildren(element)
+  return beginWith(element, text)
+}
+
+export function beginWith(element: TextElement, text: string): OverlayScene {
+  scene = new OverlayScene(element, text)
+  return scene
+}
+
+declare global {
+  /** What the page has of this module. */
+  var overlays: typeof import('./overlay.ts')
+}
