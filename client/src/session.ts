@@ -102,7 +102,9 @@ export class Session implements Connection {
   }
 
   flush(): Promise<void> {
-    return until(this.#store, this.#ended.signal, (state) => state.saved)
+    return until(this.#store, this.#ended.signal, ({ saved, access }) =>
+      access === 'read' ? new ClientError('DENIED', 'this connection may only read') : saved,
+    )
   }
 
   setUser({ name, color }: Profile): void {

@@ -1,16 +1,22 @@
+import { ClientError } from './errors.ts'
 import type { ConnectionState, StateStore } from './state.ts'
 
-/** Resolves when a state satisfies `reached`; rejects when access is denied and when `ended` is aborted. */
+/**
+ * Resolves when a state satisfies `reached`. Rejects when one cannot (then that gives the reason), when access is denied
+ * and when `ended` is aborted.
+ */
 export function until(
   store: StateStore,
   ended: AbortSignal,
-  reached: (state: ConnectionState) => boolean,
+  reached: (state: ConnectionState) => boolean | ClientError,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const check = () => {
       const state = store.current
+      const answer = reached(state)
       if (ended.aborted) reject(ended.reason)
-      else if (reached(state)) resolve()
+      else if (answer === true) resolve()
+      else if (answer instanceof ClientError) reject(answer)
       else if (state.access === 'denied') reject(state.error)
       else return
       unsubscribe()

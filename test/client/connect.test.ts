@@ -1,77 +1,24 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import WebSocket from 'ws'
-import { type Connection, connect } from '../../client/src/connect.ts'
+import { connect } from '../../client/src/connect.ts'
 import { type ConnectionState, INITIAL_STATE } from '../../client/src/state.ts'
-import { type CoeditServer, createServer } from '../../server/src/index.ts'
-import { recordingLog } from '../support/log.ts'
-import { startProxy } from '../support/proxy.ts'
+import { contains, open, reached, recordErrors, startMortal } from '../support/connections.ts'
+import { ManualClock } from '../support/manual-clock.ts'
 import { startStockServer } from '../support/stock-server.ts'
-import { temporaryDirectory } from '../support/temporary.ts'
-
-interface Running {
-  /** Stays the same when the server is started anew. */
-  readonly url: string
-  close(): Promise<void>
-  restart(): Promise<void>
-}
-
-async function startServer(): Promise<Running> {
-  const data = await temporaryDirectory(onTestFinished)
-  const proxy = await startProxy({ release: onTestFinished })
-  let server: CoeditServer
-  const start = async () => {
-    const started = createServer({ port: 0, data }, { log: recordingLog().log })
-    await started.listen()
-    onTestFinished(() => started.close())
-    proxy.leadTo(started.url)
-    server = started
-  }
-  await start()
-  return { url: proxy.url, close: () => server.close(), restart: start }
-}
-
-function open(url: string, document = 'notes'): Connection {
-  const connection = connect({ url, document, WebSocket })
-  onTestFinished(() => connection.destroy())
-  return connection
-}
-
-function reached(connection: Connection, isReached: (state: ConnectionState) => boolean): Promise<void> {
-  return new Promise((resolve) => {
-    if (isReached(connection.state)) return resolve()
-    const end = connection.subscribe((state) => {
-      if (!isReached(state)) return
-      end()
-      resolve()
-    })
-  })
-}
-
-function contains(connection: Connection, text: string): Promise<void> {
-  return new Promise((resolve) => {
-    const check = () => {
-      if (connection.text.toString() !== text) return
-      connection.text.unobserve(check)
-      resolve()
-    }
-    connection.text.observe(check)
-    check()
-  })
-}
 
 describe('connect', () => {
   test('what one writes, another reads', async () => {
-    const { url } = await startServer()
-    const ann = open(url)
-    const ben = open(url)
+    const { url } = await startMortal()
+    const ann = open({ url })
+    const ben = open({ url })
     ann.text.insert(0, 'hello')
     await contains(ben, 'hello')
     expect(ben.doc.getText('content').toString()).toBe('hello')
   })
 
   test('a document that is empty becomes online, synced and saved, in this order and without a step back', async () => {
-    const { url } = await startServer()
-    const connection = open(url)
+    const { url } = await startMortal()
+    const connection = open({ url })
     const seen: ConnectionState[] = [connection.state]
     connection.subscribe((state) => seen.push(state))
     await reached(connection, ({ saved, synced }) => saved && synced)
@@ -82,8 +29,8 @@ describe('connect', () => {
   })
 
   test('an edit is not saved from the moment it is made until the server has stored it', async () => {
-    const { url } = await startServer()
-    const connection = open(url)
+    const { url } = await startMortal()
+    const connection = open({ url })
     await connection.flush()
     connection.text.insert(0, 'a')
     expect(connection.state.saved).toBe(false)
@@ -92,9 +39,9 @@ describe('connect', () => {
   })
 
   test('another one’s edit does not make this one unsaved', async () => {
-    const { url } = await startServer()
-    const ann = open(url)
-    const ben = open(url)
+    const { url } = await startMortal()
+    const ann = open({ url })
+    const ben = open({ url })
     await Promise.all([ann.flush(), ben.whenSynced])
     await ben.flush()
     const seen: boolean[] = []
@@ -105,8 +52,8 @@ describe('connect', () => {
   })
 
   test('edits made offline are unsaved until the new socket’s Step2 is stored', async () => {
-    const server = await startServer()
-    const connection = open(server.url)
+    const server = await startMortal()
+    const connection = open({ url: server.url })
     connection.text.insert(0, 'online')
     await connection.flush()
     await server.close()
@@ -117,15 +64,15 @@ describe('connect', () => {
 
     await server.restart()
     await connection.flush()
-    const reader = open(server.url)
+    const reader = open({ url: server.url })
     await reader.whenSynced
     expect(reader.text.toString()).toBe('offline, onlin')
   })
 
   test('while the server cannot be reached it stays offline through all attempts', async () => {
-    const server = await startServer()
+    const server = await startMortal()
     await server.close()
-    const connection = open(server.url)
+    const connection = open({ url: server.url })
     const seen: string[] = []
     connection.subscribe((state) => seen.push(state.connection))
     await reached(connection, (state) => state.connection === 'offline')
@@ -135,21 +82,21 @@ describe('connect', () => {
   })
 
   test('what is flushed survives', async () => {
-    const server = await startServer()
-    const connection = open(server.url)
+    const server = await startMortal()
+    const connection = open({ url: server.url })
     connection.text.insert(0, 'kept')
     await connection.flush()
     connection.destroy()
     await server.close()
     await server.restart()
-    const reader = open(server.url)
+    const reader = open({ url: server.url })
     await reader.whenSynced
     expect(reader.text.toString()).toBe('kept')
   })
 
   test('a server that refuses the document for good denies access and says why', async () => {
-    const { url } = await startServer()
-    const connection = open(url, 'x'.repeat(300))
+    const { url } = await startMortal()
+    const connection = open({ url, document: 'x'.repeat(300) })
     await expect(connection.whenSynced).rejects.toMatchObject({ code: 'DENIED' })
     await expect(connection.flush()).rejects.toMatchObject({ code: 'DENIED' })
     expect(connection.state).toMatchObject({ connection: 'offline', saved: false, access: 'denied', code: 4400 })
@@ -157,9 +104,9 @@ describe('connect', () => {
   })
 
   test('destroying rejects those who wait, tells them the state no more and empties presence', async () => {
-    const server = await startServer()
+    const server = await startMortal()
     await server.close()
-    const connection = open(server.url)
+    const connection = open({ url: server.url })
     const waiting = Promise.all([
       expect(connection.whenSynced).rejects.toMatchObject({ code: 'DESTROYED' }),
       expect(connection.flush()).rejects.toMatchObject({ code: 'DESTROYED' }),
@@ -171,10 +118,9 @@ describe('connect', () => {
   })
 
   test('the user is announced to others', async () => {
-    const { url } = await startServer()
-    const ann = connect({ url, document: 'notes', user: { name: 'Ann', color: '#2456d6' }, WebSocket })
-    onTestFinished(() => ann.destroy())
-    const ben = open(url)
+    const { url } = await startMortal()
+    const ann = open({ url, user: { id: 'ann@example.org', name: 'Ann', color: '#2456d6' } })
+    const ben = open({ url })
     const seen = new Promise((resolve) => {
       ben.awareness.on('change', () => {
         const state = ben.awareness.getStates().get(ann.doc.clientID)
@@ -199,18 +145,176 @@ describe('connect', () => {
     onTestFinished(() => {
       vi.unstubAllGlobals()
     })
-    const { url } = await startServer()
+    const { url } = await startMortal()
     const connection = connect({ url, document: 'notes' })
     onTestFinished(() => connection.destroy())
     await connection.flush()
   })
 })
 
+describe('what is unsaved', () => {
+  test('is counted change by change, and is nothing when it is stored', async () => {
+    const server = await startMortal()
+    const connection = open({ url: server.url })
+    await connection.flush()
+    await server.close()
+    await reached(connection, (state) => state.connection === 'offline')
+    connection.text.insert(0, 'a')
+    connection.text.insert(1, 'b')
+    expect(connection.state).toMatchObject({ unsaved: 2, saved: false })
+    await server.restart()
+    const claims: ConnectionState[] = []
+    connection.subscribe((state) => claims.push(state))
+    await connection.flush()
+    expect(connection.state).toMatchObject({ unsaved: 0, saved: true })
+    for (const { saved, unsaved } of claims) expect(unsaved).toBe(saved ? 0 : 2)
+  })
+})
+
+describe('pause and resume', () => {
+  test('while paused nothing goes out or comes in, though the server is there; then all is merged', async () => {
+    const { url } = await startMortal()
+    const ann = open({ url })
+    const ben = open({ url })
+    await Promise.all([ann.flush(), ben.flush()])
+    ann.pause()
+    expect(ann.state).toMatchObject({ connection: 'offline', synced: false, saved: false })
+    ann.text.insert(0, 'kept here')
+    ben.text.insert(0, 'stored, ')
+    await ben.flush()
+    expect(ann.text.toString()).toBe('kept here')
+    expect(ann.state).toMatchObject({ connection: 'offline', unsaved: 1 })
+
+    ann.resume()
+    await ann.flush()
+    expect(ann.text.toString()).toContain('stored, ')
+    expect(ann.text.toString()).toContain('kept here')
+    await contains(ben, ann.text.toString())
+  })
+
+  test('a pause right after connecting leaves no socket behind', async () => {
+    const { url } = await startMortal()
+    const sockets: WebSocket[] = []
+    class CountedSocket extends WebSocket {
+      constructor(...parameters: ConstructorParameters<typeof WebSocket>) {
+        super(...parameters)
+        sockets.push(this)
+      }
+    }
+    const connection = open({ url, WebSocket: CountedSocket })
+    connection.pause()
+    connection.resume()
+    connection.pause()
+    connection.resume()
+    await connection.flush()
+    expect(sockets.filter(({ readyState }) => readyState <= WebSocket.OPEN)).toEqual([sockets[2]])
+  })
+})
+
+describe('access "read"', () => {
+  test('reads what others write, and is not asked for what it has', async () => {
+    const { url } = await startMortal()
+    const writer = open({ url })
+    writer.text.insert(0, 'for all to read')
+    await writer.flush()
+    const reader = open({ url, access: 'read' })
+    expect(reader.state.access).toBe('read')
+    await contains(reader, 'for all to read')
+    await reader.whenSynced
+    writer.text.insert(0, 'now: ')
+    await contains(reader, 'now: for all to read')
+    expect(reader.state).toMatchObject({ access: 'read', saved: false, unsaved: 0 })
+    await expect(reader.flush()).rejects.toMatchObject({ code: 'DENIED' })
+  })
+
+  test('is what is left when the server refuses an edit, and nobody gets to see that', async () => {
+    const { url } = await startMortal()
+    // As a server does that tells by the token who may write.
+    const reader = open({ url, WebSocket: readOnlySockets() })
+    await reader.whenSynced
+    expect(reader.state.access).toBe('write')
+    reader.text.insert(0, 'not allowed')
+    await reached(reader, ({ access }) => access === 'read')
+    expect(reader.state).toMatchObject({ saved: false, unsaved: 1 })
+    const other = open({ url })
+    await other.flush()
+    expect(other.text.toString()).toBe('')
+  })
+})
+
+describe('errors', () => {
+  test('a server that cannot be reached: after three attempts, once, until there is a socket again', async () => {
+    const server = await startMortal()
+    const connection = open({ url: server.url })
+    const codes = recordErrors(connection)
+    await connection.flush()
+    await server.close()
+    await reached(connection, ({ error }) => error !== null)
+    expect(connection.state).toMatchObject({ connection: 'offline', error: { code: 'UNREACHABLE' } })
+    await server.restart()
+    await connection.flush()
+    expect(connection.state.error).toBeNull()
+    expect(codes).toEqual(['UNREACHABLE'])
+  })
+
+  test('an edit that is too large for the server: said until it is undone and the rest is stored', async () => {
+    const { url } = await startMortal({ maxMessageBytes: 10_000 })
+    const clock = new ManualClock()
+    const connection = open({ url }, { clock })
+    const codes = recordErrors(connection)
+    await connection.flush()
+    connection.text.insert(0, 'x'.repeat(20_000))
+    await reached(connection, ({ error }) => error !== null)
+    expect(connection.state).toMatchObject({ connection: 'offline', error: { code: 'TOO_LARGE' }, unsaved: 1 })
+    // Not at once: the same message would be refused again.
+    expect(clock.pending).toEqual([30_000])
+    clock.advance(30_000)
+    await reached(connection, ({ connection }) => connection === 'online')
+    await reached(connection, ({ connection }) => connection === 'offline')
+    expect(connection.state.error).toMatchObject({ code: 'TOO_LARGE' })
+    connection.text.delete(10, 20_000)
+    clock.advance(30_000)
+    await connection.flush()
+    expect(connection.state).toMatchObject({ error: null, saved: true, unsaved: 0 })
+    expect(codes).toEqual(['TOO_LARGE'])
+  })
+
+  test('access for good denied is an error, a state, and over with resume', async () => {
+    const { url } = await startMortal()
+    const connection = open({ url, document: 'x'.repeat(300) })
+    const codes = recordErrors(connection)
+    await reached(connection, ({ access }) => access === 'denied')
+    expect(connection.state.error).toMatchObject({ code: 'DENIED' })
+    connection.resume()
+    expect(connection.state.access).toBe('write')
+    await reached(connection, ({ access }) => access === 'denied')
+    expect(codes).toEqual(['DENIED', 'DENIED'])
+  })
+
+  test('an offline copy without a user to keep it for', () => {
+    for (const user of [undefined, { name: 'Ann' }]) {
+      const connecting = () =>
+        connect({ url: 'ws://127.0.0.1:1', document: 'notes', WebSocket, offline: true, ...(user && { user }) })
+      expect(connecting).toThrow(expect.objectContaining({ code: 'USER_MISSING' }))
+    }
+  })
+
+  test('a runtime that keeps no offline copy: it works without one, and says so once', async () => {
+    const { url } = await startMortal()
+    const connection = open({ url, offline: true, user: { id: 'ann', name: 'Ann' } })
+    const codes = recordErrors(connection)
+    await reached(connection, ({ copy }) => copy === 'failed')
+    await connection.flush()
+    expect(codes).toEqual(['OFFLINE_COPY_FAILED'])
+    expect(connection.state.error).toBeNull()
+  })
+})
+
 describe('a server that does not acknowledge', () => {
   test('edits reach others, and saved is never claimed', async () => {
     const url = await startStockServer(onTestFinished)
-    const ann = open(url)
-    const ben = open(url)
+    const ann = open({ url })
+    const ben = open({ url })
     const claims: boolean[] = []
     ann.subscribe(({ saved }) => claims.push(saved))
     await Promise.all([ann.whenSynced, ben.whenSynced])
@@ -222,3 +326,12 @@ describe('a server that does not acknowledge', () => {
     expect(claims).not.toContain(true)
   })
 })
+
+/** Sockets whose every address asks for a connection that cannot write. */
+function readOnlySockets(): typeof WebSocket {
+  return class extends WebSocket {
+    constructor(url: string | URL, protocols?: string | string[]) {
+      super(`${url}?access=read`, protocols)
+    }
+  }
+}
