@@ -38,12 +38,22 @@ type Phase =
   | { readonly name: 'open'; readonly wire: Wire }
   | { readonly name: 'waiting'; readonly cancel: Cancel }
 
+/** What has happened since the server's content came last. */
+interface Trouble {
+  readonly attempts: number
+  /** Attempts in a row without an open socket. */
+  readonly unopened: number
+  /** Whether the token was asked for because the server had not taken the one before. */
+  readonly isTokenNew: boolean
+}
+
+const NO_TROUBLE: Trouble = { attempts: 0, unopened: 0, isTokenNew: false }
+
 /** Decides when a socket is opened, and has one at a time. */
 export class Dialer {
   readonly #context: DialerContext
   #phase: Phase = { name: 'resting' }
-  /** What has happened since the server's content came last. */
-  #trouble = { attempts: 0, unopened: 0, isTokenNew: false }
+  #trouble: Trouble = NO_TROUBLE
 
   constructor(context: DialerContext) {
     this.#context = context
@@ -78,13 +88,13 @@ export class Dialer {
     const { wire } = this
     if (!wire) return
     this.#enter({ name: 'open', wire })
-    this.#trouble.unopened = 0
+    this.#note({ unopened: 0 })
     this.#context.token?.keepFresh()
     this.#context.store.unblock('UNREACHABLE')
   }
 
   synced(): void {
-    this.#trouble = { attempts: 0, unopened: 0, isTokenNew: false }
+    this.#trouble = NO_TROUBLE
   }
 
   closed(code: number, reason: string): void {
@@ -100,7 +110,7 @@ export class Dialer {
   async #dial(): Promise<void> {
     const phase: Phase = { name: 'asking' }
     this.#enter(phase)
-    this.#trouble.attempts += 1
+    this.#note({ attempts: this.#trouble.attempts + 1 })
     const token = this.#context.token && (await this.#context.token.get())
     if (this.#phase !== phase) return
     if (token instanceof ClientError) this.#fail(token)
@@ -110,7 +120,7 @@ export class Dialer {
   #open(protocols: readonly string[]): void {
     const { store, clock, open } = this.#context
     store.unblock('TOKEN_FAILED')
-    this.#trouble.unopened += 1
+    this.#note({ unopened: this.#trouble.unopened + 1 })
     try {
       const wire = open(protocols)
       this.#enter({ name: 'opening', wire, cancel: clock.after(OPEN_DEADLINE_MS, () => this.hangUp()) })
@@ -128,12 +138,15 @@ export class Dialer {
 
   #dialWithNewToken(token: TokenSource): void {
     token.discard()
-    this.#trouble.isTokenNew = true
+    this.#note({ isTokenNew: true })
     void this.#dial()
   }
 
   #acceptRefusal(code: number, reason: string): void {
     this.#enter({ name: 'resting' })
+    // Whoever starts again does so with a clean slate.
+    this.#trouble = NO_TROUBLE
+    this.#context.token?.discard()
     this.#context.store.deny(code, reason, refusal(code, reason))
   }
 
@@ -154,6 +167,10 @@ export class Dialer {
 
   get #delayMs(): number {
     return Math.min(FIRST_DELAY_MS * 2 ** this.#trouble.attempts, MAX_DELAY_MS)
+  }
+
+  #note(trouble: Partial<Trouble>): void {
+    this.#trouble = { ...this.#trouble, ...trouble }
   }
 
   #enter(phase: Phase): void {

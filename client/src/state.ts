@@ -91,8 +91,10 @@ export class StateStore {
     this.#set({ ...this.#current, ...progress })
   }
 
+  /** Ends a denial, too. */
   grant(access: Granted['access']): void {
-    const { connection, synced, saved, unsaved, copy, error } = this.#current
+    const { connection, synced, saved, unsaved, copy } = this.#current
+    const error = this.#current.access === 'denied' ? null : this.#current.error
     this.#set({ connection, synced, saved, unsaved, copy, error, access })
   }
 
