@@ -30,12 +30,15 @@ export class Mirror {
   #style = ''
   #width = 0
   #lineHeight = 0
+  /** Browsers keep a caret behind spaces at the end of a wrapped line inside of the content box. */
+  #maxCaret = 0
   #isLeftward = false
   #view: Box = { x: 0, y: 0, width: 0, height: 0 }
 
   /** @param node an empty block, positioned */
-  constructor(node: HTMLElement) {
+  constructor(node: HTMLElement, text: string) {
     this.#node = node
+    this.write(text)
   }
 
   /** Of the text, in UTF-16 code units. */
@@ -70,6 +73,7 @@ export class Mirror {
     this.#style = next
     this.#width = width
     this.#isLeftward = style.direction === 'rtl'
+    this.#maxCaret = style.whiteSpace === 'pre-wrap' ? width - 1 : Number.POSITIVE_INFINITY
     this.#lineHeight = Number.parseFloat(style.lineHeight) || 0
   }
 
@@ -80,7 +84,9 @@ export class Mirror {
     // No place in an empty line: there only the line feed has one. At a wrap two: the start of the next line counts.
     const place =
       this.#boxes(piece.block, piece.from, piece.from).at(-1) ?? this.#boxes(piece.block, piece.from, piece.to).at(0)
-    return place !== undefined && this.#isInView(place) ? place : null
+    if (place === undefined) return null
+    const caret = { ...place, x: Math.min(place.x, this.#maxCaret), width: 0 }
+    return this.#isInView(caret) ? caret : null
   }
 
   /** What is in view of a selection: boxes as high as the lines that they are in. */

@@ -7,6 +7,7 @@ div { position: absolute; box-sizing: border-box }
 .peer { inset: 0; --contour: 0 0 1px var(--ink) }
 .clip { contain: strict }
 .mirror { visibility: hidden; box-sizing: content-box }
+.input { align-content: center; white-space: pre !important }
 .mirror > * { position: static; unicode-bidi: inherit }
 .mirror > * + * { text-indent: 0 }
 .selection { background: var(--color); opacity: .25 }

@@ -124,8 +124,8 @@ class PeerOverlay implements Overlay {
   }
 
   #measure(layout: TextLayout): Mirror {
-    const { value } = this.#shown.element
-    this.#mirror ??= new Mirror(addBlock(this.#cover.text, 'mirror'))
+    const { localName, value } = this.#shown.element
+    this.#mirror ??= new Mirror(addBlock(this.#cover.text, `mirror ${localName}`), value)
     // Written to by others, and not noticed yet.
     if (this.#mirror.length !== value.length) this.#mirror.write(value)
     this.#mirror.wear(layout)

@@ -28,6 +28,19 @@ export class OverlayScene {
     return peer
   }
 
+  /** Where the overlay draws a peer's caret, relative to the viewport; null where it does not. */
+  caret(name: string): { left: number; top: number; right: number; bottom: number } | null {
+    const at = this.names.findIndex((label) => label.textContent === name)
+    if (at === -1 || this.names[at].hidden) return null
+    const { left, top, right, bottom } = this.root.querySelectorAll('.caret')[at].getBoundingClientRect()
+    return { left, top, right, bottom }
+  }
+
+  /** The names that the overlay holds, shown or not. */
+  get names(): HTMLElement[] {
+    return [...this.root.querySelectorAll<HTMLElement>('.name')]
+  }
+
   /** The root of what the overlay adds to the page. */
   get root(): ShadowRoot {
     const root = this.element.nextElementSibling?.shadowRoot
@@ -95,11 +108,10 @@ export function painted(): Promise<void> {
 /** The scene of the page's test. */
 export let scene: OverlayScene
 
-/** Puts a textarea with these styles into the page, and begins. */
-export function begin(text: string, style: Partial<CSSStyleDeclaration> = {}): OverlayScene {
-  const element = document.createElement('textarea')
-  Object.assign(element.style, style)
-  document.body.replaceChildren(element)
+/** Begins with the page's first text control. */
+export function begin(text: string): OverlayScene {
+  const element = document.querySelector<TextElement>('textarea, input')
+  if (element === null) throw new Error('the page has no text control')
   return beginWith(element, text)
 }
 

@@ -1,0 +1,190 @@
+import { fileURLToPath } from 'node:url'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { bundleScript } from '../support/bundle.ts'
+import { launchChromium } from '../support/chromium.ts'
+import { type PixelBox, redBox } from '../support/pixels.ts'
+import type {} from './harness/overlay.ts'
+
+let browser: Browser
+let script: string
+
+beforeAll(async () => {
+  script = await bundleScript(fileURLToPath(new URL('harness/overlay.ts', import.meta.url)), 'overlays')
+  browser = await launchChromium()
+})
+
+afterAll(() => browser.close())
+
+/** A page with this markup, in which the first text control shows this text and has an overlay. */
+async function openScene(html: string, text: string, options: BrowserContextOptions = {}): Promise<Page> {
+  const context = await browser.newContext({ viewport: { width: 500, height: 320 }, ...options })
+  onTestFinished(() => context.close())
+  const page = await context.newPage()
+  page.on('pageerror', (error) => onTestFinished(() => expect.unreachable(String(error))))
+  // Browsers paint their own caret red, and never blinking.
+  await page.setContent(
+    `<!doctype html><style>textarea, input { caret-color: #f00; caret-animation: manual; outline: none }</style>${html}`,
+  )
+  await page.addScriptTag({ content: script })
+  await page.evaluate((initial) => overlays.begin(initial), text)
+  return page
+}
+
+/** Where the browser paints its own caret at an offset, in whole pixels. */
+async function paintedCaret(page: Page, offset: number): Promise<PixelBox | null> {
+  await page.evaluate(async (at) => {
+    const { overlay, element } = overlays.scene
+    overlay.hidden = true
+    element.focus({ preventScroll: true })
+    element.setSelectionRange(at, at)
+    await overlays.painted()
+  }, offset)
+  return redBox(page)
+}
+
+/** Where the overlay draws the caret of somebody at an offset. */
+function drawnCaret(page: Page, offset: number): Promise<PixelBox | null> {
+  return page.evaluate(async (at) => {
+    overlays.scene.overlay.hidden = false
+    overlays.scene.peer('Ann').select(at)
+    await overlays.painted()
+    return overlays.scene.caret('Ann')
+  }, offset)
+}
+
+/** Looks at these offsets and tells where a caret is drawn elsewhere than painted. */
+async function misplaced(page: Page, offsets: readonly number[]): Promise<object[]> {
+  const wrong: object[] = []
+  for (const offset of offsets) {
+    const painted = await paintedCaret(page, offset)
+    const drawn = await drawnCaret(page, offset)
+    if (painted === null || drawn === null || !isSamePlace(painted, drawn)) wrong.push({ offset, painted, drawn })
+  }
+  return wrong
+}
+
+/** The browser paints a caret behind its position, the overlay around it. */
+function isSamePlace(painted: PixelBox, drawn: PixelBox): boolean {
+  const middle = (drawn.left + drawn.right) / 2
+  const distances = [painted.left - middle, painted.top - drawn.top, painted.bottom - drawn.bottom]
+  return distances.every((distance) => Math.abs(distance) <= TOLERANCE)
+}
+
+/** One pixel, and what browsers round off. In CSS px. */
+const TOLERANCE = 1.25
+const WORDS = 'The quick brown fox jumps over the lazy dog. '
+const HEBREW = 'שלום עולם, זה טקסט ארוך שנשבר לכמה שורות. '
+const LINES = Array.from({ length: 100 }, (_, line) => `line ${line}\n`).join('')
+const SOME = [0, 1, 17, 30, 31, 32, 60, 100]
+
+describe('a caret is drawn where the browser paints its own, in', () => {
+  test.each<[string, string, string, readonly number[], BrowserContextOptions?]>([
+    ['lines that wrap', '<textarea cols=30 rows=8>', WORDS.repeat(3), SOME],
+    ['empty lines and the end', '<textarea rows=8>', 'one\n\n\ntwo\n', [0, 3, 4, 5, 6, 9, 10]],
+    ['no text', '<textarea>', '', [0]],
+    ['a word that is broken', '<textarea cols=20 rows=8>', 'x'.repeat(80), [0, 20, 21, 22, 23, 24, 50, 80]],
+    [
+      'spaces at the end of a line',
+      '<textarea cols=20 rows=8>',
+      `${'x'.repeat(18)}${' '.repeat(9)}y`,
+      [18, 20, 22, 23, 26, 27],
+    ],
+    ['tabs', '<textarea style="tab-size:4">', 'a\tb\n\t\tc', [1, 2, 4, 5, 6, 7]],
+    [
+      'emoji and other fonts',
+      '<textarea style="font:20px serif">',
+      'a😀b👩‍👩‍👧c漢字d e\u0301f',
+      [1, 3, 4, 12, 13, 15, 16, 19, 20],
+    ],
+    [
+      'proportional letters, kerned and spaced',
+      '<textarea style="font:italic 22px serif;letter-spacing:1.5px;word-spacing:4px">',
+      'AVAVA To Ye. fi ff',
+      [1, 2, 3, 7, 9, 14, 16, 18],
+    ],
+    ['text from right to left', '<textarea dir=rtl cols=30 rows=6>', HEBREW.repeat(3), [0, 1, 5, 20, 43, 60, 100, 126]],
+    [
+      'text whose direction is found',
+      '<textarea dir=auto cols=30 rows=6>',
+      `${HEBREW}\n${WORDS}`,
+      [0, 4, 20, 43, 50, 70],
+    ],
+    ['text of two directions', '<textarea cols=40>', 'ab שלום cd', [0, 1, 2, 4, 5, 6, 8, 9, 10]],
+    ['a centred text', '<textarea rows=5 style="text-align:center">', 'one\ntwo three\n', [0, 2, 3, 4, 13, 14]],
+    ['a justified text', '<textarea cols=30 rows=8 style="text-align:justify">', WORDS.repeat(3), SOME],
+    [
+      'an indented text of high lines',
+      '<textarea cols=30 rows=8 style="text-indent:2em;line-height:2">',
+      WORDS.repeat(2),
+      [0, 1, 26, 27, 28, 60, 90],
+    ],
+    ['upper case', '<textarea style="text-transform:uppercase;font-family:serif">', 'straight on', [0, 3, 11]],
+    [
+      'borders, padding and a width in percent',
+      '<textarea style="width:33.3%;height:200px;padding:.7em 3% 1em 2em;border:3.5px solid;box-sizing:border-box">',
+      WORDS.repeat(2),
+      [0, 1, 12, 30, 60, 90],
+    ],
+    ['lines that do not wrap', '<textarea wrap=off rows=3>', `${WORDS.repeat(3)}\nx`, [0, 10, 15, 137]],
+    ['an input', '<input style="width:200px;padding:9px">', 'Some  words ', [0, 4, 5, 6, 12]],
+    [
+      'a high and centred input',
+      '<input style="height:70px;text-align:center;font-size:20px">',
+      'Some words',
+      [0, 4, 10],
+    ],
+    ['an input from right to left', '<input dir=rtl>', 'שלום', [0, 2, 4]],
+    ['a search field', '<input type=search>', 'Some words', [0, 4, 10]],
+    ['a page at 200 %', '<body style="zoom:2"><textarea cols=20 rows=6>', WORDS.repeat(2), [0, 1, 20, 30, 60]],
+    ['an element at 150 %', '<p>x<textarea cols=20 rows=6 style="zoom:1.5">', WORDS.repeat(2), [0, 1, 20, 30, 60]],
+    [
+      'two device pixels for each',
+      '<textarea cols=30 rows=6>',
+      WORDS.repeat(2),
+      [0, 1, 17, 31, 60],
+      { deviceScaleFactor: 2 },
+    ],
+    [
+      'one and a quarter device pixels for each',
+      '<textarea cols=30 rows=6>',
+      WORDS.repeat(2),
+      [0, 1, 17, 31, 60],
+      { deviceScaleFactor: 1.25 },
+    ],
+  ])('%s', async (_title, html, text, offsets, options) => {
+    const page = await openScene(html, text, options)
+    expect(await misplaced(page, offsets)).toEqual([])
+  })
+})
+
+/** Offsets in `LINES` of the starts and ends of some lines. */
+function lines(...numbers: readonly number[]): number[] {
+  return numbers.flatMap((line) => [LINES.indexOf(`line ${line}\n`), LINES.indexOf(`line ${line}\n`) + 6])
+}
+
+describe('a caret stays where the browser paints its own when', () => {
+  test.each<[string, string, string, readonly number[], () => unknown]>([
+    ['the text is scrolled', '<textarea rows=8>', LINES, lines(23, 25, 28), () => scrollElement(0, 333)],
+    ['long lines are scrolled', '<textarea wrap=off>', WORDS.repeat(3), [25, 30, 34], () => scrollElement(180, 0)],
+    ['an input is scrolled', '<input style="width:120px">', WORDS.repeat(3), [30, 33, 37], () => scrollElement(170, 0)],
+    ['lines from right to left are scrolled', '<textarea dir=rtl wrap=off>', HEBREW.repeat(3), [40, 45, 50], () => scrollElement(-180, 0)],
+    ['the scroll bar is on the left', '<textarea dir=rtl rows=8>', LINES, lines(11, 12, 15), () => scrollElement(0, 150)],
+    ['the element is resized', '<textarea rows=10>', WORDS.repeat(3), [0, 20, 50, 80], () => styleElement({ width: '130px' })],
+    ['it gets another font', '<textarea rows=10 cols=40>', WORDS.repeat(2), [0, 20, 50, 80], () => styleElement({ font: '24px serif' })],
+    ['something comes in above', '<p></p><textarea>', WORDS, [0, 30], () => write('p', 'A\n\nB')],
+    ['its neighbour in a grid grows', '<main style="display:grid;grid-template-columns:auto 200px"><p>x</p><textarea>', WORDS, [0, 20], () => write('p', 'wider')],
+    ['it is centred in a flex box whose height changes', '<main style="display:flex;height:150px;align-items:center;justify-content:center"><textarea>', WORDS, [0, 20], () => style('main', { height: '280px' })],
+    ['the page is scrolled', '<body style="height:2000px"><p>Above<textarea>', WORDS, [0, 20], () => scrollTo(0, 30)],
+    ['an ancestor is scrolled that is not positioned', '<main style="height:200px;overflow:auto"><p>Above</p><textarea rows=20>', LINES, lines(2, 5), () => scrollPart('main', 40)],
+    ['the page is scrolled below an element that is fixed', '<body style="height:2000px"><p>Above<textarea style="position:fixed;top:40px">', WORDS, [0, 20], () => scrollTo(0, 300)],
+    ['the page is scrolled below an element that is sticky', '<body style="height:2000px"><p>Above</p><textarea style="position:sticky;top:10px">', WORDS, [0, 20], () => scrollTo(0, 300)],
+    ['its surroundings are transformed', '<main><p>Above</p><textarea>', WORDS, [0, 20], () => style('main', { transform: 'translate(30px, -10px) scale(1.2)', transformOrigin: '0 0' })],
+    ['the app puts it elsewhere', '<textarea rows=3></textarea><p>Below</p><main></main>', WORDS, [0, 20], () => moveInto('main')],
+  ])('%s', async (_title, html, text, offsets, change) => {
+    const page = await openScene(html, text)
+    await drawnCaret(page, 0)
+    await page.evaluate(change)
+    expect(await misplaced(page, offsets)).toEqual([])
+  })
+})
