@@ -1,5 +1,6 @@
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { type ConnectionState, INITIAL_STATE, StateStore } from '../../client/src/state.ts'
+import { nextUncaughtException } from '../support/uncaught.ts'
 
 const ONLINE: ConnectionState = { ...INITIAL_STATE, connection: 'online' }
 
@@ -40,14 +41,3 @@ test('a listener that throws keeps no other from its call, and its error is repo
   expect(heard).toEqual([ONLINE])
   expect(await uncaught).toMatchObject({ message: 'of the listener' })
 })
-
-/** Takes the place of the test runner's own handlers, which would fail the run. */
-function nextUncaughtException(): Promise<unknown> {
-  const handlers = process.listeners('uncaughtException')
-  process.removeAllListeners('uncaughtException')
-  onTestFinished(() => {
-    process.removeAllListeners('uncaughtException')
-    for (const handler of handlers) process.on('uncaughtException', handler)
-  })
-  return new Promise((resolve) => process.once('uncaughtException', resolve))
-}

@@ -1,10 +1,13 @@
-import type { Release } from './temporary.ts'
+import { onTestFinished } from 'vitest'
 
-/** Resolves with the next uncaught exception. Takes the place of the test runner's own handlers, which would fail the run. */
-export function nextUncaughtException(release: Release): Promise<unknown> {
+/**
+ * Resolves with the next error that nobody catches. Until the end of the test this takes the place of the test runner's
+ * own handlers, which would fail the run.
+ */
+export function nextUncaughtException(): Promise<unknown> {
   const handlers = process.listeners('uncaughtException')
   process.removeAllListeners('uncaughtException')
-  release(async () => {
+  onTestFinished(() => {
     process.removeAllListeners('uncaughtException')
     for (const handler of handlers) process.on('uncaughtException', handler)
   })

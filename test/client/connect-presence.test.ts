@@ -1,0 +1,86 @@
+import { describe, expect, test } from 'vitest'
+import type { Connection } from '../../client/src/connect.ts'
+import { contains, open, reached, startMortal } from '../support/connections.ts'
+import { nextUncaughtException } from '../support/uncaught.ts'
+
+/** Resolves when one sees the other show exactly this state, or show nothing at all. */
+function sees(one: Connection, other: Connection, state: object | undefined): Promise<void> {
+  const expected = JSON.stringify(state)
+  return new Promise((resolve) => {
+    const check = () => {
+      if (JSON.stringify(one.awareness.getStates().get(other.doc.clientID)) !== expected) return
+      one.awareness.off('change', check)
+      resolve()
+    }
+    one.awareness.on('change', check)
+    check()
+  })
+}
+
+describe('presence', () => {
+  test('shows those who have announced nothing but that they are there', async () => {
+    const { url } = await startMortal()
+    const [ann, ben] = [open({ url }), open({ url })]
+    await Promise.all([sees(ann, ben, {}), sees(ben, ann, {})])
+  })
+
+  test('follows setUser', async () => {
+    const { url } = await startMortal()
+    const ann = open({ url, user: { name: 'Ann' } })
+    const ben = open({ url })
+    await sees(ben, ann, { user: { name: 'Ann' } })
+    ann.setUser({ name: 'Anna', color: '#112233' })
+    await sees(ben, ann, { user: { name: 'Anna', color: '#112233' } })
+  })
+
+  // Within the test's time limit, that is, but far below the 15 s after which everybody announces themselves again.
+  test('is there again at once after the server was gone', async () => {
+    const server = await startMortal()
+    const ann = open({ url: server.url, user: { name: 'Ann' } })
+    const ben = open({ url: server.url, user: { name: 'Ben' } })
+    const bothSeen = () =>
+      Promise.all([sees(ann, ben, { user: { name: 'Ben' } }), sees(ben, ann, { user: { name: 'Ann' } })])
+    await bothSeen()
+    await server.close()
+    await Promise.all([sees(ann, ben, undefined), sees(ben, ann, undefined)])
+    await server.restart()
+    const before = performance.now()
+    await bothSeen()
+    expect(performance.now() - before).toBeLessThan(10_000)
+  })
+
+  test('of one who was away is there again at once, for them and for those who stayed', async () => {
+    const server = await startMortal()
+    const ann = open({ url: server.url, user: { name: 'Ann' } })
+    const ben = open({ url: server.url, user: { name: 'Ben' } })
+    await sees(ann, ben, { user: { name: 'Ben' } })
+    ben.pause()
+    await Promise.all([sees(ann, ben, undefined), sees(ben, ann, undefined)])
+    const before = performance.now()
+    ben.resume()
+    await Promise.all([sees(ann, ben, { user: { name: 'Ben' } }), sees(ben, ann, { user: { name: 'Ann' } })])
+    expect(performance.now() - before).toBeLessThan(10_000)
+  })
+
+  test('of one who has ended is gone for others', async () => {
+    const { url } = await startMortal()
+    const [ann, ben] = [open({ url }), open({ url })]
+    await sees(ann, ben, {})
+    ben.destroy()
+    await sees(ann, ben, undefined)
+  })
+})
+
+test('an observer of the application that throws ends nothing: the text comes, and the connection is synced', async () => {
+  const { url } = await startMortal()
+  const ann = open({ url })
+  ann.text.insert(0, 'hello')
+  await ann.flush()
+  const ben = open({ url })
+  const uncaught = nextUncaughtException()
+  ben.text.observe(() => {
+    throw new Error('of the observer')
+  })
+  await Promise.all([contains(ben, 'hello'), reached(ben, ({ synced }) => synced)])
+  expect(await uncaught).toMatchObject({ message: 'of the observer' })
+})
