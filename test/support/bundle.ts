@@ -4,10 +4,14 @@ const CONDITIONS = ['@coedit/source', 'module', 'browser', 'development|producti
 
 /**
  * Bundles a module with all that it imports, workspace packages from their sources, into one classic script. What the
- * module exports becomes the global variable `name`.
+ * module exports becomes the global variable `name`. Packages are in their development mode, with all their checks.
  */
 export async function bundleScript(entry: string, name: string): Promise<string> {
-  const files = await bundle({ build: { lib: { entry, name, formats: ['iife'], fileName: () => 'script.js' } } })
+  const files = await bundle({
+    // Of libraries Vite leaves this to the bundlers that follow; none follows here.
+    define: { 'process.env.NODE_ENV': JSON.stringify('development') },
+    build: { lib: { entry, name, formats: ['iife'], fileName: () => 'script.js' } },
+  })
   const script = files.get('script.js')
   if (script === undefined) throw new Error(`bundling ${entry} gave no script`)
   return script

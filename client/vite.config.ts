@@ -1,0 +1,21 @@
+import { defineConfig } from 'vite'
+
+/** `dist/coedit.js`: one file with yjs inside, for `<script type="module">`. `tsc` builds all else. */
+export default defineConfig({
+  root: import.meta.dirname,
+  publicDir: false,
+  build: {
+    target: 'es2022',
+    lib: { entry: 'src/standalone.ts', formats: ['es'], fileName: () => 'coedit.js' },
+    // What tsc has built is there too.
+    emptyOutDir: false,
+    sourcemap: true,
+    rolldownOptions: {
+      output: {
+        codeSplitting: false,
+        // Of libraries Vite keeps whitespace for the bundlers that follow; none follows here.
+        minify: true,
+      },
+    },
+  },
+})

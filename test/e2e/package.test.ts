@@ -1,0 +1,168 @@
+import { execFile } from 'node:child_process'
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { launchChromium } from '../support/chromium.ts'
+import { openPage, textIs } from '../support/demo.ts'
+import { serveFiles } from '../support/file-server.ts'
+import { startServer } from '../support/process.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const CLIENT = join(ROOT, 'client')
+const APPLICATION = fileURLToPath(new URL('package', import.meta.url))
+const YJS_WARNING = 'Yjs was already imported'
+/** By which Yjs finds out that it is there twice. */
+const YJS_MARK = '__ $YJS$ __'
+
+const execute = promisify(execFile)
+
+/** What `npm pack` makes of the client as `npm run build` left it, installed into an application outside of this repository. */
+interface Installation {
+  /** The files in the tarball. */
+  readonly files: ReadonlySet<string>
+  readonly application: string
+  /** Where the package lies in the application. */
+  readonly client: string
+}
+
+let installation: Installation
+let browser: Browser
+
+beforeAll(async () => {
+  installation = await install(await temporaryDirectory(afterAll))
+  browser = await launchChromium()
+}, 180_000)
+
+afterAll(() => browser.close())
+
+async function install(application: string): Promise<Installation> {
+  await cp(APPLICATION, application, { recursive: true })
+  const { filename, files } = await pack(application)
+  await writeFile(join(application, 'package.json'), JSON.stringify(await manifest(`file:./${filename}`)))
+  await npm(application, ['install', '--prefer-offline', '--no-audit', '--no-fund'])
+  return { files, application, client: join(application, 'node_modules/@coedit/client') }
+}
+
+async function pack(destination: string): Promise<{ filename: string; files: ReadonlySet<string> }> {
+  const output = await npm(CLIENT, ['pack', '--json', '--pack-destination', destination])
+  const [tarball]: { filename: string; files: { path: string }[] }[] = JSON.parse(output)
+  if (tarball === undefined) throw new Error('npm pack packed nothing')
+  return { filename: tarball.filename, files: new Set(tarball.files.map(({ path }) => path)) }
+}
+
+/** With what this repository uses of other packages, so that the npm cache has them. */
+async function manifest(client: string): Promise<object> {
+  const { devDependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
+  const names = ['yjs', 'react', 'react-dom', '@types/react']
+  const others = Object.fromEntries(names.map((name) => [name, devDependencies[name]]))
+  return { private: true, type: 'module', dependencies: { '@coedit/client': client, ...others } }
+}
+
+async function npm(cwd: string, args: readonly string[]): Promise<string> {
+  const { stdout } = await execute('npm', args, { cwd })
+  return stdout
+}
+
+/** Runs a program of this repository in the application. */
+async function run(program: string, args: readonly string[]): Promise<void> {
+  const { NODE_ENV: _, ...env } = process.env
+  const running = execute(process.execPath, [join(ROOT, 'node_modules', program), ...args], {
+    cwd: installation.application,
+    env,
+  })
+  await running.catch((cause) => {
+    throw new Error(`${program} failed:\n${cause.stdout}\n${cause.stderr}`, { cause })
+  })
+}
+
+/** Paths of what a package.json names under `exports`. */
+function targets(exports: unknown): string[] {
+  if (typeof exports === 'string') return [exports.replace('./', '')]
+  return Object.values(exports ?? {}).flatMap(targets)
+}
+
+describe('the tarball', () => {
+  test('has every file that `exports` names, and nothing but sources, what is built of them, and papers', async () => {
+    const { exports } = JSON.parse(await readFile(join(installation.client, 'package.json'), 'utf8'))
+    expect(Object.keys(exports)).toEqual(['.', './element', './react', './standalone'])
+    for (const target of targets(exports)) expect(installation.files).toContain(target)
+    const papers = ['LICENSE', 'README.md', 'package.json']
+    const others = [...installation.files].filter((file) => !/^(dist\/.*\.(js|d\.ts)(\.map)?|src\/.*\.ts)$/.test(file))
+    expect(others.sort()).toEqual(papers)
+  })
+
+  test('leads from every map to a source that it has', async () => {
+    const maps = [...installation.files].filter((file) => file.endsWith('.map'))
+    expect(maps).toContain('dist/index.js.map')
+    expect(maps).toContain('dist/index.d.ts.map')
+    expect(maps).toContain('dist/coedit.js.map')
+    for (const map of maps) {
+      const { sources, sourcesContent } = JSON.parse(await readFile(join(installation.client, map), 'utf8'))
+      for (const [index, source] of sources.entries()) {
+        const isThere = sourcesContent?.[index] ?? installation.files.has(join(dirname(map), source))
+        expect(isThere, `${map} leads to ${source}`).toBeTruthy()
+      }
+    }
+  })
+
+  test('brings no second Yjs', async () => {
+    const files = await readdir(join(installation.application, 'node_modules'), { recursive: true })
+    expect(files.filter((file) => /(^|\/)yjs\/package\.json$/.test(file))).toEqual(['yjs/package.json'])
+  })
+})
+
+test.each(['nodenext', 'bundler'])('TypeScript takes every entry, its own checks included: %s', async (resolution) => {
+  const module = resolution === 'bundler' ? 'esnext' : resolution
+  const options = ['--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2023,dom,dom.iterable']
+  const resolving = ['--module', module, '--moduleResolution', resolution, '--types', '']
+  await run('typescript/bin/tsc', [...options, ...resolving, 'entries.ts'])
+})
+
+/** The Vite application at `/`, and the page without a bundler at `/plain.html`. */
+async function serveApplication(): Promise<string> {
+  const { application, client } = installation
+  await run('vite/bin/vite.js', ['build', '--logLevel', 'warn'])
+  const built = await readTexts(join(application, 'dist'))
+  const scripts = [...built].filter(([name]) => name.endsWith('.js')).map(([, code]) => code)
+  expect(scripts.join('').split(YJS_MARK)).toHaveLength(2)
+  return serveFiles(
+    onTestFinished,
+    new Map([
+      ...built,
+      ['plain.html', await readFile(join(application, 'plain.html'), 'utf8')],
+      ['coedit.js', await readFile(join(client, 'dist/coedit.js'), 'utf8')],
+    ]),
+  )
+}
+
+async function readTexts(directory: string): Promise<ReadonlyMap<string, string>> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true })
+  const names = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  const texts = names.map(async (name) => [name.slice(directory.length + 1), await readFile(name, 'utf8')] as const)
+  return new Map(await Promise.all(texts))
+}
+
+async function open(address: string, server: string): Promise<Page> {
+  const page = await openPage(browser, 'about:blank', onTestFinished)
+  page.on('console', (message) => expect(message.text()).not.toContain(YJS_WARNING))
+  await page.goto(`${address}?server=${encodeURIComponent(server)}`)
+  return page
+}
+
+test('a Vite application and a page without a bundler edit one text, and say when it is saved', async () => {
+  const server = await startServer({ release: onTestFinished })
+  const address = await serveApplication()
+  const bundled = await open(address, server.url)
+  const plain = await open(`${address}plain.html`, server.url)
+
+  await bundled.locator('textarea').pressSequentially('hello')
+  await textIs(plain, 'hello')
+  await plain.locator('textarea').press('End')
+  await plain.locator('textarea').pressSequentially(' you')
+  await textIs(bundled, 'hello you')
+  for (const page of [bundled, plain]) await page.waitForFunction(() => document.title === 'Saved')
+})
