@@ -7,8 +7,8 @@ const OVERDUE_MS = 4_000
 const SILENCE_MS = 30_000
 /** How long a server may take to answer a probe. */
 const ANSWER_MS = 3_000
-/** An upload at 16 KB/s must not look like a dead line: what is not acknowledged stands before the probe. */
-const UPLOAD_BYTES_PER_MS = 16
+/** One more second for each of these: an upload, which stands before the probe, must not look like a dead line. */
+const UPLOAD_BYTES = 16_000
 
 export interface LivenessContext {
   readonly store: StateStore
@@ -73,7 +73,7 @@ export class Liveness {
 
   #probe(): void {
     const { clock, probe, drop } = this.#context
-    const limitMs = ANSWER_MS + this.#unacknowledgedBytes / UPLOAD_BYTES_PER_MS
+    const limitMs = ANSWER_MS + Math.floor(this.#unacknowledgedBytes / UPLOAD_BYTES) * 1_000
     this.#enter({ name: 'probing', cancel: clock.after(limitMs, drop) })
     probe()
   }
