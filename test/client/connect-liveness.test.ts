@@ -93,6 +93,7 @@ describe('a line that lives', () => {
     const other = open({ url })
     await Promise.all([connection.whenSynced, other.whenSynced])
     connection.text.insert(0, 'a')
+    await contains(other, 'a')
     for (let round = 1; round < 4; round++) {
       clock.advance(4_000)
       expect(clock.pending).toEqual([3_000])
