@@ -13,3 +13,14 @@ export function documentName(root: string, address: string): string {
     return segment
   }
 }
+
+/** Whether a page's address asks to read only: `?access=read`, as the server takes it. */
+export function isReadOnly(address: string): boolean {
+  return new URL(address).searchParams.get('access') === 'read'
+}
+
+export function readOnlyLink(address: string): string {
+  const url = new URL(address)
+  url.searchParams.set('access', 'read')
+  return url.href
+}

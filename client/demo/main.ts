@@ -1,47 +1,24 @@
-import { bindTextarea, connect } from '@coedit/client'
-import { documentName } from './location.ts'
-import { describe } from './wording.ts'
-
-const name = find('#name', HTMLHeadingElement)
-const textarea = find('#text', HTMLTextAreaElement)
-const stateLine = find('#state', HTMLParagraphElement)
-const secondTab = find('#second', HTMLAnchorElement)
-const copyLink = find('#copy', HTMLButtonElement)
+import { watchPresence } from '@coedit/client'
+import { offerActions } from './actions.ts'
+import { find } from './find.ts'
+import { documentName, isReadOnly } from './location.ts'
+import { Panes } from './panes.ts'
+import { showPeople } from './people.ts'
+import code from './share.ts?raw'
+import { offerSplit } from './split.ts'
 
 // The server says by <base> where it is mounted.
 const root = document.baseURI
-const documentId = documentName(root, location.href)
-const connection = connect({ url: root, document: documentId })
-bindTextarea(textarea, connection.text)
-textarea.focus()
+const name = documentName(root, location.href)
+const access = isReadOnly(location.href) ? 'read' : 'write'
+document.title = `${name} – coedit`
+document.body.dataset.access = access
+find(document, '#name', HTMLElement).textContent = name
+find(document, '#code', HTMLElement).textContent = code
 
-name.textContent = documentId
-document.title = `${documentId} – coedit`
-secondTab.href = location.href
-copyLink.addEventListener('click', () => void copyAddress())
-connection.subscribe(showState)
-showState()
-
-function showState(): void {
-  const { words, kind } = describe(connection.state)
-  // Read aloud when the connection changes, not after every key.
-  stateLine.ariaLive = connection.state.connection === 'online' ? 'off' : 'polite'
-  stateLine.textContent = words
-  stateLine.dataset.state = kind
-}
-
-async function copyAddress(): Promise<void> {
-  try {
-    await navigator.clipboard.writeText(location.href)
-    copyLink.textContent = 'Copied'
-  } catch {
-    // No clipboard: the page is not served over HTTPS, or permission was denied.
-    copyLink.textContent = 'Copy it from the address bar'
-  }
-}
-
-function find<E extends Element>(selector: string, type: new () => E): E {
-  const element = document.querySelector(selector)
-  if (element instanceof type) return element
-  throw new Error(`the page has no ${type.name} ${selector}`)
-}
+const panes = Panes.open(find(document, '.pane', HTMLElement), { root, document: name, access })
+panes.first.textarea.focus()
+const presence = watchPresence(panes.first.connection.awareness)
+showPeople(find(document, '#people', HTMLUListElement), presence)
+offerSplit(find(document, '#split', HTMLButtonElement), find(document, '#panes', HTMLElement), panes, presence)
+offerActions(panes, name)

@@ -1,15 +1,47 @@
-import type { ConnectionState } from '@coedit/client'
+import type { ClientErrorCode, ConnectionState, Denied } from '@coedit/client'
 
+/** What the state chip says: a few words, and where they leave a question, a notice below the text. */
 export interface Wording {
+  readonly kind: Kind
   readonly words: string
-  readonly kind: 'saved' | 'working' | 'offline' | 'denied'
+  readonly notice?: string
 }
 
-/** What the state line says. */
-export function describe(state: ConnectionState): Wording {
-  if (state.access === 'denied') return { words: `The server refused: ${state.reason || state.code}`, kind: 'denied' }
-  if (state.connection === 'offline') return { words: 'Offline, edits are kept in this tab', kind: 'offline' }
-  if (state.connection === 'connecting') return { words: 'Connecting…', kind: 'working' }
-  if (!state.synced) return { words: 'Loading…', kind: 'working' }
-  return state.saved ? { words: 'Saved', kind: 'saved' } : { words: 'Saving…', kind: 'working' }
+export type Kind = 'saved' | 'working' | 'offline' | 'unsaved' | 'read' | 'denied'
+
+/** Refusals that are more than a refusal. */
+const DENIALS: Partial<Record<ClientErrorCode, Wording>> = {
+  SIGNED_OUT: { kind: 'denied', words: 'Signed out', notice: 'Sign in again to go on.' },
+  GONE: { kind: 'denied', words: 'Gone', notice: 'This document does not exist any more.' },
+}
+
+const TOO_LARGE =
+  'An edit is larger than the server takes. Shorten the text, or download it: until then it is only here.'
+const BLOCKED =
+  'The server answers, but something on the way blocks WebSocket connections: a proxy, a firewall or a browser ' +
+  'extension. Until it lets them through, nothing passes between you and others.'
+
+/** @param blocked whether the server answers other requests while no connection to it comes about */
+export function describe(state: ConnectionState, blocked: boolean): Wording {
+  const { access, connection, error } = state
+  if (access === 'denied') return describeDenial(state)
+  if (error?.code === 'TOO_LARGE') return { kind: 'unsaved', words: 'Not saved', notice: TOO_LARGE }
+  if (blocked) return { ...describeOffline(state), notice: BLOCKED }
+  if (connection === 'connecting') return { kind: 'working', words: 'Connecting…' }
+  if (connection === 'offline') return describeOffline(state)
+  if (!state.synced) return { kind: 'working', words: 'Loading…' }
+  if (access === 'read') return { kind: 'read', words: 'Read-only' }
+  return state.saved ? { kind: 'saved', words: 'Saved' } : { kind: 'working', words: 'Saving…' }
+}
+
+function describeDenial({ error, code, reason }: ConnectionState & Denied): Wording {
+  const known = error === null ? undefined : DENIALS[error.code]
+  return known ?? { kind: 'denied', words: 'No access', notice: `The server refused this document: ${reason || code}` }
+}
+
+function describeOffline({ unsaved, copy }: ConnectionState): Wording {
+  if (unsaved === 0) return { kind: 'offline', words: 'Offline' }
+  const edits = unsaved === 1 ? '1 edit' : `${unsaved} edits`
+  if (copy === 'kept') return { kind: 'offline', words: `Offline, ${edits} kept here` }
+  return { kind: 'unsaved', words: 'Not saved', notice: `Offline. ${edits} would be lost with this tab: keep it open.` }
 }

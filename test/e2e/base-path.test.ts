@@ -28,7 +28,7 @@ describe.each(['', '/team/coedit'])('below the base path "%s"', (basePath) => {
     async (path) => {
       const server = await startServer({ release: onTestFinished, flags: ['--base-path', basePath] })
       const [writer, reader] = [await open(server.url + path), await open(server.url + path)]
-      await writer.page.locator('textarea').pressSequentially('hello')
+      await writer.page.locator('textarea').first().pressSequentially('hello')
       await reader.page.waitForFunction(() => document.querySelector('textarea')?.value === 'hello')
       expect([writer.problems, reader.problems]).toEqual([[], []])
     },

@@ -1,43 +1,86 @@
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import type { Release } from './temporary.ts'
 
 /**
  * Opens a page in a browser context of its own: pages of one context could share data without the server. The release
  * fails when the page raised an error or broke its content security policy.
  */
-export async function openPage(browser: Browser, url: string, release: Release): Promise<Page> {
-  const context = await browser.newContext()
-  const page = await context.newPage()
+export async function openPage(
+  browser: Browser,
+  url: string,
+  release: Release,
+  options: BrowserContextOptions = {},
+): Promise<Page> {
+  return openTab(await openContext(browser, release, options), url)
+}
+
+/** A browser context: what one person's browser is. The release fails when one of its pages did what `openPage` forbids. */
+export async function openContext(
+  browser: Browser,
+  release: Release,
+  options: BrowserContextOptions = {},
+): Promise<BrowserContext> {
+  const context = await browser.newContext(options)
   const failures: string[] = []
-  page.on('pageerror', (error) => failures.push(String(error)))
-  page.on('console', (message) => {
-    if (message.text().includes('Content Security Policy')) failures.push(message.text())
+  context.on('weberror', (error) => failures.push(String(error.error())))
+  context.on('console', (message) => {
+    if (message.text().startsWith(VIOLATION)) failures.push(message.text())
   })
+  await context.addInitScript(reportViolations, VIOLATION)
   release(async () => {
     await context.close()
-    if (failures.length > 0) throw new Error(`${url} failed: ${failures.join('; ')}`)
+    if (failures.length > 0) throw new Error(`a page failed: ${failures.join('; ')}`)
   })
+  return context
+}
+
+export async function openTab(context: BrowserContext, url: string): Promise<Page> {
+  const page = await context.newPage()
   await page.goto(url)
   return page
 }
 
-/** The demo page's textarea. */
-export function textarea(page: Page) {
-  return page.locator('#text')
+const VIOLATION = 'content security policy broken:'
+
+/** Runs in the page. The event comes for Trusted Types as well, whose messages in the console do not name the policy. */
+function reportViolations(prefix: string): void {
+  document.addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI, sample }) => {
+    console.error(prefix, effectiveDirective, blockedURI, sample)
+  })
 }
 
-export async function stateWords(page: Page): Promise<string> {
-  return page.locator('#state').innerText()
+/** The demo page's textarea; where there are two editors, that of the one at `index`. */
+export function textarea(page: Page, index = 0) {
+  return page.locator('textarea').nth(index)
 }
 
-/** Resolves when the state line says exactly this. */
-export async function stateIs(page: Page, words: string): Promise<void> {
-  await page.locator(`#state:text-is("${words}")`).waitFor()
+/** One of the demo page's editors with its name, state and buttons. */
+export function pane(page: Page, index: number) {
+  return page.locator('.pane').nth(index)
+}
+
+/** What the state chip says. */
+export async function stateWords(page: Page, index = 0): Promise<string> {
+  return stateChip(page, index).innerText()
+}
+
+/** Resolves when the state chip says exactly this, or what the pattern matches. */
+export async function stateIs(page: Page, words: string | RegExp, index = 0): Promise<void> {
+  await stateChip(page, index)
+    .and(page.getByText(words, { exact: true }))
+    .waitFor()
+}
+
+function stateChip(page: Page, index: number) {
+  return pane(page, index).locator('.state-words')
 }
 
 /** Resolves when the textarea shows exactly this. */
-export async function textIs(page: Page, text: string): Promise<void> {
-  await page.waitForFunction((expected) => document.querySelector('textarea')?.value === expected, text)
+export async function textIs(page: Page, text: string, index = 0): Promise<void> {
+  await page.waitForFunction(([expected, at]) => document.querySelectorAll('textarea')[at]?.value === expected, [
+    text,
+    index,
+  ] as const)
 }
 
 /** Puts the caret, or a selection, where the user would by mouse. */

@@ -1,0 +1,57 @@
+import { find } from './find.ts'
+import { readOnlyLink } from './location.ts'
+import type { Panes } from './panes.ts'
+
+const MEGABYTE = 1_000_000
+/** How long a button says what it did. */
+const ANSWER_MS = 2_000
+
+/** Wires what can be done with a document beside editing it. */
+export function offerActions(panes: Panes, name: string): void {
+  find(document, '#second-tab', HTMLAnchorElement).href = location.href
+  onPress('#copy', (button) => copy(button, location.href))
+  onPress('#copy-read', (button) => copy(button, readOnlyLink(location.href)))
+  onPress('#fill', () => append(panes))
+  onPress('#download', () => download(`${name}.txt`, panes.first.connection.text.toString()))
+  onPress('#cursors', (button) => {
+    panes.cursorsHidden = !panes.cursorsHidden
+    button.textContent = panes.cursorsHidden ? 'Show cursors' : 'Hide cursors'
+  })
+}
+
+function onPress(selector: string, act: (button: HTMLButtonElement) => unknown): void {
+  const button = find(document, selector, HTMLButtonElement)
+  button.addEventListener('click', () => act(button))
+}
+
+async function copy(button: HTMLButtonElement, link: string): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(link)
+  } catch {
+    // No clipboard: the page is not served over HTTPS, or permission was denied.
+    prompt('Copy this link:', link)
+    return
+  }
+  const label = button.textContent
+  button.textContent = 'Copied'
+  setTimeout(() => {
+    button.textContent = label
+  }, ANSWER_MS)
+}
+
+/** Through the textarea, as other code of a page would write to it: the binding makes it one edit that undo takes back. */
+async function append({ first: { textarea, binding } }: Panes): Promise<void> {
+  const { largeText } = await import('./large-text.ts')
+  binding.undoManager.stopCapturing()
+  const end = textarea.value.length
+  textarea.setRangeText(largeText(MEGABYTE), end, end, 'preserve')
+  textarea.dispatchEvent(new InputEvent('input', { bubbles: true }))
+}
+
+function download(file: string, text: string): void {
+  const link = document.createElement('a')
+  link.href = URL.createObjectURL(new Blob([text], { type: 'text/plain' }))
+  link.download = file
+  link.click()
+  URL.revokeObjectURL(link.href)
+}

@@ -1,0 +1,65 @@
+import type { Connection, Overlay, TextareaBinding } from '@coedit/client'
+import { find } from './find.ts'
+import { offerHistory } from './history-buttons.ts'
+import type { Identity } from './identity.ts'
+import { editIdentity } from './identity-fields.ts'
+import { share } from './share.ts'
+import { showState } from './state-chip.ts'
+
+/** The document that the page is about, and where it is kept. */
+export interface Place {
+  /** The address below which the server is mounted, with a slash at the end. */
+  readonly root: string
+  readonly document: string
+  readonly access: 'write' | 'read'
+}
+
+/** One editor of the page: a textarea with a connection, a name and a colour of its own. */
+export interface Pane {
+  readonly element: HTMLElement
+  readonly textarea: HTMLTextAreaElement
+  readonly connection: Connection
+  readonly binding: TextareaBinding
+  readonly overlay: Overlay
+  close(): void
+}
+
+/** Everybody who has the link may edit, so there are no accounts: all tabs of a browser are one user's. */
+const USER_ID = 'anonymous'
+
+/** Brings a pane to life. `slot` is the name under which its identity is remembered. */
+export function openPane(element: HTMLElement, place: Place, slot: string, identity: Identity): Pane {
+  const { root, document, access } = place
+  const textarea = find(element, 'textarea', HTMLTextAreaElement)
+  textarea.readOnly = false
+  const user = { id: USER_ID, ...identity }
+  const { connection, binding, overlay } = share(textarea, { url: root, document, access, user, offline: true })
+
+  showState(element, connection, root)
+  editIdentity(element, connection, slot, identity)
+  offerHistory(element, binding)
+  offerPause(find(element, '.pause', HTMLButtonElement), connection)
+  return {
+    element,
+    textarea,
+    connection,
+    binding,
+    overlay,
+    close() {
+      overlay.destroy()
+      binding.destroy()
+      connection.destroy()
+      element.remove()
+    },
+  }
+}
+
+function offerPause(button: HTMLButtonElement, connection: Connection): void {
+  let paused = false
+  button.addEventListener('click', () => {
+    paused = !paused
+    if (paused) connection.pause()
+    else connection.resume()
+    button.textContent = paused ? 'Go online' : 'Go offline'
+  })
+}

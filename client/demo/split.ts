@@ -1,0 +1,41 @@
+import type { Presence } from '@coedit/client'
+import { recall, remember } from './memory.ts'
+import type { Panes } from './panes.ts'
+
+/** Where two panes fit side by side; style.css has the same width. */
+const WIDE = '(width >= 60rem)'
+const DECLINED = 'one-editor'
+
+/** Shows a second editor by a button, and by itself to whoever would see nobody edit otherwise. */
+export function offerSplit(button: HTMLButtonElement, container: HTMLElement, panes: Panes, presence: Presence): void {
+  const show = () => {
+    button.ariaPressed = String(panes.areTwo)
+    // Until now the page kept the place of the second, so that nothing jumps when it comes.
+    delete container.dataset.panes
+  }
+  button.addEventListener('click', () => {
+    if (panes.areTwo) panes.closeSecond()
+    else panes.openSecond()
+    remember('browser', DECLINED, panes.areTwo ? null : 'yes')
+    show()
+  })
+  onSettled(panes, () => {
+    if (isHelpful(panes, presence)) panes.openSecond()
+    show()
+  })
+}
+
+function isHelpful({ first }: Panes, presence: Presence): boolean {
+  const { synced, access } = first.connection.state
+  const alone = synced && presence.peers.length === 0
+  return alone && access === 'write' && matchMedia(WIDE).matches && recall('browser', DECLINED) === null
+}
+
+/** Calls `decide` once it is known who is here, or that this cannot be known now. */
+function onSettled({ first: { connection } }: Panes, decide: () => void): void {
+  const unsubscribe = connection.subscribe(({ connection: line, synced, access }) => {
+    if (line !== 'offline' && !synced && access !== 'denied') return
+    unsubscribe()
+    decide()
+  })
+}
