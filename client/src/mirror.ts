@@ -1,3 +1,4 @@
+import { caretPlace } from './caret-place.ts'
 import type { TextLayout } from './cover.ts'
 import type { Box } from './geometry.ts'
 import { applySplice, type Splice } from './splice.ts'
@@ -51,11 +52,11 @@ export class Mirror {
     this.#replace(0, this.#blocks.length, `${text}\n`)
   }
 
-  /** The splice must fit the text; otherwise the text stays as it is. */
+  /** A splice that does not fit the text leaves it as it is. */
   splice({ index, remove, insert }: Splice): void {
+    if (index + remove > this.#length) return
     // Also what follows the splice, because a block does not end without a line feed.
     const pieces = this.#pieces(index, index + remove + 1)
-    if (pieces.length === 0) return
     const [{ block, from }] = pieces
     const before = pieces.map((piece) => this.#blocks[piece.block].data).join('')
     this.#length += insert.length - remove
@@ -81,9 +82,8 @@ export class Mirror {
   caret(offset: number): Box | null {
     const [piece] = this.#pieces(offset, offset + 1)
     if (piece === undefined || !this.#isBlockInView(piece.block)) return null
-    // No place in an empty line: there only the line feed has one. At a wrap two: the start of the next line counts.
-    const place =
-      this.#boxes(piece.block, piece.from, piece.from).at(-1) ?? this.#boxes(piece.block, piece.from, piece.to).at(0)
+    const { block, from } = piece
+    const place = caretPlace(this.#blocks[block].data, from, (start, end) => this.#boxes(block, start, end))
     if (place === undefined) return null
     const caret = { ...place, x: Math.min(place.x, this.#maxCaret), width: 0 }
     return this.#isInView(caret) ? caret : null

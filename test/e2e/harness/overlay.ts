@@ -108,6 +108,13 @@ export function painted(): Promise<void> {
 /** The scene of the page's test. */
 export let scene: OverlayScene
 
+/** The page's first element that a selector finds. */
+export function part(selector: string): HTMLElement {
+  const element = document.querySelector<HTMLElement>(selector)
+  if (element === null) throw new Error(`the page has no ${selector}`)
+  return element
+}
+
 /** Begins with the page's first text control. */
 export function begin(text: string): OverlayScene {
   const element = document.querySelector<TextElement>('textarea, input')
