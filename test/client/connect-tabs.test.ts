@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import WebSocket from 'ws'
 import { storageName } from '../../client/src/browser-storage.ts'
-import type { Connection, ConnectOptions } from '../../client/src/connect.ts'
+import type { Connection, ConnectOptions, WebSocketClass } from '../../client/src/connect.ts'
 import { contains, open, reached, startMortal } from '../support/connections.ts'
 import { startGuarded } from '../support/guarded-server.ts'
 import { untilChanged } from '../support/until.ts'
@@ -111,7 +111,7 @@ async function passed(): Promise<void> {
 }
 
 /** Sockets that lead to this address, whatever they are told. */
-function leadingTo(url: string): typeof WebSocket {
+function leadingTo(url: string): WebSocketClass {
   return class extends WebSocket {
     constructor(_url: string | URL, protocols?: string | string[]) {
       super(url, protocols)

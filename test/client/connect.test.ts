@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import WebSocket from 'ws'
-import { connect } from '../../client/src/connect.ts'
+import { connect, type WebSocketClass } from '../../client/src/connect.ts'
 import { type ConnectionState, INITIAL_STATE } from '../../client/src/state.ts'
 import { contains, open, reached, recordErrors, startMortal } from '../support/connections.ts'
 import { ManualClock } from '../support/manual-clock.ts'
@@ -328,7 +328,7 @@ describe('a server that does not acknowledge', () => {
 })
 
 /** Sockets whose every address asks for a connection that cannot write. */
-function readOnlySockets(): typeof WebSocket {
+function readOnlySockets(): WebSocketClass {
   return class extends WebSocket {
     constructor(url: string | URL, protocols?: string | string[]) {
       super(`${url}?access=read`, protocols)

@@ -1,0 +1,35 @@
+import { bindTextarea, type Connection, type ConnectionState, type ConnectOptions, connect } from '@coedit/client'
+
+export { clearOffline } from '@coedit/client'
+
+/** The page's connection, with the options that its address tells. */
+export let connection: Connection
+/** All of its states, and the codes of its errors. */
+export const told: { readonly states: ConnectionState[]; readonly errors: string[] } = { states: [], errors: [] }
+/** Of each `pageshow`: whether it was out of the back/forward cache. */
+export const shows: boolean[] = []
+
+addEventListener('pageshow', ({ persisted }) => shows.push(persisted))
+
+export function start(): void {
+  const textarea = document.querySelector('textarea')
+  if (textarea === null) throw new Error('the page has no textarea')
+  connection = connect(options())
+  connection.subscribe((state) => told.states.push(state))
+  connection.onError(({ code }) => told.errors.push(code))
+  bindTextarea(textarea, connection.text)
+  textarea.focus()
+}
+
+export function others(): number {
+  return connection.awareness.getStates().size - 1
+}
+
+function options(): ConnectOptions {
+  return JSON.parse(decodeURIComponent(location.search.slice(1)))
+}
+
+declare global {
+  /** What the page has of this module. */
+  var client: typeof import('./connection.ts')
+}
