@@ -57,9 +57,18 @@ export function useConnection(options: ConnectOptions): Connection | null {
   return connection
 }
 
-/** The state of a connection; the first one of all where there is none yet. */
+/**
+ * The state of a connection; the first one of all where there is none yet.
+ *
+ * Typing changes it before React hears of what was typed, and a rendering at that moment would make React take it out of
+ * a controlled element again. So it renders when the event is over, as whoever calls `setState` in an observer of
+ * `connection.doc` should.
+ */
 export function useConnectionState(connection: Connection | null): ConnectionState {
-  const subscribe = useCallback((listener: () => void) => connection?.subscribe(listener) ?? nothingToEnd, [connection])
+  const subscribe = useCallback(
+    (listener: () => void) => connection?.subscribe(() => setTimeout(listener)) ?? nothingToEnd,
+    [connection],
+  )
   return useSyncExternalStore(
     subscribe,
     () => connection?.state ?? INITIAL_STATE,
@@ -75,11 +84,19 @@ export function useTextarea(connection: Connection | null, options: UseTextareaO
 
   useEffect(() => {
     if (connection === null || element === null) return
-    const bound = bindTextarea(element, connection.text, { ...fixed, awareness: connection.awareness })
-    setBinding(bound)
+    let bound: TextareaBinding | null = null
+    let isEnded = false
+    // Not now: while React commits a rendering, it would undo what is written to a controlled element.
+    queueMicrotask(() => {
+      if (isEnded) return
+      bound = bindTextarea(element, connection.text, { ...fixed, awareness: connection.awareness })
+      element.dispatchEvent(new Event('input', { bubbles: true }))
+      setBinding(bound)
+    })
     return () => {
+      isEnded = true
       setBinding(null)
-      bound.destroy()
+      bound?.destroy()
     }
   }, [connection, element, fixed])
 
