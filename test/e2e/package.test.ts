@@ -95,6 +95,12 @@ describe('the tarball', () => {
     expect(others.sort()).toEqual(papers)
   })
 
+  test('has nothing built of a source that is gone', () => {
+    const built = [...installation.files].filter((file) => /^dist\/(?!coedit).*\.js$/.test(file))
+    const gone = built.filter((file) => !installation.files.has(file.replace('dist/', 'src/').replace('.js', '.ts')))
+    expect(gone, 'remove client/dist and build again').toEqual([])
+  })
+
   test('leads from every map to a source that it has', async () => {
     const maps = [...installation.files].filter((file) => file.endsWith('.map'))
     expect(maps).toContain('dist/index.js.map')
@@ -146,9 +152,12 @@ async function readTexts(directory: string): Promise<ReadonlyMap<string, string>
   return new Map(await Promise.all(texts))
 }
 
+/** What the consoles of the pages said. */
+const said: string[] = []
+
 async function open(address: string, server: string): Promise<Page> {
   const page = await openPage(browser, 'about:blank', onTestFinished)
-  page.on('console', (message) => expect(message.text()).not.toContain(YJS_WARNING))
+  page.on('console', (message) => said.push(message.text()))
   await page.goto(`${address}?server=${encodeURIComponent(server)}`)
   return page
 }
@@ -165,4 +174,5 @@ test('a Vite application and a page without a bundler edit one text, and say whe
   await plain.locator('textarea').pressSequentially(' you')
   await textIs(bundled, 'hello you')
   for (const page of [bundled, plain]) await page.waitForFunction(() => document.title === 'Saved')
+  expect(said.filter((text) => text.includes(YJS_WARNING))).toEqual([])
 })
