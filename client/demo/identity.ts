@@ -7,18 +7,18 @@ export interface Identity {
   readonly color: string
 }
 
-/** Each stands out by 3 : 1 or more from light and from dark paper (WCAG 2.2, 1.4.11). */
+/** White stands out from each by 4.8 : 1, and each from light and from dark paper by 3.4 : 1 (WCAG 2.2: 4.5 and 3). */
 const COLORS: readonly (readonly [name: string, color: string])[] = [
-  ['Amber', '#c2740a'],
-  ['Azure', '#0284c7'],
-  ['Copper', '#b8653a'],
-  ['Coral', '#e0533d'],
-  ['Fern', '#3f9142'],
-  ['Indigo', '#5b6ee1'],
-  ['Plum', '#b04ac2'],
-  ['Rose', '#d6456f'],
-  ['Teal', '#0d9488'],
-  ['Violet', '#8b5cf6'],
+  ['Amber', '#a36208'],
+  ['Azure', '#0277b4'],
+  ['Coral', '#d03921'],
+  ['Fern', '#37803a'],
+  ['Indigo', '#5165df'],
+  ['Plum', '#ad42bf'],
+  ['Rose', '#d1305f'],
+  ['Slate', '#5a7487'],
+  ['Teal', '#0b7f74'],
+  ['Violet', '#804df5'],
 ]
 
 const ANIMALS: readonly string[] = [
@@ -41,13 +41,13 @@ const ANIMALS: readonly string[] = [
 ]
 
 /**
- * Who the editor `slot` of this page was before, or somebody new, in another colour than `beside`. What was chosen goes
+ * Who the editor `slot` of this page was before, or somebody new, unlike the one `beside`. What was chosen goes
  * for the whole browser; what was given goes for the tab, so that two tabs can be told apart.
  */
 export function recallIdentity(slot: string, beside?: Identity): Identity {
   const known = parse(recall('browser', slot)) ?? parse(recall('tab', slot))
   if (known !== undefined) return known
-  const given = randomIdentity(COLORS.filter(([, color]) => color !== beside?.color))
+  const given = randomIdentity(beside)
   remember('tab', slot, JSON.stringify(given))
   return given
 }
@@ -56,9 +56,10 @@ export function rememberIdentity(slot: string, identity: Identity): void {
   remember('browser', slot, JSON.stringify(identity))
 }
 
-function randomIdentity(colors: typeof COLORS): Identity {
-  const [colorName, color] = pick(colors)
-  return { name: `${colorName} ${pick(ANIMALS)}`, color }
+function randomIdentity(beside: Identity | undefined): Identity {
+  const [colorName, color] = pick(COLORS.filter((one) => one[1] !== beside?.color))
+  const animal = pick(ANIMALS.filter((name) => !beside?.name.endsWith(name)))
+  return { name: `${colorName} ${animal}`, color }
 }
 
 function pick<T>(from: readonly T[]): T {

@@ -61,5 +61,7 @@ function offerPause(button: HTMLButtonElement, connection: Connection): void {
     if (paused) connection.pause()
     else connection.resume()
     button.textContent = paused ? 'Go online' : 'Go offline'
+    // The way back is the next thing to do, so it stands out.
+    button.classList.toggle('quiet', !paused)
   })
 }

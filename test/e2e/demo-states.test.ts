@@ -1,6 +1,7 @@
 import { createServer, request } from 'node:http'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { WebSocketServer } from 'ws'
 import { launchChromium } from '../support/chromium.ts'
 import { openContext, openPage, openTab, pane, stateIs, stateWords, textarea, textIs } from '../support/demo.ts'
 import { startMortalServer } from '../support/mortal-server.ts'
@@ -17,8 +18,11 @@ beforeAll(async () => {
 
 afterAll(() => browser.close())
 
-/** An HTTP proxy that knows nothing of WebSockets: it passes their opening on as an ordinary request. */
-async function startHttpProxy(target: string): Promise<string> {
+/**
+ * An HTTP proxy that knows nothing of WebSockets: it passes their opening on as an ordinary request. With a code it
+ * opens them and closes them with that, as an application that checks who comes would.
+ */
+async function startHttpProxy(target: string, closeCode?: number): Promise<string> {
   const proxy = createServer(({ url = '/', method, headers: { upgrade: _, connection: __, ...headers } }, response) => {
     const forwarded = request(new URL(url, target), { method, headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers)
@@ -27,6 +31,10 @@ async function startHttpProxy(target: string): Promise<string> {
     forwarded.on('error', () => response.destroy())
     forwarded.end()
   })
+  if (closeCode !== undefined) {
+    const sockets = new WebSocketServer({ server: proxy })
+    sockets.on('connection', (socket) => socket.close(closeCode, 'the reason'))
+  }
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
   onTestFinished(async () => {
     proxy.close()
@@ -192,6 +200,17 @@ describe('what stands in the way is named', () => {
     await asked
     await stateIs(page, 'Offline')
     expect(await notice(page).isVisible()).toBe(false)
+  })
+
+  test.each([
+    [4401, 'Signed out', 'Sign in again'],
+    [4403, 'No access', 'The server refused this document: the reason'],
+    [4404, 'Gone', 'does not exist any more'],
+  ])('a refusal with %i: %s', async (code, words, more) => {
+    const server = await startServer({ release: onTestFinished })
+    const page = await openPage(browser, await startHttpProxy(server.url, code), onTestFinished, NARROW)
+    await stateIs(page, words)
+    expect(await notice(page).innerText()).toContain(more)
   })
 
   test('a document that the server refuses', async () => {
