@@ -1,4 +1,4 @@
-import { commonPrefix, findSplice, type Splice } from './splice.ts'
+import { commonPrefix, type Splice } from './splice.ts'
 
 /**
  * Neighbouring stretches of the shown text and of the shared text that belong together, by their lengths:
@@ -38,187 +38,115 @@ export class Alignment {
   readonly #runs: readonly Run[]
 
   private constructor(runs: readonly Run[]) {
-    this.#runs = runs
+    this.#runs = joined(runs)
   }
 
   /** Of a shared text and what an element made of it: it shows `\r\n` as `\n`, or leaves characters out. */
   static of(shown: string, shared: string): Alignment {
-    const runs = new RunList()
+    const runs: Run[] = []
     let read = 0
-    while (runs.shared < shared.length) {
-      const common = commonPrefix(shown, shared, read, runs.shared)
-      runs.add(common, common)
-      read += common
-      const isLineEnd = shown[read] === '\n' && shared[runs.shared] === '\r'
-      if (isLineEnd) read += 1
-      if (isLineEnd) runs.add(1, shared[runs.shared + 1] === '\n' ? 2 : 1)
-      else if (runs.shared < shared.length) runs.add(0, 1)
+    let at = 0
+    const add = (run: Run) => {
+      runs.push(run)
+      read += run.shown
+      at += run.shared
     }
-    runs.add(shown.length - read, 0)
-    return new Alignment(runs.done())
-  }
-
-  /** Of an element that still shows `before`, and a shared text of which it would show `after`. */
-  static ofStale(before: string, after: string, shared: string): Alignment {
-    const fresh = Alignment.of(after, shared)
-    const splice = findSplice(before, after, { caret: 0 })
-    if (splice === null) return fresh
-    const reader = new RunReader(fresh.#runs)
-    const runs = new RunList()
-    for (const run of reader.takeShown(splice.index)) runs.add(run.shown, run.shared)
-    for (const run of reader.takeShown(splice.insert.length)) runs.add(0, run.shared)
-    runs.add(splice.remove, 0)
-    for (const run of reader.rest()) runs.add(run.shown, run.shared)
-    return new Alignment(runs.done())
+    while (at < shared.length) {
+      const common = commonPrefix(shown, shared, read, at)
+      add({ shown: common, shared: common })
+      if (shared[at] !== '\r' || shown[read] !== '\n') add({ shown: 0, shared: Math.min(1, shared.length - at) })
+      else add({ shown: 1, shared: shared[at + 1] === '\n' ? 2 : 1 })
+    }
+    add({ shown: shown.length - read, shared: 0 })
+    return new Alignment(runs)
   }
 
   get sharedLength(): number {
-    return this.#runs.reduce((sum, run) => sum + run.shared, 0)
+    return lengthOf(this.#runs, 'shared')
   }
 
   toShared(offset: number, side: Side): number {
-    const reader = new RunReader(this.#runs)
-    const before = sharedLength(reader.takeShown(offset))
-    return side === 'before' ? before : before + sharedLength(reader.takeHidden())
+    const [before, after] = split(this.#runs, offset, 'shown')
+    const hidden = side === 'after' && after[0]?.shown === 0 ? after[0].shared : 0
+    return lengthOf(before, 'shared') + hidden
   }
 
   toShown(offset: number): number {
-    return new RunReader(this.#runs).takeShared(offset).reduce((sum, run) => sum + run.shown, 0)
+    return lengthOf(split(this.#runs, offset, 'shared')[0], 'shown')
   }
 
-  /** What the user did to the shown text, for the shared text. Remote inserts that are not shown yet survive. */
+  /** What the user did to the shown text, for the shared text. What is not shown survives. */
   editShown({ index, remove, insert }: Splice): SharedEdit {
-    const reader = new RunReader(this.#runs)
-    const runs = new RunList()
-    for (const run of reader.takeShown(index)) runs.add(run.shown, run.shared)
-    const insertAt = runs.shared
-    runs.add(insert.length, insert.length)
-
+    const [head, rest] = split(this.#runs, index, 'shown')
+    const [removed, tail] = split(rest, remove, 'shown')
+    const insertAt = lengthOf(head, 'shared')
     const deletions: { index: number; length: number }[] = []
-    let survived = 0
-    for (const run of reader.takeShown(remove)) {
-      if (run.shown === 0) {
-        runs.add(0, run.shared)
-        survived += run.shared
-      } else if (run.shared > 0) {
-        deletions.push({ index: insertAt + survived, length: run.shared })
-      }
+    const survivors = removed.filter((run) => run.shown === 0)
+    let at = insertAt
+    for (const run of removed) {
+      if (run.shown === 0) at += run.shared
+      else if (run.shared > 0) deletions.push({ index: at, length: run.shared })
     }
-    for (const run of reader.rest()) runs.add(run.shown, run.shared)
-    return { deletions, insertAt, alignment: new Alignment(runs.done()) }
+    const inserted = { shown: insert.length, shared: insert.length }
+    return { deletions, insertAt, alignment: new Alignment([...head, inserted, ...survivors, ...tail]) }
   }
 
   /** What others did to the shared text, while the element shows what it showed. */
   editShared(delta: readonly DeltaStep[]): Alignment {
-    const reader = new RunReader(this.#runs)
-    const runs = new RunList()
-    for (const step of delta) {
-      for (const run of reader.takeShared(step.retain ?? 0)) runs.add(run.shown, run.shared)
-      for (const run of reader.takeShared(step.delete ?? 0)) runs.add(run.shown, 0)
-      if (step.insert !== undefined) runs.add(0, typeof step.insert === 'string' ? step.insert.length : 1)
+    const runs: Run[] = []
+    let rest = this.#runs
+    for (const { retain = 0, delete: remove = 0, insert = '' } of delta) {
+      const [kept, behind] = split(rest, retain, 'shared')
+      const [removed, tail] = split(behind, remove, 'shared')
+      const inserted = { shown: 0, shared: typeof insert === 'string' ? insert.length : 1 }
+      runs.push(...kept, ...removed.map(unshare), inserted)
+      rest = tail
     }
-    for (const run of reader.rest()) runs.add(run.shown, run.shared)
-    return new Alignment(runs.done())
+    return new Alignment([...runs, ...rest])
   }
 }
 
-function sharedLength(runs: readonly Run[]): number {
-  return runs.reduce((sum, run) => sum + run.shared, 0)
+function unshare({ shown }: Run): Run {
+  return { shown, shared: 0 }
 }
 
-/** Collects runs; those that say the same are joined. */
-class RunList {
-  readonly #runs: Run[] = []
-  #shared = 0
+function lengthOf(runs: readonly Run[], by: keyof Run): number {
+  return runs.reduce((sum, run) => sum + run[by], 0)
+}
 
-  /** The length in the shared text of what was added. */
-  get shared(): number {
-    return this.#shared
+/** Cuts runs where `length` characters of one text end. Runs that have none of it there belong to the second part. */
+function split(runs: readonly Run[], length: number, by: keyof Run): [Run[], Run[]] {
+  let left = length
+  let count = 0
+  for (let run = runs[0]; run !== undefined && left > 0 && run[by] <= left; run = runs[count]) {
+    left -= run[by]
+    count += 1
   }
+  const cut = runs[count]
+  if (cut === undefined || left === 0) return [runs.slice(0, count), runs.slice(count)]
+  const head = { shown: Math.min(cut.shown, left), shared: Math.min(cut.shared, left) }
+  const tail = { shown: cut.shown - head.shown, shared: cut.shared - head.shared }
+  return [
+    [...runs.slice(0, count), head],
+    [tail, ...runs.slice(count + 1)],
+  ]
+}
 
-  add(shown: number, shared: number): void {
-    if (shown === 0 && shared === 0) return
-    this.#shared += shared
-    const last = this.#runs.at(-1)
-    if (last === undefined || !isJoinable(last, { shown, shared })) this.#runs.push({ shown, shared })
-    else this.#runs[this.#runs.length - 1] = { shown: last.shown + shown, shared: last.shared + shared }
+/** Without empty runs, and with those in one that say the same. */
+function joined(runs: readonly Run[]): readonly Run[] {
+  const all: Run[] = []
+  for (const run of runs) {
+    const last = all.at(-1)
+    if (run.shown === 0 && run.shared === 0) continue
+    if (last && isJoinable(last, run))
+      all.splice(-1, 1, { shown: last.shown + run.shown, shared: last.shared + run.shared })
+    else all.push(run)
   }
-
-  done(): readonly Run[] {
-    return this.#runs
-  }
+  return all
 }
 
 function isJoinable(a: Run, b: Run): boolean {
   if (a.shown === 0) return b.shown === 0
   if (a.shared === 0) return b.shared === 0
   return a.shown === a.shared && b.shown === b.shared
-}
-
-/** Reads runs from the start on, cutting them where a position demands it. */
-class RunReader {
-  readonly #runs: readonly Run[]
-  #next = 0
-  /** What a cut left of the run before `#next`. */
-  #remainder: Run | null = null
-
-  constructor(runs: readonly Run[]) {
-    this.#runs = runs
-  }
-
-  /** The runs with the next `length` shown characters; what is hidden behind them stays. */
-  takeShown(length: number): Run[] {
-    return this.#take(length, 'shown')
-  }
-
-  /** The runs with the next `length` shared characters; what is only shown behind them stays. */
-  takeShared(length: number): Run[] {
-    return this.#take(length, 'shared')
-  }
-
-  /** The shared text here that is not shown. */
-  takeHidden(): Run[] {
-    const taken: Run[] = []
-    for (let run = this.#peek(); run !== undefined && run.shown === 0; run = this.#peek()) {
-      taken.push(run)
-      this.#advance(null)
-    }
-    return taken
-  }
-
-  rest(): Run[] {
-    const unread = this.#runs.slice(this.#next)
-    const taken = this.#remainder ? [this.#remainder, ...unread] : unread
-    this.#next = this.#runs.length
-    this.#remainder = null
-    return taken
-  }
-
-  #take(length: number, by: keyof Run): Run[] {
-    const taken: Run[] = []
-    let left = length
-    while (left > 0) {
-      const run = this.#peek()
-      if (run === undefined) break
-      const part = run[by] <= left ? run : head(run, left)
-      taken.push(part)
-      left -= part[by]
-      this.#advance(part === run ? null : { shown: run.shown - part.shown, shared: run.shared - part.shared })
-    }
-    return taken
-  }
-
-  #peek(): Run | undefined {
-    return this.#remainder ?? this.#runs[this.#next]
-  }
-
-  #advance(remainder: Run | null): void {
-    if (this.#remainder === null) this.#next += 1
-    this.#remainder = remainder
-  }
-}
-
-/** The first `length` characters of a run: of one text where the other has none, else of both. */
-function head(run: Run, length: number): Run {
-  return { shown: Math.min(run.shown, length), shared: Math.min(run.shared, length) }
 }

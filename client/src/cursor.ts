@@ -1,5 +1,4 @@
 import type { Awareness } from 'y-protocols/awareness'
-import * as Y from 'yjs'
 import type { KeptSelection } from './selection.ts'
 
 /** The field of the local state, the same as other Yjs bindings use (y-codemirror.next, y-quill). */
@@ -15,24 +14,17 @@ export class Cursor {
   }
 
   announce(selection: KeptSelection | null, hasFocus: boolean): void {
-    const isHolder = this.#isHolder
-    if (!hasFocus && !isHolder) return
-    if (isHolder && isSame(selection, this.#announced)) return
+    if (!hasFocus && !this.#isHolder) return
+    if (this.#isHolder && JSON.stringify(selection) === JSON.stringify(this.#announced)) return
     this.#announced = selection
     this.#awareness.setLocalStateField(FIELD, selection)
   }
 
   withdraw(): void {
     if (this.#isHolder) this.#awareness.setLocalStateField(FIELD, null)
-    this.#announced = null
   }
 
   get #isHolder(): boolean {
     return this.#announced !== null && this.#awareness.getLocalState()?.[FIELD] === this.#announced
   }
-}
-
-function isSame(a: KeptSelection | null, b: KeptSelection | null): boolean {
-  if (a === null || b === null) return a === b
-  return Y.compareRelativePositions(a.anchor, b.anchor) && Y.compareRelativePositions(a.head, b.head)
 }

@@ -1,14 +1,13 @@
 import { ClientError } from './errors.ts'
 import type { TextElement } from './shown-text.ts'
 
-/** Those `<input>` types whose value is what people type. */
-const TEXT_TYPES = new Set(['text', 'search', 'url', 'tel', 'password', 'email'])
+/** `<textarea>`, and the `<input>` types whose value is what people type. */
+const TEXT_TYPES = /^(text(area)?|search|url|tel|password|email)$/
 
-/** Throws ELEMENT_UNSUITABLE. Asks no constructor, which an element of an iframe does not share. */
+/** Throws ELEMENT_UNSUITABLE. Asks for the type only: an element of an iframe shares no constructor. */
 export function assertTextElement(element: TextElement): void {
-  const { localName } = element
-  if (localName === 'textarea' || (localName === 'input' && TEXT_TYPES.has(element.type))) return
-  throw new ClientError('ELEMENT_UNSUITABLE', `<${localName}> of the type "${element.type}" shows no text to edit`)
+  if (TEXT_TYPES.test(element.type)) return
+  throw new ClientError('ELEMENT_UNSUITABLE', `no text is edited in <${element.localName} type="${element.type}">`)
 }
 
 /** Whether people can edit it now: it is neither read-only nor disabled, be it by a fieldset. */
@@ -21,7 +20,6 @@ export function isEditable(element: TextElement): boolean {
  * Standard, "value sanitization algorithm"). Some types drop more, which only the element itself knows.
  */
 export function renderText(element: TextElement, shared: string): string {
-  if (!/[\r\n]/.test(shared)) return shared
   return element.localName === 'input' ? shared.replace(/[\r\n]/g, '') : shared.replace(/\r\n?/g, '\n')
 }
 

@@ -2,7 +2,7 @@
 export class NextFrame {
   readonly #document: Document
   readonly #task: () => void
-  #cancel: (() => void) | null = null
+  #isRequested = false
 
   constructor(document: Document, task: () => void) {
     this.#document = document
@@ -10,29 +10,21 @@ export class NextFrame {
   }
 
   request(): void {
-    this.#cancel ??= this.#schedule()
+    if (this.#isRequested) return
+    this.#isRequested = true
+    const run = () => this.flush()
+    if (this.#document.hidden) setTimeout(run)
+    else requestAnimationFrame(run)
   }
 
-  /** Runs what is requested now: a page that is hidden gets the frame that it waits for when it is shown again. */
+  /** Runs what is requested now: to be called as well when the page is hidden, and its frame will not come. */
   flush(): void {
-    if (this.#cancel === null) return
+    if (!this.#isRequested) return
     this.cancel()
     this.#task()
   }
 
   cancel(): void {
-    this.#cancel?.()
-    this.#cancel = null
-  }
-
-  #schedule(): () => void {
-    const run = () => this.flush()
-    const view = this.#document.defaultView
-    if (view === null || this.#document.hidden) {
-      const timer = setTimeout(run)
-      return () => clearTimeout(timer)
-    }
-    const frame = view.requestAnimationFrame(run)
-    return () => view.cancelAnimationFrame(frame)
+    this.#isRequested = false
   }
 }

@@ -1,104 +1,64 @@
 import type { TextElement } from './shown-text.ts'
 
-/** A place in the viewport, in CSS pixels. */
-interface Point {
-  readonly x: number
-  readonly y: number
-}
-
-/** What stands at a place: an offset in the value, and the top of its line in the viewport. */
-interface Hit {
+/** A line, by an offset in it and where its top is in the viewport, in CSS pixels. */
+export interface Line {
   readonly offset: number
   readonly top: number
 }
 
-/** A line that is being read, and where. */
-export interface Anchor extends Hit {
-  readonly point: Point
-  readonly scrollTop: number
-  readonly scrollHeight: number
+/** The first line in sight. Null at the very top, where what comes in above is to be seen. */
+export function firstLine(element: TextElement): Line | null {
+  return element.scrollTop === 0 ? null : lineAt(element, 0)
 }
 
-/** Where a line may be found when something covers the element's upper edge: parts of the visible height. */
-const PROBES = [0, 0.25, 0.5, 0.75]
-
-/** The first line that can be seen. Null at the very top, where what comes in above is to be seen, and without scrolling. */
-export function findAnchor(element: TextElement): Anchor | null {
-  const { scrollTop, scrollHeight } = element
-  if (scrollTop === 0) return null
-  const { left, top, bottom } = visibleBox(element)
-  for (const part of PROBES) {
-    const point = { x: left + 1, y: top + 1 + part * (bottom - top) }
-    const hit = hitTest(element, point)
-    if (hit !== null) return { ...hit, point, scrollTop, scrollHeight }
-  }
-  return null
-}
-
-/** Scrolls so that the line with `offset` is where the anchor's line was. */
-export function holdAnchor(element: TextElement, anchor: Anchor, offset: number, isChangedAbove: boolean): void {
-  const grown = isChangedAbove ? element.scrollHeight - anchor.scrollHeight : 0
-  const hit = seek(element, anchor.point, offset, anchor.scrollTop + grown)
-  if (hit !== null) scroll(element, element.scrollTop + hit.top - anchor.top)
+/** Scrolls so that the line with `offset` is where `line` was. */
+export function holdLine(element: TextElement, line: Line, offset: number): void {
+  const found = seek(element, 0, offset)
+  if (found) scroll(element, element.scrollTop + found.top - line.top)
 }
 
 /** Scrolls to the middle what is out of sight. */
 export function reveal(element: TextElement, offset: number): void {
   element.scrollIntoView({ block: 'nearest' })
-  if (element.scrollHeight <= element.clientHeight) return
-  const { left, top, right, bottom } = visibleBox(element)
-  const first = hitTest(element, { x: left + 1, y: top + 1 })
-  const last = hitTest(element, { x: right - 1, y: bottom - 1 })
-  if (first && last && first.offset <= offset && offset <= last.offset) return
-  const estimate = (offset / element.value.length) * element.scrollHeight - element.clientHeight / 2
-  seek(element, { x: left + 1, y: (top + bottom) / 2 }, offset, estimate)
+  const first = lineAt(element, 0)
+  const last = lineAt(element, 1)
+  if (first && last && (offset < first.offset || offset > last.offset)) seek(element, 0.5, offset)
 }
 
-/** Scrolls until the line with `offset` is at `point`, beginning with a guess. Returns what is there then. */
-function seek(element: TextElement, point: Point, offset: number, guess: number): Hit | null {
-  const hitAt = (scrollTop: number) => {
+/** Scrolls until the line with `offset` is at this part of the height, by bisection. Returns what is there then. */
+function seek(element: TextElement, part: number, offset: number): Line | null {
+  const lineFor = (scrollTop: number) => {
     scroll(element, scrollTop)
-    return hitTest(element, point)
+    return lineAt(element, part)
   }
-  const hit = hitAt(guess)
-  if (hit === null || hit.offset === offset) return hit
   let low = 0
-  let high = element.scrollHeight - element.clientHeight + 1
+  let high = element.scrollHeight
   while (high - low > 1) {
-    const middle = Math.floor((low + high) / 2)
-    const found = hitAt(middle)
-    if (found !== null && found.offset <= offset) low = middle
+    const middle = (low + high) >> 1
+    const line = lineFor(middle)
+    if (line && line.offset <= offset) low = middle
     else high = middle
   }
-  return hitAt(low)
+  return lineFor(low)
 }
 
 function scroll(element: TextElement, top: number): void {
   element.scrollTo({ top, behavior: 'instant' })
 }
 
-/** Null where the element is covered, and in browsers that look into no text control (Safari 18). */
-function hitTest(element: TextElement, { x, y }: Point): Hit | null {
-  const { ownerDocument } = element
-  const view = ownerDocument.defaultView
+/**
+ * What stands at this part of the visible height: from 0, where the first line begins, to 1, where the last one ends.
+ * Null where something covers the element, and in browsers that look into no text control.
+ */
+function lineAt(element: TextElement, part: number): Line | null {
+  const { ownerDocument, clientLeft, clientTop, clientWidth, clientHeight } = element
+  const { left, top } = element.getBoundingClientRect()
+  const x = left + clientLeft + 1 + part * (clientWidth - 2)
+  const first = Math.max(top + clientTop, 0) + 1
+  const last = Math.min(top + clientTop + clientHeight, ownerDocument.documentElement.clientHeight) - 1
   const root = element.getRootNode()
-  const shadowRoots = view && root instanceof view.ShadowRoot ? [root] : []
-  const position = ownerDocument.caretPositionFromPoint?.(x, y, { shadowRoots })
-  const top = position?.getClientRect()?.top
-  if (position?.offsetNode !== element || top === undefined) return null
-  return { offset: position.offset, top }
-}
-
-/** The part of the element's inside that the viewport shows. */
-function visibleBox(element: TextElement): { left: number; top: number; right: number; bottom: number } {
-  const box = element.getBoundingClientRect()
-  const { clientWidth, clientHeight } = element.ownerDocument.documentElement
-  const left = box.left + element.clientLeft
-  const top = box.top + element.clientTop
-  return {
-    left: Math.max(left, 0),
-    top: Math.max(top, 0),
-    right: Math.min(left + element.clientWidth, clientWidth),
-    bottom: Math.min(top + element.clientHeight, clientHeight),
-  }
+  const shadowRoots = root instanceof ShadowRoot ? [root] : []
+  const position = ownerDocument.caretPositionFromPoint?.(x, first + part * (last - first), { shadowRoots })
+  const rect = position?.getClientRect()
+  return rect && position?.offsetNode === element ? { offset: position.offset, top: rect.top } : null
 }

@@ -31,12 +31,12 @@ export function keepSelection(text: Y.Text, { start, end, direction }: Selection
   return direction === 'backward' ? { anchor: last, head: first } : { anchor: first, head: last }
 }
 
-/** Null when the text holds nothing of it any more. */
+/** The offsets in the text as it is now. Null when it holds nothing of it. */
 export function findSelection({ doc }: Y.Text, { anchor, head }: KeptSelection): Selection | null {
-  if (doc === null) return null
-  const from = Y.createAbsolutePositionFromRelativePosition(anchor, doc)?.index
-  const to = Y.createAbsolutePositionFromRelativePosition(head, doc)?.index
-  if (from === undefined || to === undefined) return null
-  if (from > to) return { start: to, end: from, direction: 'backward' }
-  return { start: from, end: to, direction: 'forward' }
+  const find = (position: Y.RelativePosition) => doc && Y.createAbsolutePositionFromRelativePosition(position, doc)
+  const from = find(anchor)
+  const to = find(head)
+  if (!from || !to) return null
+  if (from.index > to.index) return { start: to.index, end: from.index, direction: 'backward' }
+  return { start: from.index, end: to.index, direction: 'forward' }
 }

@@ -1,8 +1,15 @@
 import type * as Y from 'yjs'
-import { Alignment, type Side } from './alignment.ts'
+import { Alignment } from './alignment.ts'
 import { renderText, writeValue } from './field.ts'
-import { findAnchor, holdAnchor } from './scrolling.ts'
-import { readSelection, type Selection, writeSelection } from './selection.ts'
+import { firstLine, holdLine } from './scrolling.ts'
+import {
+  findSelection,
+  type KeptSelection,
+  keepSelection,
+  readSelection,
+  type Selection,
+  writeSelection,
+} from './selection.ts'
 import type { TextElement } from './shown-text.ts'
 import { findSplice, type Splice } from './splice.ts'
 import { readText } from './text.ts'
@@ -37,7 +44,7 @@ export class Shadow {
     this.element = element
     this.text = text
     this.#shown = element.value
-    this.#alignment = this.#alignStale()
+    this.#alignment = Alignment.of(this.#shown, readText(text))
   }
 
   /** Whether the shared text may have changed since it was shown. */
@@ -50,33 +57,34 @@ export class Shadow {
     return this.element.value !== this.#shown
   }
 
-  /** The element's selection, in offsets of the shared text. */
-  get selection(): Selection | null {
-    const selection = readSelection(this.element)
-    return selection && this.toShared(selection)
-  }
-
-  select({ start, end, direction }: Selection): void {
-    writeSelection(this.element, { start: this.toShown(start), end: this.toShown(end), direction })
-  }
-
   toShown(index: number): number {
     return this.#alignment.toShown(index)
   }
 
   /** What comes in at a caret goes behind it, and what comes in at either end of a selection stays out of it. */
-  toShared({ start, end, direction }: Selection): Selection {
-    const startSide: Side = start === end ? 'before' : 'after'
+  keepSelection(selection: Selection | null = readSelection(this.element)): KeptSelection | null {
+    if (selection === null) return null
+    const { start, end, direction } = selection
     const last = this.#alignment.toShared(end, 'before')
-    return { start: Math.min(last, this.#alignment.toShared(start, startSide)), end: last, direction }
+    const first = Math.min(last, this.#alignment.toShared(start, start === end ? 'before' : 'after'))
+    return keepSelection(this.text, { start: first, end: last, direction })
+  }
+
+  restoreSelection(kept: KeptSelection | null): void {
+    const selection = kept && findSelection(this.text, kept)
+    if (selection === null) return
+    const { start, end, direction } = selection
+    writeSelection(this.element, { start: this.toShown(start), end: this.toShown(end), direction })
   }
 
   /** To be called with each change of the shared text but those by `takeEdit`. */
   fallBehind({ delta }: Y.YTextEvent): void {
     this.#isBehind = true
-    this.#alignment = this.#alignment.editShared(delta)
+    const { length } = this.text
+    const next = this.#alignment.editShared(delta)
     // An observer that edits the text in answer to an edit makes Yjs report the second edit in both deltas.
-    if (this.#alignment.sharedLength !== this.text.length) this.#alignment = this.#alignStale()
+    const isKnown = this.#alignment.sharedLength === length && next.sharedLength !== length
+    if (!isKnown) this.#alignment = next
   }
 
   /** What changed in the element, as one edit. `before` is the selection before it, where that is known. */
@@ -102,7 +110,7 @@ export class Shadow {
   }
 
   /** Takes back what changed in the element. */
-  revert(selection: Selection | null): void {
+  revert(selection: Selection | null = readSelection(this.element)): void {
     writeValue(this.element, this.#shown)
     if (selection) writeSelection(this.element, selection)
   }
@@ -110,30 +118,20 @@ export class Shadow {
   /** Shows the shared text as it is now; selection and view stay on the characters they were on. */
   show(): Splice | null {
     this.#isBehind = false
+    const before = this.#shown
     const shared = readText(this.text)
     const rendered = renderText(this.element, shared)
     this.#isExact = rendered === shared
-    if (rendered === this.#shown) {
-      this.#alignment = Alignment.of(this.#shown, shared)
-      return null
-    }
-    const { selection } = this
-    const before = this.#shown
-    const anchor = findAnchor(this.element)
-    const anchored = anchor && this.#alignment.toShared(anchor.offset, 'after')
-    writeValue(this.element, rendered)
+    const selection = this.keepSelection()
+    const line = firstLine(this.element)
+    const first = line && this.#alignment.toShared(line.offset, 'after')
+    if (rendered !== before) writeValue(this.element, rendered)
     this.#shown = this.element.value
     this.#alignment = Alignment.of(this.#shown, shared)
-    if (selection) this.select(selection)
     const splice = findSplice(before, this.#shown, { caret: 0 })
-    if (anchor && anchored !== null && splice) {
-      holdAnchor(this.element, anchor, this.toShown(anchored), splice.index + splice.remove <= anchor.offset)
-    }
+    if (splice === null) return null
+    this.restoreSelection(selection)
+    if (line && first !== null) holdLine(this.element, line, this.toShown(first))
     return splice
-  }
-
-  #alignStale(): Alignment {
-    const shared = readText(this.text)
-    return Alignment.ofStale(this.#shown, renderText(this.element, shared), shared)
   }
 }

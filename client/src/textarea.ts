@@ -1,12 +1,12 @@
 import type { Awareness } from 'y-protocols/awareness'
-import * as Y from 'yjs'
+import type * as Y from 'yjs'
 import { Cursor } from './cursor.ts'
 import { ClientError } from './errors.ts'
 import { assertTextElement, isEditable } from './field.ts'
 import { Listeners } from './listeners.ts'
 import { NextFrame } from './next-frame.ts'
 import { reveal } from './scrolling.ts'
-import { findSelection, type KeptSelection, keepSelection, readSelection, type Selection } from './selection.ts'
+import { type KeptSelection, readSelection, type Selection } from './selection.ts'
 import { Shadow } from './shadow.ts'
 import type { ShownText, TextElement } from './shown-text.ts'
 import type { Splice } from './splice.ts'
@@ -54,7 +54,7 @@ export interface TextareaBinding extends ShownText {
 export function bindTextarea(element: TextElement, text: Y.Text, options: BindingOptions = {}): TextareaBinding {
   assertTextElement(element)
   if (text.doc === null) throw new ClientError('TEXT_DETACHED', 'the text belongs to no document')
-  const binding = new Binding(element, text, text.doc, options)
+  const binding = new Binding(element, text, options)
   binding.start()
   return binding
 }
@@ -63,48 +63,43 @@ export function bindTextarea(element: TextElement, text: Y.Text, options: Bindin
 class Binding implements TextareaBinding, Author {
   readonly element: TextElement
   readonly text: Y.Text
-  readonly #doc: Y.Doc
   readonly #options: BindingOptions
   readonly #shadow: Shadow
   readonly #history: History
-  readonly #cursor: Cursor | null
+  readonly #cursor: Cursor | undefined
   readonly #frame: NextFrame
-  readonly #onShown = new Listeners<Splice>()
-  readonly #listening = new AbortController()
-  /** Why nothing is written to the element: that breaks a composition, even behind the caret. */
-  #pause: 'composition' | 'reset' | null = null
+  readonly #listeners = new Listeners<Splice>()
+  readonly #ended = new AbortController()
+  /** Why nothing is written to the element: that breaks a composition, and a selection that the mouse is making. */
+  #pause: 'composition' | 'mouse' | 'reset' | null = null
   #selectionBeforeInput: Selection | null = null
-  #ownInput: Event | null = null
-  #restoreAttributes: () => void = () => undefined
 
-  constructor(element: TextElement, text: Y.Text, doc: Y.Doc, options: BindingOptions) {
+  constructor(element: TextElement, text: Y.Text, options: BindingOptions) {
     this.element = element
     this.text = text
-    this.#doc = doc
     this.#options = options
     this.#shadow = new Shadow(element, text)
     this.#history = new History(text, this, options.undoManager)
-    this.#cursor = options.awareness ? new Cursor(options.awareness) : null
+    this.#cursor = options.awareness && new Cursor(options.awareness)
     this.#frame = new NextFrame(element.ownerDocument, () => this.#onFrame())
   }
 
   start(): void {
-    this.#restoreAttributes = takeAttributes(this.element, this.#options.readOnly)
+    this.#setAttributes()
     this.#listen()
     this.#history.start()
     this.text.observe(this.#onSharedChange)
     this.#shadow.show()
-    this.#frame.request()
+    this.#onSign()
   }
 
   destroy(): void {
-    this.#listening.abort()
+    this.#ended.abort()
     this.#frame.cancel()
     this.text.unobserve(this.#onSharedChange)
     this.#history.destroy()
     this.#cursor?.withdraw()
-    this.#onShown.clear()
-    this.#restoreAttributes()
+    this.#listeners.clear()
   }
 
   get undoManager(): Y.UndoManager {
@@ -124,45 +119,54 @@ class Binding implements TextareaBinding, Author {
   }
 
   onShown(listener: (splice: Splice) => void): () => void {
-    return this.#onShown.add(listener)
+    return this.#listeners.add(listener)
   }
 
   keepSelection(): KeptSelection | null {
-    const { selection } = this.#shadow
-    return selection && keepSelection(this.text, selection)
+    return this.#shadow.keepSelection()
   }
 
   onHistory(kept: KeptSelection | null): void {
     this.#show()
-    const selection = kept && findSelection(this.text, kept)
-    if (selection === null || this.#pause !== null) return
-    this.#shadow.select(selection)
-    reveal(this.element, this.toShown(selection.direction === 'backward' ? selection.start : selection.end))
+    if (this.#pause !== null) return
+    this.#shadow.restoreSelection(kept)
+    const selection = readSelection(this.element)
+    if (selection) reveal(this.element, selection.direction === 'backward' ? selection.start : selection.end)
+  }
+
+  #setAttributes(): void {
+    const { element } = this
+    const { autocomplete, readOnly } = element
+    const { readOnly: wanted } = this.#options
+    // Otherwise the browser writes into the element what it remembers of the form, after a reload.
+    element.autocomplete = 'off'
+    if (wanted !== undefined) element.readOnly = wanted
+    this.#ended.signal.addEventListener('abort', () => {
+      element.autocomplete = autocomplete
+      if (wanted !== undefined) element.readOnly = readOnly
+    })
   }
 
   #listen(): void {
     const element: HTMLElement = this.element
     const { ownerDocument } = element
-    const options = { signal: this.#listening.signal }
-    const on = (target: EventTarget | null, types: readonly string[], listener: () => void) => {
-      for (const type of types) target?.addEventListener(type, listener, options)
+    const { signal } = this.#ended
+    const on = (target: EventTarget | null, types: string, listener: () => void) => {
+      for (const type of types.split(' ')) target?.addEventListener(type, listener, { signal })
     }
-    element.addEventListener('beforeinput', (event) => this.#onBeforeInput(event), options)
-    element.addEventListener('input', (event) => this.#onInput(event), options)
-    element.addEventListener('keydown', (event) => this.#onKeydown(event), options)
-    on(element, ['compositionstart'], () => this.#onCompositionStart())
-    on(element, ['compositionend', 'blur'], () => this.#endComposition())
-    on(element, ['focus', 'blur', 'change', 'selectionchange'], () => this.#onSign())
-    on(ownerDocument, ['selectionchange'], () => this.#onSign())
-    on(ownerDocument, ['visibilitychange'], () => this.#frame.flush())
-    on(ownerDocument.defaultView, ['pagehide'], () => this.#cursor?.withdraw())
-    on(ownerDocument.defaultView, ['pageshow'], () => this.#frame.request())
-    this.#listenForReset()
-  }
-
-  /** The event does not leave a shadow tree, and the element may have been moved. To add a listener again does nothing. */
-  #listenForReset(): void {
-    this.element.getRootNode().addEventListener('reset', this.#onReset, { signal: this.#listening.signal })
+    element.addEventListener('beforeinput', (event) => this.#onBeforeInput(event), { signal })
+    element.addEventListener('input', (event) => this.#onInput(event), { signal })
+    element.addEventListener('keydown', (event) => this.#onKeydown(event), { signal })
+    on(element, 'compositionstart', () => this.#onCompositionStart())
+    on(element, 'compositionend blur', () => this.#endComposition())
+    element.addEventListener('mousedown', (event) => this.#onMousedown(event), { signal })
+    on(ownerDocument, 'mouseup dragend', () => this.#endMouse())
+    on(element, 'blur', () => this.#endMouse())
+    on(element, 'focus blur change selectionchange', () => this.#onSign())
+    on(ownerDocument, 'selectionchange', () => this.#onSign())
+    on(ownerDocument, 'visibilitychange', () => this.#frame.flush())
+    on(ownerDocument.defaultView, 'pageshow', () => this.#onSign())
+    on(ownerDocument.defaultView, 'pagehide', () => this.#cursor?.withdraw())
   }
 
   #onBeforeInput(event: InputEvent): void {
@@ -175,6 +179,7 @@ class Binding implements TextareaBinding, Author {
   #onKeydown(event: KeyboardEvent): void {
     if (event.isComposing) return
     this.#endComposition()
+    this.#endMouse()
     this.#onCommand(historyKey(event), event)
   }
 
@@ -185,13 +190,11 @@ class Binding implements TextareaBinding, Author {
     this.#runHistory(command)
   }
 
+  /** Comes from people, whose edits have a type, and from autofill and other code, this binding included. */
   #onInput(event: Event): void {
-    if (event === this.#ownInput || this.#pause === 'reset') return
-    // Other code, and autofill, say no type.
-    const inputType = 'inputType' in event && typeof event.inputType === 'string' ? event.inputType : ''
     if (this.#pause === 'composition') this.#takeEdit('composition')
-    else if (inputType === '') this.#takeForeignWrite()
-    else this.#takeEdit(editKind(inputType))
+    else if ('inputType' in event) this.#takeEdit(editKind(String(event.inputType)))
+    else this.#takeForeignWrite()
   }
 
   #onCompositionStart(): void {
@@ -204,34 +207,40 @@ class Binding implements TextareaBinding, Author {
   #endComposition(): void {
     if (this.#pause !== 'composition') return
     this.#takeEdit('composition')
-    this.#pause = null
     this.#history.seal()
+    this.#pause = null
     this.#show()
+  }
+
+  #onMousedown({ button }: MouseEvent): void {
+    if (button === 0) this.#pause ??= 'mouse'
+  }
+
+  #endMouse(): void {
+    if (this.#pause !== 'mouse') return
+    this.#pause = null
+    this.#frame.request()
   }
 
   /** Resetting a form must not empty the text for everybody. The event comes before the form changes its fields. */
   readonly #onReset = (event: Event): void => {
-    const { element } = this
-    if (event.target !== element.form) return
-    const selection = readSelection(element)
-    const { scrollTop } = element
+    if (event.target !== this.element.form) return
+    const selection = readSelection(this.element)
     this.#pause = 'reset'
     setTimeout(() => {
-      if (this.#listening.signal.aborted) return
+      if (this.#ended.signal.aborted) return
       this.#pause = null
-      if (this.#options.reset !== 'take') {
-        this.#shadow.revert(selection)
-        element.scrollTop = scrollTop
-      }
+      if (this.#options.reset !== 'take') this.#shadow.revert(selection)
       this.#show()
     })
   }
 
-  /** Something happened at the element: it may have been written to, focused or moved, or its selection changed. */
+  /** Something happened to the element: it may have been written to, focused or moved, or its selection changed. */
   #onSign(): void {
     this.#takeForeignWrite()
-    this.#listenForReset()
-    if (this.#cursor) this.#frame.request()
+    this.#frame.request()
+    // The event does not leave a shadow tree. A listener that is there already is not added again.
+    this.element.getRootNode().addEventListener('reset', this.#onReset, { signal: this.#ended.signal })
   }
 
   readonly #onSharedChange = (event: Y.YTextEvent, transaction: Y.Transaction): void => {
@@ -255,23 +264,24 @@ class Binding implements TextareaBinding, Author {
 
   #takeForeignWrite(): void {
     if (this.#pause !== null || !this.#shadow.isAhead) return
-    if (this.#options.foreignWrites === 'revert') this.#shadow.revert(readSelection(this.element))
+    if (this.#options.foreignWrites === 'revert') this.#shadow.revert()
     else this.#takeEdit('single')
   }
 
   #takeEdit(kind: EditKind): void {
-    const before = this.#selectionBeforeInput
+    const selection = this.#selectionBeforeInput
     this.#selectionBeforeInput = null
+    if (this.#pause === 'reset') return
     if (!isEditable(this.element)) {
-      this.#shadow.revert(readSelection(this.element))
+      this.#shadow.revert()
       return
     }
-    const kept = before && keepSelection(this.text, this.#shadow.toShared(before))
-    const edit = this.#shadow.takeEdit(before)
+    const before = selection && this.#shadow.keepSelection(selection)
+    const edit = this.#shadow.takeEdit(selection)
     if (edit === null) return
-    this.#history.record(kind, kept, () => Y.transact(this.#doc, edit.apply, this))
-    this.#onShown.notify(edit.splice)
-    if (this.#shadow.isBehind || this.#cursor) this.#frame.request()
+    this.#history.record(kind, before, () => this.text.doc?.transact(edit.apply, this))
+    this.#listeners.notify(edit.splice)
+    this.#frame.request()
   }
 
   #show(): void {
@@ -280,22 +290,7 @@ class Binding implements TextareaBinding, Author {
     if (!this.#shadow.isBehind) return
     const splice = this.#shadow.show()
     if (splice === null) return
-    this.#onShown.notify(splice)
-    this.#ownInput = new Event('input', { bubbles: true, composed: true })
-    this.element.dispatchEvent(this.#ownInput)
-  }
-}
-
-/** Sets what the element must have while it is bound. Returns what gives it back its own. */
-function takeAttributes(element: TextElement, readOnly: boolean | undefined): () => void {
-  const autocomplete = element.getAttribute('autocomplete')
-  const wasReadOnly = element.readOnly
-  // Otherwise the browser writes what it remembers of the form into it after a reload.
-  element.autocomplete = 'off'
-  if (readOnly !== undefined) element.readOnly = readOnly
-  return () => {
-    if (autocomplete === null) element.removeAttribute('autocomplete')
-    else element.setAttribute('autocomplete', autocomplete)
-    if (readOnly !== undefined) element.readOnly = wasReadOnly
+    this.#listeners.notify(splice)
+    this.element.dispatchEvent(new Event('input', { bubbles: true, composed: true }))
   }
 }

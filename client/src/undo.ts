@@ -27,8 +27,7 @@ export function historyKey(event: KeyboardEvent): HistoryCommand | null {
 /** What an input event asks for, as the context menu and the menu bar raise it. */
 export function historyInput(inputType: string): HistoryCommand | null {
   if (inputType === 'historyUndo') return 'undo'
-  if (inputType === 'historyRedo') return 'redo'
-  return null
+  return inputType === 'historyRedo' ? 'redo' : null
 }
 
 /** By the types of the standard "Input Events Level 2". */
@@ -47,7 +46,7 @@ interface Kept {
 /** The editor whose edits are taken back. */
 export interface Author {
   keepSelection(): KeptSelection | null
-  /** Called when one of its own steps was taken back or brought back. */
+  /** Called when one of its own steps was taken back or brought back, with the selection that belongs to that. */
   onHistory(selection: KeptSelection | null): void
 }
 
@@ -56,7 +55,6 @@ export class History {
   readonly manager: Y.UndoManager
   readonly #isOwned: boolean
   readonly #author: Author
-  #before: KeptSelection | null = null
   /** The kind of the step that the next edit may still become part of. */
   #open: EditKind | null = null
 
@@ -68,14 +66,10 @@ export class History {
 
   start(): void {
     this.manager.addTrackedOrigin(this.#author)
-    this.manager.on('stack-item-added', this.#onCaptured)
-    this.manager.on('stack-item-updated', this.#onCaptured)
     this.manager.on('stack-item-popped', this.#onPopped)
   }
 
   destroy(): void {
-    this.manager.off('stack-item-added', this.#onCaptured)
-    this.manager.off('stack-item-updated', this.#onCaptured)
     this.manager.off('stack-item-popped', this.#onPopped)
     this.manager.removeTrackedOrigin(this.#author)
     if (this.#isOwned) this.manager.destroy()
@@ -85,16 +79,13 @@ export class History {
   record(kind: EditKind, before: KeptSelection | null, edit: () => void): void {
     const { manager } = this
     const { captureTimeout } = manager
-    const continues = this.#open !== null && CONTINUED[kind] === this.#open
-    if (!continues) manager.stopCapturing()
+    const isContinued = this.#open !== null && CONTINUED[kind] === this.#open
+    if (!isContinued) manager.stopCapturing()
     else if (kind !== 'typing') manager.captureTimeout = Number.POSITIVE_INFINITY
-    this.#before = before
     this.#open = kind
-    try {
-      edit()
-    } finally {
-      manager.captureTimeout = captureTimeout
-    }
+    edit()
+    manager.captureTimeout = captureTimeout
+    this.#keep(before)
   }
 
   /** The next edit begins a step of its own. */
@@ -107,32 +98,25 @@ export class History {
     this.manager[command]()
   }
 
-  readonly #onCaptured = ({ stackItem, origin }: CaptureEvent): void => {
-    if (origin !== this.#author) return
-    const kept: Kept | undefined = stackItem.meta.get(this)
-    const next: Kept = { before: kept ? kept.before : this.#before, after: this.#author.keepSelection() }
-    stackItem.meta.set(this, next)
+  #keep(before: KeptSelection | null): void {
+    const { meta } = this.manager.undoStack.at(-1) ?? {}
+    const kept: Kept = { before, ...meta?.get(this), after: this.#author.keepSelection() }
+    meta?.set(this, kept)
   }
 
-  readonly #onPopped = ({ stackItem, type }: PopEvent): void => {
+  readonly #onPopped = ({ stackItem, type }: Popped): void => {
     const kept: Kept | undefined = stackItem.meta.get(this)
     if (kept === undefined) return
     const isUndo = type === 'undo'
-    // The opposite of the step is a new item, which knows nothing yet.
-    const opposite = isUndo ? this.manager.redoStack : this.manager.undoStack
+    // What takes the step back, or brings it back, is a new item that knows nothing yet.
+    const { redoStack, undoStack } = this.manager
+    const opposite = isUndo ? redoStack : undoStack
     opposite.at(-1)?.meta.set(this, kept)
     this.#author.onHistory(isUndo ? kept.before : kept.after)
   }
 }
 
-type StackItem = Y.UndoManager['undoStack'][number]
-
-interface CaptureEvent {
-  readonly stackItem: StackItem
-  readonly origin: unknown
-}
-
-interface PopEvent {
-  readonly stackItem: StackItem
+interface Popped {
+  readonly stackItem: Y.UndoManager['undoStack'][number]
   readonly type: HistoryCommand
 }

@@ -124,15 +124,19 @@ describe('Alignment', () => {
     )
   })
 
-  test('an element of which nothing is known is aligned by comparison', () => {
-    fc.assert(
-      fc.property(piece.map(shownText), piece, (shown, shared) => {
-        const alignment = Alignment.ofStale(shown, shownText(shared), shared)
-        expect(alignment.sharedLength).toBe(shared.length)
-        const removed = applyShared(shared, alignment, { index: 0, remove: shown.length, insert: '' })
-        expect(removed.shared.length).toBeLessThanOrEqual(shared.length)
-      }),
-      { numRuns: runs(500) },
-    )
+  test.each([
+    ['leaves out line ends', 'one two', 'one\r\n two\n'],
+    ['leaves out what is around it', 'a b', ' \n a b '],
+    ['shows something else', 'xn--a', 'ä'],
+  ])('an element that %s is aligned in full', (_title, shown, shared) => {
+    const alignment = Alignment.of(shown, shared)
+    expect(alignment.sharedLength).toBe(shared.length)
+    expect(alignment.toShown(shared.length)).toBeLessThanOrEqual(shown.length)
+    expect(alignment.toShared(shown.length, 'after')).toBe(shared.length)
+  })
+
+  test('what an element leaves out is not deleted with what is around it', () => {
+    const result = applyShared('a\nb', Alignment.of('ab', 'a\nb'), { index: 0, remove: 2, insert: 'x' })
+    expect(result.shared).toBe('x\n')
   })
 })

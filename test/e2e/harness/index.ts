@@ -1,13 +1,14 @@
 import { bindTextarea } from '@coedit/client'
-import { Scene } from './scene.ts'
+import * as Y from 'yjs'
+import { nextFrame, Scene, type SceneOptions } from './scene.ts'
 
-export { bindTextarea }
+export { bindTextarea, nextFrame, Y }
 
 /** The scene of the page's test. */
 export let scene: Scene
 
-export function begin(text: string): void {
-  scene = new Scene(text)
+export function begin(text: string, options: SceneOptions = {}): void {
+  scene = new Scene(text, options)
 }
 
 declare global {

@@ -1,42 +1,66 @@
-import { bindTextarea, type TextareaBinding } from '@coedit/client'
+import { type BindingOptions, bindTextarea, type Splice, type TextareaBinding, type TextElement } from '@coedit/client'
+import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 
-/** A bound textarea, and another editor whose edits arrive when the test says so. Runs in the browser. */
+export interface SceneOptions extends Omit<BindingOptions, 'awareness'> {
+  /** An `<input>` of this type; a `<textarea>` unless given. */
+  readonly input?: string
+  readonly style?: string
+}
+
+/** A bound element, and another editor whose edits arrive when the test says so. Runs in the browser. */
 export class Scene {
-  readonly element: HTMLTextAreaElement
+  readonly element: TextElement
   readonly mine: Y.Text
   readonly theirs: Y.Text
+  readonly awareness: Awareness
   readonly binding: TextareaBinding
   /** The delta of each change of `mine`. */
   readonly deltas: unknown[] = []
+  /** What the binding said of the element's changes. */
+  readonly splices: Splice[] = []
 
-  constructor(text: string) {
+  constructor(text: string, { input, style = '', ...options }: SceneOptions) {
     this.mine = new Y.Doc().getText('content')
     this.theirs = new Y.Doc().getText('content')
     this.mine.insert(0, text)
     this.exchange()
-    this.element = document.createElement('textarea')
+    this.awareness = new Awareness(documentOf(this.mine))
+    this.element = input === undefined ? document.createElement('textarea') : inputOf(input)
     this.element.id = 'text'
+    this.element.style.cssText = style
     document.body.replaceChildren(this.element)
-    this.binding = bindTextarea(this.element, this.mine)
+    this.binding = bindTextarea(this.element, this.mine, { ...options, awareness: this.awareness })
     this.element.focus()
     this.mine.observe((event) => this.deltas.push(event.delta))
+    this.binding.onShown((splice) => this.splices.push(splice))
   }
 
-  /** The other one's edit, delivered at once; what `mine` has since the last exchange is not known there. */
-  remotely(edit: (text: Y.Text) => void): void {
+  /**
+   * The other one's edit, delivered at once; what `mine` has since the last exchange is not known there. Resolves when
+   * it is shown.
+   */
+  remotely(edit: (text: Y.Text) => void): Promise<void> {
     const doc = documentOf(this.theirs)
     doc.transact(() => edit(this.theirs))
     deliver(doc, documentOf(this.mine))
+    return nextFrame()
   }
 
-  /** Replaces a range of their text, at a place between 0 and 1, that cuts no character. */
+  /** Replaces a range of their text, at a place between 0 and 1, that cuts no character. Delivered, but not shown yet. */
   replaceRemotely({ at, length, insert }: { at: number; length: number; insert: string }): void {
-    this.remotely((text) => {
+    void this.remotely((text) => {
       const [start, end] = wholeCharacters(text.toString(), at, length)
       text.delete(start, end - start)
       text.insert(start, insert)
     })
+  }
+
+  /** Replaces a range of the element's value in the same way, as code does that knows nothing of the binding. */
+  overwrite({ at, length, insert }: { at: number; length: number; insert: string }): void {
+    const { value } = this.element
+    const [start, end] = wholeCharacters(value, at, length)
+    this.element.value = value.slice(0, start) + insert + value.slice(end)
   }
 
   /** Selects a range of the element in the same way. */
@@ -50,10 +74,21 @@ export class Scene {
     deliver(documentOf(this.mine), documentOf(this.theirs))
   }
 
-  get selection(): [number, number, string] {
+  get selection(): [number | null, number | null, string | null] {
     const { selectionStart, selectionEnd, selectionDirection } = this.element
     return [selectionStart, selectionEnd, selectionDirection]
   }
+}
+
+/** Resolves after the tasks of the next animation frame. */
+export function nextFrame(): Promise<void> {
+  return new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))
+}
+
+function inputOf(type: string): HTMLInputElement {
+  const element = document.createElement('input')
+  element.type = type
+  return element
 }
 
 /** The ends of a range of `length` characters, which takes up at most what there is. */
