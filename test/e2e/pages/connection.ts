@@ -1,6 +1,8 @@
-import { bindTextarea, type Connection, type ConnectionState, type ConnectOptions, connect } from '@coedit/client'
+import { type Connection, type ConnectOptions, connect } from '../../../client/src/connect.ts'
+import type { ConnectionState } from '../../../client/src/state.ts'
+import { bindTextarea } from '../../../client/src/textarea.ts'
 
-export { clearOffline } from '@coedit/client'
+export { clearOffline } from '../../../client/src/browser-storage.ts'
 
 /** The page's connection, with the options that its address tells. */
 export let connection: Connection
