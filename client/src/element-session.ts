@@ -1,6 +1,7 @@
 import { type Connection, connect, type User } from './connect.ts'
 import { connectionKey, type ElementSettings } from './element-settings.ts'
 import { type Overlay, showPeers } from './overlay.ts'
+import type { ConnectionState } from './state.ts'
 import { bindTextarea, type TextareaBinding } from './textarea.ts'
 
 /** A textarea that is connected to its document until `close`. */
@@ -23,41 +24,73 @@ export function openSession(textarea: HTMLTextAreaElement, initial: ElementSetti
     ...(token && { token: () => (settings.options.token ?? token)() }),
   })
   const binding = bindTextarea(textarea, connection.text, { awareness: connection.awareness })
-  const authorsReadOnly = textarea.readOnly
-  let overlay: Overlay | undefined
+  const carets = new Carets(connection, binding)
+  const lock = new ReadOnlyLock(textarea)
+  const obey = ({ access }: ConnectionState) => lock.set(access !== 'write')
 
-  function showUser(user: User): void {
-    const former = settings.options.user
-    if (user.name !== former.name || user.color !== former.color) connection.setUser(user)
-  }
-
-  function showCarets(carets: boolean): void {
-    if (carets === (overlay !== undefined)) return
-    overlay?.destroy()
-    overlay = carets ? showPeers(binding, connection.awareness) : undefined
-  }
-
-  const obey = () => {
-    textarea.readOnly = authorsReadOnly || connection.state.access !== 'write'
-  }
   connection.subscribe(obey)
-  obey()
-  showCarets(settings.carets)
-
+  obey(connection.state)
+  carets.set(settings.carets)
   return {
     connection,
     binding,
     fits: (next) => connectionKey(next) === connectionKey(settings),
     follow(next) {
-      showUser(next.options.user)
-      showCarets(next.carets)
+      if (!looksAlike(settings.options.user, next.options.user)) connection.setUser(next.options.user)
+      carets.set(next.carets)
       settings = next
     },
     close() {
-      showCarets(false)
+      carets.set(false)
       binding.destroy()
       connection.destroy()
-      textarea.readOnly = authorsReadOnly
+      lock.set(false)
     },
+  }
+}
+
+function looksAlike(one: User, other: User): boolean {
+  return one.name === other.name && one.color === other.color
+}
+
+/** The overlay over a binding, while it is wanted. */
+class Carets {
+  readonly #connection: Connection
+  readonly #binding: TextareaBinding
+  #overlay: Overlay | null = null
+
+  constructor(connection: Connection, binding: TextareaBinding) {
+    this.#connection = connection
+    this.#binding = binding
+  }
+
+  set(isWanted: boolean): void {
+    if (isWanted) {
+      this.#overlay ??= showPeers(this.#binding, this.#connection.awareness)
+    } else {
+      this.#overlay?.destroy()
+      this.#overlay = null
+    }
+  }
+}
+
+/** Makes a textarea read-only for a while, and then what its author wants again. */
+class ReadOnlyLock {
+  readonly #textarea: HTMLTextAreaElement
+  /** What the author wants; null while it is not locked. */
+  #authors: boolean | null = null
+
+  constructor(textarea: HTMLTextAreaElement) {
+    this.#textarea = textarea
+  }
+
+  set(isLocked: boolean): void {
+    if (isLocked && this.#authors === null) {
+      this.#authors = this.#textarea.readOnly
+      this.#textarea.readOnly = true
+    } else if (!isLocked && this.#authors !== null) {
+      this.#textarea.readOnly = this.#authors
+      this.#authors = null
+    }
   }
 }

@@ -40,7 +40,7 @@ declare global {
   interface HTMLElementTagNameMap {
     'coedit-textarea': CoeditTextarea
   }
-  interface HTMLElementEventMap {
+  interface GlobalEventHandlersEventMap {
     'coedit-state': CustomEvent<ConnectionState>
     'coedit-error': CustomEvent<ClientError>
   }

@@ -116,10 +116,14 @@ describe('the textarea', () => {
     await textIs(reader, 'hello you')
   })
 
-  test('that its author wants read-only stays so', async () => {
+  test('that its author wants read-only stays so, whatever access there is', async () => {
     const { page } = await openTwo(
       (attributes) => `<coedit-textarea ${attributes}><textarea readonly></textarea></coedit-textarea>`,
     )
+    expect(await page.locator('textarea').isEditable()).toBe(false)
+    await setAttribute(page, 'access', 'read')
+    await setAttribute(page, 'access', 'write')
+    await isSaved(page)
     expect(await page.locator('textarea').isEditable()).toBe(false)
   })
 })
@@ -202,7 +206,7 @@ describe('the connection', () => {
 describe('a token', () => {
   test('is asked of the function that was set before the element was defined', async () => {
     const page = await openBody(`<coedit-textarea document="${freshDocument()}"></coedit-textarea>`)
-    const source = await page.evaluateHandle(() => coedit.tokenSource('a-token'))
+    const source = await page.evaluateHandle(() => coedit.countingToken('a-token'))
     await source.evaluate(({ ask }) => {
       coedit.find().token = ask
       coedit.defineCoeditTextarea()
@@ -211,37 +215,51 @@ describe('a token', () => {
     expect(await source.evaluate(({ calls }) => calls)).toBe(1)
   })
 
-  test('makes another connection where there was none, and the same one serves another function', async () => {
+  test('makes another connection where there was none', async () => {
     const page = await openReader(freshDocument())
     await isSaved(page)
     const former = await page.evaluateHandle(() => coedit.find().connection)
-    const source = await page.evaluateHandle(() => coedit.tokenSource('a-token'))
-    await source.evaluate(({ ask }) => {
-      coedit.find().token = ask
+    await page.evaluate(() => {
+      coedit.find().token = () => 'a-token'
+    })
+    await page.waitForFunction((old) => coedit.find().connection !== old, former)
+    await isSaved(page)
+  })
+
+  test('is asked of the function of the moment, by the same connection', async () => {
+    const page = await openBody(`<coedit-textarea document="${freshDocument()}"></coedit-textarea>`)
+    await page.evaluate(() => {
+      coedit.find().token = () => Promise.reject(new Error('nobody is signed in'))
+      coedit.defineCoeditTextarea()
+    })
+    await page.waitForFunction(() => coedit.told.errors.includes('TOKEN_FAILED'))
+    const former = await page.evaluateHandle(() => coedit.find().connection)
+    await page.evaluate(() => {
+      coedit.find().token = () => 'a-token'
     })
     await isSaved(page)
-    expect(await page.evaluate((old) => coedit.find().connection === old, former)).toBe(false)
-    expect(await source.evaluate(({ calls }) => calls)).toBe(1)
-
-    const isTheSame = await watchConnection(page)
-    await page.evaluate(() => {
-      coedit.find().token = () => 'another-token'
-    })
-    expect(await isTheSame()).toBe(true)
+    expect(await page.evaluate((old) => coedit.find().connection === old, former)).toBe(true)
   })
 })
 
-test('a mistake in the attributes is told as an event, and as an uncaught error to whoever listens to none', async () => {
-  const context = await browser.newContext()
-  onTestFinished(() => context.close())
-  const page = await context.newPage()
-  await page.addScriptTag({ content: script })
-  const uncaught = page.waitForEvent('pageerror')
-  await page.evaluate(() => {
-    coedit.listen()
-    coedit.defineCoeditTextarea()
-    document.body.innerHTML = '<coedit-textarea url="ftp://host" document="notes"></coedit-textarea>'
-  })
-  expect((await uncaught).name).toBe('ClientError')
-  expect(await page.evaluate(() => coedit.told.errors)).toEqual(['URL_INVALID'])
-})
+test.each([
+  ['URL_INVALID', 'url="ftp://host" document="notes"'],
+  ['DOCUMENT_INVALID', 'url="ws://127.0.0.1:1" document=""'],
+  ['USER_MISSING', 'url="ws://127.0.0.1:1" document="notes" offline'],
+])(
+  'the mistake %s is told as an event, and as an uncaught error to whoever listens to none',
+  async (code, attributes) => {
+    const context = await browser.newContext()
+    onTestFinished(() => context.close())
+    const page = await context.newPage()
+    await page.addScriptTag({ content: script })
+    const uncaught = page.waitForEvent('pageerror')
+    await page.evaluate((html) => {
+      coedit.listen()
+      coedit.defineCoeditTextarea()
+      document.body.innerHTML = html
+    }, `<coedit-textarea ${attributes}></coedit-textarea>`)
+    expect((await uncaught).name).toBe('ClientError')
+    expect(await page.evaluate(() => coedit.told.errors)).toEqual([code])
+  },
+)

@@ -40,7 +40,7 @@ interface Editor {
   readonly sockets: ReadonlySet<WebSocket>
 }
 
-async function open(props: EditorProps): Promise<Editor> {
+async function open(props: EditorProps, state = 'Saved'): Promise<Editor> {
   const page = await openPage(browser, address, onTestFinished)
   const sockets = new Set<WebSocket>()
   page.on('websocket', (socket) => {
@@ -48,7 +48,7 @@ async function open(props: EditorProps): Promise<Editor> {
     socket.on('close', () => sockets.delete(socket))
   })
   await page.evaluate((initial) => app.hydrate(initial), props)
-  await stateIs(page, 'Saved')
+  await stateIs(page, state)
   return { page, sockets }
 }
 
@@ -112,6 +112,13 @@ describe('another rendering', () => {
     await render(ann.page, { ...props, name: 'Anna' })
     await peersAre(ben.page, 'Anna')
     expect([...ann.sockets]).toEqual([socket])
+  })
+
+  test('gives the connection its token function', async () => {
+    const props: EditorProps = { ...propsOfFreshDocument(), token: 'refused' }
+    const { page } = await open(props, 'TOKEN_FAILED')
+    await render(page, { ...props, token: 'given' })
+    await stateIs(page, 'Saved')
   })
 
   test('with another document ends the connection and makes another one', async () => {

@@ -36,7 +36,7 @@ export function moveToBody(method: 'append' | 'moveBefore'): void {
 }
 
 /** Counts the calls of a token function that answers with `token`. */
-export function tokenSource(token: string): { calls: number; readonly ask: () => Promise<string> } {
+export function countingToken(token: string): { calls: number; readonly ask: () => Promise<string> } {
   const source = {
     calls: 0,
     ask: async () => {

@@ -1,6 +1,6 @@
 import type { Connection, ConnectionState } from '@coedit/client'
 import { useCarets, useConnection, useConnectionState, usePeers, useTextarea } from '@coedit/client/react'
-import { createElement, StrictMode, useState } from 'react'
+import { type ComponentProps, createElement, StrictMode, useState } from 'react'
 import { hydrateRoot, type Root } from 'react-dom/client'
 import { renderToString } from 'react-dom/server'
 
@@ -8,6 +8,8 @@ export interface EditorProps {
   readonly url: string
   readonly document: string
   readonly name: string
+  /** Default: the server is not sent any. */
+  readonly token?: 'given' | 'refused'
   /** Whether React holds the text as state and writes it to the textarea. */
   readonly isControlled: boolean
   /** Whether there is a textarea, or only the connection. */
@@ -18,17 +20,27 @@ export interface EditorProps {
 export const complaints: string[] = []
 
 /** An editor as applications write them: the options are a new object with a new function at each rendering. */
-function Editor({ url, document, name, isControlled, hasTextarea }: EditorProps) {
-  const connection = useConnection({ url, document, user: { name, color: '#aa0000' }, token: async () => 'a-token' })
+function Editor({ url, document, name, token, isControlled, hasTextarea }: EditorProps) {
+  const connection = useConnection({
+    url,
+    document,
+    user: { name, color: '#aa0000' },
+    ...(token && { token: () => answer(token) }),
+  })
   const state = useConnectionState(connection)
   const peers = usePeers(connection)
   return createElement(
     'main',
     null,
-    createElement('p', { id: 'state' }, state.saved ? 'Saved' : state.connection),
+    createElement('p', { id: 'state' }, state.error?.code ?? (state.saved ? 'Saved' : state.connection)),
     createElement('p', { id: 'peers' }, peers.map((peer) => peer.name).join()),
     hasTextarea && createElement(Textarea, { connection, access: state.access, isControlled }),
   )
+}
+
+async function answer(token: 'given' | 'refused'): Promise<string> {
+  if (token === 'refused') throw new Error('nobody is signed in')
+  return 'a-token'
 }
 
 interface TextareaProps {
@@ -41,10 +53,10 @@ function Textarea({ connection, access, isControlled }: TextareaProps) {
   const { ref, binding } = useTextarea(connection, { reset: 'revert' })
   useCarets(connection, binding)
   const [text, setText] = useState('')
-  const attributes = {
+  const attributes: ComponentProps<'textarea'> = {
     ref,
     readOnly: access !== 'write',
-    onChange: ({ target }: { target: HTMLTextAreaElement }) => setText(target.value),
+    onChange: ({ target }) => setText(target.value),
   }
   return createElement(
     'section',
