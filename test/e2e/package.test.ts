@@ -42,7 +42,7 @@ afterAll(() => browser.close())
 async function install(application: string): Promise<Installation> {
   await cp(APPLICATION, application, { recursive: true })
   const { filename, files } = await pack(application)
-  await writeFile(join(application, 'package.json'), JSON.stringify(await manifest(`file:./${filename}`)))
+  await writeFile(join(application, 'package.json'), JSON.stringify(manifest(`file:./${filename}`)))
   await npm(application, ['install', '--prefer-offline', '--no-audit', '--no-fund'])
   return { files, application, client: join(application, 'node_modules/@coedit/client') }
 }
@@ -54,12 +54,10 @@ async function pack(destination: string): Promise<{ filename: string; files: Rea
   return { filename: tarball.filename, files: new Set(tarball.files.map(({ path }) => path)) }
 }
 
-/** With what this repository uses of other packages, so that the npm cache has them. */
-async function manifest(client: string): Promise<object> {
-  const { devDependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
-  const names = ['yjs', 'react', 'react-dom', '@types/react']
-  const others = Object.fromEntries(names.map((name) => [name, devDependencies[name]]))
-  return { private: true, type: 'module', dependencies: { '@coedit/client': client, ...others } }
+/** With the oldest React that the client works with. This repository, and so all other tests, have the newest. */
+function manifest(client: string): object {
+  const react = { react: '18', 'react-dom': '18', '@types/react': '18', '@types/react-dom': '18' }
+  return { private: true, type: 'module', dependencies: { '@coedit/client': client, yjs: '13', ...react } }
 }
 
 async function npm(cwd: string, args: readonly string[]): Promise<string> {
@@ -162,7 +160,7 @@ async function open(address: string, server: string): Promise<Page> {
   return page
 }
 
-test('a Vite application and a page without a bundler edit one text, and say when it is saved', async () => {
+test('a Vite application with React 18 and a page without a bundler edit one text, and say when it is saved', async () => {
   const server = await startServer({ release: onTestFinished })
   const address = await serveApplication()
   const bundled = await open(address, server.url)
