@@ -1,5 +1,5 @@
-import { bindTextarea } from '@coedit/client'
 import * as Y from 'yjs'
+import { bindTextarea } from '../../../client/src/textarea.ts'
 import { nextFrame, Scene, type SceneOptions } from './scene.ts'
 
 export { bindTextarea, nextFrame, Y }

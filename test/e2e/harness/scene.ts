@@ -1,6 +1,8 @@
-import { type BindingOptions, bindTextarea, type Splice, type TextareaBinding, type TextElement } from '@coedit/client'
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
+import type { TextElement } from '../../../client/src/shown-text.ts'
+import type { Splice } from '../../../client/src/splice.ts'
+import { type BindingOptions, bindTextarea, type TextareaBinding } from '../../../client/src/textarea.ts'
 
 export interface SceneOptions extends Omit<BindingOptions, 'awareness'> {
   /** An `<input>` of this type; a `<textarea>` unless given. */

@@ -13,6 +13,8 @@ export interface Stage {
   open(text: string, options?: Omit<SceneOptions, 'undoManager'>): Promise<Page>
   /** A page that has the harness and no scene. */
   openEmpty(url?: string): Promise<Page>
+  /** The harness, for a page that has lost it. */
+  readonly script: string
 }
 
 /** To be called once in a test file, outside of its tests. */
@@ -33,6 +35,9 @@ export function setStage(): Stage {
   }
 
   return {
+    get script() {
+      return script
+    },
     openEmpty,
     async open(text, options = {}) {
       const page = await openEmpty()
