@@ -9,8 +9,8 @@ const ANSWER_MS = 2_000
 /** Wires what can be done with a document beside editing it. */
 export function offerActions(panes: Panes, name: string): void {
   find(document, '#second-tab', HTMLAnchorElement).href = location.href
-  onPress('#copy', (button) => copy(button, location.href))
-  onPress('#copy-read', (button) => copy(button, readOnlyLink(location.href)))
+  onPressCopy('#copy', location.href)
+  onPressCopy('#copy-read', readOnlyLink(location.href))
   onPress('#fill', () => append(panes))
   onPress('#download', () => download(`${name}.txt`, panes.first.connection.text.toString()))
   onPress('#cursors', (button) => {
@@ -24,19 +24,28 @@ function onPress(selector: string, act: (button: HTMLButtonElement) => unknown):
   button.addEventListener('click', () => act(button))
 }
 
-async function copy(button: HTMLButtonElement, link: string): Promise<void> {
+function onPressCopy(selector: string, link: string): void {
+  const label = find(document, selector, HTMLButtonElement).textContent
+  let answered: ReturnType<typeof setTimeout> | undefined
+  onPress(selector, async (button) => {
+    if (!(await copy(link))) return
+    button.textContent = 'Copied'
+    clearTimeout(answered)
+    answered = setTimeout(() => {
+      button.textContent = label
+    }, ANSWER_MS)
+  })
+}
+
+async function copy(link: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(link)
+    return true
   } catch {
     // No clipboard: the page is not served over HTTPS, or permission was denied.
     prompt('Copy this link:', link)
-    return
+    return false
   }
-  const label = button.textContent
-  button.textContent = 'Copied'
-  setTimeout(() => {
-    button.textContent = label
-  }, ANSWER_MS)
 }
 
 /** Through the textarea, as other code of a page would write to it: the binding makes it one edit that undo takes back. */

@@ -5,7 +5,12 @@ const SHOWN_AT_MOST = 5
 
 /** Shows who else is here, as round avatars with initials, and beyond some only how many. */
 export function showPeople(list: HTMLUListElement, presence: Presence): void {
+  let shown = ''
   const show = (peers: readonly Peer[]) => {
+    const looks = JSON.stringify(peers.map(({ name, color }) => [name, color]))
+    // Peers change with each move of a caret, too.
+    if (looks === shown) return
+    shown = looks
     const avatars = peers.slice(0, SHOWN_AT_MOST).map(avatar)
     const rest = peers.length - avatars.length
     list.replaceChildren(...avatars, ...(rest > 0 ? [item(`+${rest}`, `and ${rest} more`)] : []))

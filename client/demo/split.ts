@@ -1,4 +1,4 @@
-import type { Presence } from '@coedit/client'
+import type { ConnectionState, Presence } from '@coedit/client'
 import { recall, remember } from './memory.ts'
 import type { Panes } from './panes.ts'
 
@@ -19,23 +19,25 @@ export function offerSplit(button: HTMLButtonElement, container: HTMLElement, pa
     remember('browser', DECLINED, panes.areTwo ? null : 'yes')
     show()
   })
-  onSettled(panes, () => {
-    if (isHelpful(panes, presence)) panes.openSecond()
-    show()
-  })
+  if (!isWelcome(panes)) show()
+  else {
+    onSettled(panes, ({ synced }) => {
+      if (synced && presence.peers.length === 0) panes.openSecond()
+      show()
+    })
+  }
 }
 
-function isHelpful({ first }: Panes, presence: Presence): boolean {
-  const { synced, access } = first.connection.state
-  const alone = synced && presence.peers.length === 0
-  return alone && access === 'write' && matchMedia(WIDE).matches && recall('browser', DECLINED) === null
+function isWelcome({ first }: Panes): boolean {
+  const mayWrite = first.connection.state.access === 'write'
+  return mayWrite && matchMedia(WIDE).matches && recall('browser', DECLINED) === null
 }
 
 /** Calls `decide` once it is known who is here, or that this cannot be known now. */
-function onSettled({ first: { connection } }: Panes, decide: () => void): void {
-  const unsubscribe = connection.subscribe(({ connection: line, synced, access }) => {
-    if (line !== 'offline' && !synced && access !== 'denied') return
+function onSettled({ first: { connection } }: Panes, decide: (state: ConnectionState) => void): void {
+  const unsubscribe = connection.subscribe((state) => {
+    if (!state.synced && state.connection !== 'offline' && state.access !== 'denied') return
     unsubscribe()
-    decide()
+    decide(state)
   })
 }

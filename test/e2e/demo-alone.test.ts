@@ -50,11 +50,30 @@ describe('a first visitor, alone', () => {
     await labelIs(page, 0, second)
   })
 
+  test('nothing jumps when the second editor comes', async () => {
+    const { url } = await startServer({ release: onTestFinished })
+    const context = await openContext(browser, onTestFinished, WIDE)
+    await context.addInitScript(() => {
+      const widths: number[] = []
+      Object.assign(globalThis, { widths })
+      const watch = new ResizeObserver(() => widths.push(document.querySelector('textarea')?.clientWidth ?? 0))
+      document.addEventListener('DOMContentLoaded', () =>
+        watch.observe(document.querySelector('textarea') ?? document.body),
+      )
+    })
+    const page = await openTab(context, url)
+    await stateIs(page, 'Saved', 1)
+    const end = await textarea(page).evaluate((element) => element.clientWidth)
+    const widths: number[] = await page.evaluate(() => Reflect.get(globalThis, 'widths'))
+    expect([...new Set(widths)]).toEqual([end])
+  })
+
   test('where somebody else is there, there is one editor', async () => {
     const { url, page } = await startPage()
     await pane(page, 1).waitFor()
     const second = await openPage(browser, url, onTestFinished, WIDE)
     await second.locator('#people li').nth(1).waitFor()
+    await stateIs(second, 'Saved')
     expect(await second.locator('.pane').count()).toBe(1)
     const box = await textarea(second).boundingBox()
     expect(box?.width).toBeGreaterThan(900)
@@ -103,6 +122,10 @@ describe('who one is', () => {
       const avatars = [...document.querySelectorAll<HTMLElement>('#people li')]
       return avatars.some((item) => item.title === 'Ada Lovelace' && item.style.backgroundColor === 'rgb(18, 171, 52)')
     })
+    const element = await avatar.elementHandle()
+    await textarea(page).fill('moves the caret')
+    await textIs(other, 'moves the caret')
+    expect(await element?.evaluate((item) => item.isConnected)).toBe(true)
     await page.reload()
     await avatar.waitFor()
     expect(await nameIn(page, 0)).toBe('Ada Lovelace')
@@ -165,7 +188,8 @@ describe('what one can do', () => {
     await context.grantPermissions(['clipboard-read', 'clipboard-write'])
     const page = await openTab(context, `${url}d/a%20b`)
     await page.getByRole('button', { name: 'Copy link' }).click()
-    await page.getByRole('button', { name: 'Copied' }).waitFor()
+    // Once more while it still says so: then, too, the button gets its own words back.
+    await page.getByRole('button', { name: 'Copied' }).click()
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(`${url}d/a%20b`)
     await page.getByRole('button', { name: 'Copy link' }).waitFor()
     await page.getByRole('button', { name: 'Copy read-only link' }).click()
