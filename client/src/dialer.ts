@@ -38,22 +38,16 @@ type Phase =
   | { readonly name: 'open'; readonly wire: Wire }
   | { readonly name: 'waiting'; readonly cancel: Cancel }
 
-/** What has happened since the server's content came last. */
-interface Trouble {
-  readonly attempts: number
-  /** Attempts in a row without an open socket. */
-  readonly unopened: number
-  /** Whether the token was asked for because the server had not taken the one before. */
-  readonly isTokenNew: boolean
-}
-
-const NO_TROUBLE: Trouble = { attempts: 0, unopened: 0, isTokenNew: false }
-
 /** Decides when a socket is opened, and has one at a time. */
 export class Dialer {
   readonly #context: DialerContext
   #phase: Phase = { name: 'resting' }
-  #trouble: Trouble = NO_TROUBLE
+  /** Attempts since the server's content came last. */
+  #attempts = 0
+  /** How many of them, in a row, had no open socket. */
+  #unopened = 0
+  /** Whether the token was asked for because the server had not taken the one before. */
+  #isTokenNew = false
 
   constructor(context: DialerContext) {
     this.#context = context
@@ -88,20 +82,20 @@ export class Dialer {
     const { wire } = this
     if (!wire) return
     this.#enter({ name: 'open', wire })
-    this.#note({ unopened: 0 })
+    this.#unopened = 0
     this.#context.token?.keepFresh()
-    this.#context.store.unblock('UNREACHABLE')
   }
 
   synced(): void {
-    this.#trouble = NO_TROUBLE
+    this.#attempts = 0
+    this.#isTokenNew = false
   }
 
   closed(code: number, reason: string): void {
     const { token } = this.#context
     token?.rest()
     if (this.#phase.name === 'resting') return
-    if (code === CLOSED_SIGNED_OUT && token && !this.#trouble.isTokenNew) this.#dialWithNewToken(token)
+    if (code === CLOSED_SIGNED_OUT && token && !this.#isTokenNew) this.#dialWithNewToken(token)
     else if (code >= 4400 && code < 4500) this.#acceptRefusal(code, reason)
     else this.#retry(code)
   }
@@ -110,7 +104,7 @@ export class Dialer {
   async #dial(): Promise<void> {
     const phase: Phase = { name: 'asking' }
     this.#enter(phase)
-    this.#note({ attempts: this.#trouble.attempts + 1 })
+    this.#attempts += 1
     const token = this.#context.token && (await this.#context.token.get())
     if (this.#phase !== phase) return
     if (token instanceof ClientError) this.#fail(token)
@@ -118,9 +112,8 @@ export class Dialer {
   }
 
   #open(protocols: readonly string[]): void {
-    const { store, clock, open } = this.#context
-    store.unblock('TOKEN_FAILED')
-    this.#note({ unopened: this.#trouble.unopened + 1 })
+    const { clock, open } = this.#context
+    this.#unopened += 1
     try {
       const wire = open(protocols)
       this.#enter({ name: 'opening', wire, cancel: clock.after(OPEN_DEADLINE_MS, () => this.hangUp()) })
@@ -138,14 +131,14 @@ export class Dialer {
 
   #dialWithNewToken(token: TokenSource): void {
     token.discard()
-    this.#note({ isTokenNew: true })
+    this.#isTokenNew = true
     void this.#dial()
   }
 
   #acceptRefusal(code: number, reason: string): void {
     this.#enter({ name: 'resting' })
     // Whoever starts again does so with a clean slate.
-    this.#trouble = NO_TROUBLE
+    this.#isTokenNew = false
     this.#context.token?.discard()
     this.#context.store.deny(code, reason, refusal(code, reason))
   }
@@ -155,7 +148,7 @@ export class Dialer {
     const isTooLarge = code === CLOSED_TOO_LARGE
     if (isTooLarge) {
       store.block(new ClientError('TOO_LARGE', 'the server takes no message of this size'))
-    } else if (this.#trouble.unopened >= UNREACHABLE_AFTER) {
+    } else if (this.#unopened >= UNREACHABLE_AFTER) {
       store.block(new ClientError('UNREACHABLE', 'the server cannot be reached'))
     }
     this.#wait(isTooLarge ? TOO_LARGE_DELAY_MS : this.#delayMs)
@@ -166,11 +159,7 @@ export class Dialer {
   }
 
   get #delayMs(): number {
-    return Math.min(FIRST_DELAY_MS * 2 ** this.#trouble.attempts, MAX_DELAY_MS)
-  }
-
-  #note(trouble: Partial<Trouble>): void {
-    this.#trouble = { ...this.#trouble, ...trouble }
+    return Math.min(FIRST_DELAY_MS * 2 ** this.#attempts, MAX_DELAY_MS)
   }
 
   #enter(phase: Phase): void {

@@ -9,8 +9,8 @@ import { Dialer } from './dialer.ts'
 import { ClientError } from './errors.ts'
 import { Liveness } from './liveness.ts'
 import { watchPage } from './page.ts'
-import { type ConnectionState, type ErrorListener, INITIAL_STATE, type StateListener, StateStore } from './state.ts'
-import { Tabs } from './tabs.ts'
+import { type ConnectionState, type ErrorListener, type StateListener, StateStore } from './state.ts'
+import type { Tabs } from './tabs.ts'
 import { TokenSource } from './token.ts'
 import { guardUnload } from './unload.ts'
 import { until } from './until.ts'
@@ -28,49 +28,37 @@ export class Session implements Connection {
   readonly whenSynced: Promise<void>
   readonly #options: ConnectOptions
   readonly #clock: Clock
-  readonly #url: string
+  readonly #address: string
+  readonly #room: string
   readonly #WebSocket: typeof WebSocket
-  /** What this user's data in the browser is called; undefined for somebody unknown, who has none. */
-  readonly #storageName: string | undefined
   readonly #store: StateStore
   readonly #ended = new AbortController()
   readonly #dialer: Dialer
   readonly #liveness: Liveness
-  readonly #tabs: Tabs | undefined
+  #tabs: Tabs | undefined
   #isPaused = false
   /** What others saw of this editor when the page was left. */
   #presence: ReturnType<Awareness['getLocalState']> = null
 
   /** Throws URL_INVALID, DOCUMENT_INVALID, WEBSOCKET_MISSING or USER_MISSING. */
   constructor(options: ConnectOptions, clock: Clock) {
-    const { url, document, user, token, offline = false, access = 'write', tabs = true } = options
-    if (offline && user?.id === undefined) {
+    if (options.offline && options.user?.id === undefined) {
       throw new ClientError('USER_MISSING', 'an offline copy needs user.id, so that nobody else gets to see it')
     }
-    const address = socketAddress(url)
-    const room = pathSegment(document)
-    const store = new StateStore({ ...INITIAL_STATE, access })
+    const store = new StateStore(options.access)
     this.#options = options
     this.#clock = clock
-    this.#store = store
-    this.#url = `${address}/${room}${access === 'read' ? '?access=read' : ''}`
+    this.#address = socketAddress(options.url)
+    this.#room = pathSegment(options.document)
     this.#WebSocket = webSocketClass(options.WebSocket)
-    this.#storageName = user?.id === undefined ? undefined : storageName(user.id, address, room)
-    this.#dialer = new Dialer({
-      store,
-      clock,
-      token: token && new TokenSource({ clock, fetch: token, onRenewalFailed: (error) => store.report(error) }),
-      open: (protocols) => this.#open(protocols),
-    })
+    this.#store = store
+    this.#dialer = new Dialer({ store, clock, token: this.#tokenSource(), open: (protocols) => this.#open(protocols) })
     this.#liveness = new Liveness({
       store,
       clock,
       probe: () => this.#dialer.wire?.probe(),
       drop: () => this.#dialer.hangUp(),
     })
-    if (tabs && access === 'write' && this.#storageName !== undefined) {
-      this.#tabs = new Tabs({ name: this.#storageName, doc: this.doc, store, server: this })
-    }
     this.whenSynced = until(store, this.#ended.signal, (state) => state.synced)
     // Its rejection is for those who wait for it; an application that does not wait must not fail by it.
     this.whenSynced.catch(() => undefined)
@@ -81,7 +69,7 @@ export class Session implements Connection {
   }
 
   start(): void {
-    const { user, offline, guardUnload: isGuarded = true } = this.#options
+    const { user, guardUnload: isGuarded = true } = this.#options
     this.doc.on('update', this.#onUpdate)
     // Others ignore somebody whose first state has the clock 0, as that of a new Awareness has.
     this.awareness.setLocalState({})
@@ -89,7 +77,7 @@ export class Session implements Connection {
     this.#liveness.start()
     if (isGuarded) guardUnload(this.#store, this.#ended.signal)
     watchPage(this.#pageEvents, this.#ended.signal)
-    if (offline && this.#storageName !== undefined) void this.#keepCopy(this.#storageName)
+    if (user?.id !== undefined) void this.#startOffline(user.id)
     this.#work()
   }
 
@@ -118,7 +106,10 @@ export class Session implements Connection {
 
   resume(): void {
     this.#isPaused = false
-    if (this.#store.current.access === 'denied') this.#store.grant(this.#options.access ?? 'write')
+    if (this.#store.current.access === 'denied') {
+      this.#store.change({ error: null })
+      this.#store.grant(this.#options.access ?? 'write')
+    }
     this.#work()
   }
 
@@ -129,18 +120,26 @@ export class Session implements Connection {
     this.doc.destroy()
   }
 
+  #tokenSource(): TokenSource | undefined {
+    const { token: fetch } = this.#options
+    if (!fetch) return undefined
+    return new TokenSource({ clock: this.#clock, fetch, onRenewalFailed: (error) => this.#store.report(error) })
+  }
+
   #open(protocols: readonly string[]): Wire {
     const store = this.#store
     const dialer = this.#dialer
     return Wire.open({
-      url: this.#url,
+      url: `${this.#address}/${this.#room}${this.#options.access === 'read' ? '?access=read' : ''}`,
       protocols: [ACKNOWLEDGING_PROTOCOL, ...protocols],
       WebSocket: this.#WebSocket,
       doc: this.doc,
       awareness: this.awareness,
       origin: this,
       onOpen: () => {
-        store.change({ connection: 'online' })
+        const { error } = store.current
+        // Whether a message is too large shows when it is stored.
+        store.change({ connection: 'online', error: error?.code === 'TOO_LARGE' ? error : null })
         dialer.opened()
       },
       onSent: (bytes) => this.#liveness.sent(bytes),
@@ -149,7 +148,9 @@ export class Session implements Connection {
         dialer.synced()
         store.change({ synced: true })
       },
-      onLedger: () => this.#checkSaved(),
+      onLedger: () => {
+        if (dialer.wire?.settled) store.change({ saved: true, unsaved: 0, error: null })
+      },
       onPermissionDenied: () => store.grant('read'),
       onClose: (code, reason) => {
         store.change({ connection: 'offline', synced: false, saved: false })
@@ -159,17 +160,11 @@ export class Session implements Connection {
   }
 
   readonly #onUpdate = (_update: Uint8Array, origin: unknown): void => {
-    if (origin === this) return
-    this.#store.change({ unsaved: this.#store.current.unsaved + 1, saved: false })
-  }
-
-  #checkSaved(): void {
-    if (!this.#dialer.wire?.settled) return
-    this.#store.change({ saved: true, unsaved: 0 })
-    this.#store.unblock('TOO_LARGE')
+    if (origin !== this) this.#store.change({ unsaved: this.#store.current.unsaved + 1, saved: false })
   }
 
   #work(): void {
+    if (this.#isPaused || this.#store.current.access === 'denied') return
     this.#tabs?.open()
     this.#dialer.start()
   }
@@ -188,7 +183,7 @@ export class Session implements Connection {
     },
     onShow: () => {
       this.awareness.setLocalState(this.#presence)
-      if (!this.#isPaused && this.#store.current.access !== 'denied') this.#work()
+      this.#work()
     },
     onWake: () => {
       this.#dialer.hurry()
@@ -197,24 +192,28 @@ export class Session implements Connection {
     onOffline: () => this.#liveness.check(),
   }
 
-  async #keepCopy(name: string): Promise<void> {
+  /** Keeps a copy and talks to the other tabs, as far as that is wanted. */
+  async #startOffline(userId: string): Promise<void> {
+    const { offline = false, tabs = true, access = 'write' } = this.#options
+    if (!offline && !tabs) return
     const store = this.#store
+    const name = storageName(userId, this.#address, this.#room)
     const onFailed = (cause: unknown) => {
       store.change({ copy: 'failed' })
       store.report(new ClientError('OFFLINE_COPY_FAILED', 'the browser does not keep a copy', { cause }))
     }
-    store.change({ copy: 'opening' })
+    if (offline) store.change({ copy: 'opening' })
     try {
-      const { keepCopy } = await import('./offline.ts')
+      const { keepCopy, Tabs } = await import('./offline.ts')
       if (this.#ended.signal.aborted) return
-      keepCopy({
-        name,
-        doc: this.doc,
-        clock: this.#clock,
-        onKept: () => store.change({ copy: 'kept' }),
-        onCleared: () => store.change({ copy: 'off' }),
-        onFailed,
-      })
+      if (tabs && access === 'write') {
+        this.#tabs = new Tabs({ name, doc: this.doc, store, server: this })
+        this.#work()
+      }
+      if (!offline) return
+      const onKept = () => store.change({ copy: 'kept' })
+      const onCleared = () => store.change({ copy: 'off' })
+      keepCopy({ name, doc: this.doc, clock: this.#clock, onKept, onCleared, onFailed })
     } catch (cause) {
       onFailed(cause)
     }

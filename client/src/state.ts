@@ -1,4 +1,4 @@
-import type { ClientError, ClientErrorCode } from './errors.ts'
+import type { ClientError } from './errors.ts'
 import { Listeners } from './listeners.ts'
 
 /** What can be said about a connection at one moment. Each change gives a new object. */
@@ -52,15 +52,17 @@ export interface Denied {
   readonly reason: string
 }
 
-export const INITIAL_STATE: ConnectionState = {
+const INITIAL_PROGRESS: Progress = {
   connection: 'connecting',
   synced: false,
   saved: false,
   unsaved: 0,
   copy: 'off',
   error: null,
-  access: 'write',
 }
+
+/** Of a connection that may write, before it is made. */
+export const INITIAL_STATE: ConnectionState = { ...INITIAL_PROGRESS, access: 'write' }
 
 export type StateListener = (state: ConnectionState) => void
 export type ErrorListener = (error: ClientError) => void
@@ -69,10 +71,13 @@ export type ErrorListener = (error: ClientError) => void
 export class StateStore {
   readonly #stateListeners = new Listeners<ConnectionState>()
   readonly #errorListeners = new Listeners<ClientError>()
+  #progress = INITIAL_PROGRESS
+  #access: Granted | Denied
   #current: ConnectionState
 
-  constructor(initial: ConnectionState = INITIAL_STATE) {
-    this.#current = initial
+  constructor(access: Granted['access'] = 'write') {
+    this.#access = { access }
+    this.#current = { ...this.#progress, ...this.#access }
   }
 
   get current(): ConnectionState {
@@ -88,32 +93,23 @@ export class StateStore {
   }
 
   change(progress: Partial<Progress>): void {
-    this.#set({ ...this.#current, ...progress })
+    this.#set({ ...this.#progress, ...progress }, this.#access)
   }
 
-  /** Ends a denial, too. */
   grant(access: Granted['access']): void {
-    const { connection, synced, saved, unsaved, copy } = this.#current
-    const error = this.#current.access === 'denied' ? null : this.#current.error
-    this.#set({ connection, synced, saved, unsaved, copy, error, access })
+    this.#set(this.#progress, { access })
   }
 
   deny(code: number, reason: string, error: ClientError): void {
-    this.#set({ ...this.#current, access: 'denied', code, reason, error })
+    this.#set({ ...this.#progress, error }, { access: 'denied', code, reason })
     this.report(error)
   }
 
   /** States what keeps edits from being stored. What is stated already is not reported again. */
   block(error: ClientError): void {
-    if (this.#current.error?.code === error.code) return
+    if (this.#progress.error?.code === error.code) return
     this.change({ error })
     this.report(error)
-  }
-
-  /** Ends what was stated under one of these codes. */
-  unblock(...codes: ClientErrorCode[]): void {
-    const { error } = this.#current
-    if (error !== null && codes.includes(error.code)) this.change({ error: null })
   }
 
   report(error: ClientError): void {
@@ -125,15 +121,18 @@ export class StateStore {
     this.#errorListeners.clear()
   }
 
-  #set(next: ConnectionState): void {
+  #set(progress: Progress, access: Granted | Denied): void {
+    const next = { ...progress, ...access }
     if (isEqual(this.#current, next)) return
+    this.#progress = progress
+    this.#access = access
     this.#current = next
     this.#stateListeners.notify(next)
   }
 }
 
 function isEqual(before: ConnectionState, after: ConnectionState): boolean {
-  const values = new Map<string, unknown>(Object.entries(before))
-  const entries = Object.entries(after)
-  return entries.length === values.size && entries.every(([name, value]) => values.get(name) === value)
+  const values = Object.values(before)
+  // The fields come in one order; those of a denial are last.
+  return Object.values(after).length === values.length && Object.values(after).every((value, i) => value === values[i])
 }
