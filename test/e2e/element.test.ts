@@ -135,12 +135,12 @@ describe('the connection', () => {
     expect(new Set(await page.evaluate(() => coedit.told.states))).toEqual(new Set(['connecting', 'online']))
   })
 
-  test.each(['append', 'moveBefore'] as const)('outlives a move by %s', async (method) => {
+  test.each(['append', 'moveBefore', 'remove and append'] as const)('outlives a move by %s', async (method) => {
     const { page, reader } = await openTwo(
       (attributes) => `<main><coedit-textarea ${attributes}></coedit-textarea></main>`,
     )
     const isTheSame = await watchConnection(page)
-    await page.evaluate((name) => coedit.moveToBody(name), method)
+    await page.evaluate((name) => coedit.moves[name](), method)
     expect(await page.locator('body > coedit-textarea').count()).toBe(1)
     await page.locator('textarea').pressSequentially('hello')
     await textIs(reader, 'hello')

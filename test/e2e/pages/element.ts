@@ -29,10 +29,15 @@ export function listen(): void {
   document.addEventListener('coedit-error', ({ detail }) => told.errors.push(detail.code))
 }
 
-/** Makes it the last child of the body. */
-export function moveToBody(method: 'append' | 'moveBefore'): void {
-  if (method === 'append') document.body.append(find())
-  else document.body.moveBefore(find(), null)
+/** The ways to make it the last child of the body. */
+export const moves = {
+  append: () => document.body.append(find()),
+  moveBefore: () => document.body.moveBefore(find(), null),
+  'remove and append': () => {
+    const element = find()
+    element.remove()
+    document.body.append(element)
+  },
 }
 
 /** Counts the calls of a token function that answers with `token`. */
