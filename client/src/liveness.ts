@@ -43,6 +43,10 @@ export class Liveness {
     this.#context.store.subscribe((state) => this.#follow(state))
   }
 
+  stop(): void {
+    this.#enter({ name: 'idle' })
+  }
+
   sent(bytes: number): void {
     this.#unacknowledgedBytes += bytes
   }

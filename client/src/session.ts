@@ -116,6 +116,7 @@ export class Session implements Connection {
   destroy(): void {
     this.#ended.abort(new ClientError('DESTROYED', 'the connection was destroyed'))
     this.#store.clear()
+    this.#liveness.stop()
     this.#rest()
     this.doc.destroy()
   }
@@ -164,7 +165,7 @@ export class Session implements Connection {
   }
 
   #work(): void {
-    if (this.#isPaused || this.#store.current.access === 'denied') return
+    if (this.#isPaused || this.#ended.signal.aborted || this.#store.current.access === 'denied') return
     this.#tabs?.open()
     this.#dialer.start()
   }

@@ -117,6 +117,22 @@ describe('connect', () => {
     expect(connection.awareness.getLocalState()).toBeNull()
   })
 
+  test('destroying leaves no timer, be it online or offline', async () => {
+    const server = await startMortal()
+    const clock = new ManualClock()
+    const online = open({ url: server.url, token: () => 'letmein' }, { clock })
+    await online.flush()
+    online.text.insert(0, 'a')
+    online.destroy()
+    expect(clock.pending).toEqual([])
+    await server.close()
+    const offline = open({ url: server.url }, { clock })
+    await reached(offline, ({ connection }) => connection === 'offline')
+    offline.destroy()
+    offline.resume()
+    expect(clock.pending).toEqual([])
+  })
+
   test('the user is announced to others', async () => {
     const { url } = await startMortal()
     const ann = open({ url, user: { id: 'ann@example.org', name: 'Ann', color: '#2456d6' } })
