@@ -22,8 +22,8 @@ const nothingToEnd = () => undefined
 /**
  * A connection that lasts as long as the component. Null on the server and until the component is mounted. The options
  * may be written inline: another `user.id`, a token where there was none, or another value of any other option but
- * `token` and `user` makes another connection; all else is followed. Throws what `connect` throws, to the next error
- * boundary.
+ * `token` and `user` makes another connection; all else is followed. It ends with the component: where edits may be under
+ * way, `await connection.flush()` before. Throws what `connect` throws, to the next error boundary.
  */
 export function useConnection(options: ConnectOptions): Connection | null {
   const { token, user, ...others } = options
@@ -33,13 +33,13 @@ export function useConnection(options: ConnectOptions): Connection | null {
   const latest = useLatest(options)
   const [connection, setConnection] = useState<Connection | null>(null)
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another user must not get what this one's connection keeps
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what this user's connection keeps is not for another one
   useEffect(() => {
     const { token, user } = latest.current
     const opened = connect({
       ...fixed,
       ...(user && { user }),
-      ...(token && hasToken && { token: () => (latest.current.token ?? token)() }),
+      ...(token && { token: () => (latest.current.token ?? token)() }),
     })
     setConnection(opened)
     return () => {
@@ -76,7 +76,10 @@ export function useConnectionState(connection: Connection | null): ConnectionSta
   )
 }
 
-/** Binds the element that gets the `ref` to the text of the connection, for as long as there are both. */
+/**
+ * Binds the element that gets the `ref` to the text of the connection, for as long as there are both. What `bindTextarea`
+ * throws for an unsuitable element is uncaught.
+ */
 export function useTextarea(connection: Connection | null, options: UseTextareaOptions = {}): BoundTextarea {
   const fixed = useStable(options)
   const [element, ref] = useState<TextElement | null>(null)
