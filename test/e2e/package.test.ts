@@ -96,7 +96,7 @@ describe('the tarball', () => {
   test('has nothing built of a source that is gone', () => {
     const built = [...installation.files].filter((file) => /^dist\/(?!coedit).*\.js$/.test(file))
     const gone = built.filter((file) => !installation.files.has(file.replace('dist/', 'src/').replace('.js', '.ts')))
-    expect(gone, 'remove client/dist and build again').toEqual([])
+    expect(gone, 'npm run build empties client/dist first').toEqual([])
   })
 
   test('leads from every map to a source that it has', async () => {
