@@ -1,66 +1,42 @@
+import type { Awareness } from 'y-protocols/awareness'
 import { addBlock } from './geometry.ts'
-import type { Peer } from './peer.ts'
-import type { Presence } from './presence.ts'
+import { type Peer, readPeers } from './peer.ts'
 
 /** How long joins and leaves are collected before they are told together, in milliseconds. */
 const COLLECTING_TIME = 1_000
-/** Who comes behind these is counted. */
+/** Who comes behind these is not named. */
 const MAX_NAMES = 3
 
-/** Tells people who listen to the page who joins and who leaves; not of those who were here first. */
-export class Announcer {
-  readonly #region: HTMLElement
-  readonly #presence: Presence
-  /** As far as it was told. */
-  #present: readonly Peer[] = []
-  #timer: ReturnType<typeof setTimeout> | undefined
-
-  constructor(parent: Node, presence: Presence) {
-    this.#region = addBlock(parent, 'status')
-    this.#region.role = 'status'
-    this.#presence = presence
+/**
+ * Tells people who listen to the page who joins and who leaves; not of those who were here first. Returns what ends
+ * that.
+ */
+export function announce(parent: ParentNode, awareness: Awareness): () => void {
+  const region = addBlock(parent, 'status')
+  region.role = 'status'
+  let told = readPeers(awareness)
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const tell = () => {
+    const peers = readPeers(awareness)
+    const news = [describe(told, peers, 'joined'), describe(peers, told, 'left')].filter(Boolean).join('. ')
+    if (news) region.textContent = news
+    told = peers
+    timer = undefined
   }
-
-  start(): void {
-    this.#present = this.#presence.peers
-    this.#presence.subscribe(() => {
-      this.#timer ??= setTimeout(() => this.#tell(), COLLECTING_TIME)
-    })
+  const onChange = () => {
+    timer ??= setTimeout(tell, COLLECTING_TIME)
   }
-
-  stop(): void {
-    clearTimeout(this.#timer)
-  }
-
-  #tell(): void {
-    this.#timer = undefined
-    const news = describeChange(this.#present, this.#presence.peers)
-    this.#present = this.#presence.peers
-    if (news !== '') this.#region.textContent = news
+  awareness.on('change', onChange)
+  return () => {
+    awareness.off('change', onChange)
+    clearTimeout(timer)
   }
 }
 
-/** `Ann and Bo joined. Cy left.`; empty when nobody did. Who reloads a page does neither. */
-export function describeChange(before: readonly Peer[], after: readonly Peer[]): string {
-  const joined = newNames(before, after)
-  const left = newNames(after, before)
-  const sentences = [sentence(without(joined, left), 'joined'), sentence(without(left, joined), 'left')]
-  return sentences.join(' ').trim()
-}
-
-function newNames(before: readonly Peer[], after: readonly Peer[]): string[] {
+/** `Ann, Bo and 2 more joined` by those who are in `after` only; empty for nobody. */
+export function describe(before: readonly Peer[], after: readonly Peer[], what: string): string {
   const known = new Set(before.map(({ clientId }) => clientId))
-  return after.filter(({ clientId }) => !known.has(clientId)).map(({ name }) => name)
-}
-
-function without(names: readonly string[], others: readonly string[]): string[] {
-  return names.filter((name) => !others.includes(name))
-}
-
-function sentence(names: readonly string[], verb: string): string {
-  if (names.length === 0) return ''
-  const rest = names.length - MAX_NAMES
-  const list = rest > 1 ? [...names.slice(0, MAX_NAMES), `${rest} others`] : names
-  const last = list.at(-1)
-  return `${list.length > 1 ? `${list.slice(0, -1).join(', ')} and ${last}` : last} ${verb}.`
+  const names = after.filter(({ clientId }) => !known.has(clientId)).map(({ name }) => name)
+  const more = names.length - MAX_NAMES
+  return names.length ? `${names.slice(0, MAX_NAMES).join(', ')}${more > 0 ? ` and ${more} more` : ''} ${what}` : ''
 }

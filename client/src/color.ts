@@ -30,12 +30,8 @@ export function inkOn(color: string): '#000000' | '#ffffff' {
   return luminance(color) > 0.179 ? '#000000' : '#ffffff'
 }
 
-/** Relative luminance, 0 to 1 (WCAG 2.2). */
+/** Relative luminance, 0 to 1 (WCAG 2.2), but for the darkest channels, where it is up to 0.0008 too high. */
 function luminance(color: string): number {
-  const [red, green, blue] = [1, 3, 5].map((at) => linear(Number.parseInt(color.slice(at, at + 2), 16) / 255))
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-}
-
-function linear(channel: number): number {
-  return channel <= 0.04045 ? channel / 12.92 : ((channel + 0.055) / 1.055) ** 2.4
+  const linear = (at: number) => ((Number.parseInt(color.slice(at, at + 2), 16) / 255 + 0.055) / 1.055) ** 2.4
+  return 0.2126 * linear(1) + 0.7152 * linear(3) + 0.0722 * linear(5)
 }

@@ -1,68 +1,52 @@
-import { addBlock, type Box, setBox } from './geometry.ts'
+import { addBlock, type Box, boxStyle, intersection } from './geometry.ts'
+import type { TextLayout } from './mirror.ts'
 import { OVERLAY_STYLE } from './overlay-style.ts'
 import type { TextElement } from './shown-text.ts'
 
-/** Further than any page reaches, in CSS px. */
-const FAR = 1e6
-/** Inline and important, so that no style sheet of the app touches the host. */
-const HOST_STYLE = 'all:initial!important;position:absolute!important;pointer-events:none!important;'
-
-/** How the element's text lies, at one moment. */
-export interface TextLayout {
-  readonly style: CSSStyleDeclaration
-  readonly width: number
-  readonly height: number
-  /** What is seen of it, relative to the content box that is not scrolled. */
-  readonly view: Box
-}
-
 /**
- * Lies over an element exactly and lets clicks through, without a change to the app's layout.
+ * Lies over the content box of an element and lets clicks through, without a change to the app's layout.
  *
  * Its host is the element's next sibling: so it is in the same dialog of the top layer and in the same shadow root, and
- * what covers, transforms, scrolls or fades the element's surroundings does so with the host. The host has no size and
- * the place that the layout gives it, which moves as the page does; the frame inside of it makes up for the distance,
- * as measured. Ancestors that scroll or clip the element but not the host, which is positioned, are followed by
- * listening and by a clip path.
+ * what covers, transforms or fades the element's surroundings does so with the host. The host has no size and the place
+ * that the layout gives it, which moves as the page does; what lies in it makes up for the distance, as measured.
+ * Ancestors that scroll or clip the element but not the host, which is positioned, are followed: what they hide is not
+ * drawn.
  */
 export class Cover {
   readonly root: ShadowRoot
-  /** Scrolls with the element's text and is clipped as it is: its origin is the one of the content box. */
-  readonly text: HTMLElement
-  /** Lies over the element's padding box, not clipped. */
-  readonly names: HTMLElement
+  /** What is drawn goes here. */
+  readonly node: HTMLElement
   readonly #element: TextElement
+  readonly #host = document.createElement('coedit-peers')
   readonly #onLayout: (layout: TextLayout) => void
-  readonly #host: HTMLElement
-  readonly #box: HTMLElement
-  readonly #clip: HTMLElement
-  readonly #sizes: ResizeObserver
-  readonly #looks: MutationObserver
-  #following = new AbortController()
-  #size: ResizeObserverEntry | undefined
+  readonly #listening = new AbortController()
+  readonly #sizes = new ResizeObserver((entries) => this.#onSizes(entries))
+  readonly #attributes = new MutationObserver(() => this.refresh())
+  #content: DOMRectReadOnly | undefined
   #x = 0
   #y = 0
 
+  /** @param onLayout called in each frame in which the text may lie in another way, before that is painted */
   constructor(element: TextElement, onLayout: (layout: TextLayout) => void) {
-    const page = element.ownerDocument
-    const sheet = new (page.defaultView ?? window).CSSStyleSheet()
-    sheet.replaceSync(OVERLAY_STYLE)
     this.#element = element
     this.#onLayout = onLayout
-    this.#host = page.createElement('coedit-peers')
     this.root = this.#host.attachShadow({ mode: 'open' })
-    this.root.adoptedStyleSheets = [sheet]
-    this.#box = addBlock(this.root, 'cover')
-    this.#box.ariaHidden = 'true'
-    this.#clip = addBlock(this.#box, 'clip')
-    this.text = addBlock(this.#clip, 'text')
-    this.names = addBlock(this.#box, 'names')
-    this.#sizes = new ResizeObserver((entries) => this.#onSizes(entries))
-    this.#looks = new MutationObserver(() => this.refresh())
+    this.node = addBlock(this.root, 'cover')
+    this.node.ariaHidden = 'true'
   }
 
   start(): void {
-    this.#looks.observe(this.#element, { attributes: true })
+    const sheet = new CSSStyleSheet()
+    sheet.replaceSync(OVERLAY_STYLE)
+    this.root.adoptedStyleSheets = [sheet]
+    const options = { capture: true, signal: this.#listening.signal }
+    const refresh = () => this.refresh()
+    addEventListener('resize', refresh, options)
+    addEventListener('scroll', refresh, options)
+    // Events of scrolling do not leave a shadow tree.
+    this.#element.getRootNode().addEventListener('scroll', refresh, options)
+    document.fonts.addEventListener('loadingdone', refresh, options)
+    this.#attributes.observe(this.#element, { attributes: true })
     this.#attach()
   }
 
@@ -76,99 +60,65 @@ export class Cover {
   }
 
   stop(): void {
-    this.#following.abort()
+    this.#listening.abort()
     this.#sizes.disconnect()
-    this.#looks.disconnect()
+    this.#attributes.disconnect()
     this.#host.remove()
   }
 
   #attach(): void {
     this.#element.after(this.#host)
-    this.#following.abort()
-    this.#following = new AbortController()
     this.#sizes.disconnect()
-    const options = { signal: this.#following.signal }
-    const refresh = () => this.refresh()
-    this.#element.addEventListener('scroll', refresh, options)
-    this.#element.ownerDocument.fonts.addEventListener('loadingdone', refresh, options)
-    this.#element.ownerDocument.defaultView?.addEventListener('resize', refresh, options)
-    for (const ancestor of ancestors(this.#element)) {
-      ancestor.addEventListener('scroll', refresh, options)
-      if (ancestor instanceof Element) this.#sizes.observe(ancestor)
-    }
-    this.refresh()
+    for (let at: Element | null = this.#element; at; at = parentOf(at)) this.#sizes.observe(at)
   }
 
   #onSizes(entries: readonly ResizeObserverEntry[]): void {
-    this.#size = entries.find(({ target }) => target === this.#element) ?? this.#size
-    // The app has moved the element.
+    this.#content = entries.find(({ target }) => target === this.#element)?.contentRect ?? this.#content
+    // The app may have moved the element.
     if (this.#element.nextSibling !== this.#host) this.#attach()
-    if (this.#size === undefined) return
-    const { contentRect, borderBoxSize } = this.#size
+    if (this.#content?.width) this.#onLayout(this.#layOut(this.#content))
+  }
+
+  #layOut(content: DOMRectReadOnly): TextLayout {
+    const { clientLeft, clientTop, clientWidth, clientHeight, scrollLeft, scrollTop } = this.#element
+    const { x, y, width, height } = content
     const style = getComputedStyle(this.#element)
-    this.#place(style, borderBoxSize[0])
-    const view = this.#look(contentRect)
-    this.#onLayout({ style, width: contentRect.width, height: contentRect.height, view })
-  }
-
-  /** Puts the frame over the element, whose border box has the given size. */
-  #place(
-    { position, zIndex, zoom }: CSSStyleDeclaration,
-    { inlineSize: width, blockSize: height }: ResizeObserverSize,
-  ) {
-    const fixed = position === 'fixed' ? 'position:fixed!important;' : ''
-    this.#host.style.cssText = `${HOST_STYLE}${fixed}z-index:${zIndex}!important;zoom:${zoom}!important`
-    setBox(this.#box, { x: this.#x, y: this.#y, width, height })
-    const there = this.#element.getBoundingClientRect()
-    const here = this.#box.getBoundingClientRect()
-    // Of zoom and transforms.
-    const scale = here.width / width
-    this.#x += (there.x - here.x) / scale
-    this.#y += (there.y - here.y) / scale
-    setBox(this.#box, { x: this.#x, y: this.#y, width, height })
-    this.#box.style.clipPath = `inset(${this.#insets(there)
-      .map((inset) => `${inset / scale}px`)
-      .join(' ')})`
-  }
-
-  /** How far the frame is covered by what clips it, from the top clockwise. */
-  #insets(target: DOMRect): readonly number[] {
-    let insets = [-FAR, -FAR, -FAR, -FAR]
-    for (const ancestor of ancestors(this.#element)) {
-      // What they clip is clipped by the viewport.
-      if (ancestor === this.#element.ownerDocument.body) break
-      if (!(ancestor instanceof Element) || getComputedStyle(ancestor).overflow === 'visible') continue
-      const { top, right, bottom, left } = ancestor.getBoundingClientRect()
-      const own = [top - target.top, target.right - right, target.bottom - bottom, left - target.left]
-      insets = insets.map((inset, side) => Math.max(inset, own[side]))
+    const toLocal = this.#place(style, { x: clientLeft + x, y: clientTop + y, width, height })
+    let view: Box | null = { x: -x, y: -y, width: clientWidth, height: clientHeight }
+    // What the body clips is clipped by the viewport.
+    for (let at = parentOf(this.#element); at && view && at !== document.body; at = parentOf(at)) {
+      if (getComputedStyle(at).overflow !== 'visible') view = intersection(view, toLocal(at.getBoundingClientRect()))
     }
-    return insets
+    return { style, width, height, view, scrollLeft, scrollTop, toLocal }
   }
 
-  /** Lays the parts of the frame over those of the element. Returns what is seen of the text. */
-  #look(content: DOMRectReadOnly): Box {
-    const {
-      clientLeft: x,
-      clientTop: y,
-      clientWidth: width,
-      clientHeight: height,
-      scrollLeft,
-      scrollTop,
-    } = this.#element
-    setBox(this.#clip, { x, y, width, height })
-    setBox(this.names, { x, y, width, height })
-    const view = { x: scrollLeft - content.x, y: scrollTop - content.y, width, height }
-    this.text.style.translate = `${-view.x}px ${-view.y}px`
-    return view
+  /** Puts the node over the content box, which is given relative to the border box. */
+  #place({ position, zIndex, zoom }: CSSStyleDeclaration, content: Box): TextLayout['toLocal'] {
+    const place = position === 'fixed' ? position : 'absolute'
+    // Important, so that no style sheet of the app touches the host.
+    this.#host.style.cssText =
+      `all:initial;position:${place};pointer-events:none;z-index:${zIndex};zoom:${zoom};`.replaceAll(';', '!important;')
+    this.node.style.cssText = boxStyle({ ...content, x: this.#x, y: this.#y })
+    const before = this.node.getBoundingClientRect()
+    const element = this.#element.getBoundingClientRect()
+    // Of zoom and transforms.
+    const scale = before.width / content.width
+    const left = element.x + content.x * scale
+    const top = element.y + content.y * scale
+    this.#x += (left - before.x) / scale
+    this.#y += (top - before.y) / scale
+    this.node.style.cssText = boxStyle({ ...content, x: this.#x, y: this.#y })
+    return ({ x, y, width, height }) => ({
+      x: (x - left) / scale,
+      y: (y - top) / scale,
+      width: width / scale,
+      height: height / scale,
+    })
   }
 }
 
-/** What an element is in, from the inside out, as it is drawn: with slots and hosts of shadow trees. */
-function* ancestors(element: Element): Generator<Node> {
-  for (let node = parentOf(element); node !== null; node = parentOf(node)) yield node
-}
-
-function parentOf(node: Node): Node | null {
-  if (node instanceof Element && node.assignedSlot !== null) return node.assignedSlot
-  return node instanceof ShadowRoot ? node.host : node.parentNode
+/** The element that another one is in as it is drawn: by slots, and out of shadow trees. */
+function parentOf(element: Element): Element | null {
+  const { assignedSlot, parentNode } = element
+  return assignedSlot ?? (parentNode instanceof ShadowRoot ? parentNode.host : element.parentElement)
 }

@@ -6,18 +6,25 @@ export interface Box {
   readonly height: number
 }
 
-/** Puts an absolutely positioned element there. */
-export function setBox({ style }: HTMLElement, { x, y, width, height }: Box): void {
-  style.left = `${x}px`
-  style.top = `${y}px`
-  style.width = `${width}px`
-  style.height = `${height}px`
+/** What two rectangles have in common; null where they do not even touch. */
+export function intersection(a: Box, b: Box): Box | null {
+  const x = Math.max(a.x, b.x)
+  const y = Math.max(a.y, b.y)
+  const width = Math.min(a.x + a.width, b.x + b.width) - x
+  const height = Math.min(a.y + a.height, b.y + b.height) - y
+  return width < 0 || height < 0 ? null : { x, y, width, height }
 }
 
-/** An empty block at the end of `parent`. */
-export function addBlock(parent: Node, className: string): HTMLElement {
-  const block = (parent.ownerDocument ?? document).createElement('div')
+/** A new element at the end of `parent`, styled by its class and by declarations of its own. */
+export function addBlock(parent: ParentNode, className: string, style = ''): HTMLElement {
+  const block = document.createElement('div')
   block.className = className
-  parent.appendChild(block)
+  block.style.cssText = style
+  parent.append(block)
   return block
+}
+
+/** The declarations that put an absolutely positioned element there. */
+export function boxStyle({ x, y, width, height }: Box): string {
+  return `left:${x}px;top:${y}px;width:${width}px;height:${height}px;`
 }

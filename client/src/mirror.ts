@@ -1,166 +1,145 @@
-import { caretPlace } from './caret-place.ts'
-import type { TextLayout } from './cover.ts'
-import type { Box } from './geometry.ts'
-import { applySplice, type Splice } from './splice.ts'
+import { addBlock, type Box, boxStyle, intersection } from './geometry.ts'
 
 /** Computed properties that shape text. Others of the element (its border, its animations) must not be copied. */
 const TEXT_PROPERTY =
   /^(font|text|letter|word|line|tab|white|hyphen|direction|unicode|overflow-wrap|-webkit-(text|locale))/
-/** In UTF-16 code units. Shorter blocks make an edit cheaper, and longer ones the first layout. */
-const BLOCK_LENGTH = 2_048
+/** Whole lines of some length: shorter blocks make an edit cheaper, and longer ones the first layout. */
+const BLOCK = /[\s\S]{0,2000}[^\n]*\n/g
 /** Of a line feed that is selected, in CSS px. */
 const LINE_FEED_WIDTH = 4
 
-/** A part of a block's text, from one offset to another. */
-interface Piece {
-  readonly block: number
+/** How the text of an element lies at one moment. The origin is the content box, and the unit is CSS px. */
+export interface TextLayout {
+  readonly style: CSSStyleDeclaration
+  /** Of the content box. */
+  readonly width: number
+  readonly height: number
+  /** Where text can be seen; null for nowhere. */
+  readonly view: Box | null
+  readonly scrollLeft: number
+  readonly scrollTop: number
+  /** Where a box lies that is measured in the viewport. */
+  toLocal(box: Box): Box
+}
+
+/** What is between two offsets of a block. */
+interface Part {
+  readonly text: Text
   readonly from: number
   readonly to: number
 }
 
 /**
- * Measures where the characters of a text control are, which browsers do not tell: holds the same text in plain
- * blocks that are laid out alike. A block has some whole lines, so that an edit costs the layout of one block.
- * Boxes are relative to the element's content box, not scrolled.
+ * Measures where the characters of a text control are, which browsers do not tell: holds the same text in plain blocks
+ * that are laid out alike. A block has some whole lines, so that an edit costs the layout of one block.
  */
 export class Mirror {
   readonly #node: HTMLElement
-  /** Each ends with a line feed; one more than in the text gives the last line its own, and a caret there a character. */
-  readonly #blocks: Text[] = []
-  #length = 0
-  #style = ''
-  #width = 0
-  #lineHeight = 0
-  /** Browsers keep a caret behind spaces at the end of a wrapped line inside of the content box. */
-  #maxCaret = 0
-  #isLeftward = false
-  #view: Box = { x: 0, y: 0, width: 0, height: 0 }
+  /** Each ends with a line feed, which makes the last line as high as others, and gives a caret there a character. */
+  #blocks: readonly Text[] = []
+  #css = ''
+  #layout: TextLayout
 
-  /** @param node an empty block, positioned */
-  constructor(node: HTMLElement, text: string) {
-    this.#node = node
-    this.write(text)
+  /**
+   * @param parent lies over the content box
+   * @param kind the name of the element
+   */
+  constructor(parent: HTMLElement, kind: string, layout: TextLayout) {
+    this.#node = addBlock(parent, `mirror ${kind}`)
+    this.#layout = layout
   }
 
-  /** Of the text, in UTF-16 code units. */
-  get length(): number {
-    return this.#length
+  update(value: string, layout: TextLayout): void {
+    this.#layout = layout
+    const { style, width, height } = layout
+    const names = [...style].filter((name) => TEXT_PROPERTY.test(name))
+    const css =
+      boxStyle({ x: 0, y: 0, width, height }) + names.map((name) => `${name}:${style.getPropertyValue(name)}`).join(';')
+    // Equal styles set anew would cost the layout of all blocks.
+    if (css !== this.#css) this.#node.style.cssText = css
+    this.#css = css
+    this.#write(`${value}\n`)
   }
 
-  write(text: string): void {
-    this.#length = text.length
-    this.#replace(0, this.#blocks.length, `${text}\n`)
-  }
-
-  /** A splice that does not fit the text leaves it as it is. */
-  splice({ index, remove, insert }: Splice): void {
-    if (index + remove > this.#length) return
-    // Also what follows the splice, because a block does not end without a line feed.
-    const pieces = this.#pieces(index, index + remove + 1)
-    const [{ block, from }] = pieces
-    const before = pieces.map((piece) => this.#blocks[piece.block].data).join('')
-    this.#length += insert.length - remove
-    this.#replace(block, pieces.length, applySplice(before, { index: from, remove, insert }))
-  }
-
-  /** Lays the text out like the element's. */
-  wear({ style, width, height, view }: TextLayout): void {
-    this.#view = view
-    const properties = [...style].filter((name) => TEXT_PROPERTY.test(name))
-    const text = properties.map((name) => `${name}:${style.getPropertyValue(name)};`).join('')
-    const next = `${text}width:${width}px;height:${height}px`
-    if (next === this.#style) return
-    this.#node.style.cssText = next
-    this.#style = next
-    this.#width = width
-    this.#isLeftward = style.direction === 'rtl'
-    this.#maxCaret = style.whiteSpace === 'pre-wrap' ? width - 1 : Number.POSITIVE_INFINITY
-    this.#lineHeight = Number.parseFloat(style.lineHeight) || 0
-  }
-
-  /** Where a caret stands at an offset; null where it is not in view. */
+  /** Where a caret stands at an offset; null where it is not seen. */
   caret(offset: number): Box | null {
-    const [piece] = this.#pieces(offset, offset + 1)
-    if (piece === undefined || !this.#isBlockInView(piece.block)) return null
-    const { block, from } = piece
-    const place = caretPlace(this.#blocks[block].data, from, (start, end) => this.#boxes(block, start, end))
+    const [part] = this.#partsInView(offset, offset + 1)
+    if (part === undefined) return null
+    const { text, from, to } = part
+    // Before a line feed only that has a place for sure. At a wrap there are two: the start of the next line counts.
+    const place = this.#boxes({ text, from, to: text.data[from] === '\n' ? to : from }).at(-1)
     if (place === undefined) return null
-    const caret = { ...place, x: Math.min(place.x, this.#maxCaret), width: 0 }
-    return this.#isInView(caret) ? caret : null
+    const { style, width } = this.#layout
+    // Browsers keep a caret behind spaces that hang over the end of a wrapped line inside of the content box.
+    const x = style.whiteSpace === 'pre-wrap' ? Math.min(place.x, width - 1) : place.x
+    return this.#seen({ ...place, x, width: 0 })
   }
 
-  /** What is in view of a selection: boxes as high as the lines that they are in. */
-  selection(from: number, to: number): Box[] {
-    return this.#pieces(from, to)
-      .filter(({ block }) => this.#isBlockInView(block))
-      .flatMap((piece) => this.#boxes(piece.block, piece.from, piece.to))
-      .filter((box) => this.#isInView(box))
-      .map((box) => this.#fillLine(box))
+  /** What is seen of a selection: boxes as high as the lines that they are in. */
+  selection(start: number, end: number): Box[] {
+    const { lineHeight, direction } = this.#layout.style
+    return this.#partsInView(start, end)
+      .flatMap((part) => this.#boxes(part))
+      .flatMap(({ x, y, width, height }) => {
+        const gap = Math.max(0, Number.parseFloat(lineHeight) - height || 0)
+        const feed = width === 0 ? LINE_FEED_WIDTH : 0
+        return (
+          this.#seen({
+            x: direction === 'rtl' ? x - feed : x,
+            y: y - gap / 2,
+            width: width + feed,
+            height: height + gap,
+          }) ?? []
+        )
+      })
   }
 
-  /** As high as the line, and not without width where it is a line feed. */
-  #fillLine(box: Box): Box {
-    const height = Math.max(box.height, this.#lineHeight)
-    const width = box.width || LINE_FEED_WIDTH
-    const x = this.#isLeftward ? box.x + box.width - width : box.x
-    return { x, y: box.y + (box.height - height) / 2, width, height }
+  /** Makes anew only the blocks that differ. */
+  #write(text: string): void {
+    const blocks = this.#blocks
+    let [head, start, tail, end] = [0, 0, blocks.length, text.length]
+    while (head < tail && text.startsWith(blocks[head].data, start)) start += blocks[head++].length
+    while (head < tail && end - blocks[tail - 1].length >= start && text.endsWith(blocks[tail - 1].data, end))
+      end -= blocks[--tail].length
+    const next = blocks[tail]?.parentNode ?? null
+    const fresh = Array.from(text.slice(start, end).match(BLOCK) ?? [], (lines) => {
+      const block = addBlock(this.#node, '')
+      const characters = new Text(lines)
+      block.append(characters)
+      this.#node.insertBefore(block, next)
+      return characters
+    })
+    for (const { parentElement } of blocks.slice(head, tail)) parentElement?.remove()
+    this.#blocks = [...blocks.slice(0, head), ...fresh, ...blocks.slice(tail)]
   }
 
-  #isBlockInView(block: number): boolean {
-    const { parentElement } = this.#blocks[block]
-    if (parentElement === null) return false
-    const { offsetTop, offsetHeight } = parentElement
-    return offsetTop <= this.#view.y + this.#view.height && offsetTop + offsetHeight >= this.#view.y
+  #partsInView(start: number, end: number): Part[] {
+    const { view, scrollTop } = this.#layout
+    let offset = 0
+    return this.#blocks.flatMap((text) => {
+      const from = Math.max(0, start - offset)
+      const to = Math.min(text.length, end - offset)
+      offset += text.length
+      if (from >= to || view === null || text.parentElement === null) return []
+      const { offsetTop, offsetHeight } = text.parentElement
+      const y = offsetTop - scrollTop
+      return y <= view.y + view.height && y + offsetHeight >= view.y ? [{ text, from, to }] : []
+    })
   }
 
-  #isInView({ x, y, width, height }: Box): boolean {
-    const view = this.#view
-    return x <= view.x + view.width && x + width >= view.x && y <= view.y + view.height && y + height >= view.y
+  #seen(box: Box): Box | null {
+    const { view } = this.#layout
+    return view && intersection(box, view)
   }
 
-  #boxes(block: number, from: number, to: number): Box[] {
-    const range = this.#node.ownerDocument.createRange()
-    range.setStart(this.#blocks[block], from)
-    range.setEnd(this.#blocks[block], to)
-    const origin = this.#node.getBoundingClientRect()
-    // Of zoom and transforms.
-    const scale = origin.width / this.#width
-    return Array.from(range.getClientRects(), ({ x, y, width, height }) => ({
-      x: (x - origin.x) / scale,
-      y: (y - origin.y) / scale,
-      width: width / scale,
-      height: height / scale,
-    }))
-  }
-
-  #pieces(from: number, to: number): Piece[] {
-    const pieces: Piece[] = []
-    if (from === to) return pieces
-    let start = 0
-    for (const [block, { length }] of this.#blocks.entries()) {
-      const end = start + length
-      if (start < to && end > from) {
-        pieces.push({ block, from: Math.max(0, from - start), to: Math.min(length, to - start) })
-      }
-      start = end
-    }
-    return pieces
-  }
-
-  #replace(first: number, count: number, text: string): void {
-    const blocks: Text[] = []
-    for (let start = 0; start < text.length; ) {
-      const lineEnd = text.indexOf('\n', start + BLOCK_LENGTH)
-      const end = lineEnd === -1 ? text.length : lineEnd + 1
-      blocks.push(this.#node.ownerDocument.createTextNode(text.slice(start, end)))
-      start = end
-    }
-    const next = this.#blocks[first + count]?.parentNode ?? null
-    for (const { parentElement } of this.#blocks.splice(first, count, ...blocks)) parentElement?.remove()
-    for (const block of blocks) {
-      const line = this.#node.ownerDocument.createElement('div')
-      line.append(block)
-      this.#node.insertBefore(line, next)
-    }
+  #boxes({ text, from, to }: Part): Box[] {
+    const range = new Range()
+    range.setStart(text, from)
+    range.setEnd(text, to)
+    const { toLocal, scrollLeft, scrollTop } = this.#layout
+    return Array.from(range.getClientRects(), (rect) => {
+      const box = toLocal(rect)
+      return { ...box, x: box.x - scrollLeft, y: box.y - scrollTop }
+    })
   }
 }

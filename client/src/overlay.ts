@@ -1,13 +1,15 @@
 import type { Awareness } from 'y-protocols/awareness'
-import { Announcer } from './announcer.ts'
-import { Cover, type TextLayout } from './cover.ts'
-import { addBlock } from './geometry.ts'
-import { Marker } from './marker.ts'
-import { Mirror } from './mirror.ts'
-import { type Presence, watchPresence } from './presence.ts'
+import { announce } from './announcer.ts'
+import { Cover } from './cover.ts'
+import { drawCursors } from './drawing.ts'
+import { addBlock, type Box } from './geometry.ts'
+import { Mirror, type TextLayout } from './mirror.ts'
+import { readPeers } from './peer.ts'
 import { type ShownCursor, ShownCursors } from './shown-cursors.ts'
 import type { ShownText } from './shown-text.ts'
-import type { Splice } from './splice.ts'
+
+/** How far from a caret a pointer still points at it, in CSS px. */
+const POINTING_DISTANCE = 6
 
 export interface OverlayOptions {
   /**
@@ -29,33 +31,34 @@ export interface Overlay {
  * the next sibling of the binding's, which takes no space and lets clicks through.
  */
 export function showPeers(shown: ShownText, awareness: Awareness, options: OverlayOptions = {}): Overlay {
-  const overlay = new PeerOverlay(shown, watchPresence(awareness), options)
+  const overlay = new PeerOverlay(shown, awareness, options.announce ?? true)
   overlay.start()
   return overlay
 }
 
 class PeerOverlay implements Overlay {
   readonly #shown: ShownText
-  readonly #presence: Presence
-  readonly #cover: Cover
+  readonly #awareness: Awareness
   readonly #cursors: ShownCursors
-  readonly #announcer: Announcer | null
-  /** Those in view, by client id. */
-  readonly #markers = new Map<number, Marker>()
+  readonly #cover: Cover
+  readonly #drawn: HTMLElement
+  readonly #mustAnnounce: boolean
   readonly #listening = new AbortController()
-  /** Made for the first cursor: for a long text it takes some 0.1 s. */
-  #mirror: Mirror | null = null
-  /** Null from a change of the text or of peers until they are looked for. */
-  #found: readonly ShownCursor[] | null = null
+  #endings: readonly (() => void)[] = []
+  /** Made for the first cursor: for a long text that takes some 0.1 s. */
+  #mirror: Mirror | undefined
+  /** Undefined from a change of the text or of peers until they are looked for. */
+  #found: readonly ShownCursor[] | undefined
+  #pointer: PointerEvent | null = null
   #hidden = false
-  #endShown = () => {}
 
-  constructor(shown: ShownText, presence: Presence, { announce = true }: OverlayOptions) {
+  constructor(shown: ShownText, awareness: Awareness, mustAnnounce: boolean) {
     this.#shown = shown
-    this.#presence = presence
-    this.#cover = new Cover(shown.element, (layout) => this.#draw(layout))
+    this.#awareness = awareness
     this.#cursors = new ShownCursors(shown)
-    this.#announcer = announce ? new Announcer(this.#cover.root, presence) : null
+    this.#cover = new Cover(shown.element, (layout) => this.#draw(layout))
+    this.#drawn = addBlock(this.#cover.node, '')
+    this.#mustAnnounce = mustAnnounce
   }
 
   get hidden(): boolean {
@@ -68,79 +71,47 @@ class PeerOverlay implements Overlay {
   }
 
   start(): void {
-    const options = { signal: this.#listening.signal }
+    const { signal } = this.#listening
     const element: HTMLElement = this.#shown.element
-    element.addEventListener('pointermove', (event) => this.#point(event), options)
-    element.addEventListener('pointerleave', () => this.#point(null), options)
-    this.#endShown = this.#shown.onShown((splice) => this.#onShown(splice))
-    this.#presence.subscribe(() => this.#lookAgain())
-    this.#announcer?.start()
+    element.addEventListener('pointermove', (event) => this.#point(event), { signal })
+    element.addEventListener('pointerleave', () => this.#point(null), { signal })
+    this.#awareness.on('change', this.#lookAgain)
+    const endings = [this.#shown.onShown(this.#lookAgain), () => this.#awareness.off('change', this.#lookAgain)]
+    if (this.#mustAnnounce) endings.push(announce(this.#cover.root, this.#awareness))
+    this.#endings = endings
     this.#cover.start()
   }
 
   destroy(): void {
     this.#listening.abort()
-    this.#endShown()
-    this.#presence.destroy()
-    this.#announcer?.stop()
+    for (const end of this.#endings) end()
     this.#cover.stop()
   }
 
-  #onShown(splice: Splice): void {
-    this.#mirror?.splice(splice)
-    this.#lookAgain()
+  readonly #lookAgain = (): void => {
+    this.#found = undefined
+    this.#cover.refresh()
   }
 
-  #lookAgain(): void {
-    this.#found = null
+  #point(pointer: PointerEvent | null): void {
+    this.#pointer = pointer
     this.#cover.refresh()
   }
 
   #draw(layout: TextLayout): void {
-    const drawn = this.#hidden ? [] : this.#drawCursors(layout)
-    for (const [clientId, marker] of this.#markers) {
-      if (drawn.includes(clientId)) continue
-      marker.remove()
-      this.#markers.delete(clientId)
-    }
-  }
-
-  /** Returns the client ids of those in view. */
-  #drawCursors(layout: TextLayout): number[] {
-    this.#found ??= this.#cursors.find(this.#presence.peers)
-    if (this.#found.length === 0) return []
-    const mirror = this.#measure(layout)
-    const surroundings = { names: [], view: layout.view }
-    const drawn: number[] = []
-    for (const cursor of this.#found) {
-      const { anchor, head, peer } = cursor
-      const caret = mirror.caret(head)
-      const selection = mirror.selection(Math.min(anchor, head), Math.max(anchor, head))
-      if (caret === null && selection.length === 0) continue
-      this.#markerOf(cursor).draw(caret, selection, surroundings)
-      drawn.push(peer.clientId)
-    }
-    return drawn
-  }
-
-  #measure(layout: TextLayout): Mirror {
+    this.#found ??= this.#cursors.find(readPeers(this.#awareness))
+    this.#drawn.replaceChildren()
+    if (this.#hidden || layout.view === null || this.#found.length === 0) return
     const { localName, value } = this.#shown.element
-    this.#mirror ??= new Mirror(addBlock(this.#cover.text, `mirror ${localName}`), value)
-    // Written to by others, and not noticed yet.
-    if (this.#mirror.length !== value.length) this.#mirror.write(value)
-    this.#mirror.wear(layout)
-    return this.#mirror
+    this.#mirror ??= new Mirror(this.#cover.node, localName, layout)
+    this.#mirror.update(value, layout)
+    drawCursors(this.#drawn, this.#found, this.#mirror, layout.view, this.#pointed(layout))
   }
 
-  #markerOf(cursor: ShownCursor): Marker {
-    const { clientId } = cursor.peer
-    const marker = this.#markers.get(clientId) ?? new Marker(this.#cover)
-    this.#markers.set(clientId, marker)
-    marker.show(cursor)
-    return marker
-  }
-
-  #point(pointer: PointerEvent | null): void {
-    for (const marker of this.#markers.values()) marker.point(pointer)
+  #pointed({ toLocal }: TextLayout): Box | null {
+    if (this.#pointer === null) return null
+    const { clientX: x, clientY: y } = this.#pointer
+    const { x: left, ...rest } = toLocal({ x, y, width: 0, height: 0 })
+    return { ...rest, x: left - POINTING_DISTANCE, width: 2 * POINTING_DISTANCE }
   }
 }

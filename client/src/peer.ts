@@ -1,3 +1,4 @@
+import type { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import { colorOf, inkOn, readColor } from './color.ts'
 
@@ -20,7 +21,6 @@ export interface Cursor {
   readonly head: Y.RelativePosition
 }
 
-const ANONYMOUS = 'Anonymous'
 /** In code points. */
 const MAX_NAME_LENGTH = 40
 /** In UTF-16 code units. What comes behind is not even looked at. */
@@ -29,53 +29,51 @@ const MAX_NAME_INPUT = 1_000
 const UNFIT = /[\p{Cc}\p{Cs}\p{Co}\p{Cn}\p{Bidi_Control}]/gu
 const VISIBLE = /[^\p{Default_Ignorable_Code_Point}\p{Z}\u2800]/u
 
-/** Reads an awareness state, which may hold anything that JSON can: all that is malformed counts as not given. */
+/** Everybody in an awareness but its own client. States may hold anything: what is malformed counts as not given. */
+export function readPeers(awareness: Awareness): Peer[] {
+  const peers = Array.from(awareness.getStates(), ([clientId, state]) => readPeer(clientId, state))
+  return peers.filter(({ clientId }) => clientId !== awareness.clientID)
+}
+
 export function readPeer(clientId: number, state: unknown): Peer {
   const user = field(state, 'user')
+  const cursor = field(state, 'cursor')
+  const anchor = readPosition(field(cursor, 'anchor'))
+  const head = readPosition(field(cursor, 'head'))
   const color = readColor(field(user, 'color')) ?? colorOf(clientId)
   return {
     clientId,
     name: readName(field(user, 'name')),
     color,
     ink: inkOn(color),
-    cursor: readCursor(field(state, 'cursor')),
+    cursor: anchor && head && { anchor, head },
   }
 }
 
 function readName(value: unknown): string {
-  if (typeof value !== 'string') return ANONYMOUS
-  const line = value.slice(0, MAX_NAME_INPUT).replace(/\s+/g, ' ').replace(UNFIT, '')
-  const name = [...line.trim()].slice(0, MAX_NAME_LENGTH).join('').trim()
-  return VISIBLE.test(name) ? name : ANONYMOUS
-}
-
-function readCursor(value: unknown): Cursor | null {
-  const anchor = readPosition(field(value, 'anchor'))
-  const head = readPosition(field(value, 'head'))
-  return anchor && head && { anchor, head }
+  const line =
+    typeof value === 'string' ? value.slice(0, MAX_NAME_INPUT).replace(/\s+/g, ' ').replace(UNFIT, '').trim() : ''
+  const name = [...line].slice(0, MAX_NAME_LENGTH).join('')
+  return VISIBLE.test(name) ? name : 'Anonymous'
 }
 
 /** A relative position has an item, or stands at an end of a type that it names, or of one inside of an item. */
 function readPosition(value: unknown): Y.RelativePosition | null {
-  const item = field(value, 'item') ?? null
-  const type = field(value, 'type') ?? null
-  const tname = field(value, 'tname') ?? null
-  const assoc = field(value, 'assoc') ?? 0
-  if (item === null && type === null && tname === null) return null
-  if (!isAbsentOrId(item) || !isAbsentOrId(type)) return null
-  if (tname !== null && typeof tname !== 'string') return null
-  if (typeof assoc !== 'number') return null
-  return Y.createRelativePositionFromJSON({ item, type, tname, assoc })
+  const [item, type, tname] = ['item', 'type', 'tname'].map((name) => field(value, name) ?? null)
+  const isValid =
+    isIdOrNull(item) && isIdOrNull(type) && typeof (tname ?? '') === 'string' && (item ?? type ?? tname) !== null
+  const assoc = Number(field(value, 'assoc')) < 0 ? -1 : 0
+  return isValid ? Y.createRelativePositionFromJSON({ item, type, tname, assoc }) : null
 }
 
-function isAbsentOrId(value: unknown): boolean {
-  return value === null || (isCount(field(value, 'client')) && isCount(field(value, 'clock')))
+function isIdOrNull(value: unknown): boolean {
+  return value === null || ['client', 'clock'].every((name) => isCount(field(value, name)))
 }
 
 function isCount(value: unknown): boolean {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+  return Number.isSafeInteger(value) && Number(value) >= 0
 }
 
 function field(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+  return Reflect.get(Object(value), name)
 }

@@ -149,7 +149,6 @@ describe('a hostile state', () => {
     ['with a client that is a text', { anchor: { item: { client: '1', clock: 1 } }, head: POSITION }],
     ['with a type that is no id', { anchor: { type: 'x' }, head: POSITION }],
     ['with a type name that is none', { anchor: { tname: {} }, head: POSITION }],
-    ['with an association that is no number', { anchor: { tname: 'content', assoc: '-1' }, head: POSITION }],
   ])('with a cursor %s has none', (_title, cursor) => {
     expect(readPeer(1, { cursor }).cursor).toBeNull()
   })

@@ -30,15 +30,15 @@ export class OverlayScene {
 
   /** Where the overlay draws a peer's caret, relative to the viewport; null where it does not. */
   caret(name: string): { left: number; top: number; right: number; bottom: number } | null {
-    const at = this.names.findIndex((label) => label.textContent === name)
-    if (at === -1 || this.names[at].hidden) return null
-    const { left, top, right, bottom } = this.root.querySelectorAll('.caret')[at].getBoundingClientRect()
+    const caret = this.name(name)?.parentElement
+    if (!caret) return null
+    const { left, top, right, bottom } = caret.getBoundingClientRect()
     return { left, top, right, bottom }
   }
 
-  /** The names that the overlay holds, shown or not. */
-  get names(): HTMLElement[] {
-    return [...this.root.querySelectorAll<HTMLElement>('.name')]
+  /** What shows a peer's name, where its caret is drawn. */
+  name(name: string): HTMLElement | undefined {
+    return [...this.root.querySelectorAll<HTMLElement>('.name')].find(({ textContent }) => textContent === name)
   }
 
   /** The root of what the overlay adds to the page. */
