@@ -17,11 +17,18 @@ function sees(one: Connection, other: Connection, state: object | undefined): Pr
   })
 }
 
+/** Everybody announces themselves again every 15 s, whatever was wrong; this is about what comes before that. */
+async function atOnce(...events: readonly Promise<void>[]): Promise<void> {
+  const before = performance.now()
+  await Promise.all(events)
+  expect(performance.now() - before).toBeLessThan(10_000)
+}
+
 describe('presence', () => {
   test('shows those who have announced nothing but that they are there', async () => {
     const { url } = await startMortal()
     const [ann, ben] = [open({ url }), open({ url })]
-    await Promise.all([sees(ann, ben, {}), sees(ben, ann, {})])
+    await atOnce(sees(ann, ben, {}), sees(ben, ann, {}))
   })
 
   test('follows setUser', async () => {
@@ -33,20 +40,15 @@ describe('presence', () => {
     await sees(ben, ann, { user: { name: 'Anna', color: '#112233' } })
   })
 
-  // Within the test's time limit, that is, but far below the 15 s after which everybody announces themselves again.
   test('is there again at once after the server was gone', async () => {
     const server = await startMortal()
     const ann = open({ url: server.url, user: { name: 'Ann' } })
     const ben = open({ url: server.url, user: { name: 'Ben' } })
-    const bothSeen = () =>
-      Promise.all([sees(ann, ben, { user: { name: 'Ben' } }), sees(ben, ann, { user: { name: 'Ann' } })])
-    await bothSeen()
+    await Promise.all([sees(ann, ben, { user: { name: 'Ben' } }), sees(ben, ann, { user: { name: 'Ann' } })])
     await server.close()
     await Promise.all([sees(ann, ben, undefined), sees(ben, ann, undefined)])
     await server.restart()
-    const before = performance.now()
-    await bothSeen()
-    expect(performance.now() - before).toBeLessThan(10_000)
+    await atOnce(sees(ann, ben, { user: { name: 'Ben' } }), sees(ben, ann, { user: { name: 'Ann' } }))
   })
 
   test('of one who was away is there again at once, for them and for those who stayed', async () => {
@@ -56,10 +58,8 @@ describe('presence', () => {
     await sees(ann, ben, { user: { name: 'Ben' } })
     ben.pause()
     await Promise.all([sees(ann, ben, undefined), sees(ben, ann, undefined)])
-    const before = performance.now()
     ben.resume()
-    await Promise.all([sees(ann, ben, { user: { name: 'Ben' } }), sees(ben, ann, { user: { name: 'Ann' } })])
-    expect(performance.now() - before).toBeLessThan(10_000)
+    await atOnce(sees(ann, ben, { user: { name: 'Ben' } }), sees(ben, ann, { user: { name: 'Ann' } }))
   })
 
   test('of one who has ended is gone for others', async () => {

@@ -273,6 +273,23 @@ describe('errors', () => {
     expect(codes).toEqual(['UNREACHABLE'])
   })
 
+  test('a runtime that opens no socket to such an address: said, and tried again', async () => {
+    const { url } = await startMortal()
+    let attempts = 0
+    class ForbiddenAtFirst extends WebSocket {
+      constructor(...parameters: ConstructorParameters<typeof WebSocket>) {
+        attempts += 1
+        if (attempts === 1) throw new Error('insecure')
+        super(...parameters)
+      }
+    }
+    const connection = open({ url, WebSocket: ForbiddenAtFirst })
+    expect(connection.state).toMatchObject({ connection: 'offline', error: { code: 'UNREACHABLE' } })
+    expect(connection.state.error?.cause).toMatchObject({ message: 'insecure' })
+    await connection.flush()
+    expect(connection.state.error).toBeNull()
+  })
+
   test('an edit that is too large for the server: said until it is undone and the rest is stored', async () => {
     const { url } = await startMortal({ maxMessageBytes: 10_000 })
     const clock = new ManualClock()
