@@ -12,6 +12,12 @@ interface Run {
   readonly shared: number
 }
 
+/**
+ * How the text that an element shows lies against the shared text. They differ where the element cannot show what
+ * is there (`\r`), and while remote changes wait to be shown.
+ */
+export type Alignment = readonly Run[]
+
 /** One step of a Yjs text delta. */
 export interface DeltaStep {
   readonly insert?: string | object | undefined
@@ -30,123 +36,89 @@ export interface SharedEdit {
 /** Which side of shared text that is not shown yet an offset at its place stands on. */
 export type Side = 'before' | 'after'
 
+/** Of a shared text and what an element made of it: it shows `\r\n` as `\n`, or leaves characters out. */
+export function align(shown: string, shared: string): Alignment {
+  const runs: Run[] = []
+  let read = 0
+  let at = 0
+  const add = (run: Run) => {
+    runs.push(run)
+    read += run.shown
+    at += run.shared
+  }
+  while (at < shared.length) {
+    const common = commonPrefix(shown, shared, read, at)
+    add({ shown: common, shared: common })
+    if (shared[at] === '\r' && shown[read] === '\n') add({ shown: 1, shared: shared[at + 1] === '\n' ? 2 : 1 })
+    else add({ shown: 0, shared: Math.min(1, shared.length - at) })
+  }
+  add({ shown: shown.length - read, shared: 0 })
+  return runs
+}
+
+export function lengthOf(alignment: Alignment, by: keyof Run): number {
+  return alignment.reduce((sum, run) => sum + run[by], 0)
+}
+
+export function toShared(alignment: Alignment, offset: number, side: Side): number {
+  return lengthOf(split(alignment, offset, 'shown', side === 'after')[0], 'shared')
+}
+
+export function toShown(alignment: Alignment, offset: number): number {
+  return lengthOf(split(alignment, offset, 'shared')[0], 'shown')
+}
+
+/** What the user did to the shown text, for the shared text. What is not shown survives. */
+export function editShown(alignment: Alignment, { index, remove, insert }: Splice): SharedEdit {
+  const [head, rest] = split(alignment, index, 'shown')
+  const [removed, tail] = split(rest, remove, 'shown')
+  const insertAt = lengthOf(head, 'shared')
+  const deletions: { index: number; length: number }[] = []
+  let at = insertAt
+  for (const { shown, shared } of removed) {
+    if (shown === 0) at += shared
+    else if (shared > 0) deletions.push({ index: at, length: shared })
+  }
+  const inserted = { shown: insert.length, shared: insert.length }
+  const survivors = removed.filter(({ shown }) => shown === 0)
+  return { deletions, insertAt, alignment: [...head, inserted, ...survivors, ...tail] }
+}
+
+/** What others did to the shared text, while the element shows what it showed. */
+export function editShared(alignment: Alignment, delta: readonly DeltaStep[]): Alignment {
+  const runs: Run[] = []
+  let rest = alignment
+  for (const { retain = 0, delete: remove = 0, insert = '' } of delta) {
+    const [kept, behind] = split(rest, retain, 'shared')
+    const [removed, tail] = split(behind, remove, 'shared')
+    runs.push(...kept)
+    for (const { shown } of removed) runs.push({ shown, shared: 0 })
+    runs.push({ shown: 0, shared: typeof insert === 'string' ? insert.length : 1 })
+    rest = tail
+  }
+  return [...runs, ...rest]
+}
+
 /**
- * How the text that an element shows lies against the shared text. They differ where the element cannot show what
- * is there (`\r`), and while remote changes wait to be shown. Immutable.
+ * Cuts runs where `length` characters of one text end. Runs that have none of it at this place are of the second part,
+ * or of the first if it is `greedy`.
  */
-export class Alignment {
-  readonly #runs: readonly Run[]
-
-  private constructor(runs: readonly Run[]) {
-    this.#runs = joined(runs)
-  }
-
-  /** Of a shared text and what an element made of it: it shows `\r\n` as `\n`, or leaves characters out. */
-  static of(shown: string, shared: string): Alignment {
-    const runs: Run[] = []
-    let read = 0
-    let at = 0
-    const add = (run: Run) => {
-      runs.push(run)
-      read += run.shown
-      at += run.shared
-    }
-    while (at < shared.length) {
-      const common = commonPrefix(shown, shared, read, at)
-      add({ shown: common, shared: common })
-      if (shared[at] !== '\r' || shown[read] !== '\n') add({ shown: 0, shared: Math.min(1, shared.length - at) })
-      else add({ shown: 1, shared: shared[at + 1] === '\n' ? 2 : 1 })
-    }
-    add({ shown: shown.length - read, shared: 0 })
-    return new Alignment(runs)
-  }
-
-  get sharedLength(): number {
-    return lengthOf(this.#runs, 'shared')
-  }
-
-  toShared(offset: number, side: Side): number {
-    const [before, after] = split(this.#runs, offset, 'shown')
-    const hidden = side === 'after' && after[0]?.shown === 0 ? after[0].shared : 0
-    return lengthOf(before, 'shared') + hidden
-  }
-
-  toShown(offset: number): number {
-    return lengthOf(split(this.#runs, offset, 'shared')[0], 'shown')
-  }
-
-  /** What the user did to the shown text, for the shared text. What is not shown survives. */
-  editShown({ index, remove, insert }: Splice): SharedEdit {
-    const [head, rest] = split(this.#runs, index, 'shown')
-    const [removed, tail] = split(rest, remove, 'shown')
-    const insertAt = lengthOf(head, 'shared')
-    const deletions: { index: number; length: number }[] = []
-    const survivors = removed.filter((run) => run.shown === 0)
-    let at = insertAt
-    for (const run of removed) {
-      if (run.shown === 0) at += run.shared
-      else if (run.shared > 0) deletions.push({ index: at, length: run.shared })
-    }
-    const inserted = { shown: insert.length, shared: insert.length }
-    return { deletions, insertAt, alignment: new Alignment([...head, inserted, ...survivors, ...tail]) }
-  }
-
-  /** What others did to the shared text, while the element shows what it showed. */
-  editShared(delta: readonly DeltaStep[]): Alignment {
-    const runs: Run[] = []
-    let rest = this.#runs
-    for (const { retain = 0, delete: remove = 0, insert = '' } of delta) {
-      const [kept, behind] = split(rest, retain, 'shared')
-      const [removed, tail] = split(behind, remove, 'shared')
-      const inserted = { shown: 0, shared: typeof insert === 'string' ? insert.length : 1 }
-      runs.push(...kept, ...removed.map(unshare), inserted)
-      rest = tail
-    }
-    return new Alignment([...runs, ...rest])
-  }
-}
-
-function unshare({ shown }: Run): Run {
-  return { shown, shared: 0 }
-}
-
-function lengthOf(runs: readonly Run[], by: keyof Run): number {
-  return runs.reduce((sum, run) => sum + run[by], 0)
-}
-
-/** Cuts runs where `length` characters of one text end. Runs that have none of it there belong to the second part. */
-function split(runs: readonly Run[], length: number, by: keyof Run): [Run[], Run[]] {
+function split(runs: Alignment, length: number, by: keyof Run, greedy = false): [Alignment, Alignment] {
   let left = length
   let count = 0
-  for (let run = runs[0]; run !== undefined && left > 0 && run[by] <= left; run = runs[count]) {
+  for (const run of runs) {
+    if (run[by] > left || (left === 0 && !greedy)) break
     left -= run[by]
     count += 1
   }
+  const head = runs.slice(0, count)
   const cut = runs[count]
-  if (cut === undefined || left === 0) return [runs.slice(0, count), runs.slice(count)]
-  const head = { shown: Math.min(cut.shown, left), shared: Math.min(cut.shared, left) }
-  const tail = { shown: cut.shown - head.shown, shared: cut.shared - head.shared }
+  if (cut === undefined || left === 0) return [head, runs.slice(count)]
+  const shown = Math.min(cut.shown, left)
+  const shared = Math.min(cut.shared, left)
+  const tail = { shown: cut.shown - shown, shared: cut.shared - shared }
   return [
-    [...runs.slice(0, count), head],
+    [...head, { shown, shared }],
     [tail, ...runs.slice(count + 1)],
   ]
-}
-
-/** Without empty runs, and with those in one that say the same. */
-function joined(runs: readonly Run[]): readonly Run[] {
-  const all: Run[] = []
-  for (const run of runs) {
-    const last = all.at(-1)
-    if (run.shown === 0 && run.shared === 0) continue
-    if (last && isJoinable(last, run))
-      all.splice(-1, 1, { shown: last.shown + run.shown, shared: last.shared + run.shared })
-    else all.push(run)
-  }
-  return all
-}
-
-function isJoinable(a: Run, b: Run): boolean {
-  if (a.shown === 0) return b.shown === 0
-  if (a.shared === 0) return b.shared === 0
-  return a.shown === a.shared && b.shown === b.shared
 }

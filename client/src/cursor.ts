@@ -4,27 +4,23 @@ import type { KeptSelection } from './selection.ts'
 /** The field of the local state, the same as other Yjs bindings use (y-codemirror.next, y-quill). */
 const FIELD = 'cursor'
 
-/** Tells others where one element's selection is. Of several elements, the one that had the focus last does. */
-export class Cursor {
-  readonly #awareness: Awareness
-  #announced: KeptSelection | null = null
+/** Where one element's selection is, as others are told. Of several elements, the one that had the focus last tells it. */
+export interface Cursor {
+  announce(selection: KeptSelection | null, hasFocus: boolean): void
+  withdraw(): void
+}
 
-  constructor(awareness: Awareness) {
-    this.#awareness = awareness
-  }
-
-  announce(selection: KeptSelection | null, hasFocus: boolean): void {
-    if (!hasFocus && !this.#isHolder) return
-    if (this.#isHolder && JSON.stringify(selection) === JSON.stringify(this.#announced)) return
-    this.#announced = selection
-    this.#awareness.setLocalStateField(FIELD, selection)
-  }
-
-  withdraw(): void {
-    if (this.#isHolder) this.#awareness.setLocalStateField(FIELD, null)
-  }
-
-  get #isHolder(): boolean {
-    return this.#announced !== null && this.#awareness.getLocalState()?.[FIELD] === this.#announced
+export function cursorIn(awareness: Awareness): Cursor {
+  let announced: KeptSelection | null = null
+  const isHolder = () => announced !== null && awareness.getLocalState()?.[FIELD] === announced
+  return {
+    announce(selection, hasFocus) {
+      if (isHolder() ? JSON.stringify(selection) === JSON.stringify(announced) : !hasFocus) return
+      announced = selection
+      awareness.setLocalStateField(FIELD, selection)
+    },
+    withdraw() {
+      if (isHolder()) awareness.setLocalStateField(FIELD, null)
+    },
   }
 }

@@ -15,7 +15,6 @@ export type ClientErrorCode =
   | 'WEBSOCKET_MISSING'
   | 'USER_MISSING'
   | 'ELEMENT_UNSUITABLE'
-  | 'TEXT_DETACHED'
   | 'DENIED'
   | 'SIGNED_OUT'
   | 'GONE'

@@ -7,7 +7,7 @@ const TEXT_TYPES = /^(text(area)?|search|url|tel|password|email)$/
 /** Throws ELEMENT_UNSUITABLE. Asks for the type only: an element of an iframe shares no constructor. */
 export function assertTextElement(element: TextElement): void {
   if (TEXT_TYPES.test(element.type)) return
-  throw new ClientError('ELEMENT_UNSUITABLE', `no text is edited in <${element.localName} type="${element.type}">`)
+  throw new ClientError('ELEMENT_UNSUITABLE', `an element of the type "${element.type}" cannot be bound`)
 }
 
 /** Whether people can edit it now: it is neither read-only nor disabled, be it by a fieldset. */
@@ -20,7 +20,7 @@ export function isEditable(element: TextElement): boolean {
  * Standard, "value sanitization algorithm"). Some types drop more, which only the element itself knows.
  */
 export function renderText(element: TextElement, shared: string): string {
-  return element.localName === 'input' ? shared.replace(/[\r\n]/g, '') : shared.replace(/\r\n?/g, '\n')
+  return shared.replace(/\r\n?|\n/g, element.localName === 'input' ? '' : '\n')
 }
 
 /**

@@ -14,7 +14,7 @@ export function firstLine(element: TextElement): Line | null {
 /** Scrolls so that the line with `offset` is where `line` was. */
 export function holdLine(element: TextElement, line: Line, offset: number): void {
   const found = seek(element, 0, offset)
-  if (found) scroll(element, element.scrollTop + found.top - line.top)
+  if (found) element.scrollTop += found.top - line.top
 }
 
 /** Scrolls to the middle what is out of sight. */
@@ -28,7 +28,7 @@ export function reveal(element: TextElement, offset: number): void {
 /** Scrolls until the line with `offset` is at this part of the height, by bisection. Returns what is there then. */
 function seek(element: TextElement, part: number, offset: number): Line | null {
   const lineFor = (scrollTop: number) => {
-    scroll(element, scrollTop)
+    element.scrollTop = scrollTop
     return lineAt(element, part)
   }
   let low = 0
@@ -40,10 +40,6 @@ function seek(element: TextElement, part: number, offset: number): Line | null {
     else high = middle
   }
   return lineFor(low)
-}
-
-function scroll(element: TextElement, top: number): void {
-  element.scrollTo({ top, behavior: 'instant' })
 }
 
 /**

@@ -1,11 +1,10 @@
-import * as Y from 'yjs'
+import type * as Y from 'yjs'
 import type { TextElement } from './shown-text.ts'
 
-/** Offsets in a text, `start` at most `end`. */
+/** Offsets in a text: where a selection was begun, and its moving end. */
 export interface Selection {
-  readonly start: number
-  readonly end: number
-  readonly direction: 'forward' | 'backward' | 'none'
+  readonly anchor: number
+  readonly head: number
 }
 
 /** A selection that moves with the text. */
@@ -17,26 +16,12 @@ export interface KeptSelection {
 /** Null for types that hide their selection (email). */
 export function readSelection({ selectionStart, selectionEnd, selectionDirection }: TextElement): Selection | null {
   if (selectionStart === null || selectionEnd === null) return null
-  return { start: selectionStart, end: selectionEnd, direction: selectionDirection ?? 'none' }
+  return selectionDirection === 'backward'
+    ? { anchor: selectionEnd, head: selectionStart }
+    : { anchor: selectionStart, head: selectionEnd }
 }
 
-export function writeSelection(element: TextElement, { start, end, direction }: Selection): void {
-  element.setSelectionRange(start, end, direction)
-}
-
-/** A caret keeps to the character before it, and a selection to those in it: what comes in at its ends stays out. */
-export function keepSelection(text: Y.Text, { start, end, direction }: Selection): KeptSelection {
-  const last = Y.createRelativePositionFromTypeIndex(text, end, -1)
-  const first = start === end ? last : Y.createRelativePositionFromTypeIndex(text, start)
-  return direction === 'backward' ? { anchor: last, head: first } : { anchor: first, head: last }
-}
-
-/** The offsets in the text as it is now. Null when it holds nothing of it. */
-export function findSelection({ doc }: Y.Text, { anchor, head }: KeptSelection): Selection | null {
-  const find = (position: Y.RelativePosition) => doc && Y.createAbsolutePositionFromRelativePosition(position, doc)
-  const from = find(anchor)
-  const to = find(head)
-  if (!from || !to) return null
-  if (from.index > to.index) return { start: to.index, end: from.index, direction: 'backward' }
-  return { start: from.index, end: to.index, direction: 'forward' }
+export function writeSelection(element: TextElement, { anchor, head }: Selection): void {
+  const direction = head < anchor ? 'backward' : 'forward'
+  element.setSelectionRange(Math.min(anchor, head), Math.max(anchor, head), direction)
 }

@@ -1,28 +1,14 @@
-import type * as Y from 'yjs'
-import { Alignment } from './alignment.ts'
+import * as Y from 'yjs'
+import { type Alignment, align, editShared, editShown, lengthOf, toShared, toShown } from './alignment.ts'
 import { renderText, writeValue } from './field.ts'
 import { firstLine, holdLine } from './scrolling.ts'
-import {
-  findSelection,
-  type KeptSelection,
-  keepSelection,
-  readSelection,
-  type Selection,
-  writeSelection,
-} from './selection.ts'
+import { type KeptSelection, readSelection, type Selection, writeSelection } from './selection.ts'
 import type { TextElement } from './shown-text.ts'
 import { findSplice, type Splice } from './splice.ts'
 import { readText } from './text.ts'
 
 /** Half of a surrogate pair, of which Yjs would send something else (U+FFFD) than it keeps. */
 const LONE_SURROGATES = /\p{Surrogate}/gu
-
-/** A local edit: the splice of the shown text, and what makes it one of the shared text. */
-export interface LocalEdit {
-  readonly splice: Splice
-  /** To be run in a transaction. */
-  apply(): void
-}
 
 /**
  * An element and the shared text that it shows. The element is usually behind, by what others did since the last frame
@@ -44,7 +30,7 @@ export class Shadow {
     this.element = element
     this.text = text
     this.#shown = element.value
-    this.#alignment = Alignment.of(this.#shown, readText(text))
+    this.#alignment = align(this.#shown, readText(text))
   }
 
   /** Whether the shared text may have changed since it was shown. */
@@ -58,55 +44,59 @@ export class Shadow {
   }
 
   toShown(index: number): number {
-    return this.#alignment.toShown(index)
+    return toShown(this.#alignment, index)
   }
 
-  /** What comes in at a caret goes behind it, and what comes in at either end of a selection stays out of it. */
+  /** A caret keeps to the character before it, and a selection to those in it: what comes in at its ends stays out. */
   keepSelection(selection: Selection | null = readSelection(this.element)): KeptSelection | null {
     if (selection === null) return null
-    const { start, end, direction } = selection
-    const last = this.#alignment.toShared(end, 'before')
-    const first = Math.min(last, this.#alignment.toShared(start, start === end ? 'before' : 'after'))
-    return keepSelection(this.text, { start: first, end: last, direction })
+    const keep = (offset: number, isStart: boolean) => {
+      const index = toShared(this.#alignment, offset, isStart ? 'after' : 'before')
+      return Y.createRelativePositionFromTypeIndex(this.text, index, isStart ? 0 : -1)
+    }
+    const { anchor, head } = selection
+    return { anchor: keep(anchor, anchor < head), head: keep(head, head < anchor) }
   }
 
-  restoreSelection(kept: KeptSelection | null): void {
-    const selection = kept && findSelection(this.text, kept)
-    if (selection === null) return
-    const { start, end, direction } = selection
-    writeSelection(this.element, { start: this.toShown(start), end: this.toShown(end), direction })
+  restoreSelection({ anchor, head }: KeptSelection): void {
+    const { doc } = this.text
+    const find = (position: Y.RelativePosition) => {
+      const found = doc && Y.createAbsolutePositionFromRelativePosition(position, doc)
+      return this.toShown(found?.index ?? 0)
+    }
+    writeSelection(this.element, { anchor: find(anchor), head: find(head) })
   }
 
   /** To be called with each change of the shared text but those by `takeEdit`. */
   fallBehind({ delta }: Y.YTextEvent): void {
     this.#isBehind = true
     const { length } = this.text
-    const next = this.#alignment.editShared(delta)
+    const next = editShared(this.#alignment, delta)
     // An observer that edits the text in answer to an edit makes Yjs report the second edit in both deltas.
-    const isKnown = this.#alignment.sharedLength === length && next.sharedLength !== length
+    const isKnown = lengthOf(this.#alignment, 'shared') === length && lengthOf(next, 'shared') !== length
     if (!isKnown) this.#alignment = next
   }
 
-  /** What changed in the element, as one edit. `before` is the selection before it, where that is known. */
-  takeEdit(before: Selection | null): LocalEdit | null {
+  /**
+   * Makes what changed in the element one edit of the shared text, which `run` has to run. `before` is the selection
+   * before it, where that is known.
+   */
+  takeEdit(before: Selection | null, run: (edit: () => void) => void): Splice | null {
     const { element, text } = this
     const { value } = element
-    const hints = { selection: before ?? undefined, caret: element.selectionEnd ?? value.length }
-    const splice = findSplice(this.#shown, value, hints)
+    const splice = findSplice(this.#shown, value, element.selectionEnd ?? value.length, before)
     if (splice === null) return null
-    const { deletions, insertAt, alignment } = this.#alignment.editShown(splice)
+    const { deletions, insertAt, alignment } = editShown(this.#alignment, splice)
     const insert = splice.insert.replace(LONE_SURROGATES, '\uFFFD')
     // A deletion may make one line end of a return and a line feed.
     if (insert !== splice.insert || !this.#isExact) this.#isBehind = true
     this.#shown = value
-    this.#alignment = alignment
-    return {
-      splice,
-      apply() {
-        for (const { index, length } of deletions) text.delete(index, length)
-        if (insert !== '') text.insert(insertAt, insert)
-      },
-    }
+    this.#alignment = this.#isBehind ? alignment : align(value, value)
+    run(() => {
+      for (const { index, length } of deletions) text.delete(index, length)
+      if (insert) text.insert(insertAt, insert)
+    })
+    return splice
   }
 
   /** Takes back what changed in the element. */
@@ -124,13 +114,13 @@ export class Shadow {
     this.#isExact = rendered === shared
     const selection = this.keepSelection()
     const line = firstLine(this.element)
-    const first = line && this.#alignment.toShared(line.offset, 'after')
+    const first = line && toShared(this.#alignment, line.offset, 'after')
     if (rendered !== before) writeValue(this.element, rendered)
     this.#shown = this.element.value
-    this.#alignment = Alignment.of(this.#shown, shared)
-    const splice = findSplice(before, this.#shown, { caret: 0 })
+    this.#alignment = align(this.#shown, shared)
+    const splice = findSplice(before, this.#shown, 0)
     if (splice === null) return null
-    this.restoreSelection(selection)
+    if (selection) this.restoreSelection(selection)
     if (line && first !== null) holdLine(this.element, line, this.toShown(first))
     return splice
   }

@@ -1,3 +1,5 @@
+import type { Selection } from './selection.ts'
+
 /** A replacement of one stretch of a text; positions and lengths are in UTF-16 code units. */
 export interface Splice {
   readonly index: number
@@ -5,40 +7,36 @@ export interface Splice {
   readonly insert: string
 }
 
-/** What is known about where an edit took place. */
-export interface EditHints {
-  /** The selection before the edit. */
-  readonly selection?: { readonly start: number; readonly end: number } | undefined
-  /** The caret after the edit: the end of what was inserted, or the place of what was deleted. */
-  readonly caret: number
-}
-
 /**
- * The smallest splice that turns `before` into `after`, or null when they are equal. Where several are possible, as in
- * a run of one letter, the hints choose. It neither cuts a surrogate pair nor joins halves into one: Yjs replaces
- * halves by U+FFFD.
+ * The smallest splice that turns `before` into `after`, or null when they are equal. Where several are possible, as in a
+ * run of one letter, two hints choose: the caret after the edit, which is at the end of what was inserted or the place
+ * of what was deleted, and the selection before it. The splice neither cuts a surrogate pair nor joins halves into one:
+ * Yjs replaces halves by U+FFFD.
  */
-export function findSplice(before: string, after: string, hints: EditHints): Splice | null {
+export function findSplice(
+  before: string,
+  after: string,
+  caret: number,
+  selection: Selection | null = null,
+): Splice | null {
   if (before === after) return null
-  const shorter = Math.min(before.length, after.length)
   const prefix = commonPrefix(before, after)
   const suffix = commonSuffix(before, after)
-  const overlap = Math.max(0, prefix + suffix - shorter)
+  const overlap = Math.max(0, prefix + suffix - Math.min(before.length, after.length))
   const removed = before.length - prefix - suffix + overlap
   const inserted = after.length - prefix - suffix + overlap
-  const index = clamp(likelyIndex(removed, inserted, hints), prefix - overlap, prefix)
-  return widenToPairs(before, after, index, removed, inserted)
+  const index = likelyIndex(removed, inserted, caret, selection)
+  return widenToPairs(before, after, Math.min(Math.max(index, prefix - overlap), prefix), removed, inserted)
 }
 
 export function applySplice(text: string, { index, remove, insert }: Splice): string {
   return text.slice(0, index) + insert + text.slice(index + remove)
 }
 
-function likelyIndex(removed: number, inserted: number, { selection, caret }: EditHints): number {
-  const removedSelection = inserted === 0 && selection !== undefined && selection.end - selection.start === removed
+function likelyIndex(removed: number, inserted: number, caret: number, selection: Selection | null): number {
+  const isSelected = inserted === 0 && selection && Math.abs(selection.head - selection.anchor) === removed
   // A drag deletes the selection while the caret is already elsewhere.
-  if (removedSelection) return selection.start
-  return caret - inserted
+  return isSelected ? Math.min(selection.anchor, selection.head) : caret - inserted
 }
 
 function widenToPairs(before: string, after: string, index: number, removed: number, inserted: number): Splice {
@@ -79,8 +77,4 @@ function gallop(limit: number, isSame: (from: number, to: number) => boolean): n
     step = goesOn ? step * 2 : Math.floor(step / 2)
   }
   return length
-}
-
-function clamp(value: number, low: number, high: number): number {
-  return Math.min(Math.max(value, low), high)
 }

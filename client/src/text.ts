@@ -5,10 +5,8 @@ const EMBED = '\uFFFC'
 
 /** The content of a Y.Text with one character for each embed: as long as the Y.Text says it is. */
 export function readText(text: Y.Text): string {
-  const plain = text.toString()
-  if (plain.length === text.length) return plain
   return text
     .toDelta()
-    .map((step: { insert: unknown }) => (typeof step.insert === 'string' ? step.insert : EMBED))
+    .map(({ insert }: { insert: unknown }) => (typeof insert === 'string' ? insert : EMBED))
     .join('')
 }

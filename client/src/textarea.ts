@@ -1,10 +1,9 @@
 import type { Awareness } from 'y-protocols/awareness'
 import type * as Y from 'yjs'
-import { Cursor } from './cursor.ts'
-import { ClientError } from './errors.ts'
+import { type Cursor, cursorIn } from './cursor.ts'
 import { assertTextElement, isEditable } from './field.ts'
 import { Listeners } from './listeners.ts'
-import { NextFrame } from './next-frame.ts'
+import { type NextFrame, nextFrame } from './next-frame.ts'
 import { reveal } from './scrolling.ts'
 import { type KeptSelection, readSelection, type Selection } from './selection.ts'
 import { Shadow } from './shadow.ts'
@@ -49,11 +48,10 @@ export interface TextareaBinding extends ShownText {
  *
  * What others do is shown once per animation frame, and raises an `input` event that is not trusted.
  *
- * Throws ELEMENT_UNSUITABLE for other elements and types, TEXT_DETACHED for a text that belongs to no document.
+ * Throws ELEMENT_UNSUITABLE for other elements and types.
  */
 export function bindTextarea(element: TextElement, text: Y.Text, options: BindingOptions = {}): TextareaBinding {
   assertTextElement(element)
-  if (text.doc === null) throw new ClientError('TEXT_DETACHED', 'the text belongs to no document')
   const binding = new Binding(element, text, options)
   binding.start()
   return binding
@@ -80,8 +78,8 @@ class Binding implements TextareaBinding, Author {
     this.#options = options
     this.#shadow = new Shadow(element, text)
     this.#history = new History(text, this, options.undoManager)
-    this.#cursor = options.awareness && new Cursor(options.awareness)
-    this.#frame = new NextFrame(element.ownerDocument, () => this.#onFrame())
+    this.#cursor = options.awareness && cursorIn(options.awareness)
+    this.#frame = nextFrame(element.ownerDocument, () => this.#onFrame())
   }
 
   start(): void {
@@ -95,7 +93,6 @@ class Binding implements TextareaBinding, Author {
 
   destroy(): void {
     this.#ended.abort()
-    this.#frame.cancel()
     this.text.unobserve(this.#onSharedChange)
     this.#history.destroy()
     this.#cursor?.withdraw()
@@ -128,10 +125,9 @@ class Binding implements TextareaBinding, Author {
 
   onHistory(kept: KeptSelection | null): void {
     this.#show()
-    if (this.#pause !== null) return
+    if (this.#pause !== null || kept === null) return
     this.#shadow.restoreSelection(kept)
-    const selection = readSelection(this.element)
-    if (selection) reveal(this.element, selection.direction === 'backward' ? selection.start : selection.end)
+    reveal(this.element, readSelection(this.element)?.head ?? 0)
   }
 
   #setAttributes(): void {
@@ -148,20 +144,18 @@ class Binding implements TextareaBinding, Author {
   }
 
   #listen(): void {
-    const element: HTMLElement = this.element
+    const { element } = this
     const { ownerDocument } = element
-    const { signal } = this.#ended
-    const on = (target: EventTarget | null, types: string, listener: () => void) => {
-      for (const type of types.split(' ')) target?.addEventListener(type, listener, { signal })
+    const on = (target: EventTarget | null, types: string, listener: (event: Event) => void) => {
+      for (const type of types.split(' ')) target?.addEventListener(type, listener, { signal: this.#ended.signal })
     }
-    element.addEventListener('beforeinput', (event) => this.#onBeforeInput(event), { signal })
-    element.addEventListener('input', (event) => this.#onInput(event), { signal })
-    element.addEventListener('keydown', (event) => this.#onKeydown(event), { signal })
+    on(element, 'beforeinput', (event) => this.#onBeforeInput(event))
+    on(element, 'input', (event) => this.#onInput(event))
+    on(element, 'keydown', (event) => this.#onKeydown(event))
+    on(element, 'mousedown', (event) => this.#onMousedown(event))
     on(element, 'compositionstart', () => this.#onCompositionStart())
-    on(element, 'compositionend blur', () => this.#endComposition())
-    element.addEventListener('mousedown', (event) => this.#onMousedown(event), { signal })
-    on(ownerDocument, 'mouseup dragend', () => this.#endMouse())
-    on(element, 'blur', () => this.#endMouse())
+    on(element, 'compositionend blur', () => this.#resume())
+    on(ownerDocument, 'mouseup dragend', () => this.#resume())
     on(element, 'focus blur change selectionchange', () => this.#onSign())
     on(ownerDocument, 'selectionchange', () => this.#onSign())
     on(ownerDocument, 'visibilitychange', () => this.#frame.flush())
@@ -169,17 +163,16 @@ class Binding implements TextareaBinding, Author {
     on(ownerDocument.defaultView, 'pagehide', () => this.#cursor?.withdraw())
   }
 
-  #onBeforeInput(event: InputEvent): void {
+  #onBeforeInput(event: Event): void {
     this.#takeForeignWrite()
     this.#selectionBeforeInput = readSelection(this.element)
-    this.#onCommand(historyInput(event.inputType), event)
+    this.#onCommand(historyInput(event), event)
   }
 
   /** The browser raises no `beforeinput` when its own history is empty, which says nothing about ours. */
-  #onKeydown(event: KeyboardEvent): void {
+  #onKeydown(event: Event & Partial<KeyboardEvent>): void {
     if (event.isComposing) return
-    this.#endComposition()
-    this.#endMouse()
+    this.#resume()
     this.#onCommand(historyKey(event), event)
   }
 
@@ -191,9 +184,9 @@ class Binding implements TextareaBinding, Author {
   }
 
   /** Comes from people, whose edits have a type, and from autofill and other code, this binding included. */
-  #onInput(event: Event): void {
+  #onInput({ inputType }: Partial<InputEvent>): void {
     if (this.#pause === 'composition') this.#takeEdit('composition')
-    else if ('inputType' in event) this.#takeEdit(editKind(String(event.inputType)))
+    else if (inputType) this.#takeEdit(editKind(inputType))
     else this.#takeForeignWrite()
   }
 
@@ -203,23 +196,20 @@ class Binding implements TextareaBinding, Author {
     this.#pause = 'composition'
   }
 
-  /** Chromium raises no `compositionend` when a composition is deleted as a whole, so this is called by other signs too. */
-  #endComposition(): void {
-    if (this.#pause !== 'composition') return
-    this.#takeEdit('composition')
-    this.#history.seal()
-    this.#pause = null
-    this.#show()
-  }
-
-  #onMousedown({ button }: MouseEvent): void {
+  #onMousedown({ button }: Partial<MouseEvent>): void {
     if (button === 0) this.#pause ??= 'mouse'
   }
 
-  #endMouse(): void {
-    if (this.#pause !== 'mouse') return
+  /**
+   * Nothing is composed or selected by mouse any more. Called by many signs: Chromium raises no `compositionend` when a
+   * composition is deleted as a whole.
+   */
+  #resume(): void {
+    if (this.#pause === null || this.#pause === 'reset') return
+    if (this.#pause === 'composition') this.#takeEdit('composition')
+    this.#history.seal()
     this.#pause = null
-    this.#frame.request()
+    this.#show()
   }
 
   /** Resetting a form must not empty the text for everybody. The event comes before the form changes its fields. */
@@ -250,12 +240,13 @@ class Binding implements TextareaBinding, Author {
   }
 
   #onFrame(): void {
+    if (this.#ended.signal.aborted) return
     this.#show()
     this.#cursor?.announce(this.keepSelection(), this.element.matches(':focus'))
   }
 
   #runHistory(command: HistoryCommand): void {
-    this.#endComposition()
+    this.#resume()
     this.#takeForeignWrite()
     if (!isEditable(this.element)) return
     this.#history.run(command)
@@ -277,10 +268,11 @@ class Binding implements TextareaBinding, Author {
       return
     }
     const before = selection && this.#shadow.keepSelection(selection)
-    const edit = this.#shadow.takeEdit(selection)
-    if (edit === null) return
-    this.#history.record(kind, before, () => this.text.doc?.transact(edit.apply, this))
-    this.#listeners.notify(edit.splice)
+    const splice = this.#shadow.takeEdit(selection, (edit) => {
+      this.#history.record(kind, before, () => this.text.doc?.transact(edit, this))
+    })
+    if (splice === null) return
+    this.#listeners.notify(splice)
     this.#frame.request()
   }
 

@@ -16,16 +16,21 @@ const CONTINUED: Readonly<Record<EditKind, EditKind | null>> = {
 }
 
 /** What a key press asks for, by the shortcuts of Windows, Linux and macOS. */
-export function historyKey(event: KeyboardEvent): HistoryCommand | null {
-  if (event.altKey || event.ctrlKey === event.metaKey) return null
-  const key = event.key.toLowerCase()
-  if (key === 'z') return event.shiftKey ? 'redo' : 'undo'
-  if (key === 'y' && event.ctrlKey && !event.shiftKey) return 'redo'
-  return null
+export function historyKey({
+  key = '',
+  altKey,
+  ctrlKey,
+  metaKey,
+  shiftKey,
+}: Partial<KeyboardEvent>): HistoryCommand | null {
+  if (altKey || ctrlKey === metaKey) return null
+  const letter = key.toLowerCase()
+  if (letter === 'z') return shiftKey ? 'redo' : 'undo'
+  return letter === 'y' && ctrlKey ? 'redo' : null
 }
 
 /** What an input event asks for, as the context menu and the menu bar raise it. */
-export function historyInput(inputType: string): HistoryCommand | null {
+export function historyInput({ inputType }: Partial<InputEvent>): HistoryCommand | null {
   if (inputType === 'historyUndo') return 'undo'
   return inputType === 'historyRedo' ? 'redo' : null
 }
@@ -78,14 +83,15 @@ export class History {
   /** Runs an edit of the author. `before` is the selection that undo brings back. */
   record(kind: EditKind, before: KeptSelection | null, edit: () => void): void {
     const { manager } = this
-    const { captureTimeout } = manager
     const isContinued = this.#open !== null && CONTINUED[kind] === this.#open
     if (!isContinued) manager.stopCapturing()
-    else if (kind !== 'typing') manager.captureTimeout = Number.POSITIVE_INFINITY
+    // However long ago the step was begun.
+    else if (kind !== 'typing') manager.lastChange = Number.POSITIVE_INFINITY
     this.#open = kind
     edit()
-    manager.captureTimeout = captureTimeout
-    this.#keep(before)
+    const { meta } = manager.undoStack.at(-1) ?? {}
+    const kept: Kept = { before, ...meta?.get(this), after: this.#author.keepSelection() }
+    meta?.set(this, kept)
   }
 
   /** The next edit begins a step of its own. */
@@ -96,12 +102,6 @@ export class History {
   run(command: HistoryCommand): void {
     this.seal()
     this.manager[command]()
-  }
-
-  #keep(before: KeptSelection | null): void {
-    const { meta } = this.manager.undoStack.at(-1) ?? {}
-    const kept: Kept = { before, ...meta?.get(this), after: this.#author.keepSelection() }
-    meta?.set(this, kept)
   }
 
   readonly #onPopped = ({ stackItem, type }: Popped): void => {

@@ -1,6 +1,14 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Alignment } from '../../client/src/alignment.ts'
+import {
+  type Alignment,
+  align,
+  editShared,
+  editShown,
+  lengthOf,
+  toShared,
+  toShown,
+} from '../../client/src/alignment.ts'
 import { applySplice, type Splice } from '../../client/src/splice.ts'
 import { runs } from '../support/runs.ts'
 
@@ -14,7 +22,7 @@ function shownText(shared: string): string {
 }
 
 function alignmentOf(shared: string): Alignment {
-  return Alignment.of(shownText(shared), shared)
+  return align(shownText(shared), shared)
 }
 
 /** A splice whose place is given as fractions, so that it fits a text of any length. */
@@ -31,7 +39,7 @@ function spliceIn(value: string, { at, length, insert }: Place): Splice {
 }
 
 function applyShared(shared: string, alignment: Alignment, splice: Splice) {
-  const edit = alignment.editShown(splice)
+  const edit = editShown(alignment, splice)
   let next = shared
   for (const { index, length } of edit.deletions) next = applySplice(next, { index, remove: length, insert: '' })
   next = applySplice(next, { index: edit.insertAt, remove: 0, insert: splice.insert })
@@ -51,29 +59,29 @@ function without(text: string, characters: string): string {
 describe('Alignment', () => {
   test('a line end of two characters counts as one in the element', () => {
     const alignment = alignmentOf('one\r\ntwo\r\nthree')
-    expect([3, 4, 8].map((offset) => alignment.toShared(offset, 'before'))).toEqual([3, 5, 10])
-    expect([3, 5, 10].map((offset) => alignment.toShown(offset))).toEqual([3, 4, 8])
+    expect([3, 4, 8].map((offset) => toShared(alignment, offset, 'before'))).toEqual([3, 5, 10])
+    expect([3, 5, 10].map((offset) => toShown(alignment, offset))).toEqual([3, 4, 8])
   })
 
   test('deleting a line end deletes both of its characters', () => {
-    const edit = alignmentOf('a\r\nb').editShown({ index: 1, remove: 1, insert: '' })
+    const edit = editShown(alignmentOf('a\r\nb'), { index: 1, remove: 1, insert: '' })
     expect(edit.deletions).toEqual([{ index: 1, length: 2 }])
   })
 
   test('deleting around a remote insert that is not shown yet leaves it', () => {
-    const alignment = alignmentOf('abcd').editShared([{ retain: 2 }, { insert: 'XY' }])
+    const alignment = editShared(alignmentOf('abcd'), [{ retain: 2 }, { insert: 'XY' }])
     const result = applyShared('abXYcd', alignment, { index: 1, remove: 2, insert: '-' })
     expect(result.shared).toBe('a-XYd')
   })
 
   test('deleting what others deleted already deletes nothing else', () => {
-    const alignment = alignmentOf('abcd').editShared([{ retain: 1 }, { delete: 2 }])
-    expect(alignment.editShown({ index: 1, remove: 2, insert: '' }).deletions).toEqual([])
+    const alignment = editShared(alignmentOf('abcd'), [{ retain: 1 }, { delete: 2 }])
+    expect(editShown(alignment, { index: 1, remove: 2, insert: '' }).deletions).toEqual([])
   })
 
   test('a caret at a remote insert stays before it, or goes after it on demand', () => {
-    const alignment = alignmentOf('abcd').editShared([{ retain: 2 }, { insert: 'XY' }])
-    expect([alignment.toShared(2, 'before'), alignment.toShared(2, 'after')]).toEqual([2, 4])
+    const alignment = editShared(alignmentOf('abcd'), [{ retain: 2 }, { insert: 'XY' }])
+    expect([toShared(alignment, 2, 'before'), toShared(alignment, 2, 'after')]).toEqual([2, 4])
   })
 
   test('an edit of the element, with nothing waiting, changes the shared text as it changed the element', () => {
@@ -84,7 +92,7 @@ describe('Alignment', () => {
         const splice = { ...spliceIn(shown, where), insert: shownText(where.insert) }
         const result = applyShared(shared, alignmentOf(shared), splice)
         expect(shownText(result.shared)).toBe(applySplice(shown, splice))
-        expect(result.alignment.sharedLength).toBe(result.shared.length)
+        expect(lengthOf(result.alignment, 'shared')).toBe(result.shared.length)
       }),
       { numRuns: runs(1000) },
     )
@@ -110,13 +118,13 @@ describe('Alignment', () => {
             const splice = spliceIn(shared, { ...where, insert: fresh(length) })
             shared = applySplice(shared, splice)
             const { index: retain, remove, insert } = splice
-            alignment = alignment.editShared([{ retain }, { insert }, { delete: remove }])
+            alignment = editShared(alignment, [{ retain }, { insert }, { delete: remove }])
           }
           const survivors = [...shown].filter((letter) => shared.includes(letter))
           expect([...shared].filter((letter) => shown.includes(letter))).toEqual(survivors)
           for (const letter of survivors) {
-            expect(shared[alignment.toShared(shown.indexOf(letter), 'after')]).toBe(letter)
-            expect(alignment.toShown(shared.indexOf(letter) + 1)).toBe(shown.indexOf(letter) + 1)
+            expect(shared[toShared(alignment, shown.indexOf(letter), 'after')]).toBe(letter)
+            expect(toShown(alignment, shared.indexOf(letter) + 1)).toBe(shown.indexOf(letter) + 1)
           }
         }
       }),
@@ -129,14 +137,14 @@ describe('Alignment', () => {
     ['leaves out what is around it', 'a b', ' \n a b '],
     ['shows something else', 'xn--a', 'ä'],
   ])('an element that %s is aligned in full', (_title, shown, shared) => {
-    const alignment = Alignment.of(shown, shared)
-    expect(alignment.sharedLength).toBe(shared.length)
-    expect(alignment.toShown(shared.length)).toBeLessThanOrEqual(shown.length)
-    expect(alignment.toShared(shown.length, 'after')).toBe(shared.length)
+    const alignment = align(shown, shared)
+    expect(lengthOf(alignment, 'shared')).toBe(shared.length)
+    expect(toShown(alignment, shared.length)).toBeLessThanOrEqual(shown.length)
+    expect(toShared(alignment, shown.length, 'after')).toBe(shared.length)
   })
 
   test('what an element leaves out is not deleted with what is around it', () => {
-    const result = applyShared('a\nb', Alignment.of('ab', 'a\nb'), { index: 0, remove: 2, insert: 'x' })
+    const result = applyShared('a\nb', align('ab', 'a\nb'), { index: 0, remove: 2, insert: 'x' })
     expect(result.shared).toBe('x\n')
   })
 })

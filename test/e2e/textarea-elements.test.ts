@@ -105,19 +105,6 @@ describe('an element', () => {
     expect(await texts(page)).toEqual({ shown: 'xX', shared: 'xX' })
   })
 
-  test('for a text that belongs to no document is not bound', async () => {
-    const page = await stage.openEmpty()
-    const code = await page.evaluate(() => {
-      try {
-        harness.bindTextarea(document.createElement('textarea'), new harness.Y.Text())
-        return 'bound'
-      } catch (error) {
-        return error instanceof Error && 'code' in error ? error.code : error
-      }
-    })
-    expect(code).toBe('TEXT_DETACHED')
-  })
-
   test('gets the text of others past a setter of a framework, which learns of it by the event', async () => {
     const page = await stage.open('a')
     const known = await page.evaluate(async () => {

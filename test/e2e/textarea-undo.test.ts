@@ -78,11 +78,14 @@ describe('undo', () => {
     expect(await press(page, redo, 1)).toEqual(['mine'])
   })
 
-  test('through the browser’s own command is not the browser’s', async () => {
+  test('through the browser’s own command is not the browser’s, which knows nothing of the others', async () => {
     const page = await stage.open('')
     await groupTyping(page)
     await page.keyboard.type('mine')
-    await page.evaluate(() => harness.scene.remotely((text) => text.insert(0, 'theirs ')))
+    await page.evaluate(() => {
+      harness.scene.exchange()
+      return harness.scene.remotely((text) => text.insert(0, 'theirs '))
+    })
     await page.evaluate(() => document.execCommand('undo'))
     const { shown, shared } = await texts(page)
     expect(shown).toBe(shared)
