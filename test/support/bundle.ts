@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { build, type InlineConfig } from 'vite'
 
 const CONDITIONS = ['@coedit/source', 'module', 'browser', 'development|production']
@@ -17,15 +18,30 @@ export async function bundleScript(entry: string, name: string): Promise<string>
   return script
 }
 
-/** Builds a page as an application in the directory `root` would. The answer has its files, `index.html` among them. */
-export function bundlePage(html: string, root: string): Promise<ReadonlyMap<string, string>> {
-  const isPage = (id: string) => id === `${root}/index.html`
-  const page = {
-    name: 'page',
-    resolveId: (id: string) => (isPage(id) ? id : undefined),
-    load: (id: string) => (isPage(id) ? html : undefined),
+/**
+ * Builds a page as an application in the directory `root` would. The answer has its files, `index.html` among them.
+ *
+ * @param modules sources of the application beside the page, by names such as `Notes.tsx`
+ */
+export function bundlePage(
+  html: string,
+  root: string,
+  modules: Readonly<Record<string, string>> = {},
+): Promise<ReadonlyMap<string, string>> {
+  const sources = new Map(
+    Object.entries({ 'index.html': html, ...modules }).map(([name, source]) => [resolve(root, name), source]),
+  )
+  const application = {
+    name: 'application',
+    resolveId: (id: string) => [id, resolve(root, id)].find((path) => sources.has(path)),
+    load: (id: string) => sources.get(id),
   }
-  return bundle({ root, base: './', plugins: [page], build: { rolldownOptions: { input: `${root}/index.html` } } })
+  return bundle({
+    root,
+    base: './',
+    plugins: [application],
+    build: { rolldownOptions: { input: resolve(root, 'index.html') } },
+  })
 }
 
 async function bundle({ build: options, ...config }: InlineConfig): Promise<ReadonlyMap<string, string>> {

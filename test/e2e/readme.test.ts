@@ -1,0 +1,115 @@
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { bundlePage } from '../support/bundle.ts'
+import { launchChromium } from '../support/chromium.ts'
+import { openPage, textIs } from '../support/demo.ts'
+import { serveFiles } from '../support/file-server.ts'
+import { startServer } from '../support/process.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const CLIENT = `${ROOT}/client`
+const SERVER_IN_README = 'ws://localhost:1234'
+
+/** An application around a component that a README shows. */
+const REACT_PAGE = `
+  <div id="root"></div>
+  <script type="module">
+    import { createElement, StrictMode } from 'react'
+    import { createRoot } from 'react-dom/client'
+    import { Notes } from './Notes.tsx'
+    createRoot(document.querySelector('#root')).render(createElement(StrictMode, null, createElement(Notes)))
+  </script>`
+
+let browser: Browser
+
+beforeAll(async () => {
+  browser = await launchChromium()
+})
+
+afterAll(() => browser.close())
+
+/** The first block of this language that a README shows under a heading. */
+async function blockIn(readme: string, heading: string, language: string): Promise<string> {
+  const text = await readFile(`${ROOT}/${readme}`, 'utf8')
+  const section = text.slice(text.indexOf(`${heading}\n`))
+  const [, block] = new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 's').exec(section) ?? []
+  if (block === undefined) throw new Error(`${readme} shows no ${language} under "${heading}"`)
+  return block
+}
+
+/** Builds and serves a page as an application that has installed the client would. Resolves with its address. */
+async function serve(page: string, server: string, modules: Record<string, string> = {}): Promise<string> {
+  expect([page, ...Object.values(modules)].join()).toContain(SERVER_IN_README)
+  const files = await bundlePage(page, CLIENT, modules)
+  const led = new Map([...files].map(([name, content]) => [name, content.replaceAll(SERVER_IN_README, server)]))
+  return serveFiles(onTestFinished, led)
+}
+
+/** Somebody with the page at the top of the client's README. */
+async function openEmbed(server: string): Promise<Page> {
+  const embed = await blockIn('client/README.md', '# @coedit/client', 'html')
+  return openPage(browser, await serve(embed, server), onTestFinished)
+}
+
+test.each([
+  ['README.md', '# coedit'],
+  ['client/README.md', '# @coedit/client'],
+])(
+  'the page in %s is at most ten lines of code, shares its text and says when it is saved',
+  async (readme, heading) => {
+    const page = await blockIn(readme, heading, 'html')
+    const script = page.slice(page.indexOf('<script'), page.indexOf('</script>'))
+    expect(script.split('\n').filter((line) => line.trim() !== '').length).toBeLessThanOrEqual(10)
+
+    const server = await startServer({ release: onTestFinished })
+    const url = await serve(page, server.url)
+    const ann = await openPage(browser, url, onTestFinished)
+    const ben = await openPage(browser, url, onTestFinished)
+    await ann.locator('textarea').fill('hello')
+    await textIs(ben, 'hello')
+    await ann.waitForFunction(() => document.title === 'Saved')
+  },
+)
+
+test('the custom element of the README shares its text with a textarea', async () => {
+  const server = await startServer({ release: onTestFinished })
+  const recipe = await blockIn('client/README.md', '### A custom element', 'html')
+  const ann = await openEmbed(server.url)
+  const ben = await openPage(browser, await serve(recipe, server.url), onTestFinished)
+  await ann.locator('textarea').fill('hello')
+  await textIs(ben, 'hello')
+  await ben.locator('textarea').press('End')
+  await ben.keyboard.type('!')
+  await textIs(ann, 'hello!')
+})
+
+test('the React component of the README shares its text with a textarea and says when it is saved', async () => {
+  const server = await startServer({ release: onTestFinished })
+  const recipe = await blockIn('client/README.md', '### React', 'tsx')
+  const ann = await openEmbed(server.url)
+  const ben = await openPage(browser, await serve(REACT_PAGE, server.url, { 'Notes.tsx': recipe }), onTestFinished)
+  await ann.locator('textarea').fill('hello')
+  await textIs(ben, 'hello')
+  await ben.locator('textarea').press('End')
+  await ben.keyboard.type('!')
+  await textIs(ann, 'hello!')
+  await ben.getByText('Saved').waitFor()
+})
+
+test('the CodeMirror of the README shares its text and its caret with a textarea', async () => {
+  const server = await startServer({ release: onTestFinished })
+  const recipe = await blockIn('client/README.md', '### CodeMirror, or any other editor with a Yjs binding', 'html')
+  const ann = await openEmbed(server.url)
+  const ben = await openPage(browser, await serve(recipe, server.url), onTestFinished)
+  await ann.locator('textarea').fill('hello')
+  const editor = ben.locator('.cm-content')
+  await editor.getByText('hello').waitFor()
+  await editor.press('ControlOrMeta+End')
+  await ben.keyboard.type(' there')
+  await textIs(ann, 'hello there')
+
+  await ann.locator('textarea').press('Home')
+  await ben.locator('.cm-ySelectionCaret').waitFor({ state: 'attached' })
+})
