@@ -37,8 +37,6 @@ export class Session implements Connection {
   readonly #liveness: Liveness
   #tabs: Tabs | undefined
   #isPaused = false
-  /** What others saw of this editor when the page was left. */
-  #presence: ReturnType<Awareness['getLocalState']> = null
 
   /** Throws URL_INVALID, DOCUMENT_INVALID, WEBSOCKET_MISSING or USER_MISSING. */
   constructor(options: ConnectOptions, clock: Clock) {
@@ -71,8 +69,6 @@ export class Session implements Connection {
   start(): void {
     const { user, guardUnload: isGuarded = true } = this.#options
     this.doc.on('update', this.#onUpdate)
-    // Others ignore somebody whose first state has the clock 0, as that of a new Awareness has.
-    this.awareness.setLocalState({})
     if (user) this.setUser(user)
     this.#liveness.start()
     if (isGuarded) guardUnload(this.#store, this.#ended.signal)
@@ -176,16 +172,9 @@ export class Session implements Connection {
   }
 
   readonly #pageEvents = {
-    // A page with an open socket is not kept for the way back, and others would see its editor for a while.
-    onHide: () => {
-      this.#presence = this.awareness.getLocalState()
-      this.awareness.setLocalState(null)
-      this.#rest()
-    },
-    onShow: () => {
-      this.awareness.setLocalState(this.#presence)
-      this.#work()
-    },
+    // Some browsers keep no page with an open socket for the way back, and others would see its editor for a while.
+    onHide: () => this.#rest(),
+    onShow: () => this.#work(),
     onWake: () => {
       this.#dialer.hurry()
       this.#liveness.check()

@@ -107,9 +107,12 @@ export class Wire {
   }
 
   #onOpen(): void {
-    this.#context.onOpen()
+    const { awareness, onOpen } = this.#context
+    onOpen()
     this.probe()
-    if (this.#context.awareness.getLocalState() !== null) this.#sendPresence()
+    // Sent, and with a higher clock: those who saw this editor leave would ignore it otherwise, and everybody a clock of 0.
+    const state = awareness.getLocalState()
+    if (state !== null) awareness.setLocalState(state)
   }
 
   #onMessage(data: unknown): void {
@@ -154,13 +157,9 @@ export class Wire {
 
   /** Others speak for themselves. */
   readonly #onPresence = (changes: Record<'added' | 'updated' | 'removed', number[]>): void => {
-    const changed = [...changes.added, ...changes.updated, ...changes.removed]
-    if (changed.includes(this.#context.doc.clientID)) this.#sendPresence()
-  }
-
-  #sendPresence(): void {
     const { awareness, doc } = this.#context
-    this.#send(encodeAwarenessUpdate(awareness, [doc.clientID]), AWARENESS)
+    const changed = [...changes.added, ...changes.updated, ...changes.removed]
+    if (changed.includes(doc.clientID)) this.#send(encodeAwarenessUpdate(awareness, [doc.clientID]), AWARENESS)
   }
 
   #send(content: Uint8Array, ...types: number[]): void {

@@ -1,6 +1,7 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Connection } from '../../client/src/connect.ts'
 import { contains, open, reached, startMortal } from '../support/connections.ts'
+import { startStockServer } from '../support/stock-server.ts'
 import { nextUncaughtException } from '../support/uncaught.ts'
 
 /** Resolves when one sees the other show exactly this state, or show nothing at all. */
@@ -60,6 +61,17 @@ describe('presence', () => {
     await Promise.all([sees(ann, ben, undefined), sees(ben, ann, undefined)])
     ben.resume()
     await atOnce(sees(ann, ben, { user: { name: 'Ben' } }), sees(ben, ann, { user: { name: 'Ann' } }))
+  })
+
+  test('on a server of y-websocket too', async () => {
+    const url = await startStockServer(onTestFinished)
+    const ann = open({ url, user: { name: 'Ann' } })
+    const ben = open({ url })
+    await atOnce(sees(ben, ann, { user: { name: 'Ann' } }))
+    ann.pause()
+    await sees(ben, ann, undefined)
+    ann.resume()
+    await atOnce(sees(ben, ann, { user: { name: 'Ann' } }), sees(ann, ben, {}))
   })
 
   test('of one who has ended is gone for others', async () => {

@@ -47,6 +47,8 @@ describe('a page that is left and comes back out of the back/forward cache', () 
     await stateHas(other, { saved: true })
     await page.goBack({ waitUntil: 'commit' })
     expect(await page.evaluate(() => client.shows)).toEqual([false, true])
+    // By the connection itself: not every browser closes the socket of a page that it keeps.
+    expect(await page.evaluate(() => client.hides)).toEqual(['offline'])
     await textIs(page, 'Ann and Ben')
     await Promise.all([seesOthers(other, 1), seesOthers(page, 1)])
     const names = await other.evaluate(() =>

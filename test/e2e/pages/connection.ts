@@ -10,6 +10,8 @@ export let connection: Connection
 export const told: { readonly states: ConnectionState[]; readonly errors: string[] } = { states: [], errors: [] }
 /** Of each `pageshow`: whether it was out of the back/forward cache. */
 export const shows: boolean[] = []
+/** What the connection was each time when the page was left. */
+export const hides: string[] = []
 
 addEventListener('pageshow', ({ persisted }) => shows.push(persisted))
 
@@ -17,6 +19,7 @@ export function start(): void {
   const textarea = document.querySelector('textarea')
   if (textarea === null) throw new Error('the page has no textarea')
   connection = connect(options())
+  addEventListener('pagehide', () => hides.push(connection.state.connection))
   connection.subscribe((state) => told.states.push(state))
   connection.onError(({ code }) => told.errors.push(code))
   bindTextarea(textarea, connection.text)
