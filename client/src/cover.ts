@@ -21,7 +21,7 @@ export class Cover {
   readonly #onLayout: (layout: TextLayout) => void
   readonly #listening = new AbortController()
   readonly #sizes = new ResizeObserver((entries) => this.#onSizes(entries))
-  readonly #attributes = new MutationObserver(() => this.refresh())
+  readonly #changes = new MutationObserver(() => this.refresh())
   #content: DOMRectReadOnly | undefined
   #x = 0
   #y = 0
@@ -46,7 +46,6 @@ export class Cover {
     // Events of scrolling do not leave a shadow tree.
     this.#element.getRootNode().addEventListener('scroll', refresh, options)
     document.fonts.addEventListener('loadingdone', refresh, options)
-    this.#attributes.observe(this.#element, { attributes: true })
     this.#attach()
   }
 
@@ -62,12 +61,15 @@ export class Cover {
   stop(): void {
     this.#listening.abort()
     this.#sizes.disconnect()
-    this.#attributes.disconnect()
+    this.#changes.disconnect()
     this.#host.remove()
   }
 
   #attach(): void {
     this.#element.after(this.#host)
+    this.#changes.disconnect()
+    this.#changes.observe(this.#element, { attributes: true })
+    if (this.#element.parentNode) this.#changes.observe(this.#element.parentNode, { childList: true })
     this.#sizes.disconnect()
     for (let at: Element | null = this.#element; at; at = parentOf(at)) this.#sizes.observe(at)
   }

@@ -97,12 +97,13 @@ export class Mirror {
   /** Makes anew only the blocks that differ. */
   #write(text: string): void {
     const blocks = this.#blocks
-    let [head, start, tail, end] = [0, 0, blocks.length, text.length]
-    while (head < tail && text.startsWith(blocks[head].data, start)) start += blocks[head++].length
-    while (head < tail && end - blocks[tail - 1].length >= start && text.endsWith(blocks[tail - 1].data, end))
-      end -= blocks[--tail].length
+    let head = 0
+    let rest = text
+    while (head < blocks.length && rest.startsWith(blocks[head].data)) rest = rest.slice(blocks[head++].length)
+    let tail = blocks.length
+    while (head < tail && endsWithLines(rest, blocks[tail - 1].data)) rest = rest.slice(0, -blocks[--tail].length)
     const next = blocks[tail]?.parentNode ?? null
-    const fresh = Array.from(text.slice(start, end).match(BLOCK) ?? [], (lines) => {
+    const fresh = Array.from(rest.match(BLOCK) ?? [], (lines) => {
       const block = addBlock(this.#node, '')
       const characters = new Text(lines)
       block.append(characters)
@@ -142,4 +143,9 @@ export class Mirror {
       return { ...box, x: box.x - scrollLeft, y: box.y - scrollTop }
     })
   }
+}
+
+function endsWithLines(text: string, lines: string): boolean {
+  const start = text.length - lines.length
+  return text.endsWith(lines) && (start === 0 || text[start - 1] === '\n')
 }

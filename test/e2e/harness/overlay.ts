@@ -38,7 +38,12 @@ export class OverlayScene {
 
   /** What shows a peer's name, where its caret is drawn. */
   name(name: string): HTMLElement | undefined {
-    return [...this.root.querySelectorAll<HTMLElement>('.name')].find(({ textContent }) => textContent === name)
+    return this.drawn('name').find(({ textContent }) => textContent === name)
+  }
+
+  /** The elements of a class that the overlay has drawn. */
+  drawn(className: 'caret' | 'selection' | 'name'): HTMLElement[] {
+    return [...this.root.querySelectorAll<HTMLElement>(`.${className}`)]
   }
 
   /** The root of what the overlay adds to the page. */
@@ -125,6 +130,24 @@ export function begin(text: string): OverlayScene {
 export function beginWith(element: TextElement, text: string): OverlayScene {
   scene = new OverlayScene(element, text)
   return scene
+}
+
+/** Deletes a text in which there is a cursor, and answers how many are drawn then. */
+export async function deletedText(): Promise<number> {
+  const doc = new Y.Doc()
+  const awareness = new Awareness(doc)
+  const text = new Y.Text('nested')
+  doc.getMap('texts').set('one', text)
+  const element = document.createElement('textarea')
+  document.body.append(element)
+  showPeers(bindTextarea(element, text, { awareness }), awareness)
+  const head = Y.createRelativePositionFromTypeIndex(text, 2)
+  const theirs = new Awareness(new Y.Doc())
+  theirs.setLocalState({ cursor: { anchor: head, head } })
+  applyAwarenessUpdate(awareness, encodeAwarenessUpdate(theirs, [theirs.clientID]), 'delivery')
+  doc.getMap('texts').delete('one')
+  await painted()
+  return element.nextElementSibling?.shadowRoot?.querySelectorAll('.caret').length ?? -1
 }
 
 declare global {
