@@ -1,4 +1,5 @@
 import { ClientError } from './errors.ts'
+import type { Selection } from './selection.ts'
 import type { TextElement } from './shown-text.ts'
 
 /** `<textarea>`, and the `<input>` types whose value is what people type. */
@@ -29,4 +30,17 @@ export function renderText(element: TextElement, shared: string): string {
  */
 export function writeValue(element: TextElement, value: string): void {
   Reflect.set(Object.getPrototypeOf(element), 'value', value, element)
+}
+
+/** Null for types that hide their selection (email). */
+export function readSelection({ selectionStart, selectionEnd, selectionDirection }: TextElement): Selection | null {
+  if (selectionStart === null || selectionEnd === null) return null
+  return selectionDirection === 'backward'
+    ? { anchor: selectionEnd, head: selectionStart }
+    : { anchor: selectionStart, head: selectionEnd }
+}
+
+export function writeSelection(element: TextElement, { anchor, head }: Selection): void {
+  const direction = head < anchor ? 'backward' : 'forward'
+  element.setSelectionRange(Math.min(anchor, head), Math.max(anchor, head), direction)
 }

@@ -1,15 +1,24 @@
 import type { Awareness } from 'y-protocols/awareness'
 import type * as Y from 'yjs'
 import { type Cursor, cursorIn } from './cursor.ts'
-import { assertTextElement, isEditable } from './field.ts'
+import { assertTextElement, isEditable, readSelection } from './field.ts'
 import { Listeners } from './listeners.ts'
 import { type NextFrame, nextFrame } from './next-frame.ts'
 import { reveal } from './scrolling.ts'
-import { type KeptSelection, readSelection, type Selection } from './selection.ts'
+import type { KeptSelection, Selection } from './selection.ts'
 import { Shadow } from './shadow.ts'
 import type { ShownText, TextElement } from './shown-text.ts'
 import type { Splice } from './splice.ts'
-import { type Author, type EditKind, editKind, History, type HistoryCommand, historyInput, historyKey } from './undo.ts'
+import {
+  type Author,
+  type EditKind,
+  editKind,
+  type History,
+  type HistoryCommand,
+  historyInput,
+  historyKey,
+  openHistory,
+} from './undo.ts'
 
 export interface BindingOptions {
   /**
@@ -77,7 +86,7 @@ class Binding implements TextareaBinding, Author {
     this.text = text
     this.#options = options
     this.#shadow = new Shadow(element, text)
-    this.#history = new History(text, this, options.undoManager)
+    this.#history = openHistory(text, this, options.undoManager)
     this.#cursor = options.awareness && cursorIn(options.awareness)
     this.#frame = nextFrame(element.ownerDocument, () => this.#onFrame())
   }
@@ -85,7 +94,6 @@ class Binding implements TextareaBinding, Author {
   start(): void {
     this.#setAttributes()
     this.#listen()
-    this.#history.start()
     this.text.observe(this.#onSharedChange)
     this.#shadow.show()
     this.#onSign()
@@ -146,8 +154,10 @@ class Binding implements TextareaBinding, Author {
   #listen(): void {
     const { element } = this
     const { ownerDocument } = element
+    // While captured: the application may stop events on their way, and finds the shared text edited in its own listeners.
+    const options = { signal: this.#ended.signal, capture: true }
     const on = (target: EventTarget | null, types: string, listener: (event: Event) => void) => {
-      for (const type of types.split(' ')) target?.addEventListener(type, listener, { signal: this.#ended.signal })
+      for (const type of types.split(' ')) target?.addEventListener(type, listener, options)
     }
     on(element, 'beforeinput', (event) => this.#onBeforeInput(event))
     on(element, 'input', (event) => this.#onInput(event))
@@ -197,6 +207,7 @@ class Binding implements TextareaBinding, Author {
   }
 
   #onMousedown({ button }: Partial<MouseEvent>): void {
+    this.#takeForeignWrite()
     if (button === 0) this.#pause ??= 'mouse'
   }
 
@@ -220,7 +231,8 @@ class Binding implements TextareaBinding, Author {
     setTimeout(() => {
       if (this.#ended.signal.aborted) return
       this.#pause = null
-      if (this.#options.reset !== 'take') this.#shadow.revert(selection)
+      if (this.#options.reset === 'take') this.#takeEdit('single')
+      else this.#shadow.revert(selection)
       this.#show()
     })
   }

@@ -48,7 +48,7 @@ interface Kept {
   readonly after: KeptSelection | null
 }
 
-/** The editor whose edits are taken back. */
+/** The editor whose edits are taken back; the origin of its transactions. */
 export interface Author {
   keepSelection(): KeptSelection | null
   /** Called when one of its own steps was taken back or brought back, with the selection that belongs to that. */
@@ -56,63 +56,58 @@ export interface Author {
 }
 
 /** One editor's part of an undo manager, which several may share: makes steps of its edits and remembers selections. */
-export class History {
+export interface History {
   readonly manager: Y.UndoManager
-  readonly #isOwned: boolean
-  readonly #author: Author
-  /** The kind of the step that the next edit may still become part of. */
-  #open: EditKind | null = null
-
-  constructor(text: Y.Text, author: Author, shared: Y.UndoManager | undefined) {
-    this.#author = author
-    this.#isOwned = shared === undefined
-    this.manager = shared ?? new Y.UndoManager(text, { trackedOrigins: new Set() })
-  }
-
-  start(): void {
-    this.manager.addTrackedOrigin(this.#author)
-    this.manager.on('stack-item-popped', this.#onPopped)
-  }
-
-  destroy(): void {
-    this.manager.off('stack-item-popped', this.#onPopped)
-    this.manager.removeTrackedOrigin(this.#author)
-    if (this.#isOwned) this.manager.destroy()
-  }
-
   /** Runs an edit of the author. `before` is the selection that undo brings back. */
-  record(kind: EditKind, before: KeptSelection | null, edit: () => void): void {
-    const { manager } = this
-    const isContinued = this.#open !== null && CONTINUED[kind] === this.#open
-    if (!isContinued) manager.stopCapturing()
-    // However long ago the step was begun.
-    else if (kind !== 'typing') manager.lastChange = Number.POSITIVE_INFINITY
-    this.#open = kind
-    edit()
-    const { meta } = manager.undoStack.at(-1) ?? {}
-    const kept: Kept = { before, ...meta?.get(this), after: this.#author.keepSelection() }
-    meta?.set(this, kept)
-  }
-
+  record(kind: EditKind, before: KeptSelection | null, edit: () => void): void
   /** The next edit begins a step of its own. */
-  seal(): void {
-    this.#open = null
-  }
+  seal(): void
+  run(command: HistoryCommand): void
+  destroy(): void
+}
 
-  run(command: HistoryCommand): void {
-    this.seal()
-    this.manager[command]()
+export function openHistory(text: Y.Text, author: Author, shared: Y.UndoManager | undefined): History {
+  const manager = shared ?? new Y.UndoManager(text, { trackedOrigins: new Set() })
+  /** The kind of the step that the next edit may still become part of. */
+  let open: EditKind | null = null
+  const seal = () => {
+    open = null
   }
-
-  readonly #onPopped = ({ stackItem, type }: Popped): void => {
-    const kept: Kept | undefined = stackItem.meta.get(this)
+  const onPopped = ({ stackItem, type }: Popped) => {
+    const kept: Kept | undefined = stackItem.meta.get(author)
     if (kept === undefined) return
     const isUndo = type === 'undo'
     // What takes the step back, or brings it back, is a new item that knows nothing yet.
-    const { redoStack, undoStack } = this.manager
-    const opposite = isUndo ? redoStack : undoStack
-    opposite.at(-1)?.meta.set(this, kept)
-    this.#author.onHistory(isUndo ? kept.before : kept.after)
+    const opposite = isUndo ? manager.redoStack : manager.undoStack
+    opposite.at(-1)?.meta.set(author, kept)
+    author.onHistory(isUndo ? kept.before : kept.after)
+  }
+  manager.addTrackedOrigin(author)
+  manager.on('stack-item-popped', onPopped)
+
+  return {
+    manager,
+    record(kind, before, edit) {
+      const isContinued = open !== null && CONTINUED[kind] === open
+      if (!isContinued) manager.stopCapturing()
+      // However long ago the step was begun.
+      else if (kind !== 'typing') manager.lastChange = Number.POSITIVE_INFINITY
+      open = kind
+      edit()
+      const { meta } = manager.undoStack.at(-1) ?? {}
+      const kept: Kept = { before, ...meta?.get(author), after: author.keepSelection() }
+      meta?.set(author, kept)
+    },
+    seal,
+    run(command) {
+      seal()
+      manager[command]()
+    },
+    destroy() {
+      manager.off('stack-item-popped', onPopped)
+      manager.removeTrackedOrigin(author)
+      if (!shared) manager.destroy()
+    },
   }
 }
 

@@ -82,6 +82,21 @@ describe('a local edit', () => {
   })
 })
 
+test('an edit is in the shared text before the application hears of it, which may stop the event', async () => {
+  const page = await stage.open('')
+  const heard = await page.evaluate(() => {
+    const seen: string[] = []
+    window.addEventListener('keydown', (event) => event.stopPropagation())
+    harness.scene.element.addEventListener('input', (event) => {
+      event.stopImmediatePropagation()
+      seen.push(harness.scene.mine.toString())
+    })
+    document.execCommand('insertText', false, 'x')
+    return seen
+  })
+  expect(heard).toEqual(['x'])
+})
+
 describe('a text with carriage returns', () => {
   test('keeps each of them through edits of both sides', async () => {
     const page = await stage.open('one\r\ntwo\r\nthree')
@@ -175,7 +190,7 @@ describe('what other code does to the element', () => {
   })
 
   test('resetting the form is an edit on demand', async () => {
-    const page = await stage.open('shared', { reset: 'take' })
+    const page = await stage.open('shared', { reset: 'take', foreignWrites: 'revert' })
     await page.evaluate(resetForm, false)
     await page.waitForFunction(() => harness.scene.mine.toString() === '')
     await page.evaluate(() => harness.scene.binding.undo())
