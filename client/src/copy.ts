@@ -1,7 +1,12 @@
-import { IndexeddbPersistence } from 'y-indexeddb'
-import type * as Y from 'yjs'
-import type { Clock } from './clock.ts'
+import * as Y from 'yjs'
+import type { Cancel, Clock } from './clock.ts'
+import { isolate } from './listeners.ts'
 
+/** The stores of y-indexeddb, which can open such a database, too. It has no use for the second one either. */
+const UPDATES = 'updates'
+const CUSTOM = 'custom'
+/** This many updates are merged into one. */
+const MERGED_AFTER = 500
 /** A browser that has not opened a database by then will not. */
 const OPEN_DEADLINE_MS = 10_000
 
@@ -10,7 +15,7 @@ export interface CopyContext {
   readonly name: string
   readonly doc: Y.Doc
   readonly clock: Clock
-  /** What the copy held is part of the document, which is kept from now on. */
+  /** What the copy held is part of the document, and the copy has all of that. */
   readonly onKept: () => void
   /** Somebody has the copy deleted: nothing is kept any more. */
   readonly onCleared: () => void
@@ -18,38 +23,105 @@ export interface CopyContext {
   readonly onFailed: (cause: unknown) => void
 }
 
+/** Keeps a document in IndexedDB until it is destroyed. Throws where there is no IndexedDB, or none for this page. */
+export function keepCopy(context: CopyContext): void {
+  new Copy(context).start()
+}
+
 /**
- * Merges a document with its copy in IndexedDB, and keeps its changes there until the document is destroyed.
- * y-indexeddb tells nobody when that fails, so it is read from the database, where the events of all requests and
- * transactions arrive in the end.
+ * In the format of y-indexeddb, but not by it: that tells nobody when it fails to open or to write, and it leaves the
+ * commit of an edit to the browser, which drops it when the page is closed right after.
  */
-export function keepCopy({ name, doc, clock, onKept, onCleared, onFailed }: CopyContext): void {
-  if (typeof indexedDB === 'undefined') {
-    onFailed(new Error('this runtime has no IndexedDB'))
-    return
+class Copy {
+  readonly #context: CopyContext
+  #database: IDBDatabase | undefined
+  #isOver = false
+  #written = 0
+  #cancelDeadline: Cancel = () => undefined
+
+  constructor(context: CopyContext) {
+    this.#context = context
   }
-  const copy = new IndexeddbPersistence(name, doc)
-  let isOver = false
-  const end = (tell: () => void) => {
-    if (isOver) return
-    isOver = true
-    cancelDeadline()
-    // At once, because a write to a closed database would throw into the edit that causes it. Rejects when the database
-    // could not be opened, which has been told.
-    copy.destroy().catch(() => undefined)
+
+  start(): void {
+    const { name, doc, clock } = this.#context
+    const request = indexedDB.open(name)
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore(UPDATES, { autoIncrement: true })
+      request.result.createObjectStore(CUSTOM)
+    }
+    request.onerror = () => this.#fail(request.error)
+    request.onsuccess = () => this.#use(request.result)
+    this.#cancelDeadline = clock.after(OPEN_DEADLINE_MS, () =>
+      this.#fail(new Error('the database did not open in time')),
+    )
+    doc.on('destroy', this.#onDestroy)
+  }
+
+  #use(database: IDBDatabase): void {
+    if (this.#isOver) {
+      database.close()
+      return
+    }
+    this.#database = database
+    // What fails in a request or a transaction arrives here in the end.
+    for (const type of ['error', 'abort', 'close'])
+      database.addEventListener(type, (event) => this.#fail(causeOf(event)))
+    database.onversionchange = () => this.#end(this.#context.onCleared)
+    this.#context.doc.on('update', this.#onUpdate)
+    this.#merge(database)
+  }
+
+  /** In one transaction: what another tab writes is read here, or comes after it. */
+  #merge(database: IDBDatabase): void {
+    const { doc, onKept } = this.#context
+    const updates = openStore(database)
+    const reading = updates.getAll()
+    reading.onsuccess = () => {
+      isolate(() => doc.transact(() => this.#apply(reading.result), this))
+      updates.clear()
+      updates.add(Y.encodeStateAsUpdate(doc))
+    }
+    updates.transaction.oncomplete = () => {
+      this.#cancelDeadline()
+      onKept()
+    }
+  }
+
+  #apply(updates: readonly Uint8Array[]): void {
+    for (const update of updates) isolate(() => Y.applyUpdate(this.#context.doc, update, this))
+  }
+
+  readonly #onUpdate = (update: Uint8Array, origin: unknown): void => {
+    if (origin === this || !this.#database) return
+    const updates = openStore(this.#database)
+    updates.add(update)
+    // Without waiting for the answer, so that the page may be closed at once.
+    updates.transaction.commit()
+    this.#written += 1
+    if (this.#written % MERGED_AFTER === 0) this.#merge(this.#database)
+  }
+
+  readonly #onDestroy = () => this.#end(() => undefined)
+
+  #fail(cause: unknown): void {
+    this.#end(() => this.#context.onFailed(cause))
+  }
+
+  #end(tell: () => void): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    const { doc } = this.#context
+    doc.off('update', this.#onUpdate)
+    doc.off('destroy', this.#onDestroy)
+    this.#cancelDeadline()
+    this.#database?.close()
     tell()
   }
-  const fail = (cause: unknown) => end(() => onFailed(cause))
-  const cancelDeadline = clock.after(OPEN_DEADLINE_MS, () => fail(new Error('the database did not open in time')))
-  doc.on('destroy', () => end(() => undefined))
-  copy._db.then((database) => {
-    for (const type of ['error', 'abort', 'close']) database.addEventListener(type, (event) => fail(causeOf(event)))
-    database.addEventListener('versionchange', () => end(onCleared))
-  }, fail)
-  copy.on('synced', () => {
-    cancelDeadline()
-    onKept()
-  })
+}
+
+function openStore(database: IDBDatabase): IDBObjectStore {
+  return database.transaction(UPDATES, 'readwrite').objectStore(UPDATES)
 }
 
 function causeOf({ target }: Event): unknown {

@@ -30,6 +30,24 @@ async function openOffline() {
   return { server, context, open, page }
 }
 
+/** How many updates the one copy consists of. */
+function countUpdates(page: Page): Promise<number> {
+  return page.evaluate(async () => {
+    const [{ name = '' } = {}] = await indexedDB.databases()
+    return new Promise<number>((resolve, reject) => {
+      const opening = indexedDB.open(name)
+      opening.onerror = () => reject(opening.error)
+      opening.onsuccess = () => {
+        const counting = opening.result.transaction('updates').objectStore('updates').count()
+        counting.onsuccess = () => {
+          opening.result.close()
+          resolve(counting.result)
+        }
+      }
+    })
+  })
+}
+
 function databases(page: Page): Promise<string[]> {
   return page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => String(name)).sort())
 }
@@ -74,10 +92,26 @@ describe('an offline copy', () => {
     await textIs(again, 'of Ann, still here')
   })
 
+  test('is merged when it has grown, with what another tab wrote, and y-indexeddb can read it', async () => {
+    const { page, open } = await openOffline()
+    const other = await open()
+    await stateHas(other, { copy: 'kept', connection: 'offline' })
+    await other.evaluate(() => client.connection.text.insert(0, 'other'))
+    await textIs(page, 'other')
+    expect(await countUpdates(page)).toBeGreaterThan(0)
+    await page.evaluate(() => {
+      for (let count = 0; count < 1_100; count++) client.connection.text.insert(0, 'x')
+    })
+    const text = `${'x'.repeat(1_100)}other`
+    await textIs(other, text)
+    await page.waitForFunction(() => client.connection.state.copy === 'kept')
+    expect(await countUpdates(page)).toBeLessThan(1_000)
+    const [name = ''] = await databases(page)
+    expect(await page.evaluate((database) => client.readByYIndexeddb(database), name)).toBe(text)
+  })
+
   test('that runs out of space says so once, and the browser asks before one leaves', async () => {
-    // The database's own failed promises are uncaught, which `openContext` would take for a fault of the page.
-    const context = await browser.newContext()
-    onTestFinished(() => context.close())
+    const context = await openContext(browser, onTestFinished)
     await limitStorage(context, new URL(site).origin, 200_000)
     const page = await openConnection(context, site, { url: 'ws://127.0.0.1:1', user: ANN, offline: true })
     await stateHas(page, { copy: 'kept' })

@@ -1,3 +1,5 @@
+import { IndexeddbPersistence } from 'y-indexeddb'
+import * as Y from 'yjs'
 import { type Connection, type ConnectOptions, connect } from '../../../client/src/connect.ts'
 import type { ConnectionState } from '../../../client/src/state.ts'
 import { bindTextarea } from '../../../client/src/textarea.ts'
@@ -28,6 +30,15 @@ export function start(): void {
 
 export function others(): number {
   return connection.awareness.getStates().size - 1
+}
+
+/** The text of an offline copy, as another program that uses y-indexeddb gets it. */
+export async function readByYIndexeddb(name: string): Promise<string> {
+  const doc = new Y.Doc()
+  const persistence = new IndexeddbPersistence(name, doc)
+  await persistence.whenSynced
+  await persistence.destroy()
+  return doc.getText('content').toString()
 }
 
 function options(): ConnectOptions {
