@@ -27,13 +27,25 @@ export interface Pane {
 /** Everybody who has the link may edit, so there are no accounts: all tabs of a browser are one user's. */
 const USER_ID = 'anonymous'
 
-/** Brings a pane to life. `slot` is the name under which its identity is remembered. */
-export function openPane(element: HTMLElement, place: Place, slot: string, identity: Identity): Pane {
+/** Which editor of the page it is: each is remembered as somebody else. */
+export type Slot = 'first' | 'second'
+
+/** Brings a pane to life. */
+export function openPane(element: HTMLElement, place: Place, slot: Slot, identity: Identity): Pane {
   const { root, document, access } = place
   const textarea = find(element, 'textarea', HTMLTextAreaElement)
   textarea.readOnly = false
   const user = { id: USER_ID, ...identity }
-  const { connection, binding, overlay } = share(textarea, { url: root, document, access, user, offline: true })
+  // Who comes and goes is told once, not by each editor of the page.
+  const announce = slot === 'first'
+  const { connection, binding, overlay } = share(textarea, {
+    url: root,
+    document,
+    access,
+    user,
+    offline: true,
+    announce,
+  })
 
   showState(element, connection, root)
   editIdentity(element, connection, slot, identity)

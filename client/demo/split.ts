@@ -2,7 +2,7 @@ import type { ConnectionState, Presence } from '@coedit/client'
 import { recall, remember } from './memory.ts'
 import type { Panes } from './panes.ts'
 
-/** Where two panes fit side by side; style.css has the same width. */
+/** Where two panes fit side by side; layout.css and pane.css have the same width. */
 const WIDE = '(width >= 60rem)'
 const DECLINED = 'one-editor'
 

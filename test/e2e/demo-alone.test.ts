@@ -68,6 +68,16 @@ describe('a first visitor, alone', () => {
     expect([...new Set(widths)]).toEqual([end])
   })
 
+  test('who comes is told once to those who listen, and not by each of two editors', async () => {
+    const { url, page } = await startPage()
+    await stateIs(page, 'Saved', 1)
+    const other = await openPage(browser, url, onTestFinished, NARROW)
+    const joined = `${await nameIn(other, 0)} joined`
+    const told = page.locator('[role=status]', { hasText: joined })
+    await told.waitFor({ state: 'attached' })
+    expect(await page.locator('coedit-peers [role=status]').count()).toBe(1)
+  })
+
   test('where somebody else is there, there is one editor', async () => {
     const { url, page } = await startPage()
     await pane(page, 1).waitFor()
