@@ -23,7 +23,10 @@ export interface ConnectOptions {
    * connection. Not with access `read`. Default: true.
    */
   readonly tabs?: boolean
-  /** Whether the browser asks before the page is left with changes that are neither stored nor kept. Default: true. */
+  /**
+   * Whether the browser asks before the page is left with changes that are neither stored nor kept. Default: true. On a
+   * server that does not acknowledge (any but coedit) it would ask after every edit.
+   */
   readonly guardUnload?: boolean
   /** The WebSocket class; the runtime's own unless given. Node before 22 has none: pass that of the `ws` package. */
   readonly WebSocket?: WebSocketClass

@@ -85,7 +85,8 @@ export class StateStore {
   }
 
   subscribe(listener: StateListener): () => void {
-    return this.#stateListeners.add(listener)
+    // A listener may change the state, and those after it must not end with the one before.
+    return this.#stateListeners.add(() => listener(this.#current))
   }
 
   onError(listener: ErrorListener): () => void {

@@ -110,7 +110,7 @@ export class Wire {
     const { awareness, onOpen } = this.#context
     onOpen()
     this.probe()
-    // Sent, and with a higher clock: those who saw this editor leave would ignore it otherwise, and everybody a clock of 0.
+    // This is sent, with a higher clock: those who saw this editor leave would ignore the old one, and everybody a 0.
     const state = awareness.getLocalState()
     if (state !== null) awareness.setLocalState(state)
   }

@@ -29,6 +29,16 @@ test('one function subscribed twice is called twice and ends each by itself', ()
   expect(calls).toBe(3)
 })
 
+test('a listener that changes the state leaves the others with the last one', () => {
+  const store = new StateStore()
+  const heard: string[] = []
+  store.subscribe(({ connection }) => connection === 'online' && store.change({ connection: 'offline' }))
+  store.subscribe(({ connection }) => heard.push(connection))
+  store.change({ connection: 'online' })
+  expect(heard.at(-1)).toBe('offline')
+  expect(heard).not.toContain('online')
+})
+
 test('a listener that throws keeps no other from its call, and its error is reported as uncaught', async () => {
   const uncaught = nextUncaughtException()
   const store = new StateStore()
