@@ -9,10 +9,7 @@ export function socketAddress(base: string): string {
   const url = URL.canParse(base) ? new URL(base) : undefined
   const protocol = url?.protocol.replace('http', 'ws')
   if (!url || (protocol !== 'ws:' && protocol !== 'wss:') || url.search !== '' || url.hash !== '') {
-    throw new ClientError(
-      'URL_INVALID',
-      `"${base}" is no absolute ws, wss, http or https URL without query and fragment`,
-    )
+    throw new ClientError('URL_INVALID', `"${base}" is no ws, wss, http or https URL without query and fragment`)
   }
   return `${protocol}//${url.host}${url.pathname.replace(/\/+$/, '')}`
 }

@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from './clock.ts'
-import { ClientError } from './errors.ts'
+import { ClientError, type ClientErrorCode } from './errors.ts'
 import type { StateStore } from './state.ts'
 import type { TokenSource } from './token.ts'
 import type { Wire } from './wire.ts'
@@ -10,7 +10,7 @@ const MAX_DELAY_MS = 2_500
 const TOO_LARGE_DELAY_MS = 30_000
 /** Browsers wait minutes for a socket to open. */
 const OPEN_DEADLINE_MS = 15_000
-/** From this many attempts in a row without an open socket on, the server counts as unreachable. */
+/** With this many attempts the server counts as unreachable, when the last one did not get to an open socket. */
 const UNREACHABLE_AFTER = 3
 
 const CLOSED_TOO_LARGE = 1009
@@ -44,8 +44,6 @@ export class Dialer {
   #phase: Phase = { name: 'resting' }
   /** Attempts since the server's content came last. */
   #attempts = 0
-  /** How many of them, in a row, had no open socket. */
-  #unopened = 0
   /** Whether the token was asked for because the server had not taken the one before. */
   #isTokenNew = false
 
@@ -82,7 +80,6 @@ export class Dialer {
     const { wire } = this
     if (!wire) return
     this.#enter({ name: 'open', wire })
-    this.#unopened = 0
     this.#context.token?.keepFresh()
   }
 
@@ -113,12 +110,11 @@ export class Dialer {
 
   #open(protocols: readonly string[]): void {
     const { clock, open } = this.#context
-    this.#unopened += 1
     try {
       const wire = open(protocols)
       this.#enter({ name: 'opening', wire, cancel: clock.after(OPEN_DEADLINE_MS, () => this.hangUp()) })
     } catch (cause) {
-      this.#fail(new ClientError('UNREACHABLE', 'the browser opens no socket to this address', { cause }))
+      this.#fail(new ClientError('UNREACHABLE', 'no socket can be opened', { cause }))
     }
   }
 
@@ -140,7 +136,8 @@ export class Dialer {
     // Whoever starts again does so with a clean slate.
     this.#isTokenNew = false
     this.#context.token?.discard()
-    this.#context.store.deny(code, reason, refusal(code, reason))
+    const error = new ClientError(refusal(code), `the server refused: ${reason || code}`)
+    this.#context.store.deny(code, reason, error)
   }
 
   #retry(code: number): void {
@@ -148,7 +145,7 @@ export class Dialer {
     const isTooLarge = code === CLOSED_TOO_LARGE
     if (isTooLarge) {
       store.block(new ClientError('TOO_LARGE', 'the server takes no message of this size'))
-    } else if (this.#unopened >= UNREACHABLE_AFTER) {
+    } else if (this.#phase.name === 'opening' && this.#attempts >= UNREACHABLE_AFTER) {
       store.block(new ClientError('UNREACHABLE', 'the server cannot be reached'))
     }
     this.#wait(isTooLarge ? TOO_LARGE_DELAY_MS : this.#delayMs)
@@ -168,8 +165,7 @@ export class Dialer {
   }
 }
 
-function refusal(code: number, reason: string): ClientError {
-  const because = `the server refused: ${reason || code}`
-  if (code === CLOSED_SIGNED_OUT) return new ClientError('SIGNED_OUT', because)
-  return new ClientError(code === CLOSED_GONE ? 'GONE' : 'DENIED', because)
+function refusal(code: number): ClientErrorCode {
+  if (code === CLOSED_SIGNED_OUT) return 'SIGNED_OUT'
+  return code === CLOSED_GONE ? 'GONE' : 'DENIED'
 }

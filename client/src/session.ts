@@ -41,7 +41,7 @@ export class Session implements Connection {
   /** Throws URL_INVALID, DOCUMENT_INVALID, WEBSOCKET_MISSING or USER_MISSING. */
   constructor(options: ConnectOptions, clock: Clock) {
     if (options.offline && options.user?.id === undefined) {
-      throw new ClientError('USER_MISSING', 'an offline copy needs user.id, so that nobody else gets to see it')
+      throw new ClientError('USER_MISSING', 'an offline copy needs user.id')
     }
     const store = new StateStore(options.access)
     this.#options = options
@@ -145,9 +145,7 @@ export class Session implements Connection {
         dialer.synced()
         store.change({ synced: true })
       },
-      onLedger: () => {
-        if (dialer.wire?.settled) store.change({ saved: true, unsaved: 0, error: null })
-      },
+      onSaved: () => store.change({ saved: true, unsaved: 0, error: null }),
       onPermissionDenied: () => store.grant('read'),
       onClose: (code, reason) => {
         store.change({ connection: 'offline', synced: false, saved: false })

@@ -88,7 +88,7 @@ export class TokenSource {
 function faultOf(token: unknown): string | undefined {
   if (typeof token !== 'string' || token === '') return 'the token function gave no text'
   const [illegal] = ILLEGAL.exec(token) ?? []
-  return illegal === undefined ? undefined : `the token has a character that a subprotocol cannot have: "${illegal}"`
+  return illegal === undefined ? undefined : `a token must be a WebSocket subprotocol, which cannot have "${illegal}"`
 }
 
 /** When a token expires, in milliseconds of the epoch: what the `exp` of a JWT says (RFC 7519 §4.1.4), unverified. */

@@ -4,7 +4,7 @@ import { ClientError } from './errors.ts'
 export function webSocketClass(given: unknown): typeof WebSocket {
   const candidate: unknown = given ?? globalThis.WebSocket
   if (isWebSocketClass(candidate)) return candidate
-  throw new ClientError('WEBSOCKET_MISSING', 'this runtime has no WebSocket: pass a class as the option WebSocket')
+  throw new ClientError('WEBSOCKET_MISSING', 'pass a class as the option WebSocket: this runtime has none')
 }
 
 function isWebSocketClass(candidate: unknown): candidate is typeof WebSocket {

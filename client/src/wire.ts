@@ -30,8 +30,8 @@ export interface WireEvents {
   onReceived(): void
   /** The server's content has come. */
   onSynced(): void
-  /** What is known to be stored may have changed. */
-  onLedger(): void
+  /** All that the document holds is durable on the server. */
+  onSaved(): void
   /** The server has refused an edit. */
   onPermissionDenied(): void
   /** The socket is closed, by the other end with its code and reason, by this one or by the network with others. */
@@ -64,11 +64,6 @@ export class Wire {
   constructor(context: WireContext, socket: WebSocket) {
     this.#context = context
     this.#socket = socket
-  }
-
-  /** Whether all that the document holds is durable on the server. */
-  get settled(): boolean {
-    return this.#ledger.settled
   }
 
   /** Sends a Step1, which every server answers. */
@@ -117,7 +112,7 @@ export class Wire {
 
   #onMessage(data: unknown): void {
     if (!(data instanceof ArrayBuffer)) return
-    const { awareness, origin, onReceived, onLedger, onPermissionDenied } = this.#context
+    const { awareness, origin, onReceived, onSaved, onPermissionDenied } = this.#context
     onReceived()
     const message = createDecoder(new Uint8Array(data))
     const type = readVarUint(message)
@@ -126,18 +121,17 @@ export class Wire {
     else if (type === PERMISSION_DENIED) onPermissionDenied()
     else if (type === ACKNOWLEDGEMENT) {
       this.#ledger.acknowledge(readVarUint(message))
-      onLedger()
+      if (this.#ledger.settled) onSaved()
     }
   }
 
   #onSync(message: Decoder): void {
-    const { doc, origin, onSynced, onLedger } = this.#context
+    const { doc, origin, onSynced } = this.#context
     const kind = readVarUint(message)
     const content = readVarUint8Array(message)
     if (kind === STEP_1) {
       this.#send(Y.encodeStateAsUpdate(doc, content), SYNC, STEP_2)
       this.#ledger.sentStep2()
-      onLedger()
       return
     }
     // Observers of the application may throw.
