@@ -77,21 +77,17 @@ export class Mirror {
 
   /** What is seen of a selection: boxes as high as the lines that they are in. */
   selection(start: number, end: number): Box[] {
+    if (start === end) return []
+    const boxes = this.#partsInView(start, end).flatMap((part) => this.#boxes(part))
+    return boxes.flatMap((box) => this.#seen(this.#fill(box)) ?? [])
+  }
+
+  /** Widens a line feed, which has no width, so that it can be seen. */
+  #fill({ x, y, width, height }: Box): Box {
     const { lineHeight, direction } = this.#layout.style
-    return this.#partsInView(start, end)
-      .flatMap((part) => this.#boxes(part))
-      .flatMap(({ x, y, width, height }) => {
-        const gap = Math.max(0, Number.parseFloat(lineHeight) - height || 0)
-        const feed = width === 0 ? LINE_FEED_WIDTH : 0
-        return (
-          this.#seen({
-            x: direction === 'rtl' ? x - feed : x,
-            y: y - gap / 2,
-            width: width + feed,
-            height: height + gap,
-          }) ?? []
-        )
-      })
+    const gap = Math.max(0, Number.parseFloat(lineHeight) - height || 0)
+    const feed = width === 0 ? LINE_FEED_WIDTH : 0
+    return { x: direction === 'rtl' ? x - feed : x, y: y - gap / 2, width: width + feed, height: height + gap }
   }
 
   /** Makes anew only the blocks that differ. */
@@ -115,17 +111,24 @@ export class Mirror {
   }
 
   #partsInView(start: number, end: number): Part[] {
-    const { view, scrollTop } = this.#layout
+    const parts: Part[] = []
     let offset = 0
-    return this.#blocks.flatMap((text) => {
-      const from = Math.max(0, start - offset)
-      const to = Math.min(text.length, end - offset)
-      offset += text.length
-      if (from >= to || view === null || text.parentElement === null) return []
-      const { offsetTop, offsetHeight } = text.parentElement
-      const y = offsetTop - scrollTop
-      return y <= view.y + view.height && y + offsetHeight >= view.y ? [{ text, from, to }] : []
-    })
+    for (const text of this.#blocks) {
+      const { length } = text
+      if (offset >= end) break
+      if (offset + length > start && this.#isInView(text.parentElement)) {
+        parts.push({ text, from: Math.max(0, start - offset), to: Math.min(length, end - offset) })
+      }
+      offset += length
+    }
+    return parts
+  }
+
+  #isInView(block: HTMLElement | null): boolean {
+    const { view, scrollTop } = this.#layout
+    if (block === null || view === null) return false
+    const y = block.offsetTop - scrollTop
+    return y <= view.y + view.height && y + block.offsetHeight >= view.y
   }
 
   #seen(box: Box): Box | null {
