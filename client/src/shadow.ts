@@ -121,7 +121,7 @@ export class Shadow {
     const splice = findSplice(before, this.#shown, 0)
     if (splice === null) return null
     if (selection) this.restoreSelection(selection)
-    if (line && first !== null) holdLine(this.element, line, this.toShown(first))
+    if (line && first !== null && splice.index <= line.offset) holdLine(this.element, line, this.toShown(first))
     return splice
   }
 }
