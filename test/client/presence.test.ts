@@ -80,7 +80,7 @@ describe('who is here', () => {
   })
 
   test('reaches the others when one listener throws, whose error is reported as uncaught', async () => {
-    const uncaught = nextUncaughtException(onTestFinished)
+    const uncaught = nextUncaughtException()
     const mine = awareness()
     const presence = watchPresence(mine)
     presence.subscribe(() => {
