@@ -10,7 +10,8 @@ import type { TextElement } from './shown-text.ts'
  * what covers, transforms or fades the element's surroundings does so with the host. The host has no size and the place
  * that the layout gives it, which moves as the page does; what lies in it makes up for the distance, as measured.
  * Ancestors that scroll or clip the element but not the host, which is positioned, are followed: what they hide is not
- * drawn.
+ * drawn. It has the z-index of the element; a sticky header needs one of its own, because without it the host, which
+ * comes later, is painted over it. Rotated elements and vertical text are not measured rightly.
  */
 export class Cover {
   readonly root: ShadowRoot

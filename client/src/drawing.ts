@@ -30,7 +30,8 @@ export function drawCursors(
     const name = addBlock(draw('caret', caret), 'name', `top:${top - caret.y}px;${side}:0;opacity:${isPointed ? 1 : 0}`)
     name.textContent = peer.name
     name.dir = 'auto'
-    name.animate({ opacity: [1, 1] }, Math.max(0, movedAt + NAME_TIME - performance.now()))
+    const timeLeft = movedAt + NAME_TIME - performance.now()
+    if (timeLeft > 0) name.animate({ opacity: [1, 1] }, timeLeft)
   }
 }
 

@@ -100,7 +100,7 @@ export class Mirror {
     while (head < tail && endsWithLines(rest, blocks[tail - 1].data)) rest = rest.slice(0, -blocks[--tail].length)
     const next = blocks[tail]?.parentNode ?? null
     const fresh = Array.from(rest.match(BLOCK) ?? [], (lines) => {
-      const block = addBlock(this.#node, '')
+      const block = document.createElement('div')
       const characters = new Text(lines)
       block.append(characters)
       this.#node.insertBefore(block, next)

@@ -45,6 +45,15 @@ async function openBlank(options: BrowserContextOptions = {}): Promise<Page> {
   return page
 }
 
+/** The types of event for which there are listeners at what an expression gives. */
+async function listenerTypes(page: Page, expression: string): Promise<string[]> {
+  const session = await page.context().newCDPSession(page)
+  const { result } = await session.send('Runtime.evaluate', { expression })
+  if (result.objectId === undefined) throw new Error(`${expression} is no object`)
+  const { listeners } = await session.send('DOMDebugger.getEventListeners', { objectId: result.objectId })
+  return listeners.map(({ type }) => type)
+}
+
 describe('carets', () => {
   test('move with a local edit in the frame that shows it', async () => {
     const page = await openScene('one two')
@@ -368,6 +377,7 @@ describe('the page', () => {
 
   test('has nothing left of an overlay that was destroyed', async () => {
     const page = await openScene('text', `<main>${TEXTAREA}</main>`)
+    expect(await listenerTypes(page, 'overlays.scene.element')).toContain('pointermove')
     const left = await page.evaluate(async () => {
       const { scene } = overlays
       const listeners = () => [...scene.awareness._observers.values()].reduce((sum, { size }) => sum + size, 0)
@@ -382,6 +392,10 @@ describe('the page', () => {
     })
     // One for the cursors and one for the announcements.
     expect(left).toEqual([2, 1])
+    const types = await Promise.all(
+      ['window', 'document', 'overlays.scene.element'].map((at) => listenerTypes(page, at)),
+    )
+    expect(types.flat().filter((type) => /^(pointer|scroll|resize)/.test(type))).toEqual([])
   })
 
   test('uses the colours of the system where these are forced', async () => {
