@@ -395,7 +395,7 @@ describe('the page', () => {
     const types = await Promise.all(
       ['window', 'document', 'overlays.scene.element'].map((at) => listenerTypes(page, at)),
     )
-    expect(types.flat().filter((type) => /^(pointer|scroll|resize)/.test(type))).toEqual([])
+    expect(types.flat().filter((type) => /^(pointermove|pointerleave|scroll|resize)$/.test(type))).toEqual([])
   })
 
   test('uses the colours of the system where these are forced', async () => {
