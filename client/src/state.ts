@@ -28,7 +28,7 @@ export interface Progress {
    * The offline copy in this browser.
    * - `off`: there is none, or it was cleared.
    * - `opening`: what it holds is not part of the document yet.
-   * - `kept`: it has all that the document holds, and outlives the page.
+   * - `kept`: it has all that the document holds, each change within milliseconds, and outlives the page.
    * - `failed`: the browser could not open it or not write to it.
    */
   readonly copy: 'off' | 'opening' | 'kept' | 'failed'

@@ -30,7 +30,7 @@ async function openOffline() {
   return { server, context, open, page }
 }
 
-/** How many updates the one copy consists of. */
+/** How many updates the one copy consists of. The answer comes when all that was written before is committed. */
 function countUpdates(page: Page): Promise<number> {
   return page.evaluate(async () => {
     const [{ name = '' } = {}] = await indexedDB.databases()
@@ -56,6 +56,7 @@ describe('an offline copy', () => {
   test('has what was typed after a reload without a server, and brings it to the server when there is one', async () => {
     const { server, page } = await openOffline()
     await page.keyboard.type('typed offline')
+    await countUpdates(page)
     await page.reload()
     await textIs(page, 'typed offline')
     await stateHas(page, { connection: 'offline', saved: false, copy: 'kept' })
@@ -69,6 +70,7 @@ describe('an offline copy', () => {
     const { page, open } = await openOffline()
     await page.keyboard.type('kept')
     await stateHas(page, { unsaved: 4 })
+    await countUpdates(page)
     expect(await closesWithQuestion(page)).toBe(false)
     await textIs(await open(), 'kept')
   })
@@ -88,7 +90,6 @@ describe('an offline copy', () => {
     expect(await page.evaluate(() => client.told.errors)).not.toContain('OFFLINE_COPY_FAILED')
     const again = await open()
     await stateHas(again, { copy: 'kept' })
-    await ben.close()
     await textIs(again, 'of Ann, still here')
   })
 
