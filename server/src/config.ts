@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net'
-import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { CoeditError } from './errors.ts'
+import { OptionSet } from './options.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -14,7 +14,7 @@ const real = (min: number, max: number) => z.number().min(min).max(max)
  * Every option, once: flags, environment variables, `--help`, the table in server/README.md and the types below are
  * made from here. Names end in their unit (`Bytes`, `Ms`). The text under `expected` completes "expected …" in errors.
  */
-const schema = z.strictObject({
+export const serverSchema = z.strictObject({
   port: integer(0, 65_535).default(1234).describe('TCP port to listen on; 0 takes any free one.'),
   host: z.string().min(1).default('127.0.0.1').meta({
     description:
@@ -109,63 +109,15 @@ const schema = z.strictObject({
 })
 
 /** What `createServer` takes: every option may be left out. */
-export type ServerOptions = z.input<typeof schema>
+export type ServerOptions = z.input<typeof serverSchema>
 
 /** Options validated, with defaults filled in. */
-export type Config = z.output<typeof schema>
+export type Config = z.output<typeof serverSchema>
 
-/** One option as users see it. */
-export interface OptionFacts {
-  readonly name: string
-  /** Such as `--max-message-bytes`. */
-  readonly flag: string
-  /** Such as `COEDIT_MAX_MESSAGE_BYTES`. */
-  readonly variable: string
-  readonly type: 'integer' | 'number' | 'boolean' | 'string'
-  readonly default: string | number | boolean
-  /** What a value may be, for people: `an integer from 0 to 65535`. */
-  readonly expected: string
-  readonly description: string
-}
-
-const property = z.object({
-  type: z.enum(['integer', 'number', 'boolean', 'string']),
-  default: z.union([z.string(), z.number(), z.boolean()]),
-  description: z.string(),
-  minimum: z.number().optional(),
-  maximum: z.number().optional(),
-  enum: z.array(z.string()).optional(),
-  expected: z.string().optional(),
-})
+const serverOptions = new OptionSet(serverSchema)
 
 /** Every option, in the order of declaration. */
-export const optionFacts: readonly OptionFacts[] = Object.entries(
-  z.toJSONSchema(schema, { io: 'input' }).properties ?? {},
-).map(([name, raw]) => {
-  const facts = property.parse(raw)
-  return {
-    name,
-    flag: `--${separate(name, '-')}`,
-    variable: `COEDIT_${separate(name, '_').toUpperCase()}`,
-    type: facts.type,
-    default: facts.default,
-    expected: expectation(facts),
-    description: facts.description,
-  }
-})
-
-const factsByName = new Map(optionFacts.map((facts) => [facts.name, facts]))
-
-function separate(camelCase: string, separator: string): string {
-  return camelCase.replace(/[A-Z]/g, (capital) => separator + capital.toLowerCase())
-}
-
-function expectation(facts: z.output<typeof property>): string {
-  if (facts.expected !== undefined) return facts.expected
-  if (facts.enum !== undefined) return `one of ${facts.enum.join(', ')}`
-  if (facts.type === 'boolean') return 'true or false'
-  return `${facts.type === 'integer' ? 'an integer' : 'a number'} from ${facts.minimum} to ${facts.maximum}`
-}
+export const optionFacts = serverOptions.facts
 
 /**
  * Validates options and fills in the defaults.
@@ -174,7 +126,7 @@ function expectation(facts: z.output<typeof property>): string {
  *   others can reach.
  */
 export function parseOptions(options: ServerOptions): Config {
-  return validate(options, (name) => `option ${name}`)
+  return withSafeHost(serverOptions.parse(options))
 }
 
 /**
@@ -185,78 +137,12 @@ export function parseOptions(options: ServerOptions): Config {
  * @throws CoeditError as `parseOptions`; messages name the flag or variable as it was given
  */
 export function configFromProcess(argv: readonly string[], env: Readonly<NodeJS.ProcessEnv>): Config {
-  const given = new Map([...fromEnvironment(env), ...fromFlags(argv)])
-  const options = Object.fromEntries([...given].map(([name, { value }]) => [name, value]))
-  return validate(options, (name) => given.get(name)?.source ?? name)
+  return withSafeHost(serverOptions.fromProcess(argv, env).options)
 }
 
-interface Given {
-  readonly value: unknown
-  /** The flag or variable, for errors. */
-  readonly source: string
-}
-
-function fromEnvironment(env: Readonly<NodeJS.ProcessEnv>): [string, Given][] {
-  return optionFacts.flatMap((facts): [string, Given][] => {
-    const text = env[facts.variable]
-    if (text === undefined || text === '') return []
-    return [[facts.name, { value: parseText(facts, text), source: facts.variable }]]
-  })
-}
-
-function fromFlags(argv: readonly string[]): [string, Given][] {
-  const byFlag = new Map(optionFacts.map((facts) => [facts.flag, facts]))
-  const options = Object.fromEntries(
-    optionFacts.map(({ flag, type }) => [
-      flag.slice('--'.length),
-      { type: type === 'boolean' ? ('boolean' as const) : ('string' as const) },
-    ]),
-  )
-  // Not strict: the messages of strict mode name neither the value nor what was expected.
-  const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true })
-  return tokens.map((token) => {
-    if (token.kind === 'positional') throw invalid(`unexpected argument '${token.value}'`)
-    if (token.kind === 'option-terminator') throw invalid("unexpected argument '--'")
-    const facts = byFlag.get(token.rawName)
-    if (facts === undefined) throw invalid(`unknown option ${token.rawName}`)
-    if (facts.type === 'boolean')
-      return [facts.name, { value: parseText(facts, token.value ?? 'true'), source: facts.flag }]
-    if (token.value === undefined || (!token.inlineValue && token.value.startsWith('--'))) {
-      throw invalid(`${facts.flag} has no value: expected ${facts.expected}`)
-    }
-    return [facts.name, { value: parseText(facts, token.value), source: facts.flag }]
-  })
-}
-
-/** Text that does not fit the type is passed on as it is: the schema refuses it, and the error shows it. */
-function parseText({ type }: OptionFacts, text: string): unknown {
-  if (type === 'string') return text
-  if (type === 'boolean') return { true: true, 1: true, false: false, 0: false }[text] ?? text
-  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text
-}
-
-function validate(options: Readonly<Record<string, unknown>>, label: (name: string) => string): Config {
-  const result = schema.safeParse(options)
-  if (!result.success) throw firstIssue(result.error, options, label)
-  const config = result.data
+function withSafeHost(config: Config): Config {
   if (!config.insecureNoAuth && !isLoopback(config.host)) throw hostNeedsAuth(config.host)
   return config
-}
-
-function firstIssue(error: z.ZodError, options: Readonly<Record<string, unknown>>, label: (name: string) => string) {
-  const [issue] = error.issues
-  if (issue?.code === 'unrecognized_keys') return invalid(`unknown option ${issue.keys.join(', ')}`)
-  const name = String(issue?.path[0])
-  const expected = factsByName.get(name)?.expected
-  return invalid(`${label(name)} is ${shown(options[name])}: expected ${expected}`)
-}
-
-function shown(value: unknown): string {
-  return typeof value === 'string' ? `'${value}'` : String(value)
-}
-
-function invalid(message: string): CoeditError {
-  return new CoeditError('OPTION_INVALID', message)
 }
 
 function isLoopback(host: string): boolean {

@@ -1,4 +1,5 @@
-import { type OptionFacts, optionFacts } from './config.ts'
+import { optionFacts } from './config.ts'
+import type { OptionFacts } from './options.ts'
 
 const WIDTH = 100
 const INDENT = '      '
