@@ -1,4 +1,4 @@
-import { watchPresence } from '@coedit/client'
+import { announcePeers, watchPresence } from '@coedit/client'
 import { offerActions } from './actions.ts'
 import { find } from './find.ts'
 import { documentName, isReadOnly } from './location.ts'
@@ -19,6 +19,7 @@ find(document, '#code', HTMLElement).textContent = code
 const panes = Panes.open(find(document, '.pane', HTMLElement), { root, document: name, access })
 panes.first.textarea.focus()
 const presence = watchPresence(panes.first.connection.awareness)
+announcePeers(panes.first.connection.awareness)
 showPeople(find(document, '#people', HTMLUListElement), presence)
 offerSplit(find(document, '#split', HTMLButtonElement), find(document, '#panes', HTMLElement), panes, presence)
 offerActions(panes, name)

@@ -36,16 +36,7 @@ export function openPane(element: HTMLElement, place: Place, slot: Slot, identit
   const textarea = find(element, 'textarea', HTMLTextAreaElement)
   textarea.readOnly = false
   const user = { id: USER_ID, ...identity }
-  // Who comes and goes is told once, not by each editor of the page.
-  const announce = slot === 'first'
-  const { connection, binding, overlay } = share(textarea, {
-    url: root,
-    document,
-    access,
-    user,
-    offline: true,
-    announce,
-  })
+  const { connection, binding, overlay } = share(textarea, { url: root, document, access, user, offline: true })
 
   showState(element, connection, root)
   editIdentity(element, connection, slot, identity)

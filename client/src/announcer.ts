@@ -7,12 +7,15 @@ const COLLECTING_TIME = 1_000
 /** Who comes behind these is not named. */
 const MAX_NAMES = 3
 
+/** Heard, and not seen: an element that is not displayed is not read out either. */
+const REGION_STYLE = 'position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap'
+
 /**
- * Tells people who listen to the page who joins and who leaves; not of those who were here first. Returns what ends
- * that.
+ * Tells users of screen readers who joins and who leaves, politely and several at a time; not of those who were here
+ * first. Adds one element to `parent` that takes no space. Returns what ends that.
  */
-export function announce(parent: ParentNode, awareness: Awareness): () => void {
-  const region = addBlock(parent, 'status')
+export function announcePeers(awareness: Awareness, parent: ParentNode = document.body): () => void {
+  const region = addBlock(parent, '', REGION_STYLE)
   region.role = 'status'
   let told = readPeers(awareness)
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -30,6 +33,7 @@ export function announce(parent: ParentNode, awareness: Awareness): () => void {
   return () => {
     awareness.off('change', onChange)
     clearTimeout(timer)
+    region.remove()
   }
 }
 

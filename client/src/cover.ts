@@ -14,7 +14,7 @@ import type { TextElement } from './shown-text.ts'
  * comes later, is painted over it. Rotated elements and vertical text are not measured rightly.
  */
 export class Cover {
-  readonly root: ShadowRoot
+  readonly #root: ShadowRoot
   /** What is drawn goes here. */
   readonly node: HTMLElement
   readonly #element: TextElement
@@ -31,15 +31,15 @@ export class Cover {
   constructor(element: TextElement, onLayout: (layout: TextLayout) => void) {
     this.#element = element
     this.#onLayout = onLayout
-    this.root = this.#host.attachShadow({ mode: 'open' })
-    this.node = addBlock(this.root, 'cover')
+    this.#root = this.#host.attachShadow({ mode: 'open' })
+    this.node = addBlock(this.#root, 'cover')
     this.node.ariaHidden = 'true'
   }
 
   start(): void {
     const sheet = new CSSStyleSheet()
     sheet.replaceSync(OVERLAY_STYLE)
-    this.root.adoptedStyleSheets = [sheet]
+    this.#root.adoptedStyleSheets = [sheet]
     const options = { capture: true, signal: this.#listening.signal }
     const refresh = () => this.refresh()
     addEventListener('resize', refresh, options)

@@ -1,6 +1,7 @@
+import { announcePeers } from './announcer.ts'
 import { type Connection, connect, type User } from './connect.ts'
 import { connectionKey, type ElementSettings } from './element-settings.ts'
-import { type Overlay, showPeers } from './overlay.ts'
+import { showPeers } from './overlay.ts'
 import type { ConnectionState } from './state.ts'
 import { bindTextarea, type TextareaBinding } from './textarea.ts'
 
@@ -53,11 +54,11 @@ function looksAlike(one: User, other: User): boolean {
   return one.name === other.name && one.color === other.color
 }
 
-/** The overlay over a binding, while it is wanted. */
+/** The overlay over a binding and the announcements, while they are wanted. */
 class Carets {
   readonly #connection: Connection
   readonly #binding: TextareaBinding
-  #overlay: Overlay | null = null
+  #end: (() => void) | null = null
 
   constructor(connection: Connection, binding: TextareaBinding) {
     this.#connection = connection
@@ -66,10 +67,20 @@ class Carets {
 
   set(isWanted: boolean): void {
     if (isWanted) {
-      this.#overlay ??= showPeers(this.#binding, this.#connection.awareness)
+      this.#end ??= this.#show()
     } else {
-      this.#overlay?.destroy()
-      this.#overlay = null
+      this.#end?.()
+      this.#end = null
+    }
+  }
+
+  #show(): () => void {
+    const { awareness } = this.#connection
+    const overlay = showPeers(this.#binding, awareness)
+    const endAnnouncements = announcePeers(awareness)
+    return () => {
+      endAnnouncements()
+      overlay.destroy()
     }
   }
 }

@@ -1,3 +1,4 @@
+export { announcePeers } from './announcer.ts'
 export { clearOffline } from './browser-storage.ts'
 export {
   type Connection,
@@ -8,7 +9,7 @@ export {
   type WebSocketClass,
 } from './connect.ts'
 export { ClientError, type ClientErrorCode } from './errors.ts'
-export { type Overlay, type OverlayOptions, showPeers } from './overlay.ts'
+export { type Overlay, showPeers } from './overlay.ts'
 export { type Cursor, type Peer, type Presence, watchPresence } from './presence.ts'
 export type { ShownText, TextElement } from './shown-text.ts'
 export type { Splice } from './splice.ts'

@@ -1,5 +1,4 @@
 import type { Awareness } from 'y-protocols/awareness'
-import { announce } from './announcer.ts'
 import { Cover } from './cover.ts'
 import { drawCursors } from './drawing.ts'
 import { addBlock, type Box } from './geometry.ts'
@@ -8,16 +7,8 @@ import { readPeers } from './peer.ts'
 import { type ShownCursor, ShownCursors } from './shown-cursors.ts'
 import type { ShownText } from './shown-text.ts'
 
-/** How far from a caret a pointer still points at it, in CSS px. */
+/** How far from a caret a pointer still points at it, in px of the viewport. */
 const POINTING_DISTANCE = 6
-
-export interface OverlayOptions {
-  /**
-   * Whether users of screen readers are told who joins and who leaves. Default: true. Of several overlays in a page
-   * one should tell.
-   */
-  readonly announce?: boolean
-}
 
 export interface Overlay {
   /** Whether nothing is drawn. May be switched at any time. */
@@ -30,8 +21,8 @@ export interface Overlay {
  * Draws the carets, selections and names of the others over the element of a binding. It adds one element to the page,
  * the next sibling of the binding's, which takes no space and lets clicks through.
  */
-export function showPeers(shown: ShownText, awareness: Awareness, options: OverlayOptions = {}): Overlay {
-  const overlay = new PeerOverlay(shown, awareness, options.announce ?? true)
+export function showPeers(shown: ShownText, awareness: Awareness): Overlay {
+  const overlay = new PeerOverlay(shown, awareness)
   overlay.start()
   return overlay
 }
@@ -42,9 +33,8 @@ class PeerOverlay implements Overlay {
   readonly #cursors: ShownCursors
   readonly #cover: Cover
   readonly #drawn: HTMLElement
-  readonly #mustAnnounce: boolean
   readonly #listening = new AbortController()
-  #endings: readonly (() => void)[] = []
+  #endShown: (() => void) | undefined
   /** Made for the first cursor: for a long text that takes some 0.1 s. */
   #mirror: Mirror | undefined
   /** Undefined from a change of the text or of peers until they are looked for. */
@@ -52,13 +42,12 @@ class PeerOverlay implements Overlay {
   #pointer: PointerEvent | null = null
   #hidden = false
 
-  constructor(shown: ShownText, awareness: Awareness, mustAnnounce: boolean) {
+  constructor(shown: ShownText, awareness: Awareness) {
     this.#shown = shown
     this.#awareness = awareness
     this.#cursors = new ShownCursors(shown)
     this.#cover = new Cover(shown.element, (layout) => this.#draw(layout))
     this.#drawn = addBlock(this.#cover.node, '')
-    this.#mustAnnounce = mustAnnounce
   }
 
   get hidden(): boolean {
@@ -76,15 +65,14 @@ class PeerOverlay implements Overlay {
     element.addEventListener('pointermove', (event) => this.#point(event), { signal })
     element.addEventListener('pointerleave', () => this.#point(null), { signal })
     this.#awareness.on('change', this.#lookAgain)
-    const endings = [this.#shown.onShown(this.#lookAgain), () => this.#awareness.off('change', this.#lookAgain)]
-    if (this.#mustAnnounce) endings.push(announce(this.#cover.root, this.#awareness))
-    this.#endings = endings
+    this.#endShown = this.#shown.onShown(this.#lookAgain)
     this.#cover.start()
   }
 
   destroy(): void {
     this.#listening.abort()
-    for (const end of this.#endings) end()
+    this.#awareness.off('change', this.#lookAgain)
+    this.#endShown?.()
     this.#cover.stop()
   }
 
@@ -108,10 +96,10 @@ class PeerOverlay implements Overlay {
     drawCursors(this.#drawn, this.#found, this.#mirror, layout.view, this.#pointed(layout))
   }
 
+  /** What the pointer points at, with some room to its sides. */
   #pointed({ toLocal }: TextLayout): Box | null {
-    if (this.#pointer === null) return null
-    const { clientX: x, clientY: y } = this.#pointer
-    const { x: left, ...rest } = toLocal({ x, y, width: 0, height: 0 })
-    return { ...rest, x: left - POINTING_DISTANCE, width: 2 * POINTING_DISTANCE }
+    const { clientX, clientY: y } = this.#pointer ?? {}
+    if (clientX === undefined || y === undefined) return null
+    return toLocal({ x: clientX - POINTING_DISTANCE, y, width: 2 * POINTING_DISTANCE, height: 0 })
   }
 }

@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import { announcePeers } from './announcer.ts'
 import { type Connection, type ConnectOptions, connect } from './connect.ts'
 import { showPeers } from './overlay.ts'
 import { type Peer, type Presence, watchPresence } from './presence.ts'
@@ -111,7 +112,11 @@ export function useCarets(connection: Connection | null, binding: TextareaBindin
   useEffect(() => {
     if (connection === null || binding === null) return
     const overlay = showPeers(binding, connection.awareness)
-    return () => overlay.destroy()
+    const endAnnouncements = announcePeers(connection.awareness)
+    return () => {
+      endAnnouncements()
+      overlay.destroy()
+    }
   }, [connection, binding])
 }
 

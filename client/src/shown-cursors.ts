@@ -15,6 +15,7 @@ export interface ShownCursor {
 }
 
 interface Move {
+  readonly peer: Peer
   readonly cursor: string
   readonly movedAt: number
 }
@@ -29,7 +30,7 @@ export class ShownCursors {
   }
 
   find(peers: readonly Peer[]): ShownCursor[] {
-    const moved = peers.map((peer) => ({ peer, ...this.#moveOf(peer) }))
+    const moved = peers.map((peer) => this.#moveOf(peer))
     this.#moves = new Map(moved.map((move) => [move.peer.clientId, move]))
     moved.sort((a, b) => b.movedAt - a.movedAt)
     return moved.slice(0, MAX_CURSORS).flatMap(({ peer, movedAt }) => {
@@ -42,7 +43,7 @@ export class ShownCursors {
   #moveOf(peer: Peer): Move {
     const cursor = JSON.stringify(peer.cursor)
     const last = this.#moves.get(peer.clientId)
-    return last?.cursor === cursor ? last : { cursor, movedAt: performance.now() }
+    return { peer, cursor, movedAt: last?.cursor === cursor ? last.movedAt : performance.now() }
   }
 
   /** Null for a position that is not in the text. */

@@ -75,7 +75,7 @@ describe('a first visitor, alone', () => {
     const joined = `${await nameIn(other, 0)} joined`
     const told = page.locator('[role=status]', { hasText: joined })
     await told.waitFor({ state: 'attached' })
-    expect(await page.locator('coedit-peers [role=status]').count()).toBe(1)
+    expect(await page.locator('[role=status]', { hasText: joined }).count()).toBe(1)
   })
 
   test('where somebody else is there, there is one editor', async () => {

@@ -356,7 +356,7 @@ describe('the page', () => {
     await page.addScriptTag({ content: script })
     const told = () =>
       page.evaluate(() => {
-        const region = overlays.scene.root.querySelector('[role=status]')
+        const region = document.querySelector('[role=status]')
         return region?.closest('[aria-hidden=true]') === null ? region.textContent : 'hidden'
       })
     await page.evaluate(() => {
@@ -385,6 +385,7 @@ describe('the page', () => {
       await overlays.painted()
       const before = listeners()
       scene.overlay.destroy()
+      scene.endAnnouncements()
       scene.element.scrollTop = 5
       scene.peer('Bo').select(2)
       await overlays.painted()

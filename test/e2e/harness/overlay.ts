@@ -1,4 +1,11 @@
-import { bindTextarea, type Overlay, showPeers, type TextareaBinding, type TextElement } from '@coedit/client'
+import {
+  announcePeers,
+  bindTextarea,
+  type Overlay,
+  showPeers,
+  type TextareaBinding,
+  type TextElement,
+} from '@coedit/client'
 import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate, removeAwarenessStates } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 
@@ -10,6 +17,7 @@ export class OverlayScene {
   readonly awareness = new Awareness(this.doc)
   readonly binding: TextareaBinding
   readonly overlay: Overlay
+  readonly endAnnouncements: () => void
   readonly #peers = new Map<string, Peer>()
 
   constructor(element: TextElement, text: string) {
@@ -17,6 +25,7 @@ export class OverlayScene {
     this.text.insert(0, text)
     this.binding = bindTextarea(element, this.text, { awareness: this.awareness })
     this.overlay = showPeers(this.binding, this.awareness)
+    this.endAnnouncements = announcePeers(this.awareness)
   }
 
   /** A peer by name, who comes with the first call. */
