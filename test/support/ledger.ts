@@ -28,6 +28,10 @@ export class Ledger {
     for (const { at, reached } of this.#watchers) if (this.#promises >= at) reached()
   }
 
+  promiseAll(updates: readonly Uint8Array[]): void {
+    for (const update of updates) this.promise(update)
+  }
+
   /** Resolves in the moment in which so many more updates have been promised. */
   grows(by: number): Promise<void> {
     return new Promise((resolve) => {

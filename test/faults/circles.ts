@@ -1,0 +1,183 @@
+import { isDeepStrictEqual } from 'node:util'
+import type * as Y from 'yjs'
+import { within } from '../bench/within.ts'
+import { Ledger } from '../support/ledger.ts'
+import type { Random } from '../support/random.ts'
+import { inScope } from '../support/scope.ts'
+import { freshCopy } from '../support/stock-clients.ts'
+import type { Release } from '../support/temporary.ts'
+import { elementsIn, Typist, textIn } from '../support/typist.ts'
+import { untilChanged } from '../support/until.ts'
+import { connectWitnessed, synced, type Witness, type WitnessedClient } from '../support/witness.ts'
+
+const DOCUMENTS = ['one', 'two', 'three']
+/** By document. The first gets no acknowledgements: it is as stock as they come. */
+const CLIENTS = 2
+/** At most so many promises are waited for between two faults. */
+const MOST_PROMISES = 60
+/** Enough that a compaction takes a while, so that many faults fall into one. */
+const BODY = 'All of this was here before. '.repeat(3_000)
+/** Far above what a busy machine takes. */
+const LIMIT_MS = 60_000
+
+/** Each document is compacted all the time, into several chunks. */
+export const COMPACTING = [
+  '--compact-max-entries',
+  '40',
+  '--compact-min-bytes',
+  '0',
+  '--chunk-bytes',
+  '16384',
+  '--compact-interval-ms',
+  '0',
+]
+
+export interface CirclesOptions {
+  /** Where the clean-up goes: the clients are destroyed. */
+  readonly release: Release
+  readonly url: string
+  readonly random: Random
+  /** What counts as a promise. Default: what was acknowledged or shown. */
+  readonly witnessOf?: (ledger: Ledger) => Witness
+}
+
+/** People who edit several documents, and what each document was promised to them. */
+export class Circles {
+  readonly #circles: readonly Circle[]
+  readonly #random: Random
+
+  constructor(options: CirclesOptions) {
+    this.#random = options.random
+    this.#circles = DOCUMENTS.map((document) => new Circle(document, options))
+  }
+
+  get documents(): readonly string[] {
+    return DOCUMENTS
+  }
+
+  get clients(): number {
+    return DOCUMENTS.length * CLIENTS
+  }
+
+  /** How many updates were promised. */
+  get promised(): number {
+    return this.#circles.reduce((sum, { ledger }) => sum + ledger.promises, 0)
+  }
+
+  /** Resolves when everybody is connected and types. */
+  async start(): Promise<void> {
+    await within(LIMIT_MS, 'all to be synced', Promise.all(this.#circles.map((circle) => circle.start())))
+  }
+
+  stop(): void {
+    for (const circle of this.#circles) circle.stop()
+  }
+
+  /** Has everybody give up their connections, whatever their state, and come back over new ones. */
+  reconnect(): void {
+    for (const circle of this.#circles) circle.reconnect()
+  }
+
+  /** Resolves when a document, any of them, has been promised some more updates. */
+  async goOn(): Promise<void> {
+    const { ledger } = this.#random.pick(this.#circles)
+    await within(LIMIT_MS, 'further promises', ledger.grows(1 + this.#random.below(MOST_PROMISES)))
+  }
+
+  /** Resolves when each document has been promised `updates` more. Rejects when that takes longer than `ms`. */
+  async allGrow(updates: number, ms = LIMIT_MS): Promise<void> {
+    await within(ms, `${updates} promises`, Promise.all(this.#circles.map(({ ledger }) => ledger.grows(updates))))
+  }
+
+  /** What of the promises the server at `url` does not keep, in words. */
+  async brokenAt(url: string): Promise<string[]> {
+    return (await Promise.all(this.#circles.map((circle) => circle.brokenAt(url)))).flat()
+  }
+
+  /** Resolves when, with nobody typing any more, all show the same, which is what was written. */
+  async converge(): Promise<void> {
+    this.stop()
+    await Promise.all(this.#circles.map((circle) => circle.converged()))
+  }
+
+  /** Where somebody who comes to `url` now would see something else than these people, in words. */
+  async differencesAt(url: string): Promise<string[]> {
+    return (await Promise.all(this.#circles.map((circle) => circle.differencesAt(url)))).flat()
+  }
+}
+
+/** A document with those who edit it. */
+class Circle {
+  readonly ledger = new Ledger()
+  readonly #document: string
+  readonly #clients: readonly WitnessedClient[]
+  readonly #typists: readonly Typist[]
+
+  constructor(document: string, { release, url, random, witnessOf = promising }: CirclesOptions) {
+    this.#document = document
+    this.#clients = Array.from({ length: CLIENTS }, (_, index) =>
+      connectWitnessed({ release, url, document, witness: witnessOf(this.ledger), acknowledges: index > 0 }),
+    )
+    this.#typists = this.#clients.map(({ doc }, index) => new Typist(`${document}-${index}`, doc, random))
+    release(async () => this.stop())
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.#clients.map(synced))
+    textIn(this.#clients[0].doc).insert(0, BODY)
+    for (const typist of this.#typists) typist.start()
+  }
+
+  stop(): void {
+    for (const typist of this.#typists) typist.stop()
+  }
+
+  reconnect(): void {
+    for (const { provider } of this.#clients) {
+      provider.disconnect()
+      provider.connect()
+    }
+  }
+
+  async brokenAt(url: string): Promise<string[]> {
+    const doc = await this.#copyAt(url)
+    return this.ledger.brokenIn(doc, elementsIn(doc)).map((broken) => `'${this.#document}': ${broken}`)
+  }
+
+  converged(): Promise<void> {
+    const docs = this.#clients.map(({ doc }) => doc)
+    const total = this.#written.length
+    return untilChanged(docs, `the clients of '${this.#document}' show the same`, () => {
+      const [first, ...others] = docs
+      if (docs.some((doc) => elementsIn(doc).length !== total)) return false
+      return others.every((doc) => isDeepStrictEqual(contentOf(doc), contentOf(first)))
+    })
+  }
+
+  async differencesAt(url: string): Promise<string[]> {
+    const doc = await this.#copyAt(url)
+    const isSame = isDeepStrictEqual(contentOf(doc), contentOf(this.#clients[0].doc))
+    const isWhole = isDeepStrictEqual(elementsIn(doc).toArray().sort(), this.#written.sort())
+    return isSame && isWhole ? [] : [`'${this.#document}' is not what was written`]
+  }
+
+  get #written(): string[] {
+    return this.#typists.flatMap(({ written }) => written)
+  }
+
+  #copyAt(url: string): Promise<Y.Doc> {
+    const copy = inScope((release) => freshCopy({ release, url, document: this.#document }))
+    return within(LIMIT_MS, `a copy of '${this.#document}'`, copy)
+  }
+}
+
+function promising(ledger: Ledger): Witness {
+  return {
+    acknowledged: (edits) => ledger.promiseAll(edits),
+    shown: (update) => ledger.promise(update),
+  }
+}
+
+function contentOf(doc: Y.Doc): unknown {
+  return { text: textIn(doc).toString(), elements: elementsIn(doc).toArray() }
+}
