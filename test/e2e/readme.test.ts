@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
@@ -6,6 +5,7 @@ import { bundlePage } from '../support/bundle.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { openPage, textIs } from '../support/demo.ts'
 import { serveFiles } from '../support/file-server.ts'
+import { blockIn } from '../support/papers.ts'
 import { startServer } from '../support/process.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -29,15 +29,6 @@ beforeAll(async () => {
 })
 
 afterAll(() => browser.close())
-
-/** The first block of this language that a README shows under a heading. */
-async function blockIn(readme: string, heading: string, language: string): Promise<string> {
-  const text = await readFile(`${ROOT}/${readme}`, 'utf8')
-  const section = text.slice(text.indexOf(`${heading}\n`))
-  const [, block] = new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 's').exec(section) ?? []
-  if (block === undefined) throw new Error(`${readme} shows no ${language} under "${heading}"`)
-  return block
-}
 
 /** Builds and serves a page as an application that has installed the client would. Resolves with its address. */
 async function serve(page: string, server: string, modules: Record<string, string> = {}): Promise<string> {

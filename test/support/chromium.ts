@@ -1,7 +1,5 @@
-import { spawnSync } from 'node:child_process'
-import { accessSync, constants, existsSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
+import { canInstall, findProgram, install, isExecutable } from './programs.ts'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome', 'chrome']
 const MAC_PATHS = [
@@ -44,36 +42,11 @@ export function launchChromium(): Promise<Browser> {
  */
 export function provideChromium(): void {
   if (process.env.COEDIT_CHROMIUM !== undefined) return
-  if (installedChromium() === undefined && canInstall()) install()
+  if (installedChromium() === undefined && canInstall()) install('chromium')
   const path = installedChromium()
   if (path !== undefined) process.env.COEDIT_CHROMIUM = path
 }
 
 function installedChromium(): string | undefined {
-  const directories = (process.env.PATH ?? '').split(delimiter)
-  const candidates = [...NAMES.flatMap((name) => directories.map((directory) => join(directory, name))), ...MAC_PATHS]
-  return candidates.find(isExecutable)
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
-function canInstall(): boolean {
-  return process.getuid?.() === 0 && existsSync('/etc/debian_version')
-}
-
-function install(): void {
-  console.error('installing chromium with apt-get')
-  const { status } = spawnSync('apt-get update && apt-get install -y --no-install-recommends chromium', {
-    shell: true,
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-  })
-  if (status !== 0) console.error(`installing chromium failed: apt-get exited with ${status}`)
+  return findProgram(...NAMES) ?? MAC_PATHS.find(isExecutable)
 }

@@ -1,6 +1,8 @@
 import { provideChromium } from './chromium.ts'
+import { provideNginx } from './nginx.ts'
 
 /** Runs once before all test files. */
 export default function setup(): void {
   provideChromium()
+  provideNginx()
 }

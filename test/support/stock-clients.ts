@@ -41,6 +41,8 @@ export interface StockOptions {
   readonly params?: Record<string, string>
   /** Default: true. */
   readonly connect?: boolean
+  /** The certificate (PEM) of a server that nobody vouches for. */
+  readonly ca?: string
 }
 
 /** An unchanged y-websocket client, which reconnects by itself. */
@@ -60,9 +62,9 @@ export interface StockClient {
 }
 
 export function stockClient(options: StockOptions): StockClient {
-  const { release, url, document, version = '3.1.0', doc = new Y.Doc(), params = {}, connect = true } = options
+  const { release, url, document, version = '3.1.0', doc = new Y.Doc(), params = {}, connect = true, ca } = options
   const provider: StockProvider = new PROVIDERS[version](url, encodeURIComponent(document), doc, {
-    WebSocketPolyfill: nodeWebSocket(),
+    WebSocketPolyfill: nodeWebSocket(ca),
     maxBackoffTime: 100,
     params,
     connect,
@@ -146,14 +148,24 @@ function whenSeen({ awareness }: StockProvider, clientIds: ReadonlySet<number>):
   })
 }
 
-/** The class of `ws`, as what the clients take it for. */
-export function nodeWebSocket(): typeof WebSocket {
-  const candidate: unknown = NodeWebSocket
+/** The class of `ws`, as what the clients take it for; with `ca`, one that trusts this certificate. */
+export function nodeWebSocket(ca?: string): typeof WebSocket {
+  const candidate: unknown = ca === undefined ? NodeWebSocket : trusting(ca)
   if (isWebSocketClass(candidate)) return candidate
   throw new Error('the class of the ws package is no WebSocket')
 }
 
+function trusting(ca: string) {
+  return class extends NodeWebSocket {
+    constructor(address: string | URL, protocols?: string | string[]) {
+      super(address, protocols, { ca })
+    }
+  }
+}
+
 /** The types of `ws` and of browsers differ where these clients do not tread. */
 function isWebSocketClass(candidate: unknown): candidate is typeof WebSocket {
-  return candidate === NodeWebSocket
+  return (
+    candidate === NodeWebSocket || (typeof candidate === 'function' && candidate.prototype instanceof NodeWebSocket)
+  )
 }

@@ -1,0 +1,185 @@
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { createServer, type IncomingMessage } from 'node:http'
+import { get } from 'node:https'
+import { join } from 'node:path'
+import { json } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { bundleScript } from '../support/bundle.ts'
+import { launchChromium } from '../support/chromium.ts'
+import { openPage, stateIs, textIs } from '../support/demo.ts'
+import { type Certificate, makeCertificate, type Nginx, startNginx } from '../support/nginx.ts'
+import { blockIn, filledIn } from '../support/papers.ts'
+import { startServer } from '../support/process.ts'
+import { allRead, freshCopy, type StockOptions, stockClient, syncedClient, textOf } from '../support/stock-clients.ts'
+import { type Release, temporaryDirectory } from '../support/temporary.ts'
+
+/** The nginx of server/README.md, with its sub-path. */
+const README = 'server/README.md'
+const BASE_PATH = '/team'
+const FOLLOWER = fileURLToPath(new URL('../support/event-follower.page.ts', import.meta.url))
+const MB = 1_000_000
+
+let browser: Browser
+let certificate: Certificate
+let site: string
+let main: string
+
+beforeAll(async () => {
+  browser = await launchChromium()
+  certificate = await makeCertificate(afterAll)
+  site = await blockIn(README, '### Behind nginx', 'nginx')
+  main = await blockIn(README, '### Connections and reloads', 'nginx')
+})
+
+afterAll(() => browser.close())
+
+interface Proxied {
+  readonly nginx: Nginx
+  /** Where the world finds the server, with a slash at the end. */
+  readonly url: string
+  readonly accessLog: () => Promise<string>
+}
+
+/** The configuration of the README with nothing changed but addresses and paths, in front of this port. */
+async function startProxy(upstreamPort: string): Promise<Proxied> {
+  const accessLog = join(await temporaryDirectory(onTestFinished), 'access.log')
+  const nginx = await startNginx({
+    release: onTestFinished,
+    configure: (ports) => ({
+      main: filledIn(main, { '30s': '100ms' }),
+      http: filledIn(site, {
+        'listen 80;': `listen 127.0.0.1:${ports.http};`,
+        'listen [::]:80;': '',
+        'listen 443 ': `listen 127.0.0.1:${ports.https} `,
+        'listen [::]:443 ssl http2;': '',
+        '/etc/letsencrypt/live/docs.example.com/fullchain.pem': certificate.path,
+        '/etc/letsencrypt/live/docs.example.com/privkey.pem': certificate.keyPath,
+        '/var/log/nginx/coedit.log': accessLog,
+        '127.0.0.1:4000': `127.0.0.1:${upstreamPort}`,
+      }),
+    }),
+  })
+  const url = `https://127.0.0.1:${nginx.ports.https}${BASE_PATH}/`
+  return { nginx, url, accessLog: () => readFile(accessLog, 'utf8') }
+}
+
+async function startBehindNginx(): Promise<Proxied & { readonly direct: string }> {
+  const server = await startServer({ release: onTestFinished, flags: ['--base-path', BASE_PATH] })
+  return { ...(await startProxy(new URL(server.url).port)), direct: server.url }
+}
+
+function open(url: string): Promise<Page> {
+  return openPage(browser, url, onTestFinished, { ignoreHTTPSErrors: true, viewport: { width: 800, height: 600 } })
+}
+
+/** A server that answers with what it was asked. Resolves with its port. */
+async function startEcho(release: Release): Promise<string> {
+  const server = createServer(({ url, headers }, response) => response.end(JSON.stringify({ url, headers })))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  release(async () => {
+    server.close()
+  })
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the server listens on no port')
+  return String(address.port)
+}
+
+/** A client beyond the proxy. */
+function client(url: string, options: Partial<StockOptions> = {}) {
+  const document = 'notes'
+  return { release: onTestFinished, url: url.replace('https:', 'wss:'), document, ca: certificate.pem, ...options }
+}
+
+test('the page loads below the sub-path, over HTTP/2, and shares its text over a WebSocket', async () => {
+  const { url } = await startBehindNginx()
+  const ann = await open(`${url}d/a%2Fb%20%C3%A9`)
+  const ben = await open(`${url}d/a%2Fb%20%C3%A9`)
+  expect(await ann.locator('h1').innerText()).toBe('a/b é')
+  await ann.keyboard.type('hello')
+  await textIs(ben, 'hello')
+  await stateIs(ann, 'Saved')
+  expect(await ann.evaluate(() => performance.getEntriesByType('navigation').map((entry) => entry.toJSON()))).toEqual([
+    expect.objectContaining({ nextHopProtocol: 'h2' }),
+  ])
+})
+
+test('addresses without TLS, without the slash, and of a new document lead to the page', async () => {
+  const { nginx, url } = await startBehindNginx()
+  const page = await open(`${url}new`)
+  expect(page.url()).toMatch(new RegExp(`^${url}d/[\\w-]{22}$`))
+  await page.goto(url.slice(0, -1))
+  expect(page.url()).toBe(url)
+  const plain = await fetch(`http://127.0.0.1:${nginx.ports.http}/team/d/a%2Fb`, { redirect: 'manual' })
+  expect([plain.status, plain.headers.get('location')]).toEqual([301, 'https://127.0.0.1/team/d/a%2Fb'])
+})
+
+test('each edit leaves an event stream as it comes', async () => {
+  const { url } = await startBehindNginx()
+  const reader = await open('about:blank')
+  await reader.addInitScript({ content: await bundleScript(FOLLOWER, 'follower') })
+  await reader.goto(`${url}health#${BASE_PATH}/api/documents/notes/events`)
+  const writer = await syncedClient(client(url))
+  for (let length = 1; length <= 5; length++) {
+    textOf(writer).insert(0, 'a')
+    await reader.waitForFunction((text) => document.documentElement.dataset.text === text, 'a'.repeat(length))
+  }
+  expect(await reader.evaluate(() => document.documentElement.dataset.opened)).toBe('1')
+})
+
+test('a document of 20 MB that was written offline is taken whole', async () => {
+  const { url, direct } = await startBehindNginx()
+  const text = 'twenty bytes of text'.repeat(MB)
+  const writer = stockClient(client(url, { connect: false }))
+  textOf(writer).insert(0, text)
+  writer.provider.connect()
+  await writer.synced()
+  const reader = await syncedClient(client(url))
+  await allRead([writer, reader], text)
+  expect(textOf({ doc: await freshCopy(client(direct)) }).toString()).toBe(text)
+})
+
+test('a reload of nginx cuts connections some time later, and clients come back with what they wrote meanwhile', async () => {
+  const { nginx, url } = await startBehindNginx()
+  const [ann, ben] = [await syncedClient(client(url)), await syncedClient(client(url))]
+  const lost = Promise.all([ann.lost(), ben.lost()])
+  textOf(ann).insert(0, 'before ')
+  await nginx.reload()
+  textOf(ben).insert(0, 'after ')
+  await lost
+  textOf(ann).insert(0, 'offline ')
+  await allRead([ann, ben], textOf(ann).toString())
+  expect(textOf(ann).toString().split(' ').sort()).toEqual(['', 'after', 'before', 'offline'])
+})
+
+/** Asks for a path below the sub-path, as somebody who claims to be somebody else. */
+async function ask(url: string, path: string): Promise<IncomingMessage> {
+  const request = get(`${url}${path}`, { ca: certificate.pem, headers: { 'x-forwarded-for': '203.0.113.9' } })
+  const [response]: IncomingMessage[] = await once(request, 'response')
+  return response
+}
+
+test('the server is told the path as it came, the host with its port, and who asks, whoever the client claims to be', async () => {
+  const upstream = await startEcho(onTestFinished)
+  const { nginx, url } = await startProxy(upstream)
+  expect(await json(await ask(url, 'd/a%2Fb//%C3%A9?x=%20'))).toMatchObject({
+    url: '/team/d/a%2Fb//%C3%A9?x=%20',
+    headers: {
+      host: `127.0.0.1:${nginx.ports.https}`,
+      'x-forwarded-for': '203.0.113.9, 127.0.0.1',
+    },
+  })
+})
+
+test('the access log names what was asked for, without the query', async () => {
+  const { nginx, url, accessLog } = await startBehindNginx()
+  const response = await ask(url, 'health?token=s3cret')
+  expect(await json(response)).toEqual({ status: 'ok' })
+  // Its log is complete when it has ended.
+  await nginx.stop()
+  expect(await accessLog()).toMatch(/^127\.0\.0\.1 \[.*\] "GET \/team\/health" 200 /)
+  expect(await accessLog()).not.toContain('s3cret')
+})
