@@ -1,19 +1,23 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { commands } from './commands/index.ts'
 import { configFromProcess } from './config.ts'
 import { CoeditError } from './errors.ts'
-import { helpText } from './help.ts'
+import { commandHelp, helpText } from './help.ts'
 import { type CoeditServer, createServer } from './server.ts'
 
-/** Exit codes: the command line is wrong (nothing was started), or the server could not start or stop. */
+/** Exit codes: the command line is wrong (nothing was started), or the server or a command failed. */
 const USAGE = 2
 const FAILURE = 1
 
 await main(process.argv.slice(2)).catch(fail)
 
 async function main(argv: readonly string[]): Promise<void> {
-  if (argv.includes('--help')) return print(helpText())
+  const [name, ...rest] = argv
+  const command = commands.find((candidate) => candidate.name === name)
+  if (argv.includes('--help')) return print(command ? commandHelp(command) : helpText())
   if (argv.includes('--version')) return print(`${version()}\n`)
+  if (command) return command.run(rest, process.env, print)
 
   const server = createServer(configFromProcess(argv, process.env))
   await server.listen()
@@ -40,8 +44,8 @@ function fail(error: unknown): void {
   process.exit(error.code === 'OPTION_INVALID' || error.code === 'HOST_NEEDS_AUTH' ? USAGE : FAILURE)
 }
 
-function print(text: string): void {
-  process.stdout.write(text)
+function print(output: string | Uint8Array): void {
+  process.stdout.write(output)
 }
 
 function version(): string {

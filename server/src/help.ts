@@ -1,3 +1,4 @@
+import { type Command, commands } from './commands/index.ts'
 import { optionFacts } from './config.ts'
 import type { OptionFacts } from './options.ts'
 
@@ -8,15 +9,39 @@ const INDENT = '      '
 export function helpText(): string {
   return [
     'Usage: coedit [options]',
+    '       coedit COMMAND --help',
     '',
     'Serves collaborative documents to y-websocket clients. Each flag has an environment variable;',
     'the flag wins.',
+    '',
+    'Commands:',
+    '',
+    ...commands.flatMap((command) => [`  ${usage(command)}`, ...wrap(command.summary), '']),
+    'Options of the server:',
     '',
     ...optionFacts.flatMap(optionLines),
     '  --help',
     '  --version',
     '',
   ].join('\n')
+}
+
+/** What `coedit COMMAND --help` prints. */
+export function commandHelp(command: Command): string {
+  return [
+    `Usage: coedit ${usage(command)} [options]`,
+    '',
+    ...wrap(command.description, ''),
+    '',
+    ...command.options.flatMap(optionLines),
+    '  --help',
+    '',
+  ].join('\n')
+}
+
+/** Such as `export NAME`. */
+export function usage({ name, operands }: Command): string {
+  return [name, ...operands].join(' ')
 }
 
 /** A default as people read it: a number of bytes with its unit. */
@@ -40,15 +65,15 @@ function flagOf(name: string): string {
   return optionFacts.find((facts) => facts.name === name)?.flag ?? name
 }
 
-function wrap(text: string): string[] {
+function wrap(text: string, indent = INDENT): string[] {
   const lines: string[] = []
-  let line = INDENT
+  let line = indent
   for (const word of text.split(' ')) {
     if (line.length + 1 + word.length > WIDTH) {
       lines.push(line)
-      line = INDENT
+      line = indent
     }
-    line += line === INDENT ? word : ` ${word}`
+    line += line === indent ? word : ` ${word}`
   }
   return [...lines, line]
 }

@@ -10,6 +10,8 @@ export interface Exit {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
   readonly stdout: string
+  /** The same as it came. */
+  readonly stdoutBytes: Uint8Array
   readonly stderr: string
 }
 
@@ -82,11 +84,15 @@ function launch(release: Release, script: string, args: readonly string[], env: 
   // Only PATH is inherited: a COEDIT_ variable of the developer must not reach the server under test.
   const child = spawn(process.execPath, [script, ...args], { env: { PATH: process.env.PATH, ...env } })
   const output: Output = { stdout: '', stderr: '' }
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text))
+  const written: Buffer[] = []
+  child.stdout.on('data', (bytes: Buffer) => {
+    written.push(bytes)
+    output.stdout = Buffer.concat(written).toString()
+  })
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text))
   const exited = new Promise<Exit>((resolve, reject) => {
     child.once('error', reject)
-    child.once('close', (code, signal) => resolve({ code, signal, ...output }))
+    child.once('close', (code, signal) => resolve({ code, signal, ...output, stdoutBytes: Buffer.concat(written) }))
   })
   release(async () => {
     child.kill('SIGKILL')

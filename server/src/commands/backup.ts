@@ -1,0 +1,72 @@
+import { access, rename } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { CoeditError } from '../errors.ts'
+import { copyDatabase, syncDirectory } from '../storage/level/files.ts'
+import { counted, dataSchema, declareCommand } from './command.ts'
+import { type DataOptions, expectDatabase, namesIn, withScratch, withStorage } from './data.ts'
+
+interface Verified {
+  readonly documents: number
+  readonly damaged: readonly string[]
+}
+
+export const backup = declareCommand({
+  name: 'backup',
+  summary: 'Copy the database, also while the server runs.',
+  description:
+    'Copies the database to DIRECTORY, which must not exist yet. The server may run and is not held up: the copy holds ' +
+    'every edit that was acknowledged before. It is read back whole before DIRECTORY appears. To restore it, start a ' +
+    'server on the directory, or on a copy of it.',
+  operands: ['DIRECTORY'],
+  schema: dataSchema,
+  async execute({ options, operands: [directory], print }) {
+    const to = resolve(directory)
+    await expectDatabase(options.data)
+    await expectNothing(to)
+    const { documents, damaged } = await makeAt(to, options)
+    print(`${counted(documents, 'document')} copied to ${to}\n`)
+    if (damaged.length > 0) throw damagedError(to, damaged)
+  },
+})
+
+/** Beside `to` until it is complete, so that nobody takes a part for the whole. */
+function makeAt(to: string, options: DataOptions): Promise<Verified> {
+  return withScratch(`${to}.partial`, async (scratch) => {
+    const copy = join(scratch, 'database')
+    await copyDatabase(options.data, copy)
+    const verified = await verify({ ...options, data: copy })
+    await rename(copy, to)
+    await syncDirectory(dirname(to))
+    return verified
+  })
+}
+
+/** Reads all of the copy. */
+function verify(options: DataOptions): Promise<Verified> {
+  return withStorage(options, async (storage) => {
+    const damaged: string[] = []
+    let documents = 0
+    for await (const name of namesIn(storage)) {
+      const before = storage.damagedRecords
+      const { quarantined } = await storage.load(name)
+      if (storage.damagedRecords > before || quarantined.length > 0) damaged.push(name)
+      documents++
+    }
+    return { documents, damaged }
+  })
+}
+
+/** @throws CoeditError DESTINATION_EXISTS */
+async function expectNothing(path: string): Promise<void> {
+  const exists = await access(path).then(
+    () => true,
+    () => false,
+  )
+  if (exists) throw new CoeditError('DESTINATION_EXISTS', `${path} exists: name a directory that does not.`)
+}
+
+function damagedError(directory: string, names: readonly string[]): CoeditError {
+  const documents = names.map((name) => `'${name}'`).join(', ')
+  const message = `In ${directory} as in the original, some documents are damaged: ${documents}. Run coedit repair on it.`
+  return new CoeditError('STORAGE_DAMAGED', message)
+}

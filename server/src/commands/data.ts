@@ -1,0 +1,55 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import type { Config } from '../config.ts'
+import { CoeditError } from '../errors.ts'
+import { createLog, type Log } from '../log.ts'
+import { holdsDatabase } from '../storage/level/files.ts'
+import { LevelStorage } from '../storage/leveldb.ts'
+import type { Storage } from '../storage/storage.ts'
+
+const NAMES_AT_A_TIME = 1_000
+
+export type DataOptions = Pick<Config, 'data' | 'logLevel'>
+
+/**
+ * Refuses a directory without a database, which opening would make.
+ * @throws CoeditError STORAGE_MISSING
+ */
+export async function expectDatabase(directory: string): Promise<void> {
+  if (await holdsDatabase(directory)) return
+  const message = `There is no database in the directory ${directory}: name the one that has it.`
+  throw new CoeditError('STORAGE_MISSING', message)
+}
+
+/** Opens the database, which nobody else may have open, and closes it after `use`. Rejects as `Storage.open` does. */
+export async function withStorage<T>(
+  { data, logLevel }: DataOptions,
+  use: (storage: LevelStorage, log: Log) => Promise<T>,
+): Promise<T> {
+  const log = createLog(logLevel)
+  const storage = new LevelStorage({ directory: data, log })
+  await storage.open()
+  try {
+    return await use(storage, log)
+  } finally {
+    await storage.close()
+  }
+}
+
+/** A directory `PREFIX-…` that is removed after `use`. */
+export async function withScratch<T>(prefix: string, use: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(`${prefix}-`)
+  try {
+    return await use(directory)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** The names of all documents, in byte order. */
+export async function* namesIn(storage: Storage): AsyncGenerator<string, void, undefined> {
+  let names = await storage.list('', undefined, NAMES_AT_A_TIME)
+  while (names.length > 0) {
+    yield* names
+    names = await storage.list('', names.at(-1), NAMES_AT_A_TIME)
+  }
+}

@@ -1,0 +1,10 @@
+import { backup } from './backup.ts'
+import type { Command } from './command.ts'
+import { exportDocument } from './export.ts'
+import { importYLeveldb } from './import-yleveldb.ts'
+import { list } from './list.ts'
+
+export type { Command } from './command.ts'
+
+/** What `coedit` does beside serving. */
+export const commands: readonly Command[] = [list, exportDocument, backup, importYLeveldb]
