@@ -10,7 +10,8 @@ const client = importGraph(fileURLToPath(new URL('../../client/src', import.meta
  * storage/storage.ts; `base` is what has no room of its own.
  */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
-  cli: ['server', 'base'],
+  cli: ['server', 'commands', 'base'],
+  commands: ['engine', 'storage', 'protocol', 'base'],
   index: ['server', 'base'],
   server: ['http', 'sync', 'engine', 'storage', 'workers', 'protocol', 'hooks', 'base'],
   http: ['sync', 'protocol', 'storage', 'hooks', 'base'],
@@ -31,7 +32,7 @@ const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
   'classic-level': ['storage/'],
   pino: ['log.ts'],
   piscina: ['workers/'],
-  yjs: ['workers/'],
+  yjs: ['workers/', 'commands/'],
 }
 
 /** What speaks with a server, and what takes part in it. */
