@@ -1,0 +1,135 @@
+import { readdir, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { copyDatabase } from '../../server/src/storage/level/files.ts'
+import { entryKey } from '../../server/src/storage/level/keys.ts'
+import { databaseOf } from '../support/database.ts'
+import { isPending } from '../support/editing.ts'
+import { edit, Writer } from '../support/edits.ts'
+import { Ledger } from '../support/ledger.ts'
+import { runCoedit, startServer } from '../support/process.ts'
+import { Random } from '../support/random.ts'
+import { RawLevel } from '../support/raw-level.ts'
+import { runs } from '../support/runs.ts'
+import { freshCopy } from '../support/stock-clients.ts'
+import { startStorageProcess } from '../support/storage-process.ts'
+import { storedDocument } from '../support/stored-document.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
+import { elementsIn, Typist, textIn } from '../support/typist.ts'
+import { valuesIn } from '../support/values.ts'
+import { connectWitnessed, synced } from '../support/witness.ts'
+
+const release = onTestFinished
+const SEED = 20261121
+
+describe('coedit backup of a running server', () => {
+  const DOCUMENTS = ['one', 'two']
+  const BODY = 'All of this was here before. '.repeat(3_000)
+  /** So that chunks are written and entries removed while files are copied. */
+  const COMPACTING = ['--compact-max-entries', '40', '--compact-min-bytes', '0', '--compact-interval-ms', '0']
+
+  /** Somebody who types, and all edits of theirs that were acknowledged so far. */
+  async function startTypist(url: string, document: string, random: Random) {
+    const acknowledged: Uint8Array[] = []
+    const ledger = new Ledger()
+    const witness = {
+      acknowledged(edits: readonly Uint8Array[]) {
+        acknowledged.push(...edits)
+        for (const update of edits) ledger.promise(update)
+      },
+    }
+    const client = connectWitnessed({ release, url, document, witness, acknowledges: true })
+    await synced(client)
+    textIn(client.doc).insert(0, BODY)
+    const typist = new Typist(document, client.doc, random)
+    release(async () => typist.stop())
+    typist.start()
+    return { document, acknowledged, ledger }
+  }
+
+  test('holds every edit that was acknowledged before it began, and whole documents, and nobody stops typing', async () => {
+    const random = new Random(SEED)
+    const server = await startServer({ release, flags: COMPACTING })
+    const writers = await Promise.all(DOCUMENTS.map((document) => startTypist(server.url, document, random)))
+    const target = await temporaryDirectory(release)
+
+    for (let round = 0; round < runs(3); round++) {
+      await Promise.all(writers.map(({ ledger }) => ledger.grows(50)))
+      const before = writers.map(({ acknowledged }) => [...acknowledged])
+      const goOn = Promise.all(writers.map(({ ledger }) => ledger.grows(1)))
+      const directory = join(target, `${round}`)
+      const { code, stdout, stderr } = await runCoedit(release, ['backup', directory, '--data', server.data])
+      expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: `2 documents copied to ${directory}\n`, stderr: '' })
+      await goOn
+
+      const restored = await startServer({ release, data: directory })
+      for (const [index, document] of DOCUMENTS.entries()) {
+        const doc = await freshCopy({ release, url: restored.url, document })
+        const promised = new Ledger()
+        for (const update of before[index]) promised.promise(update)
+        expect(promised.promises).toBeGreaterThan(50)
+        expect(promised.brokenIn(doc, elementsIn(doc))).toEqual([])
+        expect(isPending(doc)).toBe(false)
+      }
+      await restored.kill('SIGTERM')
+    }
+    expect(await readdir(target)).toHaveLength(runs(3))
+  })
+})
+
+test('a database that is written and compacted without a pause is copied with all that was acknowledged', async () => {
+  const data = await temporaryDirectory(release)
+  const copies = await temporaryDirectory(release)
+  const writer = await startStorageProcess(data, release, { writes: true })
+  const acknowledged = new Map<string, number>()
+  let wake: () => void = () => undefined
+  writer.onReport((report) => {
+    if (report.type === 'open') return
+    acknowledged.set(report.document, Math.max(...report.values))
+    wake()
+  })
+  for (let round = 0; round < runs(20); round++) {
+    await new Promise<void>((resolve) => {
+      wake = resolve
+    })
+    const before = new Map(acknowledged)
+    const copy = join(copies, `${round}`)
+    await copyDatabase(data, copy)
+    for (const [document, last] of before) {
+      const values = valuesIn(await storedDocument(copy, document))
+      expect(values).toEqual(values.map((_, index) => index))
+      expect(values.length).toBeGreaterThan(last)
+    }
+  }
+})
+
+describe('coedit backup', () => {
+  test('copies nothing to where something is', async () => {
+    const data = await databaseOf(release, { notes: [edit('text').update] })
+    const { code, stderr } = await runCoedit(release, ['backup', data, '--data', data])
+    expect(code).toBe(1)
+    expect(stderr).toBe(`coedit: ${data} exists: name a directory that does not. (DESTINATION_EXISTS)\n`)
+  })
+
+  test('names damaged documents, whose intact part it has copied', async () => {
+    const writer = new Writer()
+    const updates = ['one ', 'two ', 'three'].map((text) => writer.insert(text).update)
+    const data = await databaseOf(release, { intact: [edit('text').update], notes: updates })
+    await RawLevel.use(data, (raw) => raw.flip(entryKey(2, 2)))
+    const directory = join(await temporaryDirectory(release), 'backup')
+    const exit = await runCoedit(release, ['backup', directory, '--data', data, '--log-level', 'silent'])
+    expect(exit).toMatchObject({ code: 1, stdout: `2 documents copied to ${directory}\n` })
+    expect(exit.stderr).toMatch(/^coedit: .*damaged: 'notes'\..* \(STORAGE_DAMAGED\)\n$/)
+    expect(await storedDocument(directory, 'notes')).toMatchObject({ head: 1, quarantined: [{ update: updates[2] }] })
+  })
+
+  test('leaves nothing of a copy that cannot be read', async () => {
+    const data = await databaseOf(release, { notes: [edit('text').update] })
+    for (const name of await readdir(data)) if (name.startsWith('MANIFEST')) await truncate(join(data, name), 10)
+    const target = await temporaryDirectory(release)
+    const exit = await runCoedit(release, ['backup', join(target, 'backup'), '--data', data])
+    expect(exit.code).toBe(1)
+    expect(exit.stderr).toMatch(/\(STORAGE_DAMAGED\)\n$/)
+    expect(await readdir(target)).toEqual([])
+  })
+})
