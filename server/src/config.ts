@@ -1,6 +1,7 @@
-import { isIPv4 } from 'node:net'
 import { z } from 'zod'
+import { isAddressList } from './addresses.ts'
 import { CoeditError } from './errors.ts'
+import { isLoopback } from './loopback.ts'
 import { OptionSet } from './options.ts'
 
 const KiB = 1024
@@ -10,6 +11,9 @@ const GiB = 1024 * MiB
 const integer = (min: number, max: number) => z.int().min(min).max(max)
 const real = (min: number, max: number) => z.number().min(min).max(max)
 
+/** RFC 7518 §3.2: a key of HS256 is no shorter than its hash. */
+const MIN_SECRET_BYTES = 32
+
 /**
  * Every option, once: flags, environment variables, `--help`, the table in server/README.md and the types below are
  * made from here. Names end in their unit (`Bytes`, `Ms`). The text under `expected` completes "expected …" in errors.
@@ -18,7 +22,7 @@ export const serverSchema = z.strictObject({
   port: integer(0, 65_535).default(1234).describe('TCP port to listen on; 0 takes any free one.'),
   host: z.string().min(1).default('127.0.0.1').meta({
     description:
-      'Address to listen on. Any but a loopback one needs `insecureNoAuth` while there is no authentication.',
+      'Address to listen on. Any but a loopback one needs authentication (`authSecret` and others) or `insecureNoAuth`.',
     expected: 'a host name or an IP address',
   }),
   data: z.string().min(1).default('./coedit-data').meta({
@@ -37,10 +41,88 @@ export const serverSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe('Listen on a public address although everybody who reaches it can read and write every document.'),
+  authSecret: z
+    .string()
+    .refine((secret) => secret === '' || Buffer.byteLength(secret) >= MIN_SECRET_BYTES)
+    .default('')
+    .meta({
+      description: 'Secret that tokens are signed with (JWT, HS256). A flag shows in the list of processes.',
+      expected: `nothing or at least ${MIN_SECRET_BYTES} bytes`,
+      secret: true,
+    }),
+  authPublicKey: z.string().default('').meta({
+    description: 'Public key for tokens that are signed with the private one (JWT; RS, PS, ES or EdDSA).',
+    expected: 'nothing, a public key as PEM or the path of a PEM file',
+    secret: true,
+  }),
+  authJwksUrl: z.string().refine(isKeySetUrl).default('').meta({
+    description: 'Where an identity provider publishes its public keys (JWKS; RS, PS, ES or EdDSA).',
+    expected: 'nothing or an https URL (http on a loopback address)',
+    secret: true,
+  }),
+  authIssuer: z.string().default('').meta({
+    description: 'Issuer (iss) that tokens must name; empty: any.',
+    expected: 'text',
+  }),
+  authAudience: z.string().default('').meta({
+    description: 'Audience (aud) that tokens must name; empty: any.',
+    expected: 'text',
+  }),
+  authCookie: z
+    .string()
+    .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]*$/)
+    .default('')
+    .meta({
+      description: 'Cookie that may hold the token; empty: none may.',
+      expected: 'nothing or the name of a cookie',
+    }),
+  authTimeoutMs: integer(100, 60_000)
+    .default(10_000)
+    .describe('Longest time that authentication may take; past it a client is told to come back later.'),
+  allowedOrigins: z.string().refine(areOrigins).default('').meta({
+    description:
+      'Origins of pages that may connect, beside those of the host that the request names and, on this machine, of others on it.',
+    expected: 'nothing, origins such as https://example.com with commas between them, or * for all',
+  }),
   logLevel: z
     .enum(['silent', 'error', 'warn', 'info', 'debug'])
     .default('info')
     .describe('Least severe kind of log line that is written to stderr.'),
+
+  trustProxy: z
+    .string()
+    .refine(isAddressList)
+    .default('')
+    .meta({
+      description:
+        'Proxies in front of the server, beside those on loopback: of a request from one of them, the last address in ' +
+        'X-Forwarded-For that is no proxy counts.',
+      expected: 'nothing, or IP addresses and ranges such as 10.0.0.0/8 with commas between them',
+    }),
+  requestTimeoutMs: integer(100, 600_000)
+    .default(10_000)
+    .describe('Longest time that a client may take to send a request; then it is answered with 408 and cut.'),
+  maxConnectionsPerAddress: integer(1, 1_000_000)
+    .default(1000)
+    .describe(
+      'WebSockets and event streams of one address, or of one IPv6 network (/64); more are answered with 429. ' +
+        'Loopback is not counted.',
+    ),
+  maxConnectionsPerUser: integer(1, 1_000_000)
+    .default(1000)
+    .describe('WebSockets and event streams of one user; a WebSocket more is closed with 1013, a stream gets 429.'),
+  maxConnectionsPerDocument: integer(1, 1_000_000)
+    .default(10_000)
+    .describe('WebSockets and event streams of one document; a WebSocket more is closed with 1013, a stream gets 429.'),
+  maxBytesPerSecond: integer(KiB, GiB)
+    .default(2_000_000)
+    .describe('What a connection may send for long; past that, and past `maxBurstBytes`, it is read no faster.'),
+  maxBurstBytes: integer(KiB, GiB)
+    .default(64 * MiB)
+    .describe('What a connection may send at once, such as what was written offline.'),
+  maxCpuMsPerSecond: integer(1, 1000)
+    .default(200)
+    .describe('Time of the event loop that the messages of a connection may take for long; past that it waits.'),
 
   maxMessageBytes: integer(KiB, GiB)
     .default(64 * MiB)
@@ -54,6 +136,14 @@ export const serverSchema = z.strictObject({
   maxNameBytes: integer(1, 4096)
     .default(255)
     .describe('Longest document name in UTF-8; a longer one closes the connection with 4400.'),
+  maxDocumentBytes: integer(KiB, GiB)
+    .default(64 * MiB)
+    .describe(
+      'Encoded document, with 16 bytes for each deleted range; past it only deletions are taken, an eighth more of them.',
+    ),
+  maxDocumentClients: integer(1, 1_000_000)
+    .default(1_000_000)
+    .describe('Client ids in a document; past it only deletions are taken. Each page that somebody edits in has one.'),
   maxPendingBytes: integer(64 * KiB, GiB)
     .default(8 * MiB)
     .describe('Edits of a document that wait to be durable, past which its writers are not read until they are.'),
@@ -122,11 +212,12 @@ export const optionFacts = serverOptions.facts
 /**
  * Validates options and fills in the defaults.
  *
- * @throws CoeditError OPTION_INVALID for an unknown option or a value out of range; HOST_NEEDS_AUTH for a host that
- *   others can reach.
+ * @param hasAuthenticate whether the app authenticates by a function of its own
+ * @throws CoeditError OPTION_INVALID for an unknown option, a value out of range, or options of authentication that do
+ *   not go together; HOST_NEEDS_AUTH for a host that others can reach
  */
-export function parseOptions(options: ServerOptions): Config {
-  return withSafeHost(serverOptions.parse(options))
+export function parseOptions(options: ServerOptions, hasAuthenticate = false): Config {
+  return checked(serverOptions.parse(options), hasAuthenticate)
 }
 
 /**
@@ -137,22 +228,58 @@ export function parseOptions(options: ServerOptions): Config {
  * @throws CoeditError as `parseOptions`; messages name the flag or variable as it was given
  */
 export function configFromProcess(argv: readonly string[], env: Readonly<NodeJS.ProcessEnv>): Config {
-  return withSafeHost(serverOptions.fromProcess(argv, env).options)
+  return checked(serverOptions.fromProcess(argv, env).options, false)
 }
 
-function withSafeHost(config: Config): Config {
-  if (!config.insecureNoAuth && !isLoopback(config.host)) throw hostNeedsAuth(config.host)
+/** Whether tokens are checked: there is a key to check them by. */
+export function checksTokens({ authSecret, authPublicKey, authJwksUrl }: Config): boolean {
+  return authSecret !== '' || authPublicKey !== '' || authJwksUrl !== ''
+}
+
+function checked(config: Config, hasAuthenticate: boolean): Config {
+  const keys = given(config, ['authSecret', 'authPublicKey', 'authJwksUrl'])
+  const demands = given(config, ['authIssuer', 'authAudience'])
+  if (keys.length > 1) throw invalid(`${keys.join(' and ')} are given: expected only one key`)
+  if (hasAuthenticate && keys.length + demands.length > 0) {
+    throw invalid(`${[...keys, ...demands].join(' and ')} would check nothing beside authenticate: expected only one`)
+  }
+  const isAuthenticated = hasAuthenticate || keys.length > 0
+  const idle = isAuthenticated ? [] : [...demands, ...given(config, ['authCookie'])]
+  if (idle.length > 0) throw invalid(`${idle.join(' and ')} would check nothing: expected a key for tokens, too`)
+  if (!isAuthenticated && !config.insecureNoAuth && !isLoopback(config.host)) throw hostNeedsAuth(config.host)
   return config
 }
 
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
+function given<Name extends keyof Config>(config: Config, names: readonly Name[]): Name[] {
+  return names.filter((name) => config[name] !== '')
+}
+
+function isKeySetUrl(text: string): boolean {
+  if (text === '') return true
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname } = new URL(text)
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
+}
+
+function areOrigins(text: string): boolean {
+  if (text === '' || text === '*') return true
+  return originsOf(text).every((origin) => URL.canParse(origin) && new URL(origin).origin === origin)
+}
+
+/** The entries of the option `allowedOrigins`. */
+export function originsOf(text: string): readonly string[] {
+  return text.split(',').map((origin) => origin.trim())
+}
+
+function invalid(message: string): CoeditError {
+  return new CoeditError('OPTION_INVALID', message)
 }
 
 function hostNeedsAuth(host: string): CoeditError {
   return new CoeditError(
     'HOST_NEEDS_AUTH',
     `host ${host} can be reached by others, and everybody could read and write every document: ` +
+      'give a key for tokens (--auth-jwks-url, --auth-public-key or --auth-secret), ' +
       'listen on 127.0.0.1 behind a proxy that authenticates, or accept the risk with --insecure-no-auth',
   )
 }

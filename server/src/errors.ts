@@ -18,7 +18,13 @@ export const errorCodes = {
   IMPORT_INCOMPLETE: 'Some of what was to be imported was left out; the command names it.',
   MESSAGE_MALFORMED: 'A message does not follow the protocol.',
   UPDATE_MALFORMED: 'An update is not one in the Yjs v1 encoding, or passes a limit.',
+  UNAUTHORIZED: 'There is no token, or none that is valid here and now (4401, HTTP 401).',
+  FORBIDDEN: 'The token does not allow this document, or the page is of a foreign origin (4403, HTTP 403).',
+  AUTH_UNAVAILABLE: 'Tokens cannot be checked at present; its log says why (1013, HTTP 503).',
+  ACCESS_CHANGED: 'A renewed token allows something else than the connection was opened with (1012).',
   SERVER_CLOSED: 'The server was closed before the operation was done.',
+  TOO_MANY_CONNECTIONS: 'The address, the user or the document has as many connections as it may have (HTTP 429).',
+  BODY_UNEXPECTED: 'A request has a body, and none is taken at this address (HTTP 413).',
   NOT_FOUND: 'Nothing is served at this address (HTTP 404).',
   INTERNAL: 'The server failed to answer a request; its log says why (HTTP 500).',
 } as const

@@ -1,3 +1,5 @@
+export type { Authenticate, AuthRequest, Grant, Verdict } from './auth/grant.ts'
+export type { Revocation } from './auth/revocations.ts'
 export type { Cancel, Clock } from './clock.ts'
 export type { ServerOptions } from './config.ts'
 export { CoeditError, type ErrorCode } from './errors.ts'

@@ -14,6 +14,8 @@ export interface OptionFacts {
   /** What a value may be, for people: `an integer from 0 to 65535`. */
   readonly expected: string
   readonly description: string
+  /** Whether its value must not be shown. */
+  readonly isSecret: boolean
 }
 
 /** What a command line says. */
@@ -38,6 +40,7 @@ const property = z.object({
   maximum: z.number().optional(),
   enum: z.array(z.string()).optional(),
   expected: z.string().optional(),
+  secret: z.boolean().default(false),
 })
 
 /** Options as a schema declares them, read from an object or from a command line and its environment. */
@@ -88,8 +91,9 @@ export class OptionSet<Schema extends z.ZodObject> {
     const [issue] = result.error.issues
     if (issue?.code === 'unrecognized_keys') throw invalid(`unknown option ${issue.keys.join(', ')}`)
     const name = String(issue?.path[0])
-    const expected = this.facts.find((facts) => facts.name === name)?.expected
-    throw invalid(`${label(name)} is ${shown(options[name])}: expected ${expected}`)
+    const facts = this.facts.find((facts) => facts.name === name)
+    const value = facts?.isSecret ? 'invalid' : shown(options[name])
+    throw invalid(`${label(name)} is ${value}: expected ${facts?.expected}`)
   }
 }
 
@@ -103,6 +107,7 @@ function toFacts([name, raw]: [string, unknown]): OptionFacts {
     default: facts.default,
     expected: expectation(facts),
     description: facts.description,
+    isSecret: facts.secret,
   }
 }
 

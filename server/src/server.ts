@@ -2,11 +2,16 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { Authority } from './auth/authority.ts'
+import { type Authenticate, admitEverybody } from './auth/grant.ts'
+import type { Revocation } from './auth/revocations.ts'
+import { TokenAuthenticator } from './auth/tokens.ts'
 import { type Cancel, type Clock, systemClock } from './clock.ts'
-import { type Config, parseOptions, type ServerOptions } from './config.ts'
+import { type Config, checksTokens, parseOptions, type ServerOptions } from './config.ts'
 import { CoeditError } from './errors.ts'
 import { createApp, type Health, type RequestListener } from './http/app.ts'
 import { createEventRoutes } from './http/events.ts'
+import { Places } from './http/places.ts'
 import { Upgrades } from './http/upgrade.ts'
 import { createLog, type Log } from './log.ts'
 import { LevelStorage } from './storage/leveldb.ts'
@@ -16,8 +21,8 @@ import { WorkerPool } from './workers/pool.ts'
 
 /** Where the build puts the demo page, seen from `dist` and from `src` alike. */
 const PUBLIC_DIRECTORY = fileURLToPath(new URL('../dist/public', import.meta.url))
-/** How long a client may take to send its request headers. */
-const HEADERS_TIMEOUT_MS = 10_000
+/** How often requests are looked at that take too long: Node's 30 s would add to every deadline. */
+const REQUEST_CHECK_MS = 1_000
 
 /** At shutdown: how long a disk that cannot be written may hold up the end. */
 const COMMIT_DEADLINE_MS = 10_000
@@ -29,7 +34,7 @@ const COMMIT_DEADLINE_MS = 10_000
  * @throws CoeditError OPTION_INVALID, HOST_NEEDS_AUTH
  */
 export function createServer(options: ServerOptions = {}, parts: ServerParts = {}): CoeditServer {
-  return new CoeditServer(parseOptions(options), parts)
+  return new CoeditServer(parseOptions(options, parts.authenticate !== undefined), parts)
 }
 
 /** What an embedding app, or a test, may bring itself. */
@@ -38,6 +43,8 @@ export interface ServerParts {
   readonly log?: Log
   /** Default: the time of the system. */
   readonly clock?: Clock
+  /** Decides who may do what, instead of the options for tokens. Default: they do, and without them everybody may. */
+  readonly authenticate?: Authenticate
 }
 
 export class CoeditServer {
@@ -47,6 +54,8 @@ export class CoeditServer {
   readonly #storage: Storage
   readonly #workers: WorkerPool
   readonly #documents: Documents
+  readonly #tokens: TokenAuthenticator | undefined
+  readonly #authority: Authority
   readonly #upgrades: Upgrades
   readonly #app: RequestListener
   #http: Server | undefined
@@ -54,20 +63,26 @@ export class CoeditServer {
   #isOpen = false
   #closing: Promise<void> | undefined
 
-  constructor(config: Config, { clock = systemClock, log = createLog(config.logLevel) }: ServerParts) {
+  constructor(config: Config, parts: ServerParts) {
+    const { clock = systemClock, log = createLog(config.logLevel) } = parts
     this.#config = config
     this.#clock = clock
     this.#log = log
     this.#storage = new LevelStorage({ directory: config.data, clock, log })
     this.#workers = new WorkerPool({ log })
     this.#documents = new Documents({ config, clock, log, storage: this.#storage, workers: this.#workers })
-    this.#upgrades = new Upgrades({ config, clock, log, documents: this.#documents, workers: this.#workers })
+    this.#tokens = checksTokens(config) ? new TokenAuthenticator(config, clock) : undefined
+    const authenticate = parts.authenticate ?? this.#tokens?.authenticate ?? admitEverybody
+    this.#authority = new Authority({ config, clock, log, authenticate })
+    const guards = { authority: this.#authority, places: new Places(config) }
+    const documents = this.#documents
+    this.#upgrades = new Upgrades({ config, clock, log, documents, workers: this.#workers, ...guards })
     this.#app = createApp({
       basePath: config.basePath,
       publicDirectory: PUBLIC_DIRECTORY,
       health: () => this.#health(),
       log,
-      routes: createEventRoutes({ config, clock, log, documents: this.#documents }),
+      routes: createEventRoutes({ config, clock, log, documents, ...guards }),
     })
   }
 
@@ -84,20 +99,30 @@ export class CoeditServer {
 
   /**
    * Opens the storage; `listen` does so itself. Further calls give the same promise.
-   * Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE or STORAGE_VERSION.
+   * Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE or STORAGE_VERSION, or OPTION_INVALID for a public key.
    */
   open(): Promise<void> {
-    this.#opening ??= this.#storage.open().then(() => {
-      this.#isOpen = true
-      this.#upgrades.start()
-    })
+    this.#opening ??= this.#open()
     return this.#opening
+  }
+
+  async #open(): Promise<void> {
+    await this.#tokens?.open()
+    await this.#storage.open()
+    this.#isOpen = true
+    this.#upgrades.start()
   }
 
   /** Opens the storage and listens. Rejects as `open` does, and with PORT_IN_USE or CANNOT_LISTEN. */
   async listen(): Promise<void> {
     await this.open()
-    const http = createHttpServer({ headersTimeout: HEADERS_TIMEOUT_MS }, (request, response) => {
+    const timeout = this.#config.requestTimeoutMs
+    const deadlines = {
+      headersTimeout: timeout,
+      requestTimeout: timeout,
+      connectionsCheckingInterval: REQUEST_CHECK_MS,
+    }
+    const http = createHttpServer(deadlines, (request, response) => {
       void this.handleRequest(request, response)
     })
     http.on('upgrade', (request, socket, head) => this.handleUpgrade(request, socket, head))
@@ -137,6 +162,18 @@ export class CoeditServer {
         socket.destroy()
       },
     )
+  }
+
+  /**
+   * Takes access back: connections and event streams end at once, what they sent before is still stored, and tokens that
+   * were issued before now are refused (4401; for a document 4403). A user or a document may be allowed anew by tokens
+   * issued later; a token stays revoked for good. It holds for this process: after a restart, or beside other servers,
+   * tokens are good again until they expire, so let them expire soon.
+   *
+   * @throws CoeditError OPTION_INVALID unless exactly one thing is named
+   */
+  revoke(target: Revocation): void {
+    this.#authority.revoke(target)
   }
 
   /**

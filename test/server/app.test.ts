@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { Hono } from 'hono'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type AppOptions, createApp } from '../../server/src/http/app.ts'
+import type { Env } from '../../server/src/http/routes.ts'
 import { recordingLog } from '../support/log.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
@@ -92,7 +93,7 @@ describe.each(['', '/coedit', '/team/coedit'])('mounted at "%s"', (basePath) => 
   })
 
   test('routes that are passed in are mounted below the base path, with the name of a document as one segment', async () => {
-    const routes = new Hono().get('/api/documents/:name/events', (c) => c.text(c.req.param('name')))
+    const routes = new Hono<Env>().get('/api/documents/:name/events', (c) => c.text(c.req.param('name')))
     const { root } = await serve({ basePath, routes })
     expect(await (await fetch(`${root}/api/documents/a%2Fb%20c/events`)).text()).toBe('a/b c')
   })
@@ -186,7 +187,7 @@ test('the page may load what this server serves and nothing else, and writes no 
 })
 
 test('a route that throws answers 500 as JSON without its message, which goes to the log without the query', async () => {
-  const routes = new Hono().get('/api/broken', () => {
+  const routes = new Hono<Env>().get('/api/broken', () => {
     throw new Error('secret detail')
   })
   const { root, lines } = await serve({ routes })

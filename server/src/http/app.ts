@@ -2,8 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import type { Log } from '../log.ts'
-import { failure } from './failure.ts'
+import { failure, refusal } from './failure.ts'
 import { createPage } from './page.ts'
+import type { Routes } from './routes.ts'
 
 /** What GET /health answers: 200 with `ok`, 503 with `degraded` and why. */
 export type Health = { readonly status: 'ok' } | { readonly status: 'degraded'; readonly reason: string }
@@ -16,7 +17,7 @@ export interface AppOptions {
   readonly health: () => Health
   readonly log: Log
   /** Further routes; they win over those of the page. */
-  readonly routes?: Hono
+  readonly routes?: Routes
 }
 
 /** What answers an HTTP request of node:http. The promise settles when the answer is written. */
@@ -44,6 +45,8 @@ export function createApp({ basePath, publicDirectory, health, log, routes }: Ap
   })
   root.notFound((c) => failure(c, 404, 'NOT_FOUND', 'nothing is served at this address'))
   root.onError((err, c) => {
+    const refused = refusal(c, err)
+    if (refused) return refused
     log.error({ err, method: c.req.method, path: c.req.path }, 'request failed')
     return failure(c, 500, 'INTERNAL', 'the server failed to answer; its log says why')
   })

@@ -1,5 +1,6 @@
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming'
+import type { Authority } from '../auth/authority.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import { CoeditError } from '../errors.ts'
@@ -9,13 +10,18 @@ import type { Document } from '../sync/document.ts'
 import type { Documents } from '../sync/documents.ts'
 import type { Piece } from '../sync/piece.ts'
 import type { Subscriber } from '../sync/subscriber.ts'
-import { failure } from './failure.ts'
+import { authRequest } from './credentials.ts'
+import { guardOrigin } from './origin-guard.ts'
+import type { Places } from './places.ts'
+import type { Env, Routes } from './routes.ts'
 
 export interface EventsContext {
   readonly config: Config
   readonly clock: Clock
   readonly log: Log
   readonly documents: Documents
+  readonly authority: Authority
+  readonly places: Places
 }
 
 /**
@@ -23,37 +29,57 @@ export interface EventsContext {
  * base64. `id` is the cursor after it: sent back as `Last-Event-ID`, the stream goes on behind it without gap or repeat.
  * A large document comes as several events, of which only the last has an id.
  */
-export function createEventRoutes(context: EventsContext): Hono {
-  const routes = new Hono()
-  routes.get('/api/documents/:name/events', (c) => {
-    const name = c.req.param('name')
-    try {
-      checkName(name, context.config.maxNameBytes)
-    } catch (error) {
-      if (error instanceof CoeditError) return failure(c, 400, error.code, error.message)
-      throw error
-    }
+export function createEventRoutes(context: EventsContext): Routes {
+  const { config, log } = context
+  const routes = new Hono<Env>()
+  routes.use('/api/*', guardOrigin(config.allowedOrigins))
+  routes.get('/api/documents/:name/events', async (c) => {
+    const document = c.req.param('name')
+    checkName(document, config.maxNameBytes)
+    const stream = new EventStream(document, context)
+    await admit(c, document, stream, context)
     const lastEventId = c.req.header('last-event-id')
     return streamSSE(
       c,
-      (sse) => new EventStream(sse, context).run(name, lastEventId),
-      async (err) => context.log.error({ err, document: name }, 'an event stream failed'),
+      (sse) => stream.run(sse, lastEventId),
+      async (err) => log.error({ err, document }, 'an event stream failed'),
     )
   })
   return routes
 }
 
+/**
+ * Lets a stream follow a document until the answer ends, or its permit does.
+ * @throws CoeditError UNAUTHORIZED, FORBIDDEN, AUTH_UNAVAILABLE, TOO_MANY_CONNECTIONS
+ */
+async function admit(c: Context<Env>, document: string, stream: EventStream, context: EventsContext): Promise<void> {
+  const { authority, config, places } = context
+  const { incoming, outgoing } = c.env
+  const address = places.addressOf(incoming.socket.remoteAddress, c.req.header('x-forwarded-for'))
+  const leave = places.forAddress(address)
+  if (!leave) throw new CoeditError('TOO_MANY_CONNECTIONS', 'the address has as many connections as it may have')
+  outgoing.once('close', leave)
+  const query = new URL(c.req.url).searchParams
+  const request = authRequest({ document, headers: incoming.headers, query, cookie: config.authCookie, address })
+  const permit = await authority.authorize(request)
+  // Whoever has gone meanwhile gives nothing back any more.
+  if (outgoing.destroyed) return stream.end()
+  outgoing.once('close', places.inDocument(document, permit.user))
+  const lease = authority.hold(permit, request, () => stream.end())
+  outgoing.once('close', () => lease.release())
+}
+
 /** A reader of one document over HTTP. */
 class EventStream implements Subscriber {
-  readonly #sse: SSEStreamingApi
+  readonly #name: string
   readonly #context: EventsContext
   #position: number | undefined
   #wake: (() => void) | undefined
   #document: Document | undefined
   #hasEnded = false
 
-  constructor(sse: SSEStreamingApi, context: EventsContext) {
-    this.#sse = sse
+  constructor(name: string, context: EventsContext) {
+    this.#name = name
     this.#context = context
   }
 
@@ -71,26 +97,27 @@ class EventStream implements Subscriber {
     this.#wake?.()
   }
 
-  async run(name: string, lastEventId: string | undefined): Promise<void> {
-    this.#sse.onAbort(() => this.end())
-    const document = await this.#context.documents.join(name, this)
+  async run(sse: SSEStreamingApi, lastEventId: string | undefined): Promise<void> {
+    if (this.#hasEnded) return
+    sse.onAbort(() => this.end())
+    const document = await this.#context.documents.join(this.#name, this)
     this.#document = document
     this.#position = positionOf(lastEventId, document)
     try {
-      while (!this.#hasEnded) await this.#step(document, this.#position)
+      while (!this.#hasEnded) await this.#step(sse, document, this.#position)
     } finally {
       this.end()
     }
   }
 
-  async #step(document: Document, from: number): Promise<void> {
+  async #step(sse: SSEStreamingApi, document: Document, from: number): Promise<void> {
     if (from === document.head) {
-      if (await this.#hearsNothing()) await this.#sse.write(': still here\n\n')
+      if (await this.#hearsNothing()) await sse.write(': still here\n\n')
       return
     }
     const { pieces, position } = await this.#context.documents.readSince(document, from)
     for (const piece of pieces) {
-      if (!this.#hasEnded) await this.#sse.writeSSE(eventOf(piece, document))
+      if (!this.#hasEnded) await sse.writeSSE(eventOf(piece, document))
     }
     this.#position = position
   }

@@ -1,11 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
+import type { Authority } from '../auth/authority.ts'
+import type { AuthRequest, Permit } from '../auth/grant.ts'
 import type { Cancel } from '../clock.ts'
-import { CoeditError } from '../errors.ts'
 import { checkName, nameFromPath } from '../protocol/names.ts'
-import { badName, CLOSE, type Close } from '../sync/close-codes.ts'
+import { CLOSE, type Close, closeFor } from '../sync/close-codes.ts'
 import { Connection, type ConnectionContext, type ConnectionTerms } from '../sync/connection.ts'
+import { authRequest } from './credentials.ts'
+import { isOriginAllowed } from './origin.ts'
+import type { Places } from './places.ts'
 import { RejectionDelay } from './rejection-delay.ts'
 
 /** The subprotocol of clients that want their edits acknowledged. */
@@ -24,21 +28,25 @@ const CLOSE_MS_PER_CONNECTION = 2
 /** What is left of an upgrade request. */
 interface Opened {
   readonly socket: Duplex
-  readonly name: string
-  readonly query: string
-  readonly address: string
+  readonly query: URLSearchParams
+  readonly request: AuthRequest
+}
+
+export interface UpgradesContext extends ConnectionContext {
+  readonly authority: Authority
+  readonly places: Places
 }
 
 /** Turns upgrade requests into connections and keeps them. */
 export class Upgrades {
-  readonly #context: ConnectionContext
+  readonly #context: UpgradesContext
   readonly #server: WebSocketServer
   readonly #rejections: RejectionDelay
   readonly #connections = new Map<WebSocket, Connection | undefined>()
   #tick: Cancel | undefined
   #whenEmpty: (() => void) | undefined
 
-  constructor(context: ConnectionContext) {
+  constructor(context: UpgradesContext) {
     const { maxMessageBytes, maxFragments } = context.config
     this.#context = context
     this.#rejections = new RejectionDelay(context.clock)
@@ -60,22 +68,37 @@ export class Upgrades {
     })
   }
 
-  /** Takes over the socket of an `upgrade` event. A request outside of the base path is answered with 404. */
+  /**
+   * Takes over the socket of an `upgrade` event. A request outside of the base path is answered with 404, one of a page
+   * of a foreign origin with 403, one of an address that has as many connections as it may have with 429: an open
+   * WebSocket would be one more.
+   */
   handle(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { basePath } = this.#context.config
+    const { config, places } = this.#context
+    const { basePath, allowedOrigins, authCookie: cookie } = config
     // Taken apart by hand: `URL` resolves dot segments and throws on some targets.
-    const [path = '', query = ''] = (request.url ?? '/').split(/\?(.*)/s, 2)
+    const [path = '', search = ''] = (request.url ?? '/').split(/\?(.*)/s, 2)
     if (!path.startsWith(`${basePath}/`)) {
-      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+      answer(socket, '404 Not Found')
       return
     }
-    const opened: Opened = {
-      socket,
-      name: nameFromPath(path.slice(basePath.length)),
-      query,
-      address: addressOf(request),
+    if (!isOriginAllowed(request.headers, allowedOrigins)) {
+      answer(socket, '403 Forbidden')
+      return
     }
-    this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#accept(webSocket, opened))
+    const address = places.addressOf(request.socket.remoteAddress, forwardedFor(request))
+    const leave = places.forAddress(address)
+    if (!leave) {
+      answer(socket, '429 Too Many Requests')
+      return
+    }
+    socket.once('close', leave)
+    const query = new URLSearchParams(search)
+    const document = nameFromPath(path.slice(basePath.length))
+    const asked = authRequest({ document, headers: request.headers, query, cookie, address })
+    this.#server.handleUpgrade(request, socket, head, (webSocket) =>
+      this.#accept(webSocket, { socket, query, request: asked }),
+    )
   }
 
   /** Closes all connections, spread over a while, so that the clients do not come back all at once. */
@@ -93,23 +116,42 @@ export class Upgrades {
   }
 
   /** Of the request only `opened` is kept: a listener made where the request is in scope would keep all of it. */
-  #accept(webSocket: WebSocket, { socket, name, query, address }: Opened): void {
+  #accept(webSocket: WebSocket, opened: Opened): void {
+    const { document, address } = opened.request
     this.#connections.set(webSocket, undefined)
     webSocket.on('close', () => this.#forget(webSocket))
-    try {
-      checkName(name, this.#context.config.maxNameBytes)
-    } catch (error) {
-      if (!(error instanceof CoeditError)) throw error
-      this.#reject(webSocket, badName(error.message), address)
-      return
-    }
-    const parameters = new URLSearchParams(query)
+    // ws answers breaches of RFC 6455 with the right code itself; what is left to do is to say so.
+    webSocket.on('error', (error) => this.#context.log.debug({ err: error }, 'a WebSocket broke'))
+    // Nothing is read before it is known who sends it.
+    webSocket.pause()
+    this.#admit(opened.request)
+      .then((permit) => this.#connect(webSocket, permit, opened))
+      .catch((error: unknown) => {
+        this.#context.log.debug({ err: error, document }, 'refused a connection')
+        this.#closeLater(webSocket, closeFor(error), this.#rejections.next(address ?? ''))
+      })
+  }
+
+  async #admit(request: AuthRequest): Promise<Permit> {
+    const { config, authority } = this.#context
+    checkName(request.document, config.maxNameBytes)
+    return authority.authorize(request)
+  }
+
+  #connect(webSocket: WebSocket, permit: Permit, { socket, query, request }: Opened): void {
+    if (webSocket.readyState !== webSocket.OPEN) return
+    const { authority, places } = this.#context
+    const leave = places.inDocument(permit.document, permit.user)
+    webSocket.on('close', leave)
+    const lease = authority.hold(permit, request, (reason, delayMs) => {
+      connection.leave()
+      this.#closeLater(webSocket, closeFor(reason), delayMs)
+    })
     const terms: ConnectionTerms = {
-      document: name,
-      access: parameters.get('access') === 'read' ? 'read' : 'write',
+      lease,
+      access: query.get('access') === 'read' ? 'read' : permit.access,
       acknowledges: webSocket.protocol === ACKNOWLEDGING,
-      echo: parameters.get('echo') === '1',
-      user: undefined,
+      echo: query.get('echo') === '1',
     }
     const connection = new Connection(webSocket, socket, terms, this.#context)
     this.#connections.set(webSocket, connection)
@@ -120,14 +162,15 @@ export class Upgrades {
    * Refuses a connection after it was accepted: a refused upgrade reaches clients as 1006, after which they try for
    * ever. Later than at once, for older clients try again whatever the code.
    */
-  #reject(webSocket: WebSocket, { code, reason }: Close, address: string): void {
-    webSocket.on('error', (error) => this.#context.log.debug({ err: error }, 'a refused WebSocket broke'))
+  #closeLater(webSocket: WebSocket, { code, reason }: Close, delayMs: number): void {
     webSocket.pause()
-    const cancel = this.#context.clock.after(this.#rejections.next(address), () => {
+    const close = () => {
       webSocket.close(code, reason)
+      // The peer's own close frame is still to be read.
       webSocket.resume()
-    })
-    webSocket.on('close', cancel)
+    }
+    if (delayMs === 0) close()
+    else webSocket.on('close', this.#context.clock.after(delayMs, close))
   }
 
   #forget(webSocket: WebSocket): void {
@@ -149,6 +192,11 @@ export class Upgrades {
   }
 }
 
-function addressOf(request: IncomingMessage): string {
-  return request.socket.remoteAddress ?? ''
+/** Node joins repeated headers, but types them as if it did not. */
+function forwardedFor({ headers }: IncomingMessage): string | undefined {
+  return headers['x-forwarded-for']?.toString()
+}
+
+function answer(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
 }

@@ -1,8 +1,9 @@
+import { isUtf8 } from 'node:buffer'
 import * as decoding from 'lib0/decoding'
 import { CoeditError } from '../errors.ts'
 
-/** Message types of the y-websocket protocol, and 100 of our own (PROTOCOL.md). */
-export const MESSAGE = { sync: 0, awareness: 1, auth: 2, queryAwareness: 3, acknowledgement: 100 } as const
+/** Message types of the y-websocket protocol, and our own from 100 on (PROTOCOL.md). */
+export const MESSAGE = { sync: 0, awareness: 1, auth: 2, queryAwareness: 3, acknowledgement: 100, token: 101 } as const
 /** Subtypes of a sync message. */
 export const SYNC = { step1: 0, step2: 1, update: 2 } as const
 
@@ -13,23 +14,26 @@ export type ClientMessage =
   | { readonly type: 'update'; readonly update: Uint8Array }
   | { readonly type: 'awareness'; readonly entries: Uint8Array }
   | { readonly type: 'queryAwareness' }
+  | { readonly type: 'token'; readonly token: string }
   | { readonly type: 'unknown'; readonly number: number }
 
 /**
  * Reads the one message of a frame.
+ * @param isOwn whether the peer speaks `coedit.v1`; in other dialects our own types may mean anything
  * @throws CoeditError MESSAGE_MALFORMED where the bytes are not one whole message.
  */
-export function decodeMessage(bytes: Uint8Array): ClientMessage {
+export function decodeMessage(bytes: Uint8Array, isOwn: boolean): ClientMessage {
   const decoder = decoding.createDecoder(bytes)
-  const message = readMessage(decoder)
+  const message = readMessage(decoder, isOwn)
   if (message.type !== 'unknown' && decoding.hasContent(decoder)) {
     throw malformed(`${bytes.length - decoder.pos} bytes follow the ${message.type} message, expected none`)
   }
   return message
 }
 
-function readMessage(decoder: decoding.Decoder): ClientMessage {
+function readMessage(decoder: decoding.Decoder, isOwn: boolean): ClientMessage {
   const type = readNumber(decoder, 'the message type')
+  if (isOwn && type === MESSAGE.token) return { type: 'token', token: readText(decoder, 'the token') }
   switch (type) {
     case MESSAGE.sync:
       return readSync(decoder)
@@ -72,6 +76,12 @@ function readBytes(decoder: decoding.Decoder, what: string): Uint8Array {
   const left = decoder.arr.length - decoder.pos
   if (length > left) throw malformed(`${what} is declared as ${length} bytes, ${left} are there`)
   return decoding.readUint8Array(decoder, length)
+}
+
+function readText(decoder: decoding.Decoder, what: string): string {
+  const bytes = readBytes(decoder, what)
+  if (!isUtf8(bytes)) throw malformed(`${what} is no UTF-8`)
+  return new TextDecoder().decode(bytes)
 }
 
 function malformed(message: string, cause?: unknown): CoeditError {

@@ -1,3 +1,5 @@
+import { CoeditError, type ErrorCode } from '../errors.ts'
+
 /** Why the server closes a WebSocket. The codes are listed in server/PROTOCOL.md. */
 export interface Close {
   readonly code: number
@@ -16,14 +18,22 @@ export const CLOSE = {
   firstMessageTooLarge: { code: 1009, reason: 'too large for a message before the first Step1' },
 } as const satisfies Record<string, Close>
 
-/** A peer that does not keep to the protocol. */
-export function protocolError(message: string): Close {
-  return { code: 1008, reason: truncate(message) }
+/** Of the errors that the peer is told; every other one is a failure of the server. */
+const CODES: Partial<Record<ErrorCode, number>> = {
+  MESSAGE_MALFORMED: 1008,
+  UPDATE_MALFORMED: 1008,
+  ACCESS_CHANGED: 1012,
+  TOO_MANY_CONNECTIONS: 1013,
+  AUTH_UNAVAILABLE: 1013,
+  DOCUMENT_NAME: 4400,
+  UNAUTHORIZED: 4401,
+  FORBIDDEN: 4403,
 }
 
-/** A document name that cannot be. */
-export function badName(message: string): Close {
-  return { code: 4400, reason: truncate(message) }
+/** How a connection ends for an error. */
+export function closeFor(error: unknown): Close {
+  const code = error instanceof CoeditError ? CODES[error.code] : undefined
+  return error instanceof CoeditError && code !== undefined ? { code, reason: truncate(error.message) } : CLOSE.failed
 }
 
 const MAX_REASON_BYTES = 123

@@ -1,13 +1,13 @@
 import type { Duplex } from 'node:stream'
 import type { RawData, WebSocket } from 'ws'
+import type { Lease } from '../auth/lease.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
-import { CoeditError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { KEEP_ALIVE_FRAME } from '../protocol/frames.ts'
 import { type ClientMessage, decodeMessage } from '../protocol/messages.ts'
 import type { WorkerPool } from '../workers/pool.ts'
-import { CLOSE, type Close, protocolError } from './close-codes.ts'
+import { CLOSE, type Close, closeFor } from './close-codes.ts'
 import type { Document } from './document.ts'
 import type { Documents } from './documents.ts'
 import { FrameWriter } from './frame-writer.ts'
@@ -27,14 +27,14 @@ export interface ConnectionContext {
 
 /** What was agreed when the connection was opened. */
 export interface ConnectionTerms {
-  readonly document: string
+  /** Says which document it is, and for how long the peer may have it. */
+  readonly lease: Lease
+  /** No more than the lease allows. */
   readonly access: 'read' | 'write'
-  /** Whether durable messages are acknowledged (subprotocol `coedit.v1`). */
+  /** Whether the peer speaks `coedit.v1`, in which durable messages are acknowledged and tokens are renewed. */
   readonly acknowledges: boolean
   /** Whether a client that edits alone is sent its own edits, too. */
   readonly echo: boolean
-  /** Who it is, where that is known. */
-  readonly user: string | undefined
 }
 
 /** A peer that takes nothing for so long is closed; it may come back and get everything in one update. */
@@ -65,7 +65,7 @@ export class Connection implements Subscriber, Participant {
   /** @param socket the socket below the WebSocket, for frames that are shared */
   constructor(webSocket: WebSocket, socket: Duplex, terms: ConnectionTerms, context: ConnectionContext) {
     const { config, clock } = context
-    this.user = terms.user
+    this.user = terms.lease.permit.user
     this.#webSocket = webSocket
     this.#terms = terms
     this.#context = context
@@ -78,12 +78,10 @@ export class Connection implements Subscriber, Participant {
     const webSocket = this.#webSocket
     webSocket.on('message', (data, isBinary) => this.#received(data, isBinary))
     webSocket.on('pong', () => this.#heartbeat.heard())
-    webSocket.on('close', () => this.#leave())
-    // ws answers breaches of RFC 6455 with the right code itself; what is left to do is to say so.
-    webSocket.on('error', (error) => this.#context.log.debug({ err: error }, 'a WebSocket broke'))
+    webSocket.on('close', () => this.leave())
     this.#updateFlow()
     const { documents } = this.#context
-    documents.join(this.#terms.document, this).then(
+    documents.join(this.#document, this).then(
       (document) => this.#join(document),
       (error: unknown) => this.#refuse(error),
     )
@@ -129,10 +127,24 @@ export class Connection implements Subscriber, Participant {
 
   close({ code, reason }: Close): void {
     if (this.#isClosed) return
-    this.#leave()
+    this.leave()
     this.#webSocket.close(code, reason)
     // The peer's own close frame is still to be read.
     this.#webSocket.resume()
+  }
+
+  /** Takes no more part. What the peer sent before is still taken in, if that is not done yet. */
+  leave(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#terms.lease.release()
+    this.#writer.close()
+    this.#joined?.document.presence.leave(this)
+    if (!this.#isBusy) this.#joined?.document.unsubscribe(this)
+  }
+
+  get #document(): string {
+    return this.#terms.lease.permit.document
   }
 
   #join(document: Document): void {
@@ -178,7 +190,7 @@ export class Connection implements Subscriber, Participant {
       return
     }
     try {
-      const message = decodeMessage(bytes)
+      const message = decodeMessage(bytes, this.#terms.acknowledges)
       if (!this.#isClosed || isEdits(message)) this.#dispatch(message, joined)
     } catch (error) {
       this.#refuse(error)
@@ -201,6 +213,9 @@ export class Connection implements Subscriber, Participant {
         break
       case 'queryAwareness':
         if (this.#writer.hasRoom) outlet.showPresence()
+        break
+      case 'token':
+        this.#terms.lease.renew(message.token)
         break
       case 'unknown':
         this.#context.log.debug({ type: message.number }, 'ignored a message of unknown type')
@@ -239,29 +254,14 @@ export class Connection implements Subscriber, Participant {
   #refuse(error: unknown): void {
     this.#inbox.length = 0
     if (this.#isClosed) return
-    if (error instanceof CoeditError && isPeersFault(error)) {
-      this.#context.log.debug({ err: error, document: this.#terms.document }, 'closed a connection: malformed message')
-      this.close(protocolError(error.message))
-      return
-    }
-    this.#context.log.error({ err: error, document: this.#terms.document }, 'closed a connection: internal failure')
-    this.close(CLOSE.failed)
-  }
-
-  /** The peer is gone. What it sent before is still taken in, if that is not done yet. */
-  #leave(): void {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    this.#writer.close()
-    this.#joined?.document.presence.leave(this)
-    if (!this.#isBusy) this.#joined?.document.unsubscribe(this)
+    const close = closeFor(error)
+    const facts = { err: error, document: this.#document }
+    if (close === CLOSE.failed) this.#context.log.error(facts, 'closed a connection: internal failure')
+    else this.#context.log.debug(facts, 'closed a connection: refused what it sent')
+    this.close(close)
   }
 }
 
 function isEdits(message: ClientMessage): message is Edits {
   return message.type === 'step2' || message.type === 'update'
-}
-
-function isPeersFault({ code }: CoeditError): boolean {
-  return code === 'MESSAGE_MALFORMED' || code === 'UPDATE_MALFORMED'
 }

@@ -1,0 +1,106 @@
+import type { Cancel, Clock } from '../clock.ts'
+import type { Config } from '../config.ts'
+import { CoeditError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { Authenticate, AuthRequest, Permit, Verdict } from './grant.ts'
+import { Lease, type OnEnd } from './lease.ts'
+import { type Revocation, Revocations } from './revocations.ts'
+import { permitOf } from './verdict.ts'
+
+/**
+ * Who is told of a revocation asks for another token at once. Tokens say in whole seconds when they were issued, so one
+ * of the same second could not be told from those that were revoked.
+ */
+const TOLD_AFTER_MS = 1_000
+/** As much as Node takes of headers in all; usual tokens are a tenth of it. */
+const MAX_TOKEN_LENGTH = 16 * 1024
+
+export interface AuthorityContext {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Log
+  readonly authenticate: Authenticate
+}
+
+/** Says who may do what, and takes it back: the one place that every connection, stream and request passes. */
+export class Authority {
+  readonly #context: AuthorityContext
+  readonly #revocations = new Revocations()
+  readonly #leases = new Set<Lease>()
+
+  constructor(context: AuthorityContext) {
+    this.#context = context
+  }
+
+  /**
+   * What somebody may do with a document. Rejects with UNAUTHORIZED, FORBIDDEN or, where that cannot be found out in
+   * time, AUTH_UNAVAILABLE.
+   */
+  async authorize(request: AuthRequest): Promise<Permit> {
+    const { document, token = '' } = request
+    if (token.length > MAX_TOKEN_LENGTH) throw new CoeditError('UNAUTHORIZED', 'the token is too long')
+    try {
+      const askedAt = this.#context.clock.now()
+      const permit = permitOf(await this.#ask(request), document, askedAt)
+      this.#check(permit)
+      return permit
+    } catch (error) {
+      if (error instanceof CoeditError && isRefusal(error)) throw error
+      this.#context.log.error({ err: error, document }, 'authentication failed')
+      throw new CoeditError('AUTH_UNAVAILABLE', 'access cannot be checked at present; come back later')
+    }
+  }
+
+  /**
+   * Holds a permit until its holder releases it. `onEnd` is called when it ends before: UNAUTHORIZED or FORBIDDEN, or
+   * ACCESS_CHANGED by a renewal.
+   * @throws CoeditError UNAUTHORIZED or FORBIDDEN where it has ended since it was given
+   */
+  hold(permit: Permit, { address, origin }: AuthRequest, onEnd: OnEnd): Lease {
+    this.#check(permit)
+    const { document } = permit
+    const lease = new Lease(permit, {
+      clock: this.#context.clock,
+      authorize: (token) => this.authorize({ document, token, headers: {}, address, origin }),
+      onEnd,
+      onOver: () => this.#leases.delete(lease),
+    })
+    this.#leases.add(lease)
+    lease.start()
+    return lease
+  }
+
+  /** @throws CoeditError OPTION_INVALID unless exactly one thing is named */
+  revoke(target: Revocation): void {
+    this.#revocations.add(target, this.#context.clock.now())
+    for (const lease of [...this.#leases]) {
+      const reason = this.#revocations.against(lease.permit)
+      if (reason) lease.end(reason, TOLD_AFTER_MS)
+    }
+  }
+
+  /** The answer of `authenticate`, or a rejection when it takes too long. */
+  async #ask(request: AuthRequest): Promise<Verdict> {
+    const { clock, config, authenticate } = this.#context
+    let cancel: Cancel = () => undefined
+    const tooLate = new Promise<never>((_, reject) => {
+      const error = new CoeditError('AUTH_UNAVAILABLE', `no answer came within ${config.authTimeoutMs} ms`)
+      cancel = clock.after(config.authTimeoutMs, () => reject(error))
+    })
+    try {
+      return await Promise.race([authenticate(request), tooLate])
+    } finally {
+      cancel()
+    }
+  }
+
+  #check(permit: Permit): void {
+    if (permit.expiresAt <= this.#context.clock.now()) throw new CoeditError('UNAUTHORIZED', 'the token has expired')
+    const reason = this.#revocations.against(permit)
+    if (reason) throw reason
+  }
+}
+
+function isRefusal({ code }: CoeditError): boolean {
+  return code === 'UNAUTHORIZED' || code === 'FORBIDDEN'
+}

@@ -1,0 +1,54 @@
+import type { IncomingHttpHeaders } from 'node:http'
+
+/** Somebody who asks for a document. */
+export interface AuthRequest {
+  readonly document: string
+  /**
+   * What came as the subprotocol `bearer.TOKEN`, as `Authorization: Bearer TOKEN`, as `?token=TOKEN` or in the cookie
+   * that the option `authCookie` names: the first of these that is there.
+   */
+  readonly token: string | undefined
+  /** Of the HTTP request; empty when the token is renewed on an open connection. */
+  readonly headers: Readonly<IncomingHttpHeaders>
+  /** Whose limits count, see the option `trustProxy`; undefined for this machine's own. */
+  readonly address: string | undefined
+  /** Of the page that asks; programs beside browsers send none. */
+  readonly origin: string | undefined
+}
+
+/** What somebody may do with the document that was asked for. */
+export interface Grant {
+  readonly access: 'read' | 'write'
+  /** Who it is. Connections of the same user take over each other's presence. Default: nobody in particular. */
+  readonly user?: string | undefined
+  /** By which this grant alone can be revoked. */
+  readonly tokenId?: string | undefined
+  /** Milliseconds of the epoch; a later revocation holds for it. Default: when the document was asked for. */
+  readonly issuedAt?: number | undefined
+  /** Milliseconds of the epoch at which the connection is closed with 4401. Default: never. */
+  readonly expiresAt?: number | undefined
+}
+
+/** `null` is for those who have not said who they are (4401, HTTP 401), `none` for who may not do this (4403, 403). */
+export type Verdict = Grant | { readonly access: 'none' } | null
+
+/**
+ * Decides who may do what. It is asked for each connection and each HTTP request, and again when a token is renewed. One
+ * that throws, or takes longer than the option `authTimeoutMs`, lets nobody in: clients are told to come back later
+ * (1013, HTTP 503).
+ */
+export type Authenticate = (request: AuthRequest) => Verdict | Promise<Verdict>
+
+/** A grant for one document, with all defaults filled in. */
+export interface Permit {
+  readonly document: string
+  readonly access: 'read' | 'write'
+  readonly user: string | undefined
+  readonly tokenId: string | undefined
+  readonly issuedAt: number
+  /** Infinite for one that does not expire. */
+  readonly expiresAt: number
+}
+
+/** Without authentication everybody may do everything. */
+export const admitEverybody: Authenticate = () => ({ access: 'write' })

@@ -1,0 +1,104 @@
+import type { Cancel, Clock } from '../clock.ts'
+import { CoeditError } from '../errors.ts'
+import type { Permit } from './grant.ts'
+
+/** The longest delay that timers take; a longer one would end at once. */
+const MAX_DELAY_MS = 2 ** 31 - 1
+
+/**
+ * Called once when a permit ends by itself; not after `release`.
+ * @param delayMs how long the peer is not told yet
+ */
+export type OnEnd = (reason: CoeditError, delayMs: number) => void
+
+export interface LeaseContext {
+  readonly clock: Clock
+  /** Asks what another token allows. */
+  readonly authorize: (token: string) => Promise<Permit>
+  readonly onEnd: OnEnd
+  /** Called once, however the lease ends. */
+  readonly onOver: (lease: Lease) => void
+}
+
+/** A permit for as long as a connection or a stream lives: ends it when its time is over, unless it is renewed. */
+export class Lease {
+  readonly #context: LeaseContext
+  #permit: Permit
+  #isOver = false
+  #cancelExpiry: Cancel = () => undefined
+  /** The last token that came while another one was being checked. */
+  #nextToken: string | undefined
+  #isRenewing = false
+
+  constructor(permit: Permit, context: LeaseContext) {
+    this.#permit = permit
+    this.#context = context
+  }
+
+  get permit(): Permit {
+    return this.#permit
+  }
+
+  start(): void {
+    const leftMs = this.#permit.expiresAt - this.#context.clock.now()
+    if (leftMs === Number.POSITIVE_INFINITY) return
+    if (leftMs <= 0) this.end(new CoeditError('UNAUTHORIZED', 'the token has expired'))
+    else this.#cancelExpiry = this.#context.clock.after(Math.min(leftMs, MAX_DELAY_MS), () => this.start())
+  }
+
+  /**
+   * Goes on under another token of the same user. One that is not valid ends the lease, as does one that allows
+   * something else: ACCESS_CHANGED. Of several that come at once only the last is looked at.
+   */
+  renew(token: string): void {
+    this.#nextToken = token
+    if (!this.#isRenewing) void this.#renewAll()
+  }
+
+  end(reason: CoeditError, delayMs = 0): void {
+    if (this.#isOver) return
+    this.release()
+    this.#context.onEnd(reason, delayMs)
+  }
+
+  /** Its holder is gone. */
+  release(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#cancelExpiry()
+    this.#context.onOver(this)
+  }
+
+  async #renewAll(): Promise<void> {
+    this.#isRenewing = true
+    for (let token = this.#takeToken(); token !== undefined; token = this.#takeToken()) await this.#renewOnce(token)
+    this.#isRenewing = false
+  }
+
+  #takeToken(): string | undefined {
+    const token = this.#isOver ? undefined : this.#nextToken
+    this.#nextToken = undefined
+    return token
+  }
+
+  async #renewOnce(token: string): Promise<void> {
+    try {
+      this.#replace(await this.#context.authorize(token))
+    } catch (error) {
+      if (!(error instanceof CoeditError)) throw error
+      // Nothing was said about the token: the present one serves until it expires.
+      if (error.code !== 'AUTH_UNAVAILABLE') this.end(error)
+    }
+  }
+
+  #replace(permit: Permit): void {
+    if (this.#isOver) return
+    if (permit.user !== this.#permit.user) throw new CoeditError('UNAUTHORIZED', 'the token is of another user')
+    if (permit.access !== this.#permit.access) {
+      throw new CoeditError('ACCESS_CHANGED', 'the token allows another access; come back with it')
+    }
+    this.#permit = permit
+    this.#cancelExpiry()
+    this.start()
+  }
+}

@@ -1,0 +1,18 @@
+import { z } from 'zod'
+
+const patterns = z.array(z.string()).default([])
+
+/** The claim `coedit` of a token: each entry is the name of a document, or the beginning of names and a `*`. */
+export const rightsClaim = z.object({ read: patterns, write: patterns })
+
+export type Rights = z.output<typeof rightsClaim>
+
+/** The most that the rights allow with a document: who may write may read. */
+export function accessTo(document: string, { read, write }: Rights): 'write' | 'read' | 'none' {
+  if (write.some((pattern) => matches(document, pattern))) return 'write'
+  return read.some((pattern) => matches(document, pattern)) ? 'read' : 'none'
+}
+
+function matches(document: string, pattern: string): boolean {
+  return pattern.endsWith('*') ? document.startsWith(pattern.slice(0, -1)) : document === pattern
+}

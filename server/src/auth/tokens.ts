@@ -1,0 +1,69 @@
+import { errors, type JWTPayload, jwtVerify } from 'jose'
+import { z } from 'zod'
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config.ts'
+import { CoeditError } from '../errors.ts'
+import type { AuthRequest, Verdict } from './grant.ts'
+import { openTokenKey, type TokenKey } from './keys.ts'
+import { accessTo, rightsClaim } from './rights.ts'
+
+const claimsSchema = z.object({
+  exp: z.number(),
+  iat: z.number().optional(),
+  sub: z.string().optional(),
+  jti: z.string().optional(),
+  coedit: rightsClaim.default({ read: [], write: [] }),
+})
+
+/** Checks JSON Web Tokens (RFC 7519) by the one key of the options. */
+export class TokenAuthenticator {
+  readonly #config: Config
+  readonly #clock: Clock
+  #key: TokenKey | undefined
+
+  constructor(config: Config, clock: Clock) {
+    this.#config = config
+    this.#clock = clock
+  }
+
+  /** Reads the key. Rejects with OPTION_INVALID. */
+  async open(): Promise<void> {
+    this.#key = await openTokenKey(this.#config)
+  }
+
+  /** What a token allows. Rejects with UNAUTHORIZED for one that is not valid, and with AUTH_UNAVAILABLE. */
+  readonly authenticate = async ({ document, token }: AuthRequest): Promise<Verdict> => {
+    if (token === undefined) return null
+    const parsed = claimsSchema.safeParse(await this.#verify(token))
+    if (!parsed.success) throw new CoeditError('UNAUTHORIZED', 'the token has claims of the wrong type')
+    const { exp, iat, sub, jti, coedit } = parsed.data
+    const access = accessTo(document, coedit)
+    if (access === 'none') return { access }
+    // What does not say when it was issued counts as older than any revocation.
+    return { access, user: sub, tokenId: jti, issuedAt: (iat ?? 0) * 1000, expiresAt: exp * 1000 }
+  }
+
+  async #verify(token: string): Promise<JWTPayload> {
+    if (!this.#key) throw new CoeditError('AUTH_UNAVAILABLE', 'the server is not open yet')
+    const { authIssuer, authAudience } = this.#config
+    try {
+      const { payload } = await jwtVerify(token, this.#key.get, {
+        algorithms: [...this.#key.algorithms],
+        requiredClaims: ['exp'],
+        currentDate: new Date(this.#clock.now()),
+        ...(authIssuer !== '' && { issuer: authIssuer }),
+        ...(authAudience !== '' && { audience: authAudience }),
+      })
+      return payload
+    } catch (error) {
+      throw error instanceof CoeditError ? error : new CoeditError('UNAUTHORIZED', reasonOf(error))
+    }
+  }
+}
+
+/** The error itself is not passed on: it holds the claims, and would bring them into the log. */
+function reasonOf(error: unknown): string {
+  if (error instanceof errors.JWTExpired) return 'the token has expired'
+  if (error instanceof errors.JWTClaimValidationFailed) return `the claim ${error.claim} of the token does not fit`
+  return 'the token is not valid'
+}

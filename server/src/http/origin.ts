@@ -1,0 +1,24 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { originsOf } from '../config.ts'
+import { isLoopback } from '../loopback.ts'
+
+/**
+ * Whether a page may talk to the server. Browsers let any page open a WebSocket to any host, cookies included, and only
+ * say from which origin it comes (RFC 6455 §10.2); programs beside browsers say nothing, and gain nothing by lying.
+ *
+ * Schemes are not compared: behind a proxy the server does not know its own. Pages on the same machine as the server may
+ * be on any port of it, as development servers are.
+ *
+ * @param allowed the option `allowedOrigins`
+ */
+export function isOriginAllowed({ origin, host = '' }: IncomingHttpHeaders, allowed: string): boolean {
+  if (origin === undefined || allowed === '*') return true
+  if (originsOf(allowed).includes(origin)) return true
+  if (!URL.canParse(origin)) return false
+  const page = new URL(origin)
+  const address = `${page.protocol}//${host}`
+  if (!URL.canParse(address)) return false
+  // Parsed alike, so that a port which is the default of the scheme counts as none on both sides.
+  const server = new URL(address)
+  return page.host === server.host || (isLoopback(page.hostname) && isLoopback(server.hostname))
+}
