@@ -1,8 +1,9 @@
-import { readdir, truncate } from 'node:fs/promises'
+import { readdir, rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { copyDatabase } from '../../server/src/storage/level/files.ts'
+import { copyDatabase } from '../../server/src/storage/level/copy.ts'
 import { entryKey } from '../../server/src/storage/level/keys.ts'
+import { LevelStorage } from '../../server/src/storage/leveldb.ts'
 import { databaseOf } from '../support/database.ts'
 import { isPending } from '../support/editing.ts'
 import { edit, Writer } from '../support/edits.ts'
@@ -12,11 +13,10 @@ import { Random } from '../support/random.ts'
 import { RawLevel } from '../support/raw-level.ts'
 import { runs } from '../support/runs.ts'
 import { freshCopy } from '../support/stock-clients.ts'
-import { startStorageProcess } from '../support/storage-process.ts'
 import { storedDocument } from '../support/stored-document.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { elementsIn, Typist, textIn } from '../support/typist.ts'
-import { valuesIn } from '../support/values.ts'
+import { encodeValues } from '../support/values.ts'
 import { connectWitnessed, synced } from '../support/witness.ts'
 
 const release = onTestFinished
@@ -77,31 +77,69 @@ describe('coedit backup of a running server', () => {
   })
 })
 
-test('a database that is written and compacted without a pause is copied with all that was acknowledged', async () => {
-  const data = await temporaryDirectory(release)
-  const copies = await temporaryDirectory(release)
-  const writer = await startStorageProcess(data, release, { writes: true })
-  const acknowledged = new Map<string, number>()
-  let wake: () => void = () => undefined
-  writer.onReport((report) => {
-    if (report.type === 'open') return
-    acknowledged.set(report.document, Math.max(...report.values))
-    wake()
-  })
-  for (let round = 0; round < runs(20); round++) {
-    await new Promise<void>((resolve) => {
-      wake = resolve
-    })
-    const before = new Map(acknowledged)
-    const copy = join(copies, `${round}`)
-    await copyDatabase(data, copy)
-    for (const [document, last] of before) {
-      const values = valuesIn(await storedDocument(copy, document))
-      expect(values).toEqual(values.map((_, index) => index))
-      expect(values.length).toBeGreaterThan(last)
+/** Writes without a pause, and so much that LevelDB makes and removes files all the time. */
+class Flood {
+  static readonly #ENTRY_BYTES = 100_000
+  static readonly #COMPACT_EVERY = 20
+  readonly #storage: LevelStorage
+  #acknowledged = 0
+  #isOver = false
+  readonly over: Promise<void>
+
+  constructor(storage: LevelStorage) {
+    this.#storage = storage
+    this.over = this.#run()
+  }
+
+  /** How many entries are durable. Each begins with its number, and so does a snapshot. */
+  get acknowledged(): number {
+    return this.#acknowledged
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true
+    await this.over
+  }
+
+  async #run(): Promise<void> {
+    const padding = new Uint8Array(Flood.#ENTRY_BYTES)
+    for (let n = 1; !this.#isOver; n++) {
+      await this.#storage.append([{ document: 'doc', update: Buffer.concat([encodeValues([n]), padding]) }])
+      this.#acknowledged = n
+      if (n % Flood.#COMPACT_EVERY > 0) continue
+      const snapshot = { seq: n, chunks: [encodeValues([n])], stateVector: null, deleteSet: null }
+      await this.#storage.compact('doc', snapshot, n - Flood.#COMPACT_EVERY)
     }
   }
+}
+
+test('a database whose files change all the time is copied whole', async () => {
+  const data = await temporaryDirectory(release)
+  const copies = await temporaryDirectory(release)
+  const storage = new LevelStorage({ directory: data })
+  await storage.open()
+  const flood = new Flood(storage)
+  release(async () => {
+    await flood.stop()
+    await storage.close()
+  })
+  const copy = join(copies, 'copy')
+  // A hundred megabytes: LevelDB begins a new log after each four.
+  while (flood.acknowledged < runs(1_000)) {
+    const { acknowledged } = flood
+    await copyDatabase(data, copy)
+    const { head, snapshot, tail, quarantined } = await storedDocument(copy, 'doc')
+    expect(head).toBeGreaterThanOrEqual(acknowledged)
+    expect(quarantined).toEqual([])
+    for (const { seq, update } of tail) expect(numberOf(update)).toBe(seq)
+    if (snapshot) expect(snapshot.chunks.map(numberOf)).toEqual([snapshot.seq])
+    await rm(copy, { recursive: true })
+  }
 })
+
+function numberOf(update: Uint8Array): number {
+  return Buffer.from(update).readUInt32BE()
+}
 
 describe('coedit backup', () => {
   test('copies nothing to where something is', async () => {

@@ -1,7 +1,7 @@
 import { access, rename } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { CoeditError } from '../errors.ts'
-import { copyDatabase, syncDirectory } from '../storage/level/files.ts'
+import { copyDatabase, syncDirectory } from '../storage/level/copy.ts'
 import { counted, dataSchema, declareCommand } from './command.ts'
 import { type DataOptions, expectDatabase, namesIn, withScratch, withStorage } from './data.ts'
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import type { Config } from '../config.ts'
 import { CoeditError } from '../errors.ts'
 import { createLog, type Log } from '../log.ts'
-import { holdsDatabase } from '../storage/level/files.ts'
+import { holdsDatabase } from '../storage/level/copy.ts'
 import { LevelStorage } from '../storage/leveldb.ts'
 import type { Storage } from '../storage/storage.ts'
 
