@@ -6,6 +6,7 @@ import type { StorageStatus } from '../storage.ts'
 import type { KeyRange } from './keys.ts'
 import { probeDisk } from './probe.ts'
 import type { RawRecord } from './records.ts'
+import { droppedBytes, findMissingRoot } from './remains.ts'
 
 export type Operation =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
@@ -67,6 +68,8 @@ export class Database {
 
   /** Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE or STORAGE_DAMAGED. */
   async open(): Promise<void> {
+    const missing = await findMissingRoot(this.#directory)
+    if (missing !== undefined) throw damagedError(this.#directory, missing)
     const level: RawLevel = new ClassicLevel(this.#directory, OPTIONS)
     try {
       await level.open()
@@ -74,6 +77,7 @@ export class Database {
       throw openingError(this.#directory, error)
     }
     this.#level = level
+    await this.#reportDropped()
   }
 
   /**
@@ -122,6 +126,13 @@ export class Database {
     this.#level = undefined
     await Promise.allSettled(this.#readers)
     await level?.close()
+  }
+
+  async #reportDropped(): Promise<void> {
+    const bytes = await droppedBytes(this.#directory)
+    if (bytes === 0) return
+    const facts = { directory: this.#directory, bytes }
+    this.#log.error(facts, 'a part of the database could not be read: edits are lost unless clients bring them back')
   }
 
   #opened(): RawLevel {
