@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Connection } from '../../client/src/connect.ts'
-import { contains, open, reached, startMortal } from '../support/connections.ts'
+import { contains, open, reached, startRestartable } from '../support/connections.ts'
 import { startStockServer } from '../support/stock-server.ts'
 import { nextUncaughtException } from '../support/uncaught.ts'
 
@@ -27,13 +27,13 @@ async function atOnce(...events: readonly Promise<void>[]): Promise<void> {
 
 describe('presence', () => {
   test('shows those who have announced nothing but that they are there', async () => {
-    const { url } = await startMortal()
+    const { url } = await startRestartable()
     const [ann, ben] = [open({ url }), open({ url })]
     await atOnce(sees(ann, ben, {}), sees(ben, ann, {}))
   })
 
   test('follows setUser', async () => {
-    const { url } = await startMortal()
+    const { url } = await startRestartable()
     const ann = open({ url, user: { name: 'Ann' } })
     const ben = open({ url })
     await sees(ben, ann, { user: { name: 'Ann' } })
@@ -42,7 +42,7 @@ describe('presence', () => {
   })
 
   test('is there again at once after the server was gone', async () => {
-    const server = await startMortal()
+    const server = await startRestartable()
     const ann = open({ url: server.url, user: { name: 'Ann' } })
     const ben = open({ url: server.url, user: { name: 'Ben' } })
     await Promise.all([sees(ann, ben, { user: { name: 'Ben' } }), sees(ben, ann, { user: { name: 'Ann' } })])
@@ -53,7 +53,7 @@ describe('presence', () => {
   })
 
   test('of one who was away is there again at once, for them and for those who stayed', async () => {
-    const server = await startMortal()
+    const server = await startRestartable()
     const ann = open({ url: server.url, user: { name: 'Ann' } })
     const ben = open({ url: server.url, user: { name: 'Ben' } })
     await sees(ann, ben, { user: { name: 'Ben' } })
@@ -75,7 +75,7 @@ describe('presence', () => {
   })
 
   test('of one who has ended is gone for others', async () => {
-    const { url } = await startMortal()
+    const { url } = await startRestartable()
     const [ann, ben] = [open({ url }), open({ url })]
     await sees(ann, ben, {})
     ben.destroy()
@@ -84,7 +84,7 @@ describe('presence', () => {
 })
 
 test('an observer of the application that throws ends nothing: the text comes, and the connection is synced', async () => {
-  const { url } = await startMortal()
+  const { url } = await startRestartable()
   const ann = open({ url })
   ann.text.insert(0, 'hello')
   await ann.flush()

@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import WebSocket from 'ws'
 import { storageName } from '../../client/src/browser-storage.ts'
 import type { Connection, ConnectOptions, WebSocketClass } from '../../client/src/connect.ts'
-import { contains, open, reached, startMortal } from '../support/connections.ts'
+import { contains, open, reached, startRestartable } from '../support/connections.ts'
 import { startGuarded } from '../support/guarded-server.ts'
 import { untilChanged } from '../support/until.ts'
 
@@ -27,7 +27,7 @@ function listenIn(url: string) {
 
 describe('tabs of one user', () => {
   test('converge without a server, and one of them saves the edits of both when it is back', async () => {
-    const server = await startMortal()
+    const server = await startRestartable()
     const [one, two] = [openAs('ann', server.url), openAs('ann', server.url)]
     one.text.insert(0, 'start')
     await one.flush()
@@ -51,7 +51,7 @@ describe('tabs of one user', () => {
   })
 
   test('learn what the others did before they went offline, deletions too, whoever goes first', async () => {
-    const server = await startMortal()
+    const server = await startRestartable()
     const [one, two] = [openAs('ann', server.url), openAs('ann', server.url)]
     one.text.insert(0, 'shared')
     await one.flush()
@@ -68,7 +68,7 @@ describe('tabs of one user', () => {
   })
 
   test('a tab that is online saves the edits of one that is not, and vouches for them itself', async () => {
-    const server = await startMortal()
+    const server = await startRestartable()
     const online = openAs('ann', server.url)
     await online.flush()
     const stranded = openAs('ann', server.url, { WebSocket: leadingTo('ws://127.0.0.1:1') })
@@ -82,7 +82,7 @@ describe('tabs of one user', () => {
   })
 
   test('say nothing to each other while both are online', async () => {
-    const server = await startMortal()
+    const server = await startRestartable()
     const [one, two] = [openAs('ann', server.url), openAs('ann', server.url)]
     await Promise.all([one.flush(), two.flush()])
     const { said } = listenIn(server.url)
@@ -122,7 +122,7 @@ function leadingTo(url: string): WebSocketClass {
 describe('nothing passes', () => {
   /** Two connections whose server is gone, and then an edit in the first. Resolves when it could have arrived. */
   async function editApart(first: Partial<ConnectOptions>, second: Partial<ConnectOptions>) {
-    const server = await startMortal()
+    const server = await startRestartable()
     const [one, two] = [openAs('ann', server.url, first), openAs('ann', server.url, second)]
     await Promise.all([one.whenSynced, two.whenSynced])
     await server.close()
@@ -164,7 +164,7 @@ describe('nothing passes', () => {
   })
 
   test('to or from a tab whose access is denied', async () => {
-    const server = await startMortal()
+    const server = await startRestartable()
     const guarded = await startGuarded({ release: onTestFinished, code: 4403 })
     const [one, two] = [openAs('ann', server.url), openAs('ann', server.url, { WebSocket: leadingTo(guarded.url) })]
     await Promise.all([one.whenSynced, reached(two, ({ access }) => access === 'denied')])
@@ -178,7 +178,7 @@ describe('nothing passes', () => {
 })
 
 test('what is no message of a tab is ignored', async () => {
-  const server = await startMortal()
+  const server = await startRestartable()
   const connection = openAs('ann', server.url)
   await connection.flush()
   const { channel } = listenIn(server.url)

@@ -2,13 +2,13 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import WebSocket from 'ws'
 import { connect, type WebSocketClass } from '../../client/src/connect.ts'
 import { type ConnectionState, INITIAL_STATE } from '../../client/src/state.ts'
-import { contains, open, reached, recordErrors, startMortal } from '../support/connections.ts'
+import { contains, open, reached, recordErrors, startRestartable } from '../support/connections.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { startStockServer } from '../support/stock-server.ts'
 
 describe('connect', () => {
   test('what one writes, another reads', async () => {
-    const { url } = await startMortal()
+    const { url } = await startRestartable()
     const ann = open({ url })
     const ben = open({ url })
     ann.text.insert(0, 'hello')
@@ -17,7 +17,7 @@ describe('connect', () => {
   })
 
   test('a document that is empty becomes online, synced and saved, in this order and without a step back', async () => {
-    const { url } = await startMortal()
+    const { url } = await startRestartable()
     const connection = open({ url })
     const seen: ConnectionState[] = [connection.state]
     connection.subscribe((state) => seen.push(state))
@@ -29,7 +29,7 @@ describe('connect', () => {
   })
 
   test('an edit is not saved from the moment it is made until the server has stored it', async () => {
-    const { url } = await startMortal()
+    const { url } = await startRestartable()
     const connection = open({ url })
     await connection.flush()
     connection.text.insert(0, 'a')
@@ -39,7 +39,7 @@ describe('connect', () => {
   })
 
   test('another one’s edit does not make this one unsaved', async () => {
-    const { url } = await startMortal()
+    const { url } = await startRestartable()
     const ann = open({ url })
     const ben = open({ url })
     await Promise.all([ann.flush(), ben.whenSynced])
@@ -52,7 +52,7 @@ describe('connect', () => {
   })
 
   test('edits made offline are unsaved until the new socket’s Step2 is stored', async () => {
-    const server = await startMortal()
+    const server = await startRestartable()
     const connection = open({ url: server.url })
     connection.text.insert(0, 'online')
     await connection.flush()
@@ -70,7 +70,7 @@ describe('connect', () => {
   })
 
   test('while the server cannot be reached it stays offline through all attempts', async () => {
-    const server = await startMortal()
+    const server = await startRestartable()
     await server.close()
     const connection = open({ url: server.url })
     const seen: string[] = []
@@ -82,7 +82,7 @@ describe('connect', () => {
   })
 
   test('what is flushed survives', async () => {
-    const server = await startMortal()
+    const server = await startRestartable()
     const connection = open({ url: server.url })
     connection.text.insert(0, 'kept')
     await connection.flush()
@@ -95,7 +95,7 @@ describe('connect', () => {
   })
 
   test('a server that refuses the document for good denies access and says why', async () => {
-    const { url } = await startMortal()
+    const { url } = await startRestartable()
     const connection = open({ url, document: 'x'.repeat(300) })
     await expect(connection.whenSynced).rejects.toMatchObject({ code: 'DENIED' })
     await expect(connection.flush()).rejects.toMatchObject({ code: 'DENIED' })
@@ -104,7 +104,7 @@ describe('connect', () => {
   })
 
   test('destroying rejects those who wait, tells them the state no more and empties presence', async () => {
-    const server = await startMortal()
+    const server = await startRestartable()
     await server.close()
     const connection = open({ url: server.url })
     const waiting = Promise.all([
@@ -118,7 +118,7 @@ describe('connect', () => {
   })
 
   test('destroying leaves no timer, be it online or offline', async () => {
-    const server = await startMortal()
+    const server = await startRestartable()
     const clock = new ManualClock()
     const online = open({ url: server.url, token: () => 'letmein' }, { clock })
     await online.flush()
@@ -134,7 +134,7 @@ describe('connect', () => {
   })
 
   test('the user is announced to others', async () => {
-    const { url } = await startMortal()
+    const { url } = await startRestartable()
     const ann = open({ url, user: { id: 'ann@example.org', name: 'Ann', color: '#2456d6' } })
     const ben = open({ url })
     const seen = new Promise((resolve) => {
@@ -161,7 +161,7 @@ describe('connect', () => {
     onTestFinished(() => {
       vi.unstubAllGlobals()
     })
-    const { url } = await startMortal()
+    const { url } = await startRestartable()
     const connection = connect({ url, document: 'notes' })
     onTestFinished(() => connection.destroy())
     await connection.flush()
@@ -170,7 +170,7 @@ describe('connect', () => {
 
 describe('what is unsaved', () => {
   test('is counted change by change, and is nothing when it is stored', async () => {
-    const server = await startMortal()
+    const server = await startRestartable()
     const connection = open({ url: server.url })
     await connection.flush()
     await server.close()
@@ -189,7 +189,7 @@ describe('what is unsaved', () => {
 
 describe('pause and resume', () => {
   test('while paused nothing goes out or comes in, though the server is there; then all is merged', async () => {
-    const { url } = await startMortal()
+    const { url } = await startRestartable()
     const ann = open({ url })
     const ben = open({ url })
     await Promise.all([ann.flush(), ben.flush()])
@@ -209,7 +209,7 @@ describe('pause and resume', () => {
   })
 
   test('a pause right after connecting leaves no socket behind', async () => {
-    const { url } = await startMortal()
+    const { url } = await startRestartable()
     const sockets: WebSocket[] = []
     class CountedSocket extends WebSocket {
       constructor(...parameters: ConstructorParameters<typeof WebSocket>) {
@@ -229,7 +229,7 @@ describe('pause and resume', () => {
 
 describe('access "read"', () => {
   test('reads what others write, and is not asked for what it has', async () => {
-    const { url } = await startMortal()
+    const { url } = await startRestartable()
     const writer = open({ url })
     writer.text.insert(0, 'for all to read')
     await writer.flush()
@@ -244,7 +244,7 @@ describe('access "read"', () => {
   })
 
   test('is what is left when the server refuses an edit, and nobody gets to see that', async () => {
-    const { url } = await startMortal()
+    const { url } = await startRestartable()
     // As a server does that tells by the token who may write.
     const reader = open({ url, WebSocket: readOnlySockets() })
     await reader.whenSynced
@@ -260,7 +260,7 @@ describe('access "read"', () => {
 
 describe('errors', () => {
   test('a server that cannot be reached: after three attempts, once, until there is a socket again', async () => {
-    const server = await startMortal()
+    const server = await startRestartable()
     const connection = open({ url: server.url })
     const codes = recordErrors(connection)
     await connection.flush()
@@ -274,7 +274,7 @@ describe('errors', () => {
   })
 
   test('a runtime that opens no socket to such an address: said, and tried again', async () => {
-    const { url } = await startMortal()
+    const { url } = await startRestartable()
     let attempts = 0
     class ForbiddenAtFirst extends WebSocket {
       constructor(...parameters: ConstructorParameters<typeof WebSocket>) {
@@ -291,7 +291,7 @@ describe('errors', () => {
   })
 
   test('an edit that is too large for the server: said until it is undone and the rest is stored', async () => {
-    const { url } = await startMortal({ maxMessageBytes: 10_000 })
+    const { url } = await startRestartable({ maxMessageBytes: 10_000 })
     const clock = new ManualClock()
     const connection = open({ url }, { clock })
     const codes = recordErrors(connection)
@@ -313,7 +313,7 @@ describe('errors', () => {
   })
 
   test('access for good denied is an error, a state, and over with resume', async () => {
-    const { url } = await startMortal()
+    const { url } = await startRestartable()
     const connection = open({ url, document: 'x'.repeat(300) })
     const codes = recordErrors(connection)
     await reached(connection, ({ access }) => access === 'denied')
@@ -333,7 +333,7 @@ describe('errors', () => {
   })
 
   test('a runtime that keeps no offline copy: it works without one, and says so once', async () => {
-    const { url } = await startMortal()
+    const { url } = await startRestartable()
     const connection = open({ url, offline: true, user: { id: 'ann', name: 'Ann' } })
     const codes = recordErrors(connection)
     await reached(connection, ({ copy }) => copy === 'failed')

@@ -17,6 +17,8 @@ const PAGES = 3
 const SEEDS = 30
 const STEPS = 20
 const MAX_DELAY_MS = 30
+/** Far above the 20 s that it takes: three pages and a server share the cores with whatever else runs. */
+const TIMEOUT_MS = runs(180_000)
 const TEXTS = ['a', 'b', 'word ', '😀', '😁', '👩‍👩‍👧', 'two\nlines\n']
 const KEYS = ['Backspace', 'Delete', 'Enter', 'a', 'Home', 'ArrowUp', 'ControlOrMeta+z', 'ControlOrMeta+y']
 const READINGS = ['に', 'にほ', '']
@@ -73,7 +75,9 @@ async function write(writer: Writer, random: Random): Promise<void> {
   for (let step = 0; step < STEPS; step++) await act(writer, random)
 }
 
-test(`random edits by ${PAGES} pages with delays, compositions and foreign writes converge`, async () => {
+test(`random edits by ${PAGES} pages with delays, compositions and foreign writes converge`, {
+  timeout: TIMEOUT_MS,
+}, async () => {
   await inScope(async (release) => {
     const server = await startServer({ release })
     const writers: Writer[] = []

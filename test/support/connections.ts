@@ -46,7 +46,7 @@ export function recordErrors(connection: Connection): readonly string[] {
   return codes
 }
 
-export interface MortalServer {
+export interface RestartableServer {
   /** Stays the same when the server is started anew. */
   readonly url: string
   readonly proxy: TcpProxy
@@ -55,7 +55,9 @@ export interface MortalServer {
 }
 
 /** A server at an address that stays, with data that stay. */
-export async function startMortal(options: { readonly maxMessageBytes?: number } = {}): Promise<MortalServer> {
+export async function startRestartable(
+  options: { readonly maxMessageBytes?: number } = {},
+): Promise<RestartableServer> {
   const data = await temporaryDirectory(onTestFinished)
   const proxy = await startProxy({ release: onTestFinished })
   let server: CoeditServer

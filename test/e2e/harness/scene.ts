@@ -3,6 +3,7 @@ import * as Y from 'yjs'
 import type { TextElement } from '../../../client/src/shown-text.ts'
 import type { Splice } from '../../../client/src/splice.ts'
 import { type BindingOptions, bindTextarea, type TextareaBinding } from '../../../client/src/textarea.ts'
+import { wholeCharacters } from './characters.ts'
 
 export interface SceneOptions extends Omit<BindingOptions, 'awareness'> {
   /** An `<input>` of this type; a `<textarea>` unless given. */
@@ -91,14 +92,6 @@ function inputOf(type: string): HTMLInputElement {
   const element = document.createElement('input')
   element.type = type
   return element
-}
-
-/** The ends of a range of `length` characters, which takes up at most what there is. */
-function wholeCharacters(text: string, at: number, length: number): [number, number] {
-  const characters = [...text]
-  const first = Math.floor(at * characters.length)
-  const start = characters.slice(0, first).join('').length
-  return [start, start + characters.slice(first, first + length).join('').length]
 }
 
 function documentOf(text: Y.Text): Y.Doc {
