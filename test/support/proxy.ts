@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { type Duplex, pipeline, Transform, type TransformCallback } from 'node:stream'
+import { Gate } from './gate.ts'
 import type { Release } from './temporary.ts'
 
 export interface ProxyOptions {
@@ -15,11 +16,11 @@ export interface ProxyOptions {
 }
 
 /** Starts a proxy on a free port of 127.0.0.1. */
-export async function startProxy({ release, target, ...line }: ProxyOptions): Promise<TcpProxy> {
+export async function startProxy({ release, target, ...pace }: ProxyOptions): Promise<TcpProxy> {
   const server = createServer({ allowHalfOpen: false })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const proxy = new TcpProxy(server, line)
+  const proxy = new TcpProxy(server, pace)
   if (target !== undefined) proxy.leadTo(target)
   release(async () => {
     const closed = once(server, 'close')
@@ -30,7 +31,14 @@ export async function startProxy({ release, target, ...line }: ProxyOptions): Pr
   return proxy
 }
 
-type Line = Pick<ProxyOptions, 'bytesPerSecond' | 'delayMs'>
+type Pace = Pick<ProxyOptions, 'bytesPerSecond' | 'delayMs'>
+
+/** A connection through the proxy. */
+interface Line {
+  readonly client: Socket
+  readonly upstream: Socket
+  readonly valve: Valve
+}
 
 /**
  * A TCP proxy: an address that stays while the server behind it comes and goes, or a line that is slow or breaks. A
@@ -38,13 +46,14 @@ type Line = Pick<ProxyOptions, 'bytesPerSecond' | 'delayMs'>
  */
 export class TcpProxy {
   readonly #server: Server
-  readonly #line: Line
-  readonly #lines = new Set<Socket>()
+  readonly #pace: Pace
+  readonly #lines = new Set<Line>()
   #target: URL | undefined
+  #isHeld = false
 
-  constructor(server: Server, line: Line) {
+  constructor(server: Server, pace: Pace) {
     this.#server = server
-    this.#line = line
+    this.#pace = pace
     server.on('connection', (client) => this.#accept(client))
   }
 
@@ -68,7 +77,42 @@ export class TcpProxy {
 
   /** Cuts all connections without a goodbye; new ones are taken at once. */
   cut(): void {
-    for (const socket of this.#lines) socket.destroy()
+    for (const { client } of this.#lines) client.destroy()
+  }
+
+  /** Resets all connections (RST) towards both ends. */
+  reset(): void {
+    for (const { client, upstream } of this.#lines) {
+      client.resetAndDestroy()
+      upstream.resetAndDestroy()
+    }
+  }
+
+  /** A partition: nothing gets through, and nobody is told, until `letThrough`. Then all of it arrives. */
+  hold(): void {
+    this.#isHeld = true
+    for (const { valve } of this.#lines) valve.close()
+  }
+
+  letThrough(): void {
+    this.#isHeld = false
+    for (const { valve } of this.#lines) valve.open()
+  }
+
+  /**
+   * Leaves the connections there are half-open for good: nothing gets through, and nobody is told. New ones work.
+   * Resolves when the server has given up all of them.
+   */
+  async strand(): Promise<void> {
+    const stranded = [...this.#lines]
+    this.#lines.clear()
+    const givenUp = stranded.map(({ upstream }) => once(upstream, 'close'))
+    for (const { valve, upstream } of stranded) {
+      valve.close()
+      // Unread bytes would hide that the server has closed.
+      upstream.unpipe().resume()
+    }
+    await Promise.all(givenUp)
   }
 
   #accept(client: Socket): void {
@@ -77,25 +121,62 @@ export class TcpProxy {
       return
     }
     const upstream = connect(Number(this.#target.port), this.#target.hostname)
-    this.#lines.add(client)
+    const valve = new Valve()
+    if (this.#isHeld) valve.close()
+    const line = { client, upstream, valve }
+    this.#lines.add(line)
     // A broken end is what this proxy is for: `pipeline` takes the other end down with it.
     const ended = () => {
-      this.#lines.delete(client)
+      this.#lines.delete(line)
       client.destroy()
       upstream.destroy()
     }
-    pipeline([client, ...this.#delay(), upstream], ended)
-    pipeline([upstream, ...this.#delay(), ...this.#throttle(), client], ended)
+    pipeline([client, new Held(valve), ...this.#delay(), upstream], ended)
+    pipeline([upstream, new Held(valve), ...this.#delay(), ...this.#throttle(), client], ended)
   }
 
   #throttle(): Duplex[] {
-    const { bytesPerSecond } = this.#line
+    const { bytesPerSecond } = this.#pace
     return bytesPerSecond === undefined ? [] : [new Throttle(bytesPerSecond)]
   }
 
   #delay(): Duplex[] {
-    const { delayMs } = this.#line
+    const { delayMs } = this.#pace
     return delayMs === undefined ? [] : [new Delay(delayMs)]
+  }
+}
+
+/** Open at first. */
+class Valve {
+  #closed: Gate | undefined
+
+  close(): void {
+    this.#closed ??= new Gate()
+  }
+
+  open(): void {
+    this.#closed?.open()
+    this.#closed = undefined
+  }
+
+  /** Calls back when it is open: at once, where it is. */
+  pass(go: () => void): void {
+    if (this.#closed) void this.#closed.opened.then(() => this.pass(go))
+    else go()
+  }
+}
+
+/** Lets bytes through while the valve is open. */
+class Held extends Transform {
+  readonly #valve: Valve
+
+  constructor(valve: Valve) {
+    super()
+    this.#valve = valve
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.#valve.pass(() => done(null, chunk))
   }
 }
 

@@ -1,0 +1,78 @@
+import { open, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { within } from '../../bench/within.ts'
+import { mountMemory } from '../../support/disk.ts'
+import { startServer } from '../../support/process.ts'
+import { startProxy } from '../../support/proxy.ts'
+import type { Release } from '../../support/temporary.ts'
+import { Circles, COMPACTING } from '../circles.ts'
+import { CannotInject, type Fault } from '../fault.ts'
+
+const DISK_SIZE = '32m'
+const BLOCK = Buffer.alloc(64 * 1024)
+const LOOK_EVERY_MS = 50
+const DEGRADE_LIMIT_MS = 30_000
+/** Of space coming back, as the design has it. */
+const RECOVERY_LIMIT_MS = 10_000
+const LONGEST_SHORTAGE_MS = 2_000
+
+export const fullDisk: Fault = {
+  name: 'full-disk',
+  what: 'the disk is filled, freed within 2 s, written on, and the server killed: while it is full nothing is promised and /health says so, within 10 s of space it goes on, and nothing promised is lost',
+  amount: { unit: 'times', onDemand: 50, inTests: 2 },
+  run: async ({ release, amount, random, say }) => {
+    const disk = await mount(release)
+    const data = join(disk, 'data')
+    const filler = join(disk, 'filler')
+    let server = await startServer({ release, data, flags: COMPACTING })
+    const proxy = await startProxy({ release, target: server.url })
+    const circles = new Circles({ release, url: proxy.url, random })
+    await circles.start()
+    const broken: string[] = []
+    for (let injected = 1; injected <= amount; injected++) {
+      await circles.goOn()
+      await fill(filler)
+      await within(DEGRADE_LIMIT_MS, '/health to say degraded', hasStatus(server.url, 503))
+      const promised = circles.promised
+      await pause(random.below(LONGEST_SHORTAGE_MS))
+      if (circles.promised > promised) broken.push('edits were promised while the disk was full')
+      await rm(filler)
+      await within(RECOVERY_LIMIT_MS, '/health to say ok', hasStatus(server.url, 200))
+      await circles.goOn()
+      await server.kill()
+      proxy.refuse()
+      server = await startServer({ release, data, flags: COMPACTING })
+      broken.push(...(await circles.brokenAt(server.url)))
+      if (broken.length > 0) return { injected, promised: circles.promised, broken }
+      proxy.leadTo(server.url)
+      say(`${injected} times, ${circles.promised} promises`)
+    }
+    await circles.converge()
+    return { injected: amount, promised: circles.promised, broken: await circles.differencesAt(server.url) }
+  },
+}
+
+async function mount(release: Release): Promise<string> {
+  try {
+    return await mountMemory(release, DISK_SIZE)
+  } catch (cause) {
+    throw new CannotInject('needs the right to mount a file system (root)', { cause })
+  }
+}
+
+/** Writes until nothing more fits. */
+async function fill(path: string): Promise<void> {
+  const file = await open(path, 'w')
+  try {
+    for (;;) await file.write(BLOCK)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error
+  } finally {
+    await file.close()
+  }
+}
+
+async function hasStatus(url: string, status: number): Promise<void> {
+  while ((await fetch(`${url}health`)).status !== status) await pause(LOOK_EVERY_MS)
+}
