@@ -7,13 +7,16 @@ import { json } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import * as Y from 'yjs'
 import { bundleScript } from '../support/bundle.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { openPage, stateIs, textIs } from '../support/demo.ts'
+import { partsOf } from '../support/event-stream.ts'
 import { type Certificate, makeCertificate, type Nginx, startNginx } from '../support/nginx.ts'
 import { blockIn, filledIn } from '../support/papers.ts'
 import { startServer } from '../support/process.ts'
-import { allRead, freshCopy, type StockOptions, stockClient, syncedClient, textOf } from '../support/stock-clients.ts'
+import { startProxy } from '../support/proxy.ts'
+import { allRead, type StockOptions, stockClient, syncedClient, textOf } from '../support/stock-clients.ts'
 import { type Release, temporaryDirectory } from '../support/temporary.ts'
 
 /** The nginx of server/README.md, with its sub-path. */
@@ -44,7 +47,7 @@ interface Proxied {
 }
 
 /** The configuration of the README with nothing changed but addresses and paths, in front of this port. */
-async function startProxy(upstreamPort: string): Promise<Proxied> {
+async function startReadmeNginx(upstreamPort: string): Promise<Proxied> {
   const accessLog = join(await temporaryDirectory(onTestFinished), 'access.log')
   const nginx = await startNginx({
     release: onTestFinished,
@@ -66,9 +69,9 @@ async function startProxy(upstreamPort: string): Promise<Proxied> {
   return { nginx, url, accessLog: () => readFile(accessLog, 'utf8') }
 }
 
-async function startBehindNginx(): Promise<Proxied & { readonly direct: string }> {
+async function startBehindNginx(): Promise<Proxied> {
   const server = await startServer({ release: onTestFinished, flags: ['--base-path', BASE_PATH] })
-  return { ...(await startProxy(new URL(server.url).port)), direct: server.url }
+  return startReadmeNginx(new URL(server.url).port)
 }
 
 function open(url: string): Promise<Page> {
@@ -92,6 +95,13 @@ async function startEcho(release: Release): Promise<string> {
 function client(url: string, options: Partial<StockOptions> = {}) {
   const document = 'notes'
   return { release: onTestFinished, url: url.replace('https:', 'wss:'), document, ca: certificate.pem, ...options }
+}
+
+/** Asks for a path below the sub-path, as somebody who claims to be somebody else. */
+async function ask(url: string, path: string): Promise<IncomingMessage> {
+  const request = get(`${url}${path}`, { ca: certificate.pem, headers: { 'x-forwarded-for': '203.0.113.9' } })
+  const [response]: IncomingMessage[] = await once(request, 'response')
+  return response
 }
 
 test('the page loads below the sub-path, over HTTP/2, and shares its text over a WebSocket', async () => {
@@ -130,16 +140,25 @@ test('each edit leaves an event stream as it comes', async () => {
   expect(await reader.evaluate(() => document.documentElement.dataset.opened)).toBe('1')
 })
 
-test('a document of 20 MB that was written offline is taken whole', async () => {
-  const { url, direct } = await startBehindNginx()
+test('a document of 20 MB that was written offline is taken whole, and comes back as one and as events', async () => {
+  const { nginx, url } = await startBehindNginx()
   const text = 'twenty bytes of text'.repeat(MB)
   const writer = stockClient(client(url, { connect: false }))
   textOf(writer).insert(0, text)
   writer.provider.connect()
-  await writer.synced()
   const reader = await syncedClient(client(url))
-  await allRead([writer, reader], text)
-  expect(textOf({ doc: await freshCopy(client(direct)) }).toString()).toBe(text)
+  await allRead([reader], text)
+
+  const slow = await startProxy({ release: onTestFinished, target: url, bytesPerSecond: 40 * MB })
+  const address = `https://${new URL(slow.url).host}${BASE_PATH}/`
+  const follower = new Y.Doc()
+  for await (const part of partsOf((await ask(address, 'api/documents/notes/events')).setEncoding('utf8'))) {
+    if (part.kind === 'event') Y.applyUpdate(follower, Buffer.from(part.data, 'base64'))
+    if (textOf({ doc: follower }).length === text.length) break
+  }
+  // What a slow reader has not read stays with the server: nginx would tell that it took to its disk.
+  expect(nginx.output).not.toMatch(/\[(warn|error|crit)\]/)
+  expect(textOf({ doc: follower }).toString()).toBe(text)
 })
 
 test('a reload of nginx cuts connections some time later, and clients come back with what they wrote meanwhile', async () => {
@@ -155,16 +174,9 @@ test('a reload of nginx cuts connections some time later, and clients come back 
   expect(textOf(ann).toString().split(' ').sort()).toEqual(['', 'after', 'before', 'offline'])
 })
 
-/** Asks for a path below the sub-path, as somebody who claims to be somebody else. */
-async function ask(url: string, path: string): Promise<IncomingMessage> {
-  const request = get(`${url}${path}`, { ca: certificate.pem, headers: { 'x-forwarded-for': '203.0.113.9' } })
-  const [response]: IncomingMessage[] = await once(request, 'response')
-  return response
-}
-
 test('the server is told the path as it came, the host with its port, and who asks, whoever the client claims to be', async () => {
   const upstream = await startEcho(onTestFinished)
-  const { nginx, url } = await startProxy(upstream)
+  const { nginx, url } = await startReadmeNginx(upstream)
   expect(await json(await ask(url, 'd/a%2Fb//%C3%A9?x=%20'))).toMatchObject({
     url: '/team/d/a%2Fb//%C3%A9?x=%20',
     headers: {
