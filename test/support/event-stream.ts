@@ -27,12 +27,14 @@ export interface EventsRequest {
   /** As it stands in the URL. */
   readonly segment: string
   readonly lastEventId?: string | undefined
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** Asks for the event stream of a document; resolves with the head of the answer. Nothing of the URL is normalised. */
-export async function requestEvents({ release, url, segment, lastEventId }: EventsRequest): Promise<IncomingMessage> {
+export async function requestEvents(options: EventsRequest): Promise<IncomingMessage> {
+  const { release, url, segment, lastEventId } = options
   const { hostname, port, pathname } = new URL(url)
-  const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId }
+  const headers = { ...options.headers, ...(lastEventId !== undefined && { 'last-event-id': lastEventId }) }
   const request = get({ hostname, port, path: `${pathname}api/documents/${segment}/events`, headers, agent: false })
   release(async () => {
     request.destroy()

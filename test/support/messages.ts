@@ -45,6 +45,11 @@ function presenceEntry({ clientId, clock, state }: PresenceEntry): Uint8Array {
   return bytes(clientId, clock, JSON.stringify(state))
 }
 
+/** Another token for the open connection. */
+export function renewal(token: string): Uint8Array {
+  return bytes(101, token)
+}
+
 export const QUERY_PRESENCE = Uint8Array.of(3)
 
 /** @throws Error where a client of the protocol would not understand the message */
