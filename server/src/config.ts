@@ -181,6 +181,19 @@ export const serverSchema = z.strictObject({
     .default(2000)
     .describe('Longest time over which connections are closed at shutdown, so that they do not come back all at once.'),
 
+  hookTimeoutMs: integer(10, 600_000)
+    .default(10_000)
+    .describe('Longest time that a call of a hook may take; then it is given up.'),
+  maxHookCalls: integer(1, 1_000_000)
+    .default(1000)
+    .describe('Calls of the hooks connect, disconnect and close under way at once; further ones are dropped.'),
+  changeQuietMs: integer(0, 3_600_000)
+    .default(2000)
+    .describe('Silence in a document after which the hook change is called.'),
+  changeMaxWaitMs: integer(0, 3_600_000)
+    .default(10_000)
+    .describe('Longest time that the hook change waits for silence.'),
+
   compactMinBytes: integer(0, GiB)
     .default(64 * KiB)
     .describe('Bytes of entries past which a document may be compacted.'),

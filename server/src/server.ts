@@ -2,6 +2,7 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import type { Doc } from 'yjs'
 import { Authority } from './auth/authority.ts'
 import { type Authenticate, admitEverybody } from './auth/grant.ts'
 import type { Revocation } from './auth/revocations.ts'
@@ -9,6 +10,8 @@ import { TokenAuthenticator } from './auth/tokens.ts'
 import { type Cancel, type Clock, systemClock } from './clock.ts'
 import { type Config, checksTokens, parseOptions, type ServerOptions } from './config.ts'
 import { CoeditError } from './errors.ts'
+import { HookCalls } from './hooks/calls.ts'
+import type { HookCounts, HookName, Hooks } from './hooks/hooks.ts'
 import { createApp, type Health, type RequestListener } from './http/app.ts'
 import { createEventRoutes } from './http/events.ts'
 import { Places } from './http/places.ts'
@@ -45,6 +48,15 @@ export interface ServerParts {
   readonly clock?: Clock
   /** Decides who may do what, instead of the options for tokens. Default: they do, and without them everybody may. */
   readonly authenticate?: Authenticate
+  /** What the app wants to hear of, and what its new documents start with. */
+  readonly hooks?: Hooks
+}
+
+/** What the server has done so far. */
+export interface ServerStats {
+  /** In memory at present. */
+  readonly documents: number
+  readonly hooks: Readonly<Record<HookName, HookCounts>>
 }
 
 export class CoeditServer {
@@ -53,6 +65,7 @@ export class CoeditServer {
   readonly #log: Log
   readonly #storage: Storage
   readonly #workers: WorkerPool
+  readonly #hooks: HookCalls
   readonly #documents: Documents
   readonly #tokens: TokenAuthenticator | undefined
   readonly #authority: Authority
@@ -70,13 +83,16 @@ export class CoeditServer {
     this.#log = log
     this.#storage = new LevelStorage({ directory: config.data, clock, log })
     this.#workers = new WorkerPool({ log })
-    this.#documents = new Documents({ config, clock, log, storage: this.#storage, workers: this.#workers })
+    const workers = this.#workers
+    const hooks = new HookCalls(parts.hooks ?? {}, { config, clock, log })
+    this.#hooks = hooks
+    this.#documents = new Documents({ config, clock, log, storage: this.#storage, workers, hooks })
     this.#tokens = checksTokens(config) ? new TokenAuthenticator(config, clock) : undefined
     const authenticate = parts.authenticate ?? this.#tokens?.authenticate ?? admitEverybody
     this.#authority = new Authority({ config, clock, log, authenticate })
     const guards = { authority: this.#authority, places: new Places(config) }
     const documents = this.#documents
-    this.#upgrades = new Upgrades({ config, clock, log, documents, workers: this.#workers, ...guards })
+    this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, ...guards })
     this.#app = createApp({
       basePath: config.basePath,
       publicDirectory: PUBLIC_DIRECTORY,
@@ -177,6 +193,41 @@ export class CoeditServer {
   }
 
   /**
+   * Edits a document, after the edits of it that were asked for before: `change` gets a Y.Doc with all that is durable
+   * and must be done when it returns. Resolves with what it returns once the edit is durable; when it throws, nothing has
+   * changed. A document is made by its first edit. The Y.Doc is built for the call, which takes as long as Yjs takes.
+   *
+   * Rejects with what `change` throws, or with DOCUMENT_NAME, EDIT_ASYNC, DOCUMENT_UNREADABLE, HOOK_FAILED (of `load`),
+   * STORAGE_CLOSED or SERVER_CLOSED, or as `open` does.
+   */
+  async edit<T>(name: string, change: (doc: Doc) => T): Promise<T> {
+    await this.open()
+    return this.#documents.inProcess.edit(name, change)
+  }
+
+  /**
+   * What of a document is durable, as a Y.Doc of the caller's own.
+   * Rejects with DOCUMENT_MISSING where nothing was ever written, and as `edit` does.
+   */
+  async read(name: string): Promise<Doc> {
+    await this.open()
+    return this.#documents.inProcess.read(name)
+  }
+
+  /**
+   * The same as one Yjs update (v1). Made by copying and not by Yjs, it takes little time whatever the document holds.
+   * Rejects as `read` does.
+   */
+  async readUpdate(name: string): Promise<Uint8Array> {
+    await this.open()
+    return this.#documents.inProcess.readUpdate(name)
+  }
+
+  get stats(): ServerStats {
+    return { documents: this.#documents.size, hooks: this.#hooks.counts }
+  }
+
+  /**
    * Stops: clients get 1012, what was received is committed, the storage is closed. Further calls give the same promise.
    */
   close(): Promise<void> {
@@ -188,7 +239,9 @@ export class CoeditServer {
     const httpClosed = this.#http && closed(this.#http)
     await this.#opening?.catch(() => undefined)
     await this.#upgrades.close()
+    this.#hooks.close()
     await this.#settled(this.#documents.close())
+    await this.#hooks.idle()
     this.#http?.closeAllConnections()
     await httpClosed
     await this.#workers.close()

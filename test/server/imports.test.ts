@@ -12,7 +12,7 @@ const client = importGraph(fileURLToPath(new URL('../../client/src', import.meta
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   cli: ['server', 'commands', 'base'],
   commands: ['engine', 'storage', 'protocol', 'base'],
-  index: ['server', 'auth', 'base'],
+  index: ['server', 'auth', 'hooks', 'base'],
   server: ['http', 'auth', 'sync', 'engine', 'storage', 'workers', 'protocol', 'hooks', 'base'],
   http: ['sync', 'auth', 'protocol', 'storage', 'hooks', 'base'],
   sync: ['auth', 'protocol', 'storage', 'workers', 'hooks', 'base'],
@@ -34,7 +34,8 @@ const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
   jose: ['auth/'],
   pino: ['log.ts'],
   piscina: ['workers/'],
-  yjs: ['workers/', 'commands/'],
+  // On the event loop only what code around the server asks for: a Y.Doc costs what clients make it cost.
+  yjs: ['workers/', 'commands/', 'hooks/hooks.ts', 'sync/in-process.ts', 'server.ts'],
 }
 
 /** What speaks with a server, and what takes part in it. */

@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
 import { systemClock } from '../../server/src/clock.ts'
 import { parseOptions } from '../../server/src/config.ts'
+import { HookCalls } from '../../server/src/hooks/calls.ts'
 import { scanUpdate } from '../../server/src/protocol/update.ts'
 import { LevelStorage } from '../../server/src/storage/leveldb.ts'
 import type { StoredDocument } from '../../server/src/storage/storage.ts'
@@ -55,7 +56,8 @@ async function openDocuments(options: Parameters<typeof parseOptions>[0] = {}) {
   const { log } = recordingLog()
   const storage = await openStorage(await temporaryDirectory(release))
   const workers = new WorkerPool({ log })
-  const documents = new Documents({ config: parseOptions(options), clock: systemClock, log, storage, workers })
+  const context = { config: parseOptions(options), clock: systemClock, log }
+  const documents = new Documents({ ...context, storage, workers, hooks: new HookCalls({}, context) })
   release(async () => {
     await documents.close()
     await workers.close()

@@ -1,4 +1,11 @@
-import { type Clock, type CoeditServer, createServer, type ServerOptions } from '../../server/src/index.ts'
+import {
+  type Authenticate,
+  type Clock,
+  type CoeditServer,
+  createServer,
+  type Hooks,
+  type ServerOptions,
+} from '../../server/src/index.ts'
 import { type LogLine, recordingLog } from './log.ts'
 import { type Release, temporaryDirectory } from './temporary.ts'
 
@@ -8,6 +15,9 @@ export interface InProcessOptions {
   readonly options?: ServerOptions
   /** Default: the time of the system. */
   readonly clock?: Clock
+  /** Default: what the options say. */
+  readonly authenticate?: Authenticate
+  readonly hooks?: Hooks
 }
 
 /** A server in the process of the test. */
@@ -21,10 +31,12 @@ export interface InProcessServer {
 }
 
 /** Starts a server on a free port and an empty directory. */
-export async function startInProcess({ release, options, clock }: InProcessOptions): Promise<InProcessServer> {
+export async function startInProcess(settings: InProcessOptions): Promise<InProcessServer> {
+  const { release, options, clock, authenticate, hooks } = settings
   const data = options?.data ?? (await temporaryDirectory(release))
   const { log, lines } = recordingLog()
-  const server = createServer({ port: 0, shutdownSpreadMs: 0, ...options, data }, { log, ...(clock && { clock }) })
+  const parts = { log, ...(clock && { clock }), ...(authenticate && { authenticate }), ...(hooks && { hooks }) }
+  const server = createServer({ port: 0, shutdownSpreadMs: 0, ...options, data }, parts)
   await server.listen()
   release(() => server.close())
   return { url: server.url, data, lines, server }

@@ -3,6 +3,7 @@ import type { RawData, WebSocket } from 'ws'
 import type { Lease } from '../auth/lease.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
+import type { HookCalls } from '../hooks/calls.ts'
 import type { Log } from '../log.ts'
 import { KEEP_ALIVE_FRAME } from '../protocol/frames.ts'
 import { type ClientMessage, decodeMessage } from '../protocol/messages.ts'
@@ -23,6 +24,7 @@ export interface ConnectionContext {
   readonly log: Log
   readonly documents: Documents
   readonly workers: WorkerPool
+  readonly hooks: HookCalls
 }
 
 /** What was agreed when the connection was opened. */
@@ -45,6 +47,8 @@ interface Joined {
   readonly document: Document
   readonly intake: Intake
   readonly outlet: Outlet
+  /** Tells the hooks that it is gone. */
+  readonly goodbye: () => void
 }
 
 /** One WebSocket of a y-websocket client. */
@@ -140,6 +144,7 @@ export class Connection implements Subscriber, Participant {
     this.#terms.lease.release()
     this.#writer.close()
     this.#joined?.document.presence.leave(this)
+    this.#joined?.goodbye()
     if (!this.#isBusy) this.#joined?.document.unsubscribe(this)
   }
 
@@ -148,13 +153,15 @@ export class Connection implements Subscriber, Participant {
   }
 
   #join(document: Document): void {
-    const { documents, workers } = this.#context
+    const { documents, workers, hooks } = this.#context
     const { access, acknowledges, echo } = this.#terms
     const writer = this.#writer
     const onError = (error: unknown) => this.#refuse(error)
     const intake = new Intake({ workers, document, writer, self: this, access, acknowledges })
     const outlet = new Outlet({ document, documents, writer, self: this, echo, onError })
-    this.#joined = { document, intake, outlet }
+    // One that was closed meanwhile has never been here; what it sent is taken in all the same.
+    const goodbye = this.#isClosed ? () => undefined : hooks.connected({ name: document.name, user: this.user, access })
+    this.#joined = { document, intake, outlet, goodbye }
     writer.together(() => {
       intake.begin()
       outlet.showPresence()

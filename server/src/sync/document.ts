@@ -9,7 +9,7 @@ import { type Batch, PendingEdits } from './pending.ts'
 import { EncodedPiece, type Piece } from './piece.ts'
 import { Presence } from './presence.ts'
 import type { LoadedSnapshot } from './snapshot.ts'
-import { type EndReason, Flush, type Subscriber } from './subscriber.ts'
+import { type EndReason, Flush, type Observer, type Subscriber } from './subscriber.ts'
 
 /** Presence gathers for this long for each subscriber, up to the option `presenceIntervalMs`. */
 const PRESENCE_MS_PER_SUBSCRIBER = 1
@@ -45,6 +45,7 @@ export class Document implements CommitSource {
   readonly presence: Presence
   readonly #context: DocumentContext
   readonly #subscribers = new Set<Subscriber>()
+  readonly #observers: Observer[] = []
   /** What the log and the commits on their way hold. */
   readonly #known: KnownState
   #incarnation: number
@@ -133,6 +134,11 @@ export class Document implements CommitSource {
     if (this.#subscribers.delete(subscriber)) this.#context.changed(this)
   }
 
+  /** For as long as the document is in memory. */
+  observe(observer: Observer): void {
+    this.#observers.push(observer)
+  }
+
   /** Ends all subscribers. What is pending is still committed. */
   end(reason: EndReason): void {
     for (const subscriber of [...this.#subscribers]) subscriber.end(reason)
@@ -187,7 +193,9 @@ export class Document implements CommitSource {
     const pieces = commit.updates.map((update, index) => this.#enter(update, appended[index]))
     this.#commit = undefined
     this.#durableTicket = commit.ticket
-    this.#deliver(new Flush(after, pieces, commit.author, this.presence.flush()))
+    const flush = new Flush(after, pieces, commit.author, this.presence.flush())
+    this.#deliver(flush)
+    for (const observer of this.#observers) observer.committed(flush)
     this.#context.changed(this)
   }
 

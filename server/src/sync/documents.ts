@@ -1,12 +1,15 @@
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import { CoeditError } from '../errors.ts'
+import type { HookCalls } from '../hooks/calls.ts'
 import type { Log } from '../log.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { Committer } from './committer.ts'
 import { Compactor } from './compactor.ts'
 import { Document, type DocumentContext } from './document.ts'
+import { Follower, type Pace } from './follower.ts'
+import { InProcess } from './in-process.ts'
 import { type Reading, type ReadingContext, readDifference, readSince } from './reading.ts'
 import { LoadedSnapshot } from './snapshot.ts'
 import { SnapshotCache } from './snapshot-cache.ts'
@@ -18,13 +21,18 @@ export interface DocumentsContext {
   readonly log: Log
   readonly storage: Storage
   readonly workers: WorkerPool
+  readonly hooks: HookCalls
 }
 
+/** Hooks that want to hear of each commit. */
+const AT_ONCE: Pace = { quietMs: 0, maxWaitMs: 0 }
 /** Any time at all. */
 const ALIVE_MS = 60_000
 
 /** The open documents. Each is loaded once however many ask for it, and leaves memory when nobody needs it. */
 export class Documents {
+  /** For the code around the server. */
+  readonly inProcess: InProcess
   readonly #context: DocumentsContext
   readonly #committer: Committer
   readonly #compactor: Compactor
@@ -41,6 +49,7 @@ export class Documents {
     const { config, clock, log, storage, workers } = context
     const loadSnapshot = (document: Document) => this.#loadSnapshot(document)
     this.#context = context
+    this.inProcess = new InProcess(this, config)
     this.#committer = new Committer(storage, clock, log)
     this.#snapshots = new SnapshotCache(config.snapshotCacheBytes)
     this.#compactor = new Compactor(
@@ -125,9 +134,19 @@ export class Documents {
 
   async #read(name: string): Promise<Document> {
     const document = new Document(name, await this.#context.storage.load(name), this.#documentContext)
+    this.#observe(document)
+    if (document.incarnation === 0) await this.inProcess.seed(document, this.#context.hooks)
     this.#open.set(name, document)
     this.#snapshots.touch(document.log)
     return document
+  }
+
+  #observe(document: Document): void {
+    const { config, hooks } = this.#context
+    const context = { ...this.#context, documents: this, inProcess: this.inProcess }
+    const quiet: Pace = { quietMs: config.changeQuietMs, maxWaitMs: config.changeMaxWaitMs }
+    if (hooks.has('commit')) document.observe(new Follower('commit', document, AT_ONCE, context))
+    if (hooks.has('change')) document.observe(new Follower('change', document, quiet, context))
   }
 
   async #loadSnapshot(document: Document): Promise<LoadedSnapshot | null> {
@@ -177,6 +196,7 @@ export class Documents {
     this.#open.delete(document.name)
     this.#snapshots.forget(document.log)
     this.#compactor.forget(document)
+    void this.#context.hooks.offer('close', { name: document.name })
     if (this.#open.size === 0) this.#onEmpty?.()
   }
 }

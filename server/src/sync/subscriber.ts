@@ -17,6 +17,12 @@ export interface Subscriber {
 
 export type EndReason = 'restart' | 'failed'
 
+/** Whoever hears of commits and does not keep the document in memory for it. */
+export interface Observer {
+  /** Called when the subscribers have been told. Must not throw. */
+  committed(flush: Flush): void
+}
+
 /** What one flush brings to all subscribers of a document, with the bytes that they share. */
 export class Flush {
   /** The log position before it. */
