@@ -29,6 +29,8 @@ export interface WitnessedOptions {
   readonly witness?: Witness
   /** Whether it offers the subprotocol that brings acknowledgements. */
   readonly acknowledges?: boolean
+  /** Default: an empty one. */
+  readonly doc?: Y.Doc
 }
 
 export interface WitnessedClient {
@@ -38,8 +40,7 @@ export interface WitnessedClient {
 
 /** An unchanged y-websocket client whose sockets have a witness. It reconnects by itself, at least every 100 ms. */
 export function connectWitnessed(options: WitnessedOptions): WitnessedClient {
-  const { release, url, document, witness = {}, acknowledges = false } = options
-  const doc = new Y.Doc()
+  const { release, url, document, witness = {}, acknowledges = false, doc = new Y.Doc() } = options
   const provider = new WebsocketProvider(url, encodeURIComponent(document), doc, {
     WebSocketPolyfill: witnessedWebSocket(witness),
     protocols: acknowledges ? ['coedit.v1'] : [],

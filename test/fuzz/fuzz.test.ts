@@ -1,0 +1,112 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { KnownState, takeNews } from '../../server/src/protocol/update.ts'
+import { bytes } from '../support/bytes.ts'
+import { startInProcess } from '../support/in-process-server.ts'
+import { runs } from '../support/runs.ts'
+import { Inputs } from './inputs.ts'
+import { readOptions } from './options.ts'
+import { besiege } from './siege.ts'
+import { readTraffic, type Traffic } from './traffic.ts'
+import { BATCH, Find, Validator } from './validator.ts'
+import { fire, volleysOf } from './volley.ts'
+
+const release = onTestFinished
+const BATCHES = runs(20)
+const ROUND = 1_000
+/** Far above what any takes on a busy machine; `npm run fuzz` says how long the server really is away. */
+const TIME_LIMIT = { timeout: runs(240_000) }
+/** As `server/README.md` promises, and what the machine's other work adds at worst. */
+const LONGEST_WAIT_MS = 5_000
+const PEAK_MIB = 512
+
+function seeded(seed: number, traffic: Traffic): Inputs {
+  return new Inputs(seed, traffic)
+}
+
+test.each([1, 2, 3])(
+  'what the protocol code takes of hostile inputs is what Yjs applies (seed %i)',
+  TIME_LIMIT,
+  async (seed) => {
+    const traffic = await readTraffic()
+    const validator = new Validator(seeded(seed, traffic), traffic)
+    for (let batch = 0; batch < BATCHES; batch++) validator.run(batch * BATCH, (batch + 1) * BATCH - 1)
+    const { inputs, refused, taken } = validator.tally
+    expect(inputs).toBe(BATCHES * BATCH)
+    // Where all are refused, or none, little is tried.
+    expect(refused).toBeGreaterThan(inputs / 10)
+    expect(taken).toBeGreaterThan(inputs / 10)
+  },
+)
+
+test.each([1, 2])('innocent editors notice nothing of hostile inputs (seed %i)', TIME_LIMIT, async (seed) => {
+  const traffic = await readTraffic()
+  const report = await besiege({
+    release,
+    traffic,
+    inputs: seeded(seed, traffic),
+    first: 0,
+    nextRound: (done) => Math.min(ROUND, runs(2 * ROUND) - done),
+    say: () => undefined,
+  })
+  expect(report.finds).toEqual([])
+  expect(report.inputs).toBe(runs(2 * ROUND))
+  expect(report.promises).toBeGreaterThan(0)
+  expect(report.peakMiB).toBeLessThan(PEAK_MIB)
+  expect(report.waits.longest).toBeLessThan(LONGEST_WAIT_MS)
+})
+
+test('an input is known by its seed and its number', async () => {
+  const traffic = await readTraffic()
+  expect(seeded(7, traffic).at(1_000_000)).toEqual(seeded(7, traffic).at(1_000_000))
+  expect(seeded(7, traffic).at(1_000_000)).not.toEqual(seeded(8, traffic).at(1_000_000))
+  expect(seeded(7, traffic).at(1_000_000)).not.toEqual(seeded(7, traffic).at(1_000_001))
+})
+
+test('every input is in one volley, and only the last one of a volley ends its connection', async () => {
+  const traffic = await readTraffic()
+  const volleys = [...volleysOf(seeded(1, traffic), 100, 999)]
+  expect(volleys[0].first).toBe(100)
+  for (const [index, { last }] of volleys.entries()) expect(volleys[index + 1]?.first ?? 1000).toBe(last + 1)
+  expect(new Set(volleys.map(({ end }) => end))).toEqual(new Set(['kept', 'refused', 'any']))
+})
+
+test('a connection that is closed and should not be, or the other way round, is a find', async () => {
+  const { url } = await startInProcess({ release })
+  const malformed = { first: 0, last: 0, frames: [{ payload: bytes(0) }] }
+  const harmless = { first: 0, last: 0, frames: [] }
+  expect(await fire({ ...malformed, end: 'refused' }, url, 'notes')).toBeUndefined()
+  expect(await fire({ ...harmless, end: 'kept' }, url, 'notes')).toBeUndefined()
+  expect(await fire({ ...malformed, end: 'kept' }, url, 'notes')).toMatch(/closed with 1008/)
+})
+
+test.each<[string, typeof takeNews]>([
+  ['forgets what is known', (update) => takeNews(update, new KnownState())],
+  ['deletes more than it says', (update, known) => takeNews(update, withDeletion(known))],
+])('protocol code that %s is found out, and the find names the inputs', async (_, take) => {
+  const traffic = await readTraffic()
+  const validator = new Validator(seeded(1, traffic), traffic, take)
+  expect(() => validator.run(300, 399)).toThrow(Find)
+  expect(() => validator.run(300, 399)).toThrow(/^inputs 3\d\d-3\d\d: /)
+})
+
+function withDeletion(known: KnownState): KnownState {
+  for (const client of known.clocks.keys()) known.delete(new Map([[client, [0, 1]]]))
+  return known
+}
+
+test.each([
+  [['--only', '7'], { first: 7, amount: { count: 1 } }],
+  [['--only', '7-9'], { first: 7, amount: { count: 3 } }],
+  [['--count', '50', '--seed', '3'], { first: 0, amount: { count: 50 }, seed: 3 }],
+  [['--minutes', '2', '--validator'], { amount: { minutes: 2 }, mode: 'validator' }],
+  [[], { amount: { minutes: 1 }, mode: 'server', seed: 99 }],
+])('options %j', (args, expected) => {
+  expect(readOptions(args, () => 99)).toMatchObject(expected)
+})
+
+test.each([[['--only', '9-7']], [['--only', '1-2-3']], [['--count', 'x']], [['--loud']]])(
+  'options %j are refused',
+  (args) => {
+    expect(() => readOptions(args, () => 99)).toThrow()
+  },
+)

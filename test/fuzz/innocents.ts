@@ -1,0 +1,175 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
+import * as Y from 'yjs'
+import { isPending } from '../support/editing.ts'
+import { Ledger } from '../support/ledger.ts'
+import type { Random } from '../support/random.ts'
+import { inScope } from '../support/scope.ts'
+import { syncedClient } from '../support/stock-clients.ts'
+import type { Release } from '../support/temporary.ts'
+import { untilChanged } from '../support/until.ts'
+import { connectWitnessed, synced, type WitnessedClient } from '../support/witness.ts'
+
+const MAX_PAUSE_MS = 20
+const WORDS = ['a', 'word ', '😀', 'line\n', '漢字']
+
+export interface InnocentsOptions {
+  readonly release: Release
+  readonly url: string
+  readonly document: string
+  readonly random: Random
+}
+
+/** Two people who edit a document with y-websocket as it comes, and what the server acknowledged to them. */
+export class Innocents {
+  readonly document: string
+  readonly #ledger = new Ledger()
+  readonly #people: readonly Person[]
+  readonly #losses: number[] = []
+
+  constructor(options: InnocentsOptions) {
+    this.document = options.document
+    const witness = {
+      acknowledged: (edits: readonly Uint8Array[]) => this.#ledger.promiseAll(edits),
+      closed: (code: number) => this.#losses.push(code),
+    }
+    this.#people = ['one', 'two'].map((name) => {
+      const { release, url, document } = options
+      const client = connectWitnessed({ release, url, document, witness, acknowledges: true, doc: newDoc() })
+      return new Person(name, client, options.random)
+    })
+    options.release(async () => this.stop())
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.#people.map(({ client }) => synced(client)))
+    for (const person of this.#people) person.start()
+  }
+
+  stop(): void {
+    for (const person of this.#people) person.stop()
+  }
+
+  /** Resolves when, with nobody editing any more, both have everything; rejects when that does not come to be. */
+  async converge(): Promise<void> {
+    this.stop()
+    for (const person of this.#people) person.edit()
+    const docs = this.#people.map(({ client }) => client.doc)
+    const [one, two] = docs
+    await untilChanged(
+      docs,
+      `both editors of '${this.document}' show the same`,
+      () => this.#isWhole(one) && areSame(one, two),
+    )
+  }
+
+  /** What did not go as it should for them, in words. */
+  get complaints(): string[] {
+    const closed = this.#losses.map((code) => `an innocent editor of '${this.document}' was closed with ${code}`)
+    const unseen = this.#people.filter((person) => !this.#people.every(({ name }) => person.sees(name)))
+    return [...closed, ...unseen.map(({ name }) => `'${name}' of '${this.document}' does not see the other one`)]
+  }
+
+  /** What was acknowledged to them, or shown by one to the other, and is not at `url`, in words. */
+  async brokenAt(url: string): Promise<string[]> {
+    const doc = await this.#copyAt(url)
+    const broken = this.#ledger.brokenIn(doc, notesIn(doc))
+    if (!this.#isWhole(doc)) broken.push('not all notes are there')
+    return broken.map((what) => `'${this.document}': ${what}`)
+  }
+
+  get promises(): number {
+    return this.#ledger.promises
+  }
+
+  #isWhole(doc: Y.Doc): boolean {
+    const written = this.#people.flatMap(({ written }) => written)
+    return !isPending(doc) && isDeepStrictEqual(notesIn(doc).toArray().toSorted(), written.toSorted())
+  }
+
+  #copyAt(url: string): Promise<Y.Doc> {
+    return inScope(async (release) => {
+      const { doc, provider } = await syncedClient({ release, url, document: this.document, doc: newDoc() })
+      provider.disconnect()
+      return doc
+    })
+  }
+}
+
+class Person {
+  readonly name: string
+  readonly client: WitnessedClient
+  readonly written: string[] = []
+  readonly #random: Random
+  #isEditing = false
+
+  constructor(name: string, client: WitnessedClient, random: Random) {
+    this.name = name
+    this.client = client
+    this.#random = random
+    client.provider.awareness.setLocalStateField('name', name)
+  }
+
+  /** Edits, with pauses, until told to stop. */
+  async start(): Promise<void> {
+    this.#isEditing = true
+    while (this.#isEditing) {
+      this.edit()
+      await pause(this.#random.below(MAX_PAUSE_MS))
+    }
+  }
+
+  stop(): void {
+    this.#isEditing = false
+  }
+
+  edit(): void {
+    const { doc } = this.client
+    const note = `${this.name} ${this.written.length}`
+    doc.transact(() => {
+      notesIn(doc).insert(this.#random.below(notesIn(doc).length + 1), [note])
+      this.#type(proseIn(doc))
+    })
+    this.written.push(note)
+  }
+
+  sees(name: string): boolean {
+    return [...this.client.provider.awareness.getStates().values()].some((state) => state.name === name)
+  }
+
+  #type(prose: Y.Text): void {
+    const at = this.#random.below(prose.length + 1)
+    if (this.#random.chance(0.7)) prose.insert(at, this.#random.pick(WORDS))
+    else prose.delete(at, Math.min(prose.length - at, 3))
+  }
+}
+
+/**
+ * Without garbage collection: a vandal can write what makes Yjs throw while it collects, in its own document, and then
+ * a client there is as good as dead. What is watched here is the server.
+ */
+function newDoc(): Y.Doc {
+  return new Y.Doc({ gc: false })
+}
+
+/** Types that no hostile input names, so that nobody but the innocent edits them. */
+function notesIn(doc: Y.Doc): Y.Array<unknown> {
+  return doc.getArray('notes')
+}
+
+function proseIn(doc: Y.Doc): Y.Text {
+  return doc.getText('prose')
+}
+
+function areSame(one: Y.Doc, two: Y.Doc): boolean {
+  return (
+    isDeepStrictEqual(notesIn(one).toArray(), notesIn(two).toArray()) &&
+    proseIn(one).toString() === proseIn(two).toString() &&
+    isDeepStrictEqual(clocksOf(one), clocksOf(two)) &&
+    Y.equalDeleteSets(Y.createDeleteSetFromStructStore(one.store), Y.createDeleteSetFromStructStore(two.store))
+  )
+}
+
+function clocksOf(doc: Y.Doc): Map<number, number> {
+  return Y.decodeStateVector(Y.encodeStateVector(doc))
+}

@@ -1,0 +1,144 @@
+import { readFile } from 'node:fs/promises'
+import { within } from '../bench/within.ts'
+import { startServer } from '../support/process.ts'
+import { Random } from '../support/random.ts'
+import { store } from '../support/raw-client.ts'
+import { inScope } from '../support/scope.ts'
+import type { Release } from '../support/temporary.ts'
+import { Innocents } from './innocents.ts'
+import type { Inputs } from './inputs.ts'
+import { startProbe, type Waits } from './probe.ts'
+import type { Traffic } from './traffic.ts'
+import { fire, volleysOf } from './volley.ts'
+
+/** Inputs that go to one document while two innocents edit it. */
+export const ROUND = 5_000
+/** Connections that attack at a time. */
+const ATTACKERS = 12
+/** Far above what a busy machine takes. */
+const LIMIT_MS = 60_000
+/** Documents are compacted all the time, in several chunks, and there is not much memory. */
+const FLAGS = [
+  ...['--log-level', 'warn'],
+  ...['--compact-max-entries', '100', '--compact-min-bytes', '0', '--compact-interval-ms', '0'],
+  ...['--chunk-bytes', '16384'],
+]
+const HEAP_MIB = 256
+
+export interface SiegePlan {
+  /** Where the clean-up goes. */
+  readonly release: Release
+  readonly traffic: Traffic
+  readonly inputs: Inputs
+  readonly first: number
+  /** How many inputs the next round has, told how many there were; 0 ends the siege. */
+  readonly nextRound: (done: number) => number
+  readonly say: (progress: string) => void
+}
+
+export interface SiegeReport {
+  readonly inputs: number
+  readonly connections: number
+  /** Updates that were acknowledged to the innocent. */
+  readonly promises: number
+  /** Everything that should hold and does not, in words. */
+  readonly finds: readonly string[]
+  readonly waits: Waits
+  /** Most memory that the server had at a time (resident). */
+  readonly peakMiB: number
+}
+
+/**
+ * Sends inputs to a real server, round by round, each to a document that two innocents edit while two others edit
+ * another one. In the end the server is killed, and what it acknowledged to any of them must be there.
+ */
+export async function besiege(plan: SiegePlan): Promise<SiegeReport> {
+  const { release, inputs, traffic, say } = plan
+  const server = await startServer({ release, flags: FLAGS, env: { NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB}` } })
+  const probe = await startProbe(release, server.url)
+  const siege = new Siege(server.url, inputs, traffic)
+
+  let done = 0
+  for (let size = plan.nextRound(0); size > 0 && siege.finds.length === 0; size = plan.nextRound(done)) {
+    const first = plan.first + done
+    const round = siege.round(first, first + size - 1)
+    const crash = server.exited.then(({ code, signal, stderr }) => {
+      throw new Error(`inputs ${first}-${first + size - 1}: the server ended with ${signal ?? code}: ${stderr}`)
+    })
+    await Promise.race([round, crash])
+    done += size
+    say(`${done} inputs, ${siege.connections} connections, ${siege.finds.length} finds`)
+  }
+
+  const [waits, peakMiB] = [await probe.waits(), await peakOf(server.pid)]
+  const { stderr } = await server.kill()
+  const finds = [...siege.finds, ...errorsIn(stderr)]
+  const restarted = await startServer({ release, data: server.data })
+  for (const innocents of siege.innocents) finds.push(...(await innocents.brokenAt(restarted.url)))
+  const promises = siege.innocents.reduce((sum, { promises }) => sum + promises, 0)
+  return { inputs: done, connections: siege.connections, promises, finds, waits, peakMiB }
+}
+
+class Siege {
+  connections = 0
+  readonly finds: string[] = []
+  readonly innocents: Innocents[] = []
+  readonly #url: string
+  readonly #inputs: Inputs
+  readonly #traffic: Traffic
+
+  constructor(url: string, inputs: Inputs, traffic: Traffic) {
+    this.#url = url
+    this.#inputs = inputs
+    this.#traffic = traffic
+  }
+
+  round(first: number, last: number): Promise<void> {
+    const url = this.#url
+    const document = `attacked-${first}`
+    return inScope(async (release) => {
+      await store({ release, url, document }, this.#traffic.base)
+      const random = new Random(first)
+      const pairs = [document, `elsewhere-${first}`].map(
+        (name) => new Innocents({ release, url, document: name, random }),
+      )
+      this.innocents.push(...pairs)
+      await within(LIMIT_MS, 'the innocent to join', Promise.all(pairs.map((pair) => pair.start())))
+      await this.#attack(first, last, document)
+      try {
+        await Promise.all(pairs.map((pair) => pair.converge()))
+      } catch (error) {
+        this.#found(first, last, error instanceof Error ? error.message : String(error))
+      }
+      for (const complaint of pairs.flatMap(({ complaints }) => complaints)) this.#found(first, last, complaint)
+    })
+  }
+
+  async #attack(first: number, last: number, document: string): Promise<void> {
+    const volleys = volleysOf(this.#inputs, first, last)
+    const attacker = async () => {
+      for (const volley of volleys) {
+        this.connections++
+        const wrong = await fire(volley, this.#url, document)
+        if (wrong !== undefined) this.#found(volley.first, volley.last, wrong)
+      }
+    }
+    await Promise.all(Array.from({ length: ATTACKERS }, attacker))
+  }
+
+  #found(first: number, last: number, what: string): void {
+    this.finds.push(`inputs ${first}-${last}: ${what}`)
+  }
+}
+
+/** The server's own complaints: it logs as errors only what must not happen. */
+function errorsIn(log: string): string[] {
+  return log.split('\n').filter((line) => line.includes('"level":50') || line.includes('"level":60'))
+}
+
+async function peakOf(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  const kib = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]
+  if (kib === undefined) throw new Error('the system does not tell how much memory the server has taken')
+  return Math.round(Number(kib) / 1024)
+}
