@@ -113,6 +113,11 @@ export class RawSocket {
     await Promise.race([drained, this.closed])
   }
 
+  /** Cuts the line. */
+  cut(): void {
+    this.#socket.destroy()
+  }
+
   /** Stops reading. */
   pause(): void {
     this.#socket.pause()

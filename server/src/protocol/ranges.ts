@@ -1,4 +1,4 @@
-import { type ByteReader, MAX_CLIENTS } from './reader.ts'
+import { type ByteReader, MAX_CLIENTS, MAX_DELETED_RANGES } from './reader.ts'
 import { MAX_CLOCK } from './structs.ts'
 import { ByteWriter } from './writer.ts'
 
@@ -26,22 +26,43 @@ const COLLECTED_BEFORE_MERGING = 4096
 /** The ids that are deleted in a document. */
 export class IdSet {
   readonly #byClient = new Map<number, Ranges>()
+  #size = 0
 
   get ranges(): IdRanges {
     return this.#byClient
+  }
+
+  /** How many ranges, of all clients. */
+  get size(): number {
+    return this.#size
+  }
+
+  has(client: number, ranges: Ranges): boolean {
+    return subtract(ranges, this.#byClient.get(client) ?? []).length === 0
   }
 
   /** Adds ranges of a client and returns those of them, or the parts, that were not in the set before. */
   add(client: number, ranges: Ranges): Ranges {
     const existing = this.#byClient.get(client)
     if (existing === undefined) {
-      if (ranges.length > 0) this.#byClient.set(client, ranges.slice())
+      if (ranges.length > 0) this.#set(client, ranges.slice())
       return ranges
     }
     const added = subtract(ranges, existing)
-    if (added.length > 2 * FEW_RANGES) this.#byClient.set(client, union([existing, added]))
-    else for (let i = 0; i < added.length; i += 2) insert(existing, added[i], added[i + 1])
+    if (added.length > 2 * FEW_RANGES) this.#set(client, union([existing, added]))
+    else this.#insert(existing, added)
     return added
+  }
+
+  #set(client: number, ranges: Ranges): void {
+    this.#size += (ranges.length - (this.#byClient.get(client)?.length ?? 0)) / 2
+    this.#byClient.set(client, ranges)
+  }
+
+  #insert(existing: Ranges, added: Ranges): void {
+    const before = existing.length
+    for (let i = 0; i < added.length; i += 2) insert(existing, added[i], added[i + 1])
+    this.#size += (existing.length - before) / 2
   }
 }
 
@@ -157,17 +178,20 @@ export function readDeleteSet(reader: ByteReader): IdRanges {
   if (clients === 0) return NO_RANGES
   if (clients > MAX_CLIENTS) reader.fail(`${clients} clients with deletions, more than ${MAX_CLIENTS}`)
   const collectors = new Map<number, RangeCollector>()
-  for (let i = 0; i < clients; i++) readClientDeletions(reader, collectors)
+  let size = 0
+  for (let i = 0; i < clients; i++) size += readClientDeletions(reader, collectors, MAX_DELETED_RANGES - size)
   const ranges = new Map<number, Ranges>()
   for (const [client, collector] of collectors) ranges.set(client, collector.finish())
   return ranges
 }
 
-function readClientDeletions(reader: ByteReader, collectors: Map<number, RangeCollector>): void {
+/** @returns how many ranges more are held after it, at most `room` */
+function readClientDeletions(reader: ByteReader, collectors: Map<number, RangeCollector>, room: number): number {
   const client = reader.varUint()
   const count = reader.count(2, 'deleted ranges')
-  if (count === 0) return
+  if (count === 0) return 0
   const collector = collectors.get(client) ?? new RangeCollector()
+  const before = collector.size
   collectors.set(client, collector)
   for (let i = 0; i < count; i++) {
     const at = reader.position
@@ -175,7 +199,9 @@ function readClientDeletions(reader: ByteReader, collectors: Map<number, RangeCo
     const end = start + reader.varUint()
     if (end > MAX_CLOCK) reader.fail('a deleted range exceeds 2^32', at)
     if (end > start) collector.add(start, end)
+    if (collector.size - before > room) reader.fail(`more than ${MAX_DELETED_RANGES} deleted ranges`, at)
   }
+  return collector.size - before
 }
 
 /** The ids of several sets together. */

@@ -6,6 +6,9 @@ const MAX_VARINT_BYTES = 8
 /** Clients that an update or a state vector may name; each costs an object while it is handled. */
 export const MAX_CLIENTS = 1_000_000
 
+/** Deleted ranges that an update may have: they take 2 bytes there, but 16 while they are handled. */
+export const MAX_DELETED_RANGES = 8 * 1024 * 1024
+
 /**
  * Reads lib0's encoding from untrusted bytes: every read is checked against the end, and what does not fit throws a
  * CoeditError with the code given to the constructor, naming the byte.

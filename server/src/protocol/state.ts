@@ -37,6 +37,16 @@ export class KnownState {
     return this.#deleted.ranges
   }
 
+  /** How many ranges of ids are deleted. */
+  get deletedRanges(): number {
+    return this.#deleted.size
+  }
+
+  hasDeleted(deletes: IdRanges): boolean {
+    for (const [client, ranges] of deletes) if (!this.#deleted.has(client, ranges)) return false
+    return true
+  }
+
   /** Takes over an update of the log itself, which is closed and disjoint from those before it. */
   absorb(update: ScannedUpdate): void {
     for (const { client, end } of update.sections) this.advance(client, end)

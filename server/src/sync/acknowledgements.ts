@@ -10,7 +10,10 @@ export class Acknowledgements {
   #hasStep2 = false
   #isHeld = false
 
-  /** An Update came: durable with `ticket`, or `incomplete`: a hole before it must be filled by a Step2 first. */
+  /**
+   * An Update came: durable with `ticket`, or not `complete`: a Step2 must fill a hole before it first, or bring what was
+   * refused of it, be it a Step2 itself.
+   */
   update(ticket: number, complete: boolean): void {
     this.#count(ticket)
     if (!complete) this.#isHeld = true

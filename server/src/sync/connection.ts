@@ -98,6 +98,7 @@ export class Connection implements Subscriber, Participant {
   deliver(flush: Flush): void {
     if (!this.#joined) return
     this.#updateFlow()
+    this.#joined.intake.askAgain()
     // Without room everything stays where it is until the socket drains.
     if (this.#writer.hasRoom) this.#joined.outlet.deliver(flush, this.#joined.intake.nextAcknowledgement())
   }

@@ -8,11 +8,15 @@ import { DocumentLog } from './log.ts'
 import { type Batch, PendingEdits } from './pending.ts'
 import { EncodedPiece, type Piece } from './piece.ts'
 import { Presence } from './presence.ts'
+import { type Admitted, type Room, roomFor, withinRoom } from './room.ts'
 import type { LoadedSnapshot } from './snapshot.ts'
 import { type EndReason, Flush, type Observer, type Subscriber } from './subscriber.ts'
 
 /** Presence gathers for this long for each subscriber, up to the option `presenceIntervalMs`. */
 const PRESENCE_MS_PER_SUBSCRIBER = 1
+
+/** What a range of deleted ids takes in memory: two numbers. */
+const DELETED_RANGE_BYTES = 16
 
 /** What a document needs of its surroundings. */
 export interface DocumentContext {
@@ -114,7 +118,20 @@ export class Document implements CommitSource {
 
   /** Whether so much waits to be durable that writers have to wait. */
   get isCongested(): boolean {
-    return this.#pending.byteLength + (this.#commit?.byteLength ?? 0) > this.#context.config.maxPendingBytes
+    return this.#pendingBytes > this.#context.config.maxPendingBytes
+  }
+
+  /** What it still takes from clients. */
+  get room(): Room {
+    const { snapshotBytes, tailBytes } = this.log
+    const deleted = this.#known.deletedRanges * DELETED_RANGE_BYTES
+    const byteLength = snapshotBytes + tailBytes + this.#pendingBytes + deleted
+    return roomFor(byteLength, this.#known.clocks.size, this.#context.config)
+  }
+
+  /** The part of a client's update that there is room for. */
+  withinRoom(update: ScannedUpdate): Admitted {
+    return withinRoom(update, this.room, this.#known)
   }
 
   /** Next clock by client, of everything received. */
@@ -171,6 +188,8 @@ export class Document implements CommitSource {
     this.log.replaceSnapshot(snapshot, this.slowestPosition)
     // Rewriting deletes what lies inside of deleted types, too.
     this.#known.delete(snapshot.decodeState().deleted)
+    // Nothing new is in it, but there may be room again for what was refused.
+    this.#deliver(new Flush(this.head, [], null, null))
   }
 
   takePending(): readonly AppendRequest[] {
@@ -206,6 +225,10 @@ export class Document implements CommitSource {
     this.#hasFailed = true
     this.#context.changed(this)
     this.end('failed')
+  }
+
+  get #pendingBytes(): number {
+    return this.#pending.byteLength + (this.#commit?.byteLength ?? 0)
   }
 
   #enter(update: Uint8Array, appended: Appended | undefined): Piece {

@@ -4,7 +4,7 @@ import type { ClientMessage } from '../protocol/messages.ts'
 import { scanUpdate } from '../protocol/update.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { Acknowledgements } from './acknowledgements.ts'
-import type { Document, Receipt } from './document.ts'
+import type { Document } from './document.ts'
 import type { FrameWriter } from './frame-writer.ts'
 import type { Subscriber } from './subscriber.ts'
 
@@ -13,6 +13,13 @@ import type { Subscriber } from './subscriber.ts'
  * clients, took 50 to 110 ms (measured).
  */
 const MAX_TURN_BYTES = 64 * 1024
+
+/** What became of a message with edits. */
+interface Outcome {
+  /** Its edits are durable with this ticket. */
+  readonly ticket: number
+  readonly result: 'taken' | 'incomplete' | 'refused'
+}
 
 /** The messages that hold edits. */
 export type Edits = Extract<ClientMessage, { type: 'step2' | 'update' }>
@@ -35,6 +42,8 @@ export class Intake {
   /** Of the server's Step1; one that found no room is sent when there is. */
   #step1: 'answered' | 'outstanding' | 'owed' = 'answered'
   #wasDenied = false
+  /** Whether the document had no room for something that the peer still holds. */
+  #wasRefused = false
 
   constructor(context: IntakeContext) {
     this.#context = context
@@ -51,16 +60,23 @@ export class Intake {
    * @throws CoeditError UPDATE_MALFORMED, STORAGE_CLOSED; the promise rejects with the same
    */
   receive({ type, update }: Edits): Promise<void> | undefined {
-    const { access, document, self } = this.#context
+    const { access } = this.#context
     if (access === 'read') {
       if (type === 'update') this.#deny()
       return undefined
     }
     if (update.length > MAX_TURN_BYTES) {
-      return this.#appendLarge(update).then((receipt) => this.#settle(type, receipt))
+      return this.#appendLarge(update).then((outcome) => this.#settle(type, outcome))
     }
-    this.#settle(type, document.append(scanUpdate(update), self))
+    this.#settle(type, this.#append(update))
     return undefined
+  }
+
+  /** Asks for what was refused, once the document has room. */
+  askAgain(): void {
+    if (!this.#wasRefused || this.#context.document.room !== 'everything') return
+    this.#wasRefused = false
+    if (this.#step1 === 'answered') this.#sendStep1()
   }
 
   /** Goes on where the peer had no room. */
@@ -76,24 +92,38 @@ export class Intake {
   }
 
   /** A large update is cut in a worker and taken piece by piece, so that it holds up nobody else. */
-  async #appendLarge(update: Uint8Array): Promise<Receipt> {
-    const { workers, document, self } = this.#context
-    let complete = true
+  async #appendLarge(update: Uint8Array): Promise<Outcome> {
+    const { workers, document } = this.#context
+    let result: Outcome['result'] = 'taken'
     for (const piece of await workers.split({ update, maxBytes: MAX_TURN_BYTES })) {
-      complete = document.append(scanUpdate(piece), self).complete && complete
+      const outcome = this.#append(piece)
+      // What follows a refused piece builds upon it.
+      if (result !== 'refused' && outcome.result !== 'taken') result = outcome.result
       await nextTurn()
     }
-    return { ticket: document.lastTicket, complete }
+    return { ticket: document.lastTicket, result }
   }
 
-  #settle(type: Edits['type'], { ticket, complete }: Receipt): void {
-    if (type === 'step2') {
+  #append(update: Uint8Array): Outcome {
+    const { document, self } = this.#context
+    const { part, isWhole } = document.withinRoom(scanUpdate(update))
+    const { ticket, complete } = document.append(part, self)
+    if (!isWhole) return { ticket, result: 'refused' }
+    return { ticket, result: complete ? 'taken' : 'incomplete' }
+  }
+
+  #settle(type: Edits['type'], { ticket, result }: Outcome): void {
+    if (type === 'step2') this.#step1 = 'answered'
+    if (result === 'refused') {
+      this.#acknowledgements?.update(ticket, false)
+      this.#tellFull()
+    } else if (type === 'step2') {
       // What is still left out are edits that this client could not integrate either; who has the rest will send it.
-      this.#step1 = 'answered'
       this.#acknowledgements?.step2(ticket)
     } else {
-      this.#acknowledgements?.update(ticket, complete)
-      if (!complete && this.#step1 === 'answered') this.#sendStep1()
+      this.#acknowledgements?.update(ticket, result === 'taken')
+      // Asked now, it would send what was refused once more.
+      if (result === 'incomplete' && this.#step1 === 'answered' && !this.#wasRefused) this.#sendStep1()
     }
     this.#acknowledge()
   }
@@ -108,6 +138,14 @@ export class Intake {
     const { writer } = this.#context
     const frame = writer.hasRoom && this.nextAcknowledgement()
     if (frame) writer.write(frame)
+  }
+
+  #tellFull(): void {
+    if (this.#wasRefused) return
+    this.#wasRefused = true
+    this.#context.writer.write(
+      permissionDeniedFrame('FULL: the document has reached its limit and takes only deletions'),
+    )
   }
 
   #deny(): void {
