@@ -252,7 +252,7 @@ class Unavailable {
   }
 }
 
-function openingError(directory: string, error: unknown): CoeditError {
+export function openingError(directory: string, error: unknown): CoeditError {
   const cause = deepestCause(error)
   const code = codeOf(cause)
   if (code === 'LEVEL_LOCKED') {
