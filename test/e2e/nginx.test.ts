@@ -69,8 +69,8 @@ async function startReadmeNginx(upstreamPort: string): Promise<Proxied> {
   return { nginx, url, accessLog: () => readFile(accessLog, 'utf8') }
 }
 
-async function startBehindNginx(): Promise<Proxied> {
-  const server = await startServer({ release: onTestFinished, flags: ['--base-path', BASE_PATH] })
+async function startBehindNginx(...flags: readonly string[]): Promise<Proxied> {
+  const server = await startServer({ release: onTestFinished, flags: ['--base-path', BASE_PATH, ...flags] })
   return startReadmeNginx(new URL(server.url).port)
 }
 
@@ -97,9 +97,12 @@ function client(url: string, options: Partial<StockOptions> = {}) {
   return { release: onTestFinished, url: url.replace('https:', 'wss:'), document, ca: certificate.pem, ...options }
 }
 
-/** Asks for a path below the sub-path, as somebody who claims to be somebody else. */
-async function ask(url: string, path: string): Promise<IncomingMessage> {
-  const request = get(`${url}${path}`, { ca: certificate.pem, headers: { 'x-forwarded-for': '203.0.113.9' } })
+/** Asks for a path below the sub-path, as the proxy of somebody at this address. */
+async function ask(url: string, path: string, address = '203.0.113.9'): Promise<IncomingMessage> {
+  const request = get(`${url}${path}`, { ca: certificate.pem, headers: { 'x-forwarded-for': address }, agent: false })
+  onTestFinished(async () => {
+    request.destroy()
+  })
   const [response]: IncomingMessage[] = await once(request, 'response')
   return response
 }
@@ -184,6 +187,16 @@ test('the server is told the path as it came, the host with its port, and who as
       'x-forwarded-for': '203.0.113.9, 127.0.0.1',
     },
   })
+})
+
+test('the server counts connections by who asks, and not by the proxy', async () => {
+  const { url } = await startBehindNginx('--max-connections-per-address', '1')
+  const stream = 'api/documents/notes/events'
+  const statuses: (number | undefined)[] = []
+  for (const address of ['203.0.113.9', '203.0.113.9', '203.0.113.10']) {
+    statuses.push((await ask(url, stream, address)).statusCode)
+  }
+  expect(statuses).toEqual([200, 429, 200])
 })
 
 test('the access log names what was asked for, without the query', async () => {
