@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { type Config, configFromProcess, optionFacts, parseOptions } from '../../server/src/config.ts'
+import { errorCodes } from '../../server/src/errors.ts'
 import { helpText } from '../../server/src/help.ts'
-import { readReadme, withTables } from '../support/readme.ts'
+import { STATUSES } from '../../server/src/http/failure.ts'
+import { CLOSE, CLOSE_CODES } from '../../server/src/sync/close-codes.ts'
+import { closesTable, readReadme, withTables } from '../support/readme.ts'
 
 /** What goes wrong, as [code, message]. */
 function refusal(act: () => Config): [unknown, string] {
@@ -135,4 +138,19 @@ describe('what is made from the declaration', () => {
   test('the tables in server/README.md are up to date (npm run docs)', () => {
     expect(readReadme()).toBe(withTables(readReadme()))
   })
+
+  test('the close codes and HTTP statuses that errors lead to are those that are documented', () => {
+    for (const [code, closeCode] of Object.entries(CLOSE_CODES)) {
+      expect([code, meaningOf(code)]).toEqual([code, expect.stringMatching(`\\(${closeCode}\\b`)])
+      expect(closesTable()).toContain(`\n| ${closeCode} |`)
+    }
+    for (const { code } of Object.values(CLOSE)) expect(closesTable()).toContain(`\n| ${code} |`)
+    for (const [code, status] of Object.entries(STATUSES)) {
+      expect([code, meaningOf(code)]).toEqual([code, expect.stringContaining(`HTTP ${status})`)])
+    }
+  })
 })
+
+function meaningOf(code: string): string | undefined {
+  return new Map<string, string>(Object.entries(errorCodes)).get(code)
+}

@@ -5,14 +5,16 @@ import { errorCodes } from '../../server/src/errors.ts'
 import { defaultText } from '../../server/src/help.ts'
 
 const README = fileURLToPath(new URL('../../server/README.md', import.meta.url))
+const PROTOCOL = fileURLToPath(new URL('../../server/PROTOCOL.md', import.meta.url))
 
 export function readReadme(): string {
   return readFileSync(README, 'utf8')
 }
 
-/** The text with its tables made anew from the code, each between `<!-- NAME -->` and `<!-- /NAME -->`. */
+/** The text with its tables made anew, each between `<!-- NAME -->` and `<!-- /NAME -->`. */
 export function withTables(markdown: string): string {
-  return replaceBlock(replaceBlock(markdown, 'options', optionsTable()), 'errors', errorsTable())
+  const tables = { options: optionsTable(), errors: errorsTable(), closes: closesTable(), statuses: statusesTable() }
+  return Object.entries(tables).reduce((text, [name, content]) => replaceBlock(text, name, content), markdown)
 }
 
 function replaceBlock(markdown: string, name: string, content: string): string {
@@ -40,6 +42,22 @@ function errorsTable(): string {
     ['code', 'meaning'],
     Object.entries(errorCodes).map(([code, meaning]) => [`\`${code}\``, meaning]),
   )
+}
+
+/** As PROTOCOL.md has it. */
+export function closesTable(): string {
+  const [found] = /^\| close code \|.*(\n\|.*)*/m.exec(readFileSync(PROTOCOL, 'utf8')) ?? []
+  if (found === undefined) throw new Error('server/PROTOCOL.md has no table of close codes')
+  return found
+}
+
+/** Of the errors whose meaning names an HTTP status. */
+function statusesTable(): string {
+  const rows = Object.entries(errorCodes).flatMap(([code, meaning]) => {
+    const [mention, status] = / \((?:\d{4}, )?HTTP (\d{3})\)/.exec(meaning) ?? []
+    return mention === undefined ? [] : [[status, `\`${code}\``, meaning.replace(mention, '')]]
+  })
+  return table(['status', 'code', 'meaning'], rows.toSorted())
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

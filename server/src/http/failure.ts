@@ -3,7 +3,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { CoeditError, type ErrorCode } from '../errors.ts'
 
 /** Of the errors that whoever asks is told; every other one is a failure of the server. */
-const STATUSES: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
+export const STATUSES: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
   DOCUMENT_NAME: 400,
   UNAUTHORIZED: 401,
   FORBIDDEN: 403,

@@ -19,7 +19,7 @@ export const CLOSE = {
 } as const satisfies Record<string, Close>
 
 /** Of the errors that the peer is told; every other one is a failure of the server. */
-const CODES: Partial<Record<ErrorCode, number>> = {
+export const CLOSE_CODES: Partial<Record<ErrorCode, number>> = {
   MESSAGE_MALFORMED: 1008,
   UPDATE_MALFORMED: 1008,
   ACCESS_CHANGED: 1012,
@@ -32,7 +32,7 @@ const CODES: Partial<Record<ErrorCode, number>> = {
 
 /** How a connection ends for an error. */
 export function closeFor(error: unknown): Close {
-  const code = error instanceof CoeditError ? CODES[error.code] : undefined
+  const code = error instanceof CoeditError ? CLOSE_CODES[error.code] : undefined
   return error instanceof CoeditError && code !== undefined ? { code, reason: truncate(error.message) } : CLOSE.failed
 }
 
