@@ -17,6 +17,7 @@ import { type Edits, Intake } from './intake.ts'
 import { Outlet } from './outlet.ts'
 import type { Participant } from './presence.ts'
 import type { EndReason, Flush, Subscriber } from './subscriber.ts'
+import { Throttle } from './throttle.ts'
 
 export interface ConnectionContext {
   readonly config: Config
@@ -59,6 +60,7 @@ export class Connection implements Subscriber, Participant {
   readonly #context: ConnectionContext
   readonly #writer: FrameWriter
   readonly #heartbeat: Heartbeat
+  readonly #throttle: Throttle
   #joined: Joined | undefined
   #isClosed = false
   /** Messages that came while an earlier one was still being worked on. */
@@ -74,6 +76,7 @@ export class Connection implements Subscriber, Participant {
     this.#terms = terms
     this.#context = context
     this.#heartbeat = new Heartbeat(webSocket, clock, config.pingIntervalMs)
+    this.#throttle = new Throttle(config, clock)
     this.#writer = new FrameWriter(socket, config.socketBufferBytes, clock, () => this.#drained())
   }
 
@@ -144,6 +147,7 @@ export class Connection implements Subscriber, Participant {
     this.#isClosed = true
     this.#terms.lease.release()
     this.#writer.close()
+    this.#throttle.lift()
     this.#joined?.document.presence.leave(this)
     this.#joined?.goodbye()
     if (!this.#isBusy) this.#joined?.document.unsubscribe(this)
@@ -158,7 +162,8 @@ export class Connection implements Subscriber, Participant {
     const { access, acknowledges, echo } = this.#terms
     const writer = this.#writer
     const onError = (error: unknown) => this.#refuse(error)
-    const intake = new Intake({ workers, document, writer, self: this, access, acknowledges })
+    const throttle = this.#throttle
+    const intake = new Intake({ workers, document, writer, throttle, self: this, access, acknowledges })
     const outlet = new Outlet({ document, documents, writer, self: this, echo, onError })
     // One that was closed meanwhile has never been here; what it sent is taken in all the same.
     const goodbye = this.#isClosed ? () => undefined : hooks.connected({ name: document.name, user: this.user, access })
@@ -177,6 +182,7 @@ export class Connection implements Subscriber, Participant {
       this.close(CLOSE.textFrame)
       return
     }
+    this.#throttle.received(data.length)
     if (this.#isBusy || !this.#joined) this.#inbox.push(data)
     else this.#handle(data, this.#joined)
   }
@@ -197,24 +203,29 @@ export class Connection implements Subscriber, Participant {
       this.close(CLOSE.firstMessageTooLarge)
       return
     }
+    const work = this.#throttle.measure(() => this.#take(bytes, joined)) ?? this.#throttle.pause()
+    this.#isBusy = work !== undefined
+    this.#updateFlow()
+    void work?.catch((error: unknown) => this.#refuse(error)).finally(() => this.#workOff(joined))
+  }
+
+  /** Gives a promise where it takes longer. */
+  #take(bytes: Uint8Array, joined: Joined): Promise<void> | undefined {
     try {
       const message = decodeMessage(bytes, this.#terms.acknowledges)
-      if (!this.#isClosed || isEdits(message)) this.#dispatch(message, joined)
+      if (isEdits(message)) return joined.intake.receive(message)
+      if (!this.#isClosed) this.#dispatch(message, joined)
     } catch (error) {
       this.#refuse(error)
     }
+    return undefined
   }
 
-  #dispatch(message: ClientMessage, joined: Joined): void {
-    const { document, outlet } = joined
+  #dispatch(message: Exclude<ClientMessage, Edits>, { document, outlet }: Joined): void {
     switch (message.type) {
       case 'step1':
         this.#hasStep1 = true
         outlet.answer(message.stateVector)
-        break
-      case 'step2':
-      case 'update':
-        this.#receiveEdits(message, joined)
         break
       case 'awareness':
         document.presence.receive(this, message.entries)
@@ -231,17 +242,6 @@ export class Connection implements Subscriber, Participant {
       default:
         message satisfies never
     }
-  }
-
-  #receiveEdits(edits: Edits, joined: Joined): void {
-    const work = joined.intake.receive(edits)
-    if (!work) {
-      this.#updateFlow()
-      return
-    }
-    this.#isBusy = true
-    this.#updateFlow()
-    void work.catch((error: unknown) => this.#refuse(error)).finally(() => this.#workOff(joined))
   }
 
   #drained(): void {

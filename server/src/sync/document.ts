@@ -15,9 +15,6 @@ import { type EndReason, Flush, type Observer, type Subscriber } from './subscri
 /** Presence gathers for this long for each subscriber, up to the option `presenceIntervalMs`. */
 const PRESENCE_MS_PER_SUBSCRIBER = 1
 
-/** What a range of deleted ids takes in memory: two numbers. */
-const DELETED_RANGE_BYTES = 16
-
 /** What a document needs of its surroundings. */
 export interface DocumentContext {
   readonly config: Config
@@ -123,10 +120,9 @@ export class Document implements CommitSource {
 
   /** What it still takes from clients. */
   get room(): Room {
-    const { snapshotBytes, tailBytes } = this.log
-    const deleted = this.#known.deletedRanges * DELETED_RANGE_BYTES
-    const byteLength = snapshotBytes + tailBytes + this.#pendingBytes + deleted
-    return roomFor(byteLength, this.#known.clocks.size, this.#context.config)
+    const { deletedRanges, clocks } = this.#known
+    const encodedBytes = this.log.snapshotBytes + this.log.tailBytes + this.#pendingBytes
+    return roomFor({ encodedBytes, deletedRanges, clients: clocks.size }, this.#context.config)
   }
 
   /** The part of a client's update that there is room for. */

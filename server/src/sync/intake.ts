@@ -7,6 +7,7 @@ import { Acknowledgements } from './acknowledgements.ts'
 import type { Document } from './document.ts'
 import type { FrameWriter } from './frame-writer.ts'
 import type { Subscriber } from './subscriber.ts'
+import type { Throttle } from './throttle.ts'
 
 /**
  * How much of an update is taken in one turn of the event loop. 256 KiB of the worst shape, a delete set of 46,000
@@ -28,6 +29,7 @@ export interface IntakeContext {
   readonly workers: WorkerPool
   readonly document: Document
   readonly writer: FrameWriter
+  readonly throttle: Throttle
   /** Whose edits they are. */
   readonly self: Subscriber
   readonly access: 'read' | 'write'
@@ -93,13 +95,13 @@ export class Intake {
 
   /** A large update is cut in a worker and taken piece by piece, so that it holds up nobody else. */
   async #appendLarge(update: Uint8Array): Promise<Outcome> {
-    const { workers, document } = this.#context
+    const { workers, document, throttle } = this.#context
     let result: Outcome['result'] = 'taken'
     for (const piece of await workers.split({ update, maxBytes: MAX_TURN_BYTES })) {
-      const outcome = this.#append(piece)
+      const outcome = throttle.measure(() => this.#append(piece))
       // What follows a refused piece builds upon it.
       if (result !== 'refused' && outcome.result !== 'taken') result = outcome.result
-      await nextTurn()
+      await (throttle.pause() ?? nextTurn())
     }
     return { ticket: document.lastTicket, result }
   }

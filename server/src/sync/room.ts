@@ -7,11 +7,21 @@ export type Room = 'everything' | 'deletions' | 'nothing'
 /** Deletions free room only with the next compaction, and need some until then: this part of `maxDocumentBytes`. */
 const FOR_DELETIONS = 1 / 8
 
+/** What a range of deleted ids takes in memory: two numbers. */
+const DELETED_RANGE_BYTES = 16
+
 const NO_DELETES: ScannedUpdate['deletes'] = new Map()
 
-/** @param byteLength of the document as the option `maxDocumentBytes` counts it */
-export function roomFor(byteLength: number, clients: number, config: Config): Room {
+/** How large a document is. */
+export interface Size {
+  readonly encodedBytes: number
+  readonly deletedRanges: number
+  readonly clients: number
+}
+
+export function roomFor({ encodedBytes, deletedRanges, clients }: Size, config: Config): Room {
   const { maxDocumentBytes, maxDocumentClients } = config
+  const byteLength = encodedBytes + deletedRanges * DELETED_RANGE_BYTES
   if (byteLength >= (1 + FOR_DELETIONS) * maxDocumentBytes) return 'nothing'
   return byteLength >= maxDocumentBytes || clients >= maxDocumentClients ? 'deletions' : 'everything'
 }

@@ -1,0 +1,132 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { parseOptions, type ServerOptions } from '../../server/src/config.ts'
+import { Throttle } from '../../server/src/sync/throttle.ts'
+import { Bystanders } from '../support/bystanders.ts'
+import { edit, Writer } from '../support/edits.ts'
+import { startInProcess } from '../support/in-process-server.ts'
+import { LeapingClock } from '../support/leaping-clock.ts'
+import { ManualClock } from '../support/manual-clock.ts'
+import { step1, step2, update } from '../support/messages.ts'
+import { connectRaw } from '../support/raw-client.ts'
+
+const release = onTestFinished
+const document = 'notes'
+const MB = 1_000_000
+
+describe('a throttle', () => {
+  function start(options: ServerOptions) {
+    const clock = new ManualClock()
+    return { clock, throttle: new Throttle(parseOptions(options), clock) }
+  }
+
+  test('lets a burst through and then holds up for as long as what was too much takes', () => {
+    const { clock, throttle } = start({ maxBytesPerSecond: MB, maxBurstBytes: 5 * MB })
+    throttle.received(5 * MB)
+    expect(throttle.pause()).toBeUndefined()
+    throttle.received(3 * MB)
+    void throttle.pause()
+    expect(clock.pending).toEqual([3000])
+    clock.advance(3000)
+    expect(throttle.pause()).toBeUndefined()
+  })
+
+  test('counts the time of work, and gives back what it returns', () => {
+    const { clock, throttle } = start({ maxCpuMsPerSecond: 200 })
+    const work = (ms: number) => throttle.measure(() => clock.advance(ms))
+    // 2 s at once, while 0.4 s come back.
+    work(2000)
+    expect(throttle.pause()).toBeUndefined()
+    work(1000)
+    void throttle.pause()
+    // 3000 of 2000 + 600, at 0.2 ms a millisecond.
+    expect(clock.pending).toEqual([expect.closeTo(2000)])
+    expect(throttle.measure(() => 'done')).toBe('done')
+  })
+
+  test('saves no more than a burst', () => {
+    const { clock, throttle } = start({ maxBytesPerSecond: MB, maxBurstBytes: 5 * MB })
+    clock.advance(3_600_000)
+    expect(throttle.pause()).toBeUndefined()
+    throttle.received(6 * MB)
+    void throttle.pause()
+    expect(clock.pending).toEqual([1000])
+  })
+
+  test('holds up nobody any more once it is lifted', async () => {
+    const { clock, throttle } = start({ maxBytesPerSecond: MB, maxBurstBytes: MB })
+    throttle.received(60 * MB)
+    const pause = throttle.pause()
+    throttle.lift()
+    await pause
+    expect(clock.pending).toEqual([])
+    expect(throttle.pause()).toBeUndefined()
+  })
+})
+
+test('R35 who sends more than it may is read later, and neither closed nor heard by the others meanwhile', async () => {
+  const clock = new LeapingClock()
+  const options = { maxBytesPerSecond: 10_000, maxBurstBytes: 200_000 }
+  const { url } = await startInProcess({ release, clock, options })
+  const there = { release, url, document }
+  const bystanders = await Bystanders.join(there)
+  const flooder = await connectRaw({ ...there, protocols: ['coedit.v1'] })
+  await flooder.follow(step2())
+  const writer = new Writer(7)
+  for (let i = 0; i < 40; i++) flooder.send(update(writer.insert('x'.repeat(10_000)).update))
+  await flooder.until('the burst is acknowledged', () => Number(flooder.acknowledged) >= 20)
+  await bystanders.areUnharmed(7)
+  expect(flooder.acknowledged).toBeLessThan(30)
+  clock.leap(60_000)
+  await flooder.until('all is acknowledged', () => flooder.acknowledged === 41)
+  await bystanders.areUnharmed(7)
+})
+
+test('R35 a connection that is paused holds up no shutdown', async () => {
+  const options = { maxBytesPerSecond: 1024, maxBurstBytes: 1024 }
+  const { url, server, lines } = await startInProcess({ release, options })
+  const there = { release, url, document }
+  const client = await connectRaw(there)
+  await client.follow(step2())
+  const writer = new Writer(7)
+  client.send(update(writer.insert('x'.repeat(50_000)).update), update(writer.insert('y').update))
+  const reader = await connectRaw(there)
+  await reader.follow()
+  await reader.until('the first edit is there', () => reader.doc.getText('text').length >= 50_000)
+  await server.close()
+  expect((await client.closed).code).toBe(1012)
+  expect(lines.filter(({ level }) => level === 'error')).toEqual([])
+})
+
+test.each<[string, Uint8Array]>([
+  ['Step1', step1()],
+  ['repeated edits', update(edit('x', 7).update)],
+])('R35 the time that a flood of %s takes is counted', async (_, message) => {
+  const { url } = await startInProcess({ release, options: { maxCpuMsPerSecond: 1 } })
+  const there = { release, url, document }
+  const bystanders = await Bystanders.join(there)
+  const flooder = await connectRaw(there)
+  await flooder.follow()
+  let isRead = false
+  for (let i = 0; i < 20_000; i++) flooder.send(message)
+  void flooder.roundTrip().then(() => {
+    isRead = true
+  })
+  await bystanders.areUnharmed(7)
+  await bystanders.areUnharmed(7)
+  expect(isRead).toBe(false)
+})
+
+test('R35 what was written offline gets through, however large', async () => {
+  const options = { maxBytesPerSecond: 4 * MB, maxBurstBytes: 2 * MB, maxCpuMsPerSecond: 500 }
+  const { url } = await startInProcess({ release, options })
+  const there = { release, url, document }
+  const bystanders = await Bystanders.join(there)
+  const writer = new Writer(7)
+  for (let i = 0; i < 8; i++) writer.insert('x'.repeat(MB))
+  const client = await connectRaw({ ...there, protocols: ['coedit.v1'] })
+  await client.follow()
+  client.send(step2(writer.everything), update(writer.insert('y').update))
+  await bystanders.areUnharmed(7)
+  await client.until('all is acknowledged', () => client.acknowledged === 2)
+  await bystanders.areUnharmed(7)
+})
