@@ -8,6 +8,8 @@ import { manifest } from './kinds/manifest.ts'
 import { halfOpen, partition, reset } from './kinds/network.ts'
 import { power } from './kinds/power.ts'
 import { second } from './kinds/second.ts'
+import { soak } from './kinds/soak.ts'
+import { stalled } from './kinds/stalled.ts'
 
 /** Every fault, in the order in which they are injected. */
 export const FAULTS: readonly Fault[] = [
@@ -22,4 +24,6 @@ export const FAULTS: readonly Fault[] = [
   partition,
   halfOpen,
   clock,
+  stalled,
+  soak,
 ]

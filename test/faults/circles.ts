@@ -37,26 +37,26 @@ export interface CirclesOptions {
   readonly release: Release
   readonly url: string
   readonly random: Random
+  /** Default: three. */
+  readonly documents?: readonly string[]
   /** What counts as a promise. Default: what was acknowledged or shown. */
   readonly witnessOf?: (ledger: Ledger) => Witness
 }
 
 /** People who edit several documents, and what each document was promised to them. */
 export class Circles {
+  readonly documents: readonly string[]
   readonly #circles: readonly Circle[]
   readonly #random: Random
 
   constructor(options: CirclesOptions) {
+    this.documents = options.documents ?? DOCUMENTS
     this.#random = options.random
-    this.#circles = DOCUMENTS.map((document) => new Circle(document, options))
-  }
-
-  get documents(): readonly string[] {
-    return DOCUMENTS
+    this.#circles = this.documents.map((document) => new Circle(document, options))
   }
 
   get clients(): number {
-    return DOCUMENTS.length * CLIENTS
+    return this.documents.length * CLIENTS
   }
 
   /** How many updates were promised. */

@@ -15,7 +15,7 @@ test.for(FAULTS.map((fault) => [fault.name, fault.what, fault] as const))(
     const seed = Math.floor(Math.random() * 2 ** 32)
     console.log(`${fault.name}: seed ${seed}`)
     const finding = await inject(fault, {
-      amount: runs(fault.amount.inTests),
+      amount: runs(1) * fault.amount.inTests,
       random: new Random(seed),
       say: () => undefined,
     })

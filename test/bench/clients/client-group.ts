@@ -17,6 +17,9 @@ export interface Handlers {
 export interface Client {
   /** Sends a frame made by `update` or `awareness` of the dialect. */
   send(frame: Uint8Array): void
+  /** Stops reading. */
+  pause(): void
+  resume(): void
 }
 
 /** The clients of one load. They hold no documents and answer nothing but the server's Step1. */
@@ -52,7 +55,11 @@ export class ClientGroup {
       socket.on('message', (frame: Buffer) => this.#receive(socket, document, frame, handlers, resolve))
     })
     await this.wait(CONNECT_LIMIT_MS, `the answer to Step1 of "${document}"`, synced)
-    return { send: (frame) => socket.send(frame) }
+    return {
+      send: (frame) => socket.send(frame),
+      pause: () => socket.pause(),
+      resume: () => socket.resume(),
+    }
   }
 
   /** Waits for `promise`, at most `ms`; rejects as soon as any client of the group loses its connection. */
