@@ -90,6 +90,11 @@ export class Documents {
     })
   }
 
+  /** A document that is in memory. It may be visited even while the server closes: its hooks are told of the last edits. */
+  find(name: string): Document | undefined {
+    return this.#open.get(name)
+  }
+
   /** What a cursor at `position` has missed. */
   readSince(document: Document, position: number): Promise<Reading> {
     return readSince(document, position, this.#readingContext)
@@ -122,6 +127,7 @@ export class Documents {
       document.flush()
       this.#changed(document)
     }
+    this.#compactor.giveUp()
     if (this.#open.size > 0) await emptied
     await this.#committer.settle()
   }

@@ -14,6 +14,8 @@ import { Visit } from './visit.ts'
 
 /** Where documents come from. */
 export interface DocumentSource {
+  /** In memory already. */
+  find(name: string): Document | undefined
   join(name: string, subscriber: Subscriber): Promise<Document>
   /** What a cursor at `position` has missed. */
   readSince(document: Document, position: number): Promise<Reading>
@@ -85,7 +87,8 @@ export class InProcess {
   async #visit<T>(name: string, body: (visit: Visit, document: Document) => Promise<T>): Promise<T> {
     checkName(name, this.#config.maxNameBytes)
     const visit = new Visit()
-    const document = await this.#documents.join(name, visit)
+    const document = this.#documents.find(name) ?? (await this.#documents.join(name, visit))
+    document.subscribe(visit)
     try {
       return await body(visit, document)
     } finally {
