@@ -124,6 +124,17 @@ describe('a document in memory', () => {
     expect(await storage.load('notes')).toMatchObject({ head: 1, snapshot: { seq: 1 }, tail: [] })
   })
 
+  test('is not compacted any more when the server closes: a hostile one would hold it up', async () => {
+    const { documents, storage } = await openDocuments({ compactMaxEntries: 1, compactIntervalMs: 0 })
+    const holder = new Holder(documents, 'notes')
+    const document = await holder.document
+    document.append(scanUpdate(textUpdate('kept')), null)
+    while (document.head === 0) await nextTurn()
+    await documents.close()
+    expect(documents.size).toBe(0)
+    expect(await storage.load('notes')).toMatchObject({ head: 1, snapshot: null })
+  })
+
   test('leaves nothing behind where nobody wrote', async () => {
     const { documents, storage } = await openDocuments()
     for (let name = 0; name < 100; name++) await new Holder(documents, `${name}`).leave()

@@ -3,8 +3,10 @@ import type { Config } from '../config.ts'
 import { CoeditError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Storage } from '../storage/storage.ts'
+import type { Compaction } from '../workers/compaction.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import type { Document } from './document.ts'
+import type { Piece } from './piece.ts'
 import { LoadedSnapshot } from './snapshot.ts'
 import type { SnapshotCache } from './snapshot-cache.ts'
 
@@ -39,6 +41,8 @@ export class Compactor {
   readonly #context: CompactorContext
   readonly #courses = new Map<Document, Course>()
   readonly #onDone: (document: Document) => void
+  /** Each ends the wait for a worker. */
+  readonly #waiting = new Set<() => void>()
 
   /** @param onDone called after a compaction, and when one that had to wait has become due */
   constructor(context: CompactorContext, onDone: (document: Document) => void) {
@@ -77,6 +81,11 @@ export class Compactor {
     return this.#courses.get(document)?.running !== undefined
   }
 
+  /** Leaves compactions that workers are at undone; those being stored are finished. For the server that closes. */
+  giveUp(): void {
+    for (const giveUp of [...this.#waiting]) giveUp()
+  }
+
   /** The document has left memory. */
   forget(document: Document): void {
     this.#courses.get(document)?.reminder?.()
@@ -113,22 +122,33 @@ export class Compactor {
   }
 
   async #compact(document: Document): Promise<void> {
-    const { storage, workers, snapshots, config } = this.#context
+    const { storage, snapshots, config } = this.#context
     const { log } = document
     const before = await this.#context.loadSnapshot(document)
     const seq = log.head
-    const tail = log.entriesAfter(before?.seq ?? 0)
-    const result = await workers.compact({
-      chunks: (before?.chunks ?? []).map((piece) => piece.update),
-      tail: tail.map((piece) => piece.update),
-      maxChunkBytes: config.chunkBytes,
-    })
+    const result = await this.#workOut(before, log.entriesAfter(before?.seq ?? 0))
+    if (!result) return
     const snapshot = { seq, ...result }
     if (!(await storage.compact(document.name, snapshot, before?.seq ?? 0))) {
       throw new CoeditError('STORAGE_CONFLICT', `the snapshot of '${document.name}' was replaced by somebody else`)
     }
     document.replaceSnapshot(new LoadedSnapshot(snapshot, config.chunkBytes))
     snapshots.touch(log)
+  }
+
+  /** What a worker makes of a snapshot and the entries after it; null where it is given up. */
+  #workOut(before: LoadedSnapshot | null, tail: readonly Piece[]): Promise<Compaction | null> {
+    const { workers, config } = this.#context
+    const work = workers.compact({
+      chunks: (before?.chunks ?? []).map((piece) => piece.update),
+      tail: tail.map((piece) => piece.update),
+      maxChunkBytes: config.chunkBytes,
+    })
+    return new Promise((resolve, reject) => {
+      const giveUp = () => resolve(null)
+      this.#waiting.add(giveUp)
+      work.then(resolve, reject).finally(() => this.#waiting.delete(giveUp))
+    })
   }
 }
 
