@@ -5,7 +5,7 @@ import { bytes } from '../support/bytes.ts'
 import { edit, Writer } from '../support/edits.ts'
 import { lastEntry } from '../support/event-stream.ts'
 import { startInProcess } from '../support/in-process-server.ts'
-import { QUERY_PRESENCE, step1, step2, update } from '../support/messages.ts'
+import { presence, QUERY_PRESENCE, step1, step2, update } from '../support/messages.ts'
 import { connectRaw, type RawClientOptions, store } from '../support/raw-client.ts'
 import { openRawSocket } from '../support/raw-socket.ts'
 
@@ -63,6 +63,19 @@ describe('R31', () => {
     expect((await attacker.closed).code).toBe(1009)
     await bystanders.areUnharmed()
   })
+})
+
+test('R31 a message that is cut anywhere closes its sender with 1008, alone', async () => {
+  const { there, bystanders } = await attack()
+  const good = [step1(edit('x').stateVector), step2(edit('x').update), presence({ clientId: 7, clock: 1, state: {} })]
+  for (const message of good) {
+    for (let length = 0; length < message.length; length++) {
+      const attacker = await connectRaw(there)
+      attacker.send(message.subarray(0, length))
+      expect((await attacker.closed).code, `${message} cut to ${length} bytes`).toBe(1008)
+    }
+  }
+  await bystanders.areUnharmed()
 })
 
 test('R30 a flood of messages of unknown types is ignored, and said nothing about', async () => {
