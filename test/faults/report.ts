@@ -19,11 +19,15 @@ export function report(outcomes: readonly Outcome[]): string {
   const broken = outcomes.flatMap(({ fault, result }) =>
     'broken' in result ? result.broken.map((what) => `- broken by ${fault.name}: ${what}`) : [],
   )
+  const failed = outcomes.flatMap(({ fault, result }) =>
+    'failed' in result ? [`- failed: ${fault.name}: ${result.failed}`] : [],
+  )
   return [
     ...[head, head.map(() => '---'), ...outcomes.map(row)].map((cells) => `| ${cells.join(' | ')} |`),
     '',
     ...outcomes.map(({ fault }) => `- ${fault.name}: ${fault.what}.`),
     ...broken,
+    ...failed,
   ].join('\n')
 }
 
@@ -31,8 +35,13 @@ function row(outcome: Outcome): string[] {
   const { fault, seconds, result } = outcome
   const time = seconds.toFixed(0)
   if ('skipped' in result) return [fault.name, '0', '', '', '', time, `SKIPPED: ${result.skipped}`]
-  if ('failed' in result) return [fault.name, '', '', '', '', time, `FAILED: ${result.failed}`]
+  if ('failed' in result) return [fault.name, '', '', '', '', time, `FAILED: ${firstLine(result.failed)}`]
   const { injected, promised, broken, measured = '' } = result
   const verdict = isFine(outcome) ? 'holds' : 'BROKEN'
-  return [fault.name, `${injected}`, `${promised}`, `${broken.length}`, measured, time, verdict]
+  return [fault.name, `${injected}`, `${promised}`, `${broken.length}`, firstLine(measured), time, verdict]
+}
+
+/** Some errors quote all that a process has printed. */
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0]
 }
