@@ -192,10 +192,12 @@ function read(update: Uint8Array): Draft {
   return { sections, deletions }
 }
 
-/** As the scanner demands it: else most updates would be refused for this alone. */
+/** As the scanner demands it, each client once: else most updates would be refused for this alone. */
 function inOrder({ sections, deletions }: Draft): Draft {
-  const filled = sections.filter(({ structs }) => structs.length > 0)
-  return { sections: filled.toSorted((a, b) => b.client - a.client), deletions }
+  const byClient = new Map(
+    sections.filter(({ structs }) => structs.length > 0).map((section) => [section.client, section]),
+  )
+  return { sections: [...byClient.values()].sort((a, b) => b.client - a.client), deletions }
 }
 
 function write({ sections, deletions }: Draft): Uint8Array {

@@ -10,7 +10,7 @@ import type { Release } from '../support/temporary.ts'
 import { untilChanged } from '../support/until.ts'
 import { connectWitnessed, synced, type WitnessedClient } from '../support/witness.ts'
 
-const MAX_PAUSE_MS = 20
+const MAX_PAUSE_MS = 50
 const WORDS = ['a', 'word ', '😀', 'line\n', '漢字']
 
 export interface InnocentsOptions {

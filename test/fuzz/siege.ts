@@ -12,15 +12,15 @@ import type { Traffic } from './traffic.ts'
 import { fire, volleysOf } from './volley.ts'
 
 /** Inputs that go to one document while two innocents edit it. */
-export const ROUND = 5_000
+export const ROUND = 1_000
 /** Connections that attack at a time. */
-const ATTACKERS = 12
+const ATTACKERS = 24
 /** Far above what a busy machine takes. */
 const LIMIT_MS = 60_000
 /** Documents are compacted all the time, in several chunks, and there is not much memory. */
 const FLAGS = [
   ...['--log-level', 'warn'],
-  ...['--compact-max-entries', '100', '--compact-min-bytes', '0', '--compact-interval-ms', '0'],
+  ...['--compact-max-entries', '300', '--compact-min-bytes', '0', '--compact-interval-ms', '0'],
   ...['--chunk-bytes', '16384'],
 ]
 const HEAP_MIB = 256

@@ -13,7 +13,8 @@ export interface Volley {
   readonly end: 'kept' | 'refused' | 'any'
 }
 
-const MAX_INPUTS = 8
+/** Longest volley; how long the next may be depends on where it starts, so that some end before an input is refused. */
+const MAX_INPUTS = 16
 /** Far above what a busy machine takes. */
 const LIMIT_MS = 30_000
 const NORMAL = Uint8Array.of(0x03, 0xe8)
@@ -23,8 +24,9 @@ export function* volleysOf(inputs: Inputs, first: number, last: number): Generat
   for (let next = first; next <= last; ) {
     const frames: Frame[] = []
     const start = next
+    const limit = Math.min(last, start + (start % MAX_INPUTS))
     let end: Volley['end'] = 'kept'
-    while (end === 'kept' && next <= last && next - start < MAX_INPUTS) {
+    while (end === 'kept' && next <= limit) {
       const { messages, framing } = inputs.at(next++)
       end = load(frames, messages)
       if (!framing || end !== 'kept') continue
