@@ -9,7 +9,7 @@ interface Timer {
 export class ManualClock implements Clock {
   #now: number
   #timers: Timer[] = []
-  #watchers: { count: number; reached: () => void }[] = []
+  #watchers: { isReached: () => boolean; reached: () => void }[] = []
 
   constructor(now = 1_700_000_000_000) {
     this.#now = now
@@ -22,7 +22,7 @@ export class ManualClock implements Clock {
   after(delayMs: number, action: () => void): () => void {
     const timer = { at: this.#now + delayMs, action }
     this.#timers.push(timer)
-    for (const { count, reached } of this.#watchers) if (this.#timers.length >= count) reached()
+    for (const { isReached, reached } of this.#watchers) if (isReached()) reached()
     return () => {
       this.#timers = this.#timers.filter((other) => other !== timer)
     }
@@ -35,8 +35,12 @@ export class ManualClock implements Clock {
 
   /** Resolves when at least `count` timers are pending. */
   hasTimers(count = 1): Promise<void> {
-    if (this.#timers.length >= count) return Promise.resolve()
-    return new Promise((reached) => this.#watchers.push({ count, reached }))
+    return this.#until(() => this.#timers.length >= count)
+  }
+
+  /** Resolves when a timer has this long to run. */
+  hasTimerOf(delayMs: number): Promise<void> {
+    return this.#until(() => this.pending.includes(delayMs))
   }
 
   /** Lets time pass and calls what is due, in order. */
@@ -45,5 +49,10 @@ export class ManualClock implements Clock {
     const due = this.#timers.filter(({ at }) => at <= this.#now).sort((a, b) => a.at - b.at)
     this.#timers = this.#timers.filter((timer) => !due.includes(timer))
     for (const { action } of due) action()
+  }
+
+  #until(isReached: () => boolean): Promise<void> {
+    if (isReached()) return Promise.resolve()
+    return new Promise((reached) => this.#watchers.push({ isReached, reached }))
   }
 }

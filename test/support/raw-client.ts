@@ -83,6 +83,10 @@ export class RawClient {
     return this.#socket.protocol
   }
 
+  get isOpen(): boolean {
+    return this.#end === undefined
+  }
+
   send(...messages: readonly (Uint8Array | string)[]): void {
     for (const message of messages) this.#socket.send(message)
   }
