@@ -109,7 +109,7 @@ export class Upgrades {
     const pause = spread / this.#connections.size
     for (const [webSocket, connection] of this.#connections) {
       if (connection) connection.close(CLOSE.restart)
-      else webSocket.close(CLOSE.restart.code, CLOSE.restart.reason)
+      else this.#closeLater(webSocket, CLOSE.restart, 0)
       if (pause >= 1) await new Promise<void>((resolve) => this.#context.clock.after(pause, resolve))
     }
     await this.#emptied()
