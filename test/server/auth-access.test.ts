@@ -86,7 +86,7 @@ describe('the claim coedit', () => {
   })
 })
 
-describe('a token may come', () => {
+describe('R37 a token may come', () => {
   test.each([
     ['as a subprotocol', 'coedit', (valid: string) => ({ 'Sec-WebSocket-Protocol': `bearer.${valid}, coedit` })],
     ['before another', 'coedit.v1', (valid: string) => ({ 'Sec-WebSocket-Protocol': `bearer.${valid},coedit.v1` })],

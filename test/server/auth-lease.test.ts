@@ -51,7 +51,7 @@ async function isOpen(client: RawClient): Promise<boolean> {
   return client.isOpen
 }
 
-describe('THREATS auth: R32 expiry while connected', () => {
+describe('THREATS auth: R38 expiry while connected', () => {
   test('closes with 4401 to the second', async () => {
     const { clock, issue, join } = await setScene()
     const client = await join(await issue())
@@ -91,7 +91,7 @@ describe('THREATS auth: R32 expiry while connected', () => {
   })
 })
 
-describe('R33 another token on the open connection', () => {
+describe('R39 another token on the open connection', () => {
   test('extends it to the end of the new one', async () => {
     const { clock, issue, join } = await setScene()
     const client = await join(await issue())
@@ -161,7 +161,7 @@ describe('R33 another token on the open connection', () => {
   })
 })
 
-describe('THREATS auth: R34 revocation while connected', () => {
+describe('THREATS auth: R40 revocation while connected', () => {
   test.each([
     ['user', { user: 'ada' }, 4401],
     ['token', { tokenId: 'one' }, 4401],

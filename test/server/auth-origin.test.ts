@@ -9,7 +9,7 @@ const release = onTestFinished
 const document = 'notes'
 const FOREIGN = 'https://evil.example'
 
-describe('THREATS auth: a foreign Origin', () => {
+describe('THREATS auth: R36 a foreign Origin', () => {
   test('gets HTTP 403 for a WebSocket, and harms nobody', async () => {
     const { url } = await startInProcess({ release })
     const bystanders = await Bystanders.join({ release, url, document })
@@ -52,7 +52,7 @@ describe('THREATS auth: a foreign Origin', () => {
   })
 })
 
-describe('isOriginAllowed', () => {
+describe('R36 isOriginAllowed', () => {
   test.each<[string, string | undefined, string, string, boolean]>([
     ['no origin: no page', undefined, 'docs.example', '', true],
     ['the same host', 'https://docs.example', 'docs.example', '', true],

@@ -28,7 +28,7 @@ async function expectRefused(options: Parameters<typeof startInProcess>[0]['opti
   expect(lines.filter(({ level }) => level !== 'debug')).toEqual([])
 }
 
-describe('a valid token opens its document', () => {
+describe('R37 a valid token opens its document', () => {
   test('signed with the secret', async () => {
     const { url } = await startInProcess({ release, options: { authSecret: SECRET } })
     await expectAdmitted(url, await token())
@@ -63,7 +63,7 @@ describe('a valid token opens its document', () => {
   })
 })
 
-describe('THREATS auth: refused with 4401 and HTTP 401, and nothing is stored', () => {
+describe('THREATS auth: R37 refused with 4401 and HTTP 401, and nothing is stored', () => {
   test.each<[string, () => Promise<string | undefined> | string | undefined]>([
     ['no token', () => undefined],
     ['an empty token', () => ''],
@@ -135,7 +135,7 @@ describe('THREATS auth: refused with 4401 and HTTP 401, and nothing is stored', 
   })
 })
 
-describe('an identity provider that', () => {
+describe('R37 an identity provider that', () => {
   test.each(['failure', 'nonsense'] as const)('answers with %s sends nobody away for good', async (kind) => {
     const key = keysFor('ES256').privateKey
     const provider = await startKeySetServer(release, { kind })
