@@ -17,6 +17,7 @@ const DENIALS: Partial<Record<ClientErrorCode, Wording>> = {
 
 const TOO_LARGE =
   'An edit is larger than the server takes. Shorten the text, or download it: until then it is only here.'
+const FULL = 'The document is full. Delete something, or download the text: what was added last is only here.'
 const BLOCKED =
   'The server answers, but something on the way blocks WebSocket connections: a proxy, a firewall or a browser ' +
   'extension. Until it lets them through, nothing passes between you and others.'
@@ -26,6 +27,7 @@ export function describe(state: ConnectionState, blocked: boolean): Wording {
   const { access, connection, error } = state
   if (access === 'denied') return describeDenial(state)
   if (error?.code === 'TOO_LARGE') return { kind: 'unsaved', words: 'Not saved', notice: TOO_LARGE }
+  if (error?.code === 'FULL') return { kind: 'unsaved', words: 'Not saved', notice: FULL }
   if (blocked) return { ...describeOffline(state), notice: BLOCKED }
   if (connection === 'connecting') return { kind: 'working', words: 'Connecting…' }
   if (connection === 'offline') return describeOffline(state)

@@ -19,6 +19,7 @@ export type ClientErrorCode =
   | 'SIGNED_OUT'
   | 'GONE'
   | 'TOO_LARGE'
+  | 'FULL'
   | 'UNREACHABLE'
   | 'TOKEN_FAILED'
   | 'OFFLINE_COPY_FAILED'

@@ -135,8 +135,9 @@ export class Session implements Connection {
       origin: this,
       onOpen: () => {
         const { error } = store.current
-        // Whether a message is too large shows when it is stored.
-        store.change({ connection: 'online', error: error?.code === 'TOO_LARGE' ? error : null })
+        // Whether a message is too large or the document full shows when it is stored.
+        const mayPersist = error?.code === 'TOO_LARGE' || error?.code === 'FULL'
+        store.change({ connection: 'online', error: mayPersist ? error : null })
         dialer.opened()
       },
       onSent: (bytes) => this.#liveness.sent(bytes),
@@ -147,6 +148,7 @@ export class Session implements Connection {
       },
       onSaved: () => store.change({ saved: true, unsaved: 0, error: null }),
       onPermissionDenied: () => store.grant('read'),
+      onFull: () => store.block(new ClientError('FULL', 'the document is full: the server stores only deletions')),
       onClose: (code, reason) => {
         store.change({ connection: 'offline', synced: false, saved: false })
         dialer.closed(code, reason)

@@ -33,8 +33,8 @@ export interface Progress {
    */
   readonly copy: 'off' | 'opening' | 'kept' | 'failed'
   /**
-   * What keeps edits from being stored now: DENIED, SIGNED_OUT, GONE, TOO_LARGE, UNREACHABLE or TOKEN_FAILED; null while
-   * nothing is known to.
+   * What keeps edits from being stored now: DENIED, SIGNED_OUT, GONE, TOO_LARGE, FULL, UNREACHABLE or TOKEN_FAILED;
+   * null while nothing is known to.
    */
   readonly error: ClientError | null
 }

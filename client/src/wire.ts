@@ -1,4 +1,4 @@
-import { createDecoder, type Decoder, readVarUint, readVarUint8Array } from 'lib0/decoding'
+import { createDecoder, type Decoder, readVarString, readVarUint, readVarUint8Array } from 'lib0/decoding'
 import { createEncoder, toUint8Array, writeVarUint, writeVarUint8Array } from 'lib0/encoding'
 import {
   type Awareness,
@@ -19,6 +19,8 @@ const ACKNOWLEDGEMENT = 100
 const STEP_1 = 0
 const STEP_2 = 1
 const UPDATE = 2
+/** How the reason of a refusal begins when not the writer lacks a right but the document room. */
+const FULL = 'FULL: '
 /** Of `readyState`; the constant of the class is not there in every WebSocket class. */
 const OPEN = 1
 
@@ -34,6 +36,8 @@ export interface WireEvents {
   onSaved(): void
   /** The server has refused an edit. */
   onPermissionDenied(): void
+  /** The server has refused an edit because the document has reached its limit. */
+  onFull(): void
   /** The socket is closed, by the other end with its code and reason, by this one or by the network with others. */
   onClose(code: number, reason: string): void
 }
@@ -112,17 +116,25 @@ export class Wire {
 
   #onMessage(data: unknown): void {
     if (!(data instanceof ArrayBuffer)) return
-    const { awareness, origin, onReceived, onSaved, onPermissionDenied } = this.#context
+    const { awareness, origin, onReceived, onSaved } = this.#context
     onReceived()
     const message = createDecoder(new Uint8Array(data))
     const type = readVarUint(message)
     if (type === SYNC) this.#onSync(message)
     else if (type === AWARENESS) applyAwarenessUpdate(awareness, readVarUint8Array(message), origin)
-    else if (type === PERMISSION_DENIED) onPermissionDenied()
+    else if (type === PERMISSION_DENIED) this.#onRefusal(message)
     else if (type === ACKNOWLEDGEMENT) {
       this.#ledger.acknowledge(readVarUint(message))
       if (this.#ledger.settled) onSaved()
     }
+  }
+
+  #onRefusal(message: Decoder): void {
+    const { onFull, onPermissionDenied } = this.#context
+    // The kind of the refusal: there is only one.
+    readVarUint(message)
+    if (readVarString(message).startsWith(FULL)) onFull()
+    else onPermissionDenied()
   }
 
   #onSync(message: Decoder): void {

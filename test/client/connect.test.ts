@@ -312,6 +312,28 @@ describe('errors', () => {
     expect(codes).toEqual(['TOO_LARGE'])
   })
 
+  test('a document that is full: said until something is deleted and the rest is stored', async () => {
+    const { url } = await startRestartable({ maxDocumentBytes: 10_000, compactIntervalMs: 100 })
+    const connection = open({ url })
+    const codes = recordErrors(connection)
+    connection.text.insert(0, 'x'.repeat(8_000))
+    await connection.flush()
+    connection.text.insert(0, 'y'.repeat(4_000))
+    await reached(connection, ({ error }) => error !== null)
+    expect(connection.state).toMatchObject({
+      connection: 'online',
+      error: { code: 'FULL' },
+      saved: false,
+      access: 'write',
+    })
+    connection.text.delete(4_000, 8_000)
+    await connection.flush()
+    expect(connection.state).toMatchObject({ error: null, saved: true, unsaved: 0 })
+    expect(codes).toEqual(['FULL'])
+    const reader = open({ url })
+    await contains(reader, 'y'.repeat(4_000))
+  })
+
   test('access for good denied is an error, a state, and over with resume', async () => {
     const { url } = await startRestartable()
     const connection = open({ url, document: 'x'.repeat(300) })

@@ -65,8 +65,8 @@ export class Compactor {
       const isDue = exceeds(document, compactMaxEntries * LEAVING_FRACTION, bytes * LEAVING_FRACTION)
       return isDue && this.#start(document, course)
     }
-    const isFull = document.room !== 'everything' && document.log.tailEntries > 0
-    if (!isFull && !exceeds(document, compactMaxEntries, bytes)) return false
+    const mayMakeRoom = document.isFull && document.log.tailEntries > 0
+    if (!mayMakeRoom && !exceeds(document, compactMaxEntries, bytes)) return false
     const isOverdue = exceeds(document, compactMaxEntries * OVERDUE_FACTOR, bytes + compactMinBytes * OVERDUE_FACTOR)
     const wait = course.lastAt + compactIntervalMs - clock.now()
     if (wait <= 0 || isOverdue) return this.#start(document, course)

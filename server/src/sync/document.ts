@@ -1,14 +1,14 @@
 import type { Cancel, Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import { CoeditError } from '../errors.ts'
-import { KnownState, type News, type ScannedUpdate, scanUpdate, takeNews } from '../protocol/update.ts'
+import { type KnownState, type News, type ScannedUpdate, scanUpdate, takeNews } from '../protocol/update.ts'
 import type { Appended, AppendRequest, QuarantinedUpdate, StoredDocument } from '../storage/storage.ts'
 import type { CommitSource } from './committer.ts'
 import { DocumentLog } from './log.ts'
 import { type Batch, PendingEdits } from './pending.ts'
 import { EncodedPiece, type Piece } from './piece.ts'
 import { Presence } from './presence.ts'
-import { type Admitted, type Room, roomFor, withinRoom } from './room.ts'
+import { type Admitted, roomFor, withinRoom } from './room.ts'
 import type { LoadedSnapshot } from './snapshot.ts'
 import { type EndReason, Flush, type Observer, type Subscriber } from './subscriber.ts'
 
@@ -56,6 +56,7 @@ export class Document implements CommitSource {
   readonly #pending = new PendingEdits()
   #commit: Commit | undefined
   #hasFailed = false
+  #isFull = false
   #lastTicket = 0
   #durableTicket = 0
   #lastCommitAt = 0
@@ -72,7 +73,7 @@ export class Document implements CommitSource {
     )
     this.#incarnation = stored.incarnation
     this.#quarantined = stored.quarantined
-    this.#known = knownOf(this.log)
+    this.#known = this.log.decodeState()
     this.#takeQuarantined()
   }
 
@@ -118,16 +119,9 @@ export class Document implements CommitSource {
     return this.#pendingBytes > this.#context.config.maxPendingBytes
   }
 
-  /** What it still takes from clients. */
-  get room(): Room {
-    const { deletedRanges, clocks } = this.#known
-    const encodedBytes = this.log.snapshotBytes + this.log.tailBytes + this.#pendingBytes
-    return roomFor({ encodedBytes, deletedRanges, clients: clocks.size }, this.#context.config)
-  }
-
-  /** The part of a client's update that there is room for. */
-  withinRoom(update: ScannedUpdate): Admitted {
-    return withinRoom(update, this.room, this.#known)
+  /** Whether it had no room for something since it was compacted last. */
+  get isFull(): boolean {
+    return this.#isFull
   }
 
   /** Next clock by client, of everything received. */
@@ -157,6 +151,16 @@ export class Document implements CommitSource {
     for (const subscriber of [...this.#subscribers]) subscriber.end(reason)
   }
 
+  /** The part of a client's update that there is room for. What the app itself writes is not limited. */
+  admit(update: ScannedUpdate): Admitted {
+    const encodedBytes = this.log.snapshotBytes + this.log.tailBytes + this.#pendingBytes
+    const admitted = withinRoom(update, roomFor(encodedBytes, this.#known, this.#context.config), this.#known)
+    if (admitted.isWhole) return admitted
+    this.#isFull = true
+    this.#context.changed(this)
+    return admitted
+  }
+
   /**
    * The single way in for edits: takes what is new and closed, and has it committed.
    * @throws CoeditError STORAGE_CLOSED once a commit was refused for good
@@ -184,7 +188,9 @@ export class Document implements CommitSource {
     this.log.replaceSnapshot(snapshot, this.slowestPosition)
     // Rewriting deletes what lies inside of deleted types, too.
     this.#known.delete(snapshot.decodeState().deleted)
-    // Nothing new is in it, but there may be room again for what was refused.
+    if (!this.#isFull) return
+    this.#isFull = false
+    // Nothing new is in it, but whose edits were refused may send them again.
     this.#deliver(new Flush(this.head, [], null, null))
   }
 
@@ -287,10 +293,4 @@ export class Document implements CommitSource {
       return !complete
     })
   }
-}
-
-function knownOf(log: DocumentLog): KnownState {
-  const known = log.snapshot?.decodeState() ?? new KnownState()
-  for (const piece of log.entriesAfter(log.snapshotSeq)) known.absorb(scanUpdate(piece.update))
-  return known
 }

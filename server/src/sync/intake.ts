@@ -74,9 +74,9 @@ export class Intake {
     return undefined
   }
 
-  /** Asks for what was refused, once the document has room. */
+  /** Asks for what was refused, once the document may have room again. */
   askAgain(): void {
-    if (!this.#wasRefused || this.#context.document.room !== 'everything') return
+    if (!this.#wasRefused || this.#context.document.isFull) return
     this.#wasRefused = false
     if (this.#step1 === 'answered') this.#sendStep1()
   }
@@ -108,7 +108,7 @@ export class Intake {
 
   #append(update: Uint8Array): Outcome {
     const { document, self } = this.#context
-    const { part, isWhole } = document.withinRoom(scanUpdate(update))
+    const { part, isWhole } = document.admit(scanUpdate(update))
     const { ticket, complete } = document.append(part, self)
     if (!isWhole) return { ticket, result: 'refused' }
     return { ticket, result: complete ? 'taken' : 'incomplete' }

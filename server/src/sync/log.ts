@@ -1,3 +1,4 @@
+import { KnownState, scanUpdate } from '../protocol/update.ts'
 import type { StoredDocument } from '../storage/storage.ts'
 import { inGroups } from './grouping.ts'
 import { EncodedPiece, MergedPiece, type Piece } from './piece.ts'
@@ -56,6 +57,13 @@ export class DocumentLog {
 
   get tailEntries(): number {
     return this.#head - this.#snapshotSeq
+  }
+
+  /** What it contains. Only while the snapshot is in memory. */
+  decodeState(): KnownState {
+    const known = this.#snapshot?.decodeState() ?? new KnownState()
+    for (const piece of this.entriesAfter(this.#snapshotSeq)) known.absorb(scanUpdate(piece.update))
+    return known
   }
 
   push(piece: EncodedPiece): void {

@@ -1,29 +1,17 @@
 import type { Config } from '../config.ts'
 import type { KnownState, ScannedUpdate } from '../protocol/update.ts'
 
-/** What a document still takes. */
-export type Room = 'everything' | 'deletions' | 'nothing'
-
 /** Deletions free room only with the next compaction, and need some until then: this part of `maxDocumentBytes`. */
 const FOR_DELETIONS = 1 / 8
-
 /** What a range of deleted ids takes in memory: two numbers. */
 const DELETED_RANGE_BYTES = 16
 
 const NO_DELETES: ScannedUpdate['deletes'] = new Map()
 
-/** How large a document is. */
-export interface Size {
-  readonly encodedBytes: number
-  readonly deletedRanges: number
-  readonly clients: number
-}
-
-export function roomFor({ encodedBytes, deletedRanges, clients }: Size, config: Config): Room {
-  const { maxDocumentBytes, maxDocumentClients } = config
-  const byteLength = encodedBytes + deletedRanges * DELETED_RANGE_BYTES
-  if (byteLength >= (1 + FOR_DELETIONS) * maxDocumentBytes) return 'nothing'
-  return byteLength >= maxDocumentBytes || clients >= maxDocumentClients ? 'deletions' : 'everything'
+/** Bytes that a document still takes, as the option `maxDocumentBytes` counts them. */
+export interface Room {
+  readonly forStructs: number
+  readonly forDeletions: number
 }
 
 export interface Admitted {
@@ -32,11 +20,29 @@ export interface Admitted {
   readonly isWhole: boolean
 }
 
-/** The part of an update that there is room for. */
+export function roomFor(encodedBytes: number, known: KnownState, config: Config): Room {
+  const { maxDocumentBytes, maxDocumentClients } = config
+  const left = maxDocumentBytes - encodedBytes - known.deletedRanges * DELETED_RANGE_BYTES
+  return {
+    forStructs: known.clocks.size < maxDocumentClients ? left : 0,
+    forDeletions: left + FOR_DELETIONS * maxDocumentBytes,
+  }
+}
+
+/** The part of an update that there is room for. Of one that is not taken whole, what is known already is no loss. */
 export function withinRoom(update: ScannedUpdate, room: Room, known: KnownState): Admitted {
-  if (room === 'everything') return { part: update, isWhole: true }
-  const hasStructs = update.sections.some(({ client, end }) => end > (known.clocks.get(client) ?? 0))
-  if (room === 'deletions') return { part: { ...update, sections: [] }, isWhole: !hasStructs }
+  const deletionBytes = deletionsOf(update)
+  const hasRoom = deletionBytes <= room.forDeletions
+  if (hasRoom && update.sections.length === 0) return { part: update, isWhole: true }
+  if (hasRoom && update.deletesStart + deletionBytes <= room.forStructs) return { part: update, isWhole: true }
+  const isKnown = update.sections.every(({ client, end }) => end <= (known.clocks.get(client) ?? 0))
+  if (hasRoom) return { part: { ...update, sections: [] }, isWhole: isKnown }
   const part = { ...update, sections: [], deletes: NO_DELETES }
-  return { part, isWhole: !hasStructs && known.hasDeleted(update.deletes) }
+  return { part, isWhole: isKnown && known.hasDeleted(update.deletes) }
+}
+
+function deletionsOf({ bytes, deletesStart, deletes }: ScannedUpdate): number {
+  let size = bytes.length - deletesStart
+  for (const ranges of deletes.values()) size += (ranges.length / 2) * DELETED_RANGE_BYTES
+  return size
 }
