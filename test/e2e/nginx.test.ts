@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage } from 'node:http'
@@ -16,8 +17,17 @@ import { type Certificate, makeCertificate, type Nginx, startNginx } from '../su
 import { blockIn, filledIn } from '../support/papers.ts'
 import { startServer } from '../support/process.ts'
 import { startProxy } from '../support/proxy.ts'
-import { allRead, type StockOptions, stockClient, syncedClient, textOf } from '../support/stock-clients.ts'
+import {
+  allRead,
+  nodeWebSocket,
+  type StockOptions,
+  stockClient,
+  syncedClient,
+  textOf,
+} from '../support/stock-clients.ts'
 import { type Release, temporaryDirectory } from '../support/temporary.ts'
+import { SECRET, token } from '../support/tokens.ts'
+import { untilChanged } from '../support/until.ts'
 
 /** The nginx of server/README.md, with its sub-path. */
 const README = 'server/README.md'
@@ -150,7 +160,8 @@ test('a document of 20 MB that was written offline is taken whole, and comes bac
   textOf(writer).insert(0, text)
   writer.provider.connect()
   const reader = await syncedClient(client(url))
-  await allRead([reader], text)
+  await untilChanged([reader.doc], 'the reader has all', () => textOf(reader).length === text.length)
+  expect(textOf(reader).toString()).toBe(text)
 
   const slow = await startProxy({ release: onTestFinished, target: url, bytesPerSecond: 40 * MB })
   const address = `https://${new URL(slow.url).host}${BASE_PATH}/`
@@ -187,6 +198,43 @@ test('the server is told the path as it came, the host with its port, and who as
       'x-forwarded-for': '203.0.113.9, 127.0.0.1',
     },
   })
+})
+
+/** What an upgrade is answered with that a page of this origin asks for. */
+async function upgradeStatus(url: string, host: string, origin: string): Promise<number | undefined> {
+  const handshake = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' }
+  const headers = { ...handshake, 'sec-websocket-key': randomBytes(16).toString('base64'), host, origin }
+  const request = get(`${url}notes`, { ca: certificate.pem, servername: 'localhost', headers, agent: false })
+  onTestFinished(async () => {
+    request.destroy()
+  })
+  const [response]: IncomingMessage[] = await Promise.race([once(request, 'upgrade'), once(request, 'response')])
+  return response.statusCode
+}
+
+test('pages of the host that the world sees may connect, those of others may not', async () => {
+  const { url } = await startBehindNginx()
+  const own = 'docs.example.com:8443'
+  expect(await upgradeStatus(url, own, `https://${own}`)).toBe(101)
+  expect(await upgradeStatus(url, own, 'https://docs.example.com')).toBe(403)
+  expect(await upgradeStatus(url, own, 'https://evil.example.com:8443')).toBe(403)
+})
+
+/** The code that a connection is closed with, or null for one that is served. */
+function closeCode(url: string, protocols: readonly string[]): Promise<number | null> {
+  const WebSocket = nodeWebSocket(certificate.pem)
+  const socket = new WebSocket(`${url.replace('https:', 'wss:')}notes`, [...protocols])
+  onTestFinished(async () => socket.close())
+  return new Promise((resolve) => {
+    socket.onmessage = () => resolve(null)
+    socket.onclose = ({ code }) => resolve(code)
+  })
+}
+
+test('a token passes as a subprotocol, and so does the code of who has none', async () => {
+  const { url } = await startBehindNginx('--auth-secret', SECRET)
+  expect(await closeCode(url, ['coedit', `bearer.${await token()}`])).toBe(null)
+  expect(await closeCode(url, ['coedit'])).toBe(4401)
 })
 
 test('the server counts connections by who asks, and not by the proxy', async () => {
