@@ -114,6 +114,46 @@ describe('HOST_NEEDS_AUTH', () => {
   })
 })
 
+describe('options of authentication', () => {
+  const secret = 'x'.repeat(32)
+  const url = 'https://id.example/keys'
+
+  test.each([
+    [{ authSecret: 'x'.repeat(31) }, 'option authSecret is invalid: expected nothing or at least 32 bytes'],
+    [{ authJwksUrl: 'http://id.example/keys' }, 'option authJwksUrl is invalid: expected nothing or an https URL'],
+    [{ authJwksUrl: 'id.example' }, 'option authJwksUrl is invalid'],
+    [{ authSecret: secret, authCookie: 'a=b' }, "option authCookie is 'a=b'"],
+    [{ authSecret: secret, authJwksUrl: url }, 'authSecret and authJwksUrl are given: expected only one key'],
+    [{ authSecret: secret, authPublicKey: 'key.pem' }, 'authSecret and authPublicKey are given'],
+    [{ authIssuer: 'https://id.example' }, 'authIssuer would check nothing'],
+    [{ authAudience: 'coedit', authCookie: 'a' }, 'authAudience and authCookie would check nothing'],
+    [{ allowedOrigins: 'https://a.example/' }, "option allowedOrigins is 'https://a.example/'"],
+    [{ allowedOrigins: 'a.example' }, "option allowedOrigins is 'a.example'"],
+    [{ allowedOrigins: 'https://a.example,*' }, "option allowedOrigins is 'https://a.example,*'"],
+    [{ allowedOrigins: 'null' }, "option allowedOrigins is 'null'"],
+  ])('%j is refused', (options, message) => {
+    expect(refusal(() => parseOptions(options))).toEqual(['OPTION_INVALID', expect.stringContaining(message)])
+  })
+
+  test.each([
+    { authSecret: secret },
+    { authSecret: 'ü'.repeat(16) },
+    { authPublicKey: 'key.pem', authIssuer: 'https://id.example' },
+    { authJwksUrl: url, authAudience: 'coedit' },
+    { authJwksUrl: 'http://127.0.0.1:80/keys', authCookie: '__Host-session' },
+    { allowedOrigins: '*' },
+    { allowedOrigins: 'https://a.example, http://b.example:8080' },
+  ])('%j is taken', (options) => {
+    expect(parseOptions(options)).toMatchObject(options)
+  })
+
+  test('make a public host safe, as a function of the app does', () => {
+    expect(parseOptions({ host: '0.0.0.0', authSecret: secret }).host).toBe('0.0.0.0')
+    expect(parseOptions({ host: '0.0.0.0' }, true).host).toBe('0.0.0.0')
+    expect(refusal(() => parseOptions({ host: '0.0.0.0', allowedOrigins: '*' }))[0]).toBe('HOST_NEEDS_AUTH')
+  })
+})
+
 describe('what is made from the declaration', () => {
   test('every option has a description, and --help names each with its variable', () => {
     const help = helpText()
