@@ -17,6 +17,7 @@ export const errorCodes = {
   DOCUMENT_MISSING: 'There is no document of this name.',
   DOCUMENT_UNREADABLE: 'Yjs cannot build the document: what is in it is well-formed, but too much for it.',
   DESTINATION_EXISTS: 'A command would write where something is already.',
+  FILE_FAILED: 'A command could not read or write a file; the message holds the reason of the system.',
   IMPORT_INCOMPLETE: 'Some of what was to be imported was left out; the command names it.',
   MESSAGE_MALFORMED: 'A message does not follow the protocol (1008).',
   UPDATE_MALFORMED: 'An update is not one in the Yjs v1 encoding, or passes a limit (1008).',

@@ -149,6 +149,13 @@ describe('coedit backup', () => {
     expect(stderr).toBe(`coedit: ${data} exists: name a directory that does not. (DESTINATION_EXISTS)\n`)
   })
 
+  test('says in one line why it cannot write', async () => {
+    const data = await databaseOf(release, { notes: [edit('text').update] })
+    const { code, stderr } = await runCoedit(release, ['backup', join(data, 'no', 'such', 'backup'), '--data', data])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^coedit: ENOENT: .* \(FILE_FAILED\)\n$/)
+  })
+
   test('names damaged documents, whose intact part it has copied', async () => {
     const writer = new Writer()
     const updates = ['one ', 'two ', 'three'].map((text) => writer.insert(text).update)

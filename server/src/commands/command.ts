@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { serverSchema } from '../config.ts'
+import { CoeditError } from '../errors.ts'
 import { type OptionFacts, OptionSet } from '../options.ts'
 
 /** Something that `coedit` does beside serving: `coedit NAME OPERANDS --options`. */
@@ -14,7 +15,7 @@ export interface Command {
   readonly options: readonly OptionFacts[]
   /**
    * @param argv what follows the name of the command
-   * @throws CoeditError OPTION_INVALID, and as the command's own description says
+   * Rejects with OPTION_INVALID, FILE_FAILED, and with what the storage rejects with.
    */
   run(argv: readonly string[], env: Readonly<NodeJS.ProcessEnv>, print: Print): Promise<void>
 }
@@ -44,8 +45,20 @@ export function declareCommand<Schema extends z.ZodObject>(declaration: CommandD
   return {
     ...described,
     options: options.facts,
-    run: (argv, env, print) => execute({ ...options.fromProcess(argv, env, described.operands), print }),
+    async run(argv, env, print) {
+      const commandLine = options.fromProcess(argv, env, described.operands)
+      try {
+        await execute({ ...commandLine, print })
+      } catch (error) {
+        throw isOfTheSystem(error) ? new CoeditError('FILE_FAILED', error.message, { cause: error }) : error
+      }
+    },
   }
+}
+
+/** Whether it is the answer to a system call, such as ENOSPC. */
+function isOfTheSystem(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error
 }
 
 /** `1 document`, `2 documents`. */

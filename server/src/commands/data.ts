@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import type { Config } from '../config.ts'
 import { CoeditError } from '../errors.ts'
 import { createLog, type Log } from '../log.ts'
-import { holdsDatabase } from '../storage/level/copy.ts'
+import { holdsDatabase, holdsRecords } from '../storage/level/copy.ts'
 import { LevelStorage } from '../storage/leveldb.ts'
 import type { Storage } from '../storage/storage.ts'
 
@@ -15,9 +15,20 @@ export type DataOptions = Pick<Config, 'data' | 'logLevel'>
  * @throws CoeditError STORAGE_MISSING
  */
 export async function expectDatabase(directory: string): Promise<void> {
-  if (await holdsDatabase(directory)) return
+  if (!(await holdsDatabase(directory))) throw missingError(directory)
+}
+
+/**
+ * Refuses a directory without a database, of which parts may be missing.
+ * @throws CoeditError STORAGE_MISSING
+ */
+export async function expectRemains(directory: string): Promise<void> {
+  if (!(await holdsRecords(directory))) throw missingError(directory)
+}
+
+function missingError(directory: string): CoeditError {
   const message = `There is no database in the directory ${directory}: name the one that has it.`
-  throw new CoeditError('STORAGE_MISSING', message)
+  return new CoeditError('STORAGE_MISSING', message)
 }
 
 /** Opens the database, which nobody else may have open, and closes it after `use`. Rejects as `Storage.open` does. */

@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { serverSchema } from '../config.ts'
 import { CoeditError } from '../errors.ts'
 import { checkName, nameFromPath } from '../protocol/names.ts'
@@ -33,7 +33,7 @@ export const importYLeveldb = declareCommand({
     await expectDatabase(directory)
     const report = new Report(print)
     await withStorage(options, (storage, log) =>
-      withScratch(`${resolve(options.data)}.import`, async (scratch) => {
+      withScratch(join(options.data, 'import'), async (scratch) => {
         const copy = join(scratch, 'database')
         await copyDatabase(directory, copy)
         await readYLeveldb(copy, log, async (document) => {

@@ -3,8 +3,9 @@ import type { Command } from './command.ts'
 import { exportDocument } from './export.ts'
 import { importYLeveldb } from './import-yleveldb.ts'
 import { list } from './list.ts'
+import { repair } from './repair.ts'
 
 export type { Command } from './command.ts'
 
 /** What `coedit` does beside serving. */
-export const commands: readonly Command[] = [list, exportDocument, backup, importYLeveldb]
+export const commands: readonly Command[] = [list, exportDocument, backup, importYLeveldb, repair]

@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto'
 import { type Clock, systemClock } from '../clock.ts'
 import { CoeditError } from '../errors.ts'
 import type { Log } from '../log.ts'
@@ -6,6 +5,7 @@ import { Serial } from '../serial.ts'
 import { Compactor } from './level/compaction.ts'
 import { closedError, Database, type Operation } from './level/database.ts'
 import { prepareFormat } from './level/format.ts'
+import { randomIncarnation } from './level/incarnation.ts'
 import { DOCUMENTS, documentIdOf, MAX_DOCUMENT_ID, nameKey, nameOf, nameRange } from './level/keys.ts'
 import type { Layout } from './level/layout.ts'
 import { type Position, readAll, readId, readLayout, readLog, readPosition, searchId } from './level/lookup.ts'
@@ -35,8 +35,6 @@ export interface LevelStorageOptions {
 
 /** Positions of documents kept in memory, about 200 bytes each; the others are looked up when they are written. */
 const MAX_POSITIONS = 10_000
-
-const MAX_INCARNATION = 2 ** 48 - 1
 
 const SILENT: Log = { error: ignore, warn: ignore, info: ignore, debug: ignore }
 
@@ -292,10 +290,6 @@ export class LevelStorage implements Storage {
       }
     })
   }
-}
-
-function randomIncarnation(): number {
-  return randomInt(1, MAX_INCARNATION)
 }
 
 function ignore(): void {}

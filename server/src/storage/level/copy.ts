@@ -1,8 +1,9 @@
 import { createWriteStream } from 'node:fs'
-import { access, type FileHandle, mkdir, open, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { CoeditError } from '../../errors.ts'
+import { findMissingRoot } from './remains.ts'
 
 /** Names the manifest that is in force. LevelDB replaces it in one step. */
 const CURRENT = 'CURRENT'
@@ -20,13 +21,12 @@ interface Version {
 
 /** Whether there is a LevelDB database in the directory. */
 export async function holdsDatabase(directory: string): Promise<boolean> {
-  try {
-    await access(join(directory, CURRENT))
-    return true
-  } catch (error) {
-    if (isMissing(error)) return false
-    throw error
-  }
+  return (await namesIn(directory)).includes(CURRENT)
+}
+
+/** Whether there are tables or logs in the directory, be there a database that can be opened or not. */
+export async function holdsRecords(directory: string): Promise<boolean> {
+  return (await namesIn(directory)).some((name) => RECORDS.test(name))
 }
 
 /**
@@ -38,7 +38,7 @@ export async function holdsDatabase(directory: string): Promise<boolean> {
  * version are there when the manifest is the same before they were opened and after it; what is open can be read
  * although it is removed. Copying without that look could miss a log, which LevelDB does not notice.
  *
- * Rejects with STORAGE_BUSY.
+ * Rejects with STORAGE_BUSY, STORAGE_DAMAGED.
  */
 export async function copyDatabase(from: string, to: string): Promise<void> {
   const files = new Map<string, FileHandle>()
@@ -53,6 +53,21 @@ export async function copyDatabase(from: string, to: string): Promise<void> {
   } finally {
     await closeAll(files)
   }
+}
+
+/**
+ * Moves the files of a database to another directory of the same file system. CURRENT goes first and comes last, so that
+ * a part of a database is never taken for one.
+ */
+export async function moveFiles(from: string, to: string): Promise<void> {
+  const names = (await namesIn(from)).filter((name) => RECORDS.test(name) || name.startsWith('MANIFEST-'))
+  const hasCurrent = await holdsDatabase(from)
+  if (hasCurrent) await rename(join(from, CURRENT), join(to, `${CURRENT}.moved`))
+  for (const name of names) await rename(join(from, name), join(to, name))
+  await syncDirectory(to)
+  if (hasCurrent) await rename(join(to, `${CURRENT}.moved`), join(to, CURRENT))
+  await syncDirectory(to)
+  await syncDirectory(from)
 }
 
 /** Makes durable which files a directory has. */
@@ -76,6 +91,8 @@ async function openVersion(directory: string, files: Map<string, FileHandle>): P
     const after = await readVersion(directory)
     if (areAllThere && after?.manifest === before.manifest && after.bytes === before.bytes) return before
   }
+  const missing = await findMissingRoot(directory)
+  if (missing) throw new CoeditError('STORAGE_DAMAGED', `The database in ${directory} cannot be copied: ${missing}.`)
   throw new CoeditError('STORAGE_BUSY', `The files of ${directory} change too fast to be copied: try again later.`)
 }
 
@@ -108,6 +125,16 @@ async function copyStart(file: FileHandle, bytes: number, to: string): Promise<v
   if (bytes === 0) return writeFile(to, '', { flag: 'wx', flush: true })
   const start = file.createReadStream({ start: 0, end: bytes - 1, autoClose: false })
   await pipeline(start, createWriteStream(to, { flags: 'wx', flush: true }))
+}
+
+/** None where there is no directory. */
+async function namesIn(directory: string): Promise<readonly string[]> {
+  try {
+    return await readdir(directory)
+  } catch (error) {
+    if (isMissing(error)) return []
+    throw error
+  }
 }
 
 async function sizeOf(file: FileHandle): Promise<number> {

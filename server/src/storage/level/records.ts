@@ -189,6 +189,11 @@ function seal(key: Uint8Array, value: Buffer): Buffer {
   return value
 }
 
+/** Whether the record is as this program wrote it: all kinds have the same checksum. */
+export function isSealed({ key, value }: RawRecord): boolean {
+  return unseal(key, value, CRC_BYTES) !== undefined
+}
+
 /** The value as it came, undefined where the CRC fails or it is too short to hold `headerBytes`. */
 function unseal(key: Uint8Array, value: Uint8Array, headerBytes: number): Buffer | undefined {
   if (value.length < headerBytes) return undefined
