@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { commands } from '../../server/src/commands/index.ts'
 import { optionFacts } from '../../server/src/config.ts'
 import { errorCodes } from '../../server/src/errors.ts'
-import { defaultText } from '../../server/src/help.ts'
+import { defaultText, usage } from '../../server/src/help.ts'
 
 const README = fileURLToPath(new URL('../../server/README.md', import.meta.url))
 const PROTOCOL = fileURLToPath(new URL('../../server/PROTOCOL.md', import.meta.url))
@@ -13,7 +14,13 @@ export function readReadme(): string {
 
 /** The text with its tables made anew, each between `<!-- NAME -->` and `<!-- /NAME -->`. */
 export function withTables(markdown: string): string {
-  const tables = { options: optionsTable(), errors: errorsTable(), closes: closesTable(), statuses: statusesTable() }
+  const tables = {
+    commands: commandsTable(),
+    options: optionsTable(),
+    errors: errorsTable(),
+    closes: closesTable(),
+    statuses: statusesTable(),
+  }
   return Object.entries(tables).reduce((text, [name, content]) => replaceBlock(text, name, content), markdown)
 }
 
@@ -23,6 +30,13 @@ function replaceBlock(markdown: string, name: string, content: string): string {
   const end = markdown.indexOf(close)
   if (start < 0 || end < start) throw new Error(`server/README.md has no block ${open} … ${close}`)
   return `${markdown.slice(0, start + open.length)}\n\n${content}\n\n${markdown.slice(end)}`
+}
+
+function commandsTable(): string {
+  return table(
+    ['command', 'what it does'],
+    commands.map((command) => [`\`coedit ${usage(command)}\``, command.description]),
+  )
 }
 
 function optionsTable(): string {

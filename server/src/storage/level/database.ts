@@ -265,7 +265,7 @@ export function openingError(directory: string, error: unknown): CoeditError {
 }
 
 function damagedError(directory: string, cause: unknown): CoeditError {
-  const message = `The database in ${directory} is damaged (${deepestMessage(cause)}): restore it from a backup.`
+  const message = `The database in ${directory} is damaged (${deepestMessage(cause)}): run coedit repair, or restore a backup.`
   return new CoeditError('STORAGE_DAMAGED', message, { cause })
 }
 
