@@ -11,6 +11,8 @@ const PING_INTERVAL_MS = 500
 const GIVE_UP_LIMIT_MS = 2 * PING_INTERVAL_MS + 4_000
 /** Some partitions outlast the server's patience, others do not. */
 const LONGEST_PARTITION_MS = 3 * PING_INTERVAL_MS
+/** What has passed the proxy before arrives within that. */
+const IN_FLIGHT_MS = 100
 
 /** What is done to the lines. */
 interface Harm {
@@ -31,9 +33,12 @@ export const partition: Fault = {
   what: 'for a while no byte passes, and then all do: nothing promised is lost, and all converge',
   amount: { unit: 'times', onDemand: 50, inTests: 4 },
   run: (trial) =>
-    harmTheLine(trial, async ({ proxy, random }) => {
+    harmTheLine(trial, async ({ proxy, circles, random }) => {
       proxy.hold()
+      await pause(IN_FLIGHT_MS)
+      const { promised } = circles
       await pause(random.below(LONGEST_PARTITION_MS))
+      if (circles.promised > promised) throw new Error('something got through: this was no partition')
       proxy.letThrough()
     }),
 }
