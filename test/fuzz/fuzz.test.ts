@@ -13,9 +13,9 @@ import { fire, volleysOf } from './volley.ts'
 const release = onTestFinished
 const BATCHES = runs(20)
 const ROUND = 1_000
-/** Far above what any takes on a busy machine; `npm run fuzz` says how long the server really is away. */
+/** Far above what any takes on a busy machine. */
 const TIME_LIMIT = { timeout: runs(240_000) }
-/** As `server/README.md` promises, and what the machine's other work adds at worst. */
+/** Far above what other work on the machine adds; `npm run fuzz` on a quiet one says how long the server really is away. */
 const LONGEST_WAIT_MS = 5_000
 const PEAK_MIB = 512
 

@@ -13,6 +13,7 @@ import {
 import { declareTypes, isPending } from '../support/editing.ts'
 import type { Input, Inputs } from './inputs.ts'
 import type { Traffic } from './traffic.ts'
+import { unitsIn } from './units.ts'
 import { readMessage } from './verdict.ts'
 
 /** Inputs that go to the same document, one after the other. */
@@ -130,14 +131,19 @@ class History {
   }
 
   check(): void {
+    const units = unitsIn(this.#log)
     this.#expectSame('of the entries', this.#doc)
     const merged = mergeEntries(this.#log)
     this.#expectSame('of the merged entries', docOf([merged]))
+    expectUnits('merged entries', units, [merged])
     const chunks = splitUpdate(merged, CHUNK_BYTES)
     this.#expectSame('of the chunks', docOf(chunks))
-    const half = docOf(this.#log.slice(0, this.#log.length / 2))
+    expectUnits('chunks', units, chunks)
+    const firstHalf = this.#log.slice(0, this.#log.length / 2)
+    const half = docOf(firstHalf)
     const lacking = diffUpdate(merged, Y.decodeStateVector(Y.encodeStateVector(half)))
     if (lacking) applyWhole(half, lacking)
+    expectUnits('half and the difference', units, lacking ? [...firstHalf, lacking] : firstHalf)
     this.#expectSame('of a half and the difference', half)
   }
 
@@ -155,6 +161,14 @@ class History {
       }
     }
   }
+}
+
+function expectUnits(what: string, expected: ReadonlyMap<string, string>, updates: readonly Uint8Array[]): void {
+  const units = unitsIn(updates)
+  for (const [id, unit] of expected) {
+    if (units.get(id) !== unit) throw new Error(`the ${what} say of ${id} ${units.get(id)}, the entries ${unit}`)
+  }
+  if (units.size !== expected.size) throw new Error(`the ${what} have ids that no entry has`)
 }
 
 function newDoc(): Y.Doc {
