@@ -120,7 +120,12 @@ export class Session implements Connection {
   #tokenSource(): TokenSource | undefined {
     const { token: fetch } = this.#options
     if (!fetch) return undefined
-    return new TokenSource({ clock: this.#clock, fetch, onRenewalFailed: (error) => this.#store.report(error) })
+    return new TokenSource({
+      clock: this.#clock,
+      fetch,
+      onRenewed: (token) => this.#dialer.wire?.renew(token),
+      onRenewalFailed: (error) => this.#store.report(error),
+    })
   }
 
   #open(protocols: readonly string[]): Wire {
@@ -147,6 +152,9 @@ export class Session implements Connection {
         store.change({ synced: true })
       },
       onSaved: () => store.change({ saved: true, unsaved: 0, error: null }),
+      onWritable: () => {
+        if (store.current.access === 'read') store.grant(this.#options.access ?? 'write')
+      },
       onPermissionDenied: () => store.grant('read'),
       onFull: () => store.block(new ClientError('FULL', 'the document is full: the server stores only deletions')),
       onClose: (code, reason) => {

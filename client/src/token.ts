@@ -15,6 +15,8 @@ export interface TokenContext {
   readonly clock: Clock
   /** The application's function. */
   readonly fetch: () => string | Promise<string>
+  /** Called with each token that takes the place of one that still serves. */
+  readonly onRenewed: (token: string) => void
   /** Called when the present token could not be renewed in time, while it still serves. */
   readonly onRenewalFailed: (error: ClientError) => void
 }
@@ -49,6 +51,7 @@ export class TokenSource {
       const result = await this.#fetch()
       if (this.#cancelRenewal !== cancel) return
       if (result instanceof ClientError) this.#context.onRenewalFailed(result)
+      else this.#context.onRenewed(result)
       this.keepFresh()
     })
     this.#cancelRenewal = cancel

@@ -7,7 +7,7 @@ import {
   removeAwarenessStates,
 } from 'y-protocols/awareness'
 import * as Y from 'yjs'
-import { Ledger } from './acknowledgement.ts'
+import { ACKNOWLEDGING_PROTOCOL, Ledger } from './acknowledgement.ts'
 import { isolate } from './listeners.ts'
 
 /** The messages of the y-websocket protocol, and coedit's own (server/PROTOCOL.md). */
@@ -15,6 +15,7 @@ const SYNC = 0
 const AWARENESS = 1
 const PERMISSION_DENIED = 2
 const ACKNOWLEDGEMENT = 100
+const TOKEN = 101
 /** The kinds of sync messages. */
 const STEP_1 = 0
 const STEP_2 = 1
@@ -34,7 +35,9 @@ export interface WireEvents {
   onSynced(): void
   /** All that the document holds is durable on the server. */
   onSaved(): void
-  /** The server has refused an edit. */
+  /** The server asks for edits, and so takes them. */
+  onWritable(): void
+  /** The server takes no edits. */
   onPermissionDenied(): void
   /** The server has refused an edit because the document has reached its limit. */
   onFull(): void
@@ -73,6 +76,11 @@ export class Wire {
   /** Sends a Step1, which every server answers. */
   probe(): void {
     this.#send(Y.encodeStateVector(this.#context.doc), SYNC, STEP_1)
+  }
+
+  /** Goes on under another token. Other servers than coedit's are not told, and would not know what it is. */
+  renew(token: string): void {
+    if (this.#socket.protocol === ACKNOWLEDGING_PROTOCOL) this.#send(new TextEncoder().encode(token), TOKEN)
   }
 
   close(): void {
@@ -138,10 +146,11 @@ export class Wire {
   }
 
   #onSync(message: Decoder): void {
-    const { doc, origin, onSynced } = this.#context
+    const { doc, origin, onSynced, onWritable } = this.#context
     const kind = readVarUint(message)
     const content = readVarUint8Array(message)
     if (kind === STEP_1) {
+      onWritable()
       this.#send(Y.encodeStateAsUpdate(doc, content), SYNC, STEP_2)
       this.#ledger.sentStep2()
       return

@@ -52,9 +52,10 @@ export class Intake {
     this.#acknowledgements = context.acknowledges ? new Acknowledgements() : undefined
   }
 
-  /** Asks the peer for what it has, if it may write. */
+  /** Asks the peer for what it has, if it may write. A client of ours is told at once if it may not. */
   begin(): void {
     if (this.#context.access === 'write') this.#sendStep1()
+    else if (this.#context.acknowledges) this.#deny()
   }
 
   /**
