@@ -232,27 +232,28 @@ describe('GET /api/documents/NAME/events', () => {
     },
   )
 
-  test.for(['%00', 'a%0Ab', '%C2%85', 'a%2F..%2Fb', '..%2Fb', 'x'.repeat(256), encodeURIComponent('😀'.repeat(64))])(
-    "refuses the name '%s' with 400",
-    async (segment) => {
-      const { url } = await startServer()
-      const response = await requestEvents({ release, url, segment })
-      let body = ''
-      for await (const text of response) body += text
-      expect({ status: response.statusCode, code: JSON.parse(body).error.code }).toEqual({
-        status: 400,
-        code: 'DOCUMENT_NAME',
-      })
-    },
-  )
-
-  test.for(['', '..', '%2e%2E', '.'])(
-    "finds nothing under the segment '%s', which URLs cannot hold",
-    async (segment) => {
-      const { url } = await startServer()
-      expect((await requestEvents({ release, url, segment })).statusCode).toBe(404)
-    },
-  )
+  test.for([
+    '',
+    '.',
+    '..',
+    '%2e%2E',
+    '%00',
+    'a%0Ab',
+    '%C2%85',
+    'a%2F..%2Fb',
+    '..%2Fb',
+    'x'.repeat(256),
+    encodeURIComponent('😀'.repeat(64)),
+  ])("refuses the name '%s' with 400", async (segment) => {
+    const { url } = await startServer()
+    const response = await requestEvents({ release, url, segment })
+    let body = ''
+    for await (const text of response) body += text
+    expect({ status: response.statusCode, code: JSON.parse(body).error.code }).toEqual({
+      status: 400,
+      code: 'DOCUMENT_NAME',
+    })
+  })
 })
 
 describe("a browser's EventSource", () => {

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
+import { CoeditError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { failure, refusal } from './failure.ts'
 import { createPage } from './page.ts'
-import type { Routes } from './routes.ts'
+import type { Env, Routes } from './routes.ts'
 
 /** What GET /health answers: 200 with `ok`, 503 with `degraded` and why. */
 export type Health = { readonly status: 'ok' } | { readonly status: 'degraded'; readonly reason: string }
@@ -38,9 +39,14 @@ const HEADERS = {
 
 /** The HTTP side of the server. WebSocket upgrades do not pass through here. */
 export function createApp({ basePath, publicDirectory, health, log, routes }: AppOptions): RequestListener {
-  const root = new Hono()
+  const root = new Hono<Env>()
   root.use(async (c, next) => {
     for (const [name, value] of Object.entries(HEADERS)) c.header(name, value)
+    if (hasBody(c.env.incoming)) {
+      // What is left of the body would be read for the next request.
+      c.header('connection', 'close')
+      throw new CoeditError('BODY_UNEXPECTED', 'no body is taken at this address')
+    }
     await next()
   })
   root.notFound((c) => failure(c, 404, 'NOT_FOUND', 'nothing is served at this address'))
@@ -60,4 +66,9 @@ export function createApp({ basePath, publicDirectory, health, log, routes }: Ap
 
   // Without the override node-server would replace the global Request and Response of whoever embeds the server.
   return getRequestListener(root.fetch, { overrideGlobalObjects: false })
+}
+
+/** RFC 9112 §6.3. */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }

@@ -24,6 +24,9 @@ export interface EventsContext {
   readonly places: Places
 }
 
+/** `URL` resolves empty and dot segments, encoded or not: no route gets to see them. */
+const NO_NAME = /\/api\/documents\/(?:\.|%2e){0,2}\/events(?:\?|$)/i
+
 /**
  * `GET /api/documents/NAME/events`: the updates of a document as server-sent events. `data` is a Yjs update (v1) in
  * base64. `id` is the cursor after it: sent back as `Last-Event-ID`, the stream goes on behind it without gap or repeat.
@@ -32,6 +35,11 @@ export interface EventsContext {
 export function createEventRoutes(context: EventsContext): Routes {
   const { config, log } = context
   const routes = new Hono<Env>()
+  routes.use('*', async (c, next) => {
+    if (NO_NAME.test(c.env.incoming.url ?? ''))
+      throw new CoeditError('DOCUMENT_NAME', 'the document name is no segment')
+    await next()
+  })
   routes.use('/api/*', guardOrigin(config.allowedOrigins))
   routes.get('/api/documents/:name/events', async (c) => {
     const document = c.req.param('name')

@@ -8,6 +8,7 @@ export const STATUSES: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
   UNAUTHORIZED: 401,
   FORBIDDEN: 403,
   NOT_FOUND: 404,
+  BODY_UNEXPECTED: 413,
   TOO_MANY_CONNECTIONS: 429,
   AUTH_UNAVAILABLE: 503,
 }

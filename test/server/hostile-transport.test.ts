@@ -1,0 +1,64 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { Bystanders } from '../support/bystanders.ts'
+import { startInProcess } from '../support/in-process-server.ts'
+import { speak } from '../support/raw-http.ts'
+import { openRawSocket } from '../support/raw-socket.ts'
+
+const release = onTestFinished
+const document = 'notes'
+
+async function attack() {
+  const { url } = await startInProcess({ release, options: { requestTimeoutMs: 100 } })
+  const bystanders = await Bystanders.join({ release, url, document })
+  return { url, bystanders, say: (...parts: readonly string[]) => speak(release, url, ...parts) }
+}
+
+test.each<[string, string, RegExp]>([
+  ['nothing at all', '', /^HTTP\/1\.1 408 /],
+  ['headers that do not end', 'GET /health HTTP/1.1\r\nHost: localhost\r\n', /^HTTP\/1\.1 408 /],
+  ['an upgrade that does not end', `GET /${document} HTTP/1.1\r\nUpgrade: websocket\r\n`, /^HTTP\/1\.1 408 /],
+  ['headers of 20 KB', `GET /health HTTP/1.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, /^HTTP\/1\.1 431 /],
+  ['what is no HTTP', '\x16\x03\x01\x02\x00\x01', /^HTTP\/1\.1 400 /],
+  [
+    'a body that does not end',
+    'GET /health HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nx',
+    /^HTTP\/1\.1 413 /,
+  ],
+  [
+    'a body in pieces',
+    'POST /api/documents/notes/events HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n',
+    /^HTTP\/1\.1 413 .*BODY_UNEXPECTED/s,
+  ],
+])('who sends %s is answered and cut, alone', async (_, said, answer) => {
+  const { say, bystanders } = await attack()
+  expect(await say(said)).toMatch(answer)
+  await bystanders.areUnharmed()
+})
+
+test('an open event stream is no request that takes too long', async () => {
+  const { url, say, bystanders } = await attack()
+  const stream = await fetch(`${url}api/documents/${document}/events`)
+  const reader = stream.body?.getReader()
+  await reader?.read()
+  // As long as the deadline of another connection takes, which is the same.
+  await say('')
+  await bystanders.areUnharmed()
+  expect(await reader?.read()).toMatchObject({ done: false })
+  await reader?.cancel()
+})
+
+test('a flood of connections that say nothing ends with their deadline', async () => {
+  const { say, bystanders } = await attack()
+  const answers = Promise.all(Array.from({ length: 500 }, () => say('')))
+  await bystanders.areUnharmed()
+  for (const answer of await answers) expect(answer).toMatch(/^HTTP\/1\.1 408 /)
+  await bystanders.areUnharmed()
+})
+
+test('R31 an upgrade on a connection that is upgraded is no frame', async () => {
+  const { url, bystanders } = await attack()
+  const socket = await openRawSocket({ release, url, target: `/${document}` })
+  socket.write(Buffer.from(`GET /${document} HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n`))
+  expect((await socket.closed).code).toBe(1002)
+  await bystanders.areUnharmed()
+})
