@@ -149,6 +149,16 @@ describe('coedit backup', () => {
     expect(stderr).toBe(`coedit: ${data} exists: name a directory that does not. (DESTINATION_EXISTS)\n`)
   })
 
+  test('makes a copy whose numbers are not taken for those of the original', async () => {
+    const data = await databaseOf(release, { notes: [edit('text').update] })
+    const directory = join(await temporaryDirectory(release), 'backup')
+    expect(await runCoedit(release, ['backup', directory, '--data', data])).toMatchObject({ code: 0 })
+    const { incarnation, ...content } = await storedDocument(data, 'notes')
+    const copied = await storedDocument(directory, 'notes')
+    expect(copied).toMatchObject(content)
+    expect(copied.incarnation).not.toBe(incarnation)
+  })
+
   test('says in one line why it cannot write', async () => {
     const data = await databaseOf(release, { notes: [edit('text').update] })
     const { code, stderr } = await runCoedit(release, ['backup', join(data, 'no', 'such', 'backup'), '--data', data])

@@ -60,12 +60,13 @@ async function textIn(data: string, document: string): Promise<string> {
 describe('coedit repair', () => {
   test('keeps the files as they were, finds nothing to repair, and says both', async () => {
     const { data } = await write()
+    const { incarnation } = await storedDocument(data, 'notes')
     const before = await contentsOf(data)
     const { code, stdout, stderr } = await runRepair(data)
     const former = await formerFiles(data)
     expect({ code, stdout, stderr }).toEqual({
       code: 0,
-      stdout: `2 documents, 2 intact\n1 file, 0 damaged; as they were they are in ${former}\n`,
+      stdout: `2 documents, 2 intact\n2 files, 0 damaged; as they were they are in ${former}\n`,
       stderr: '',
     })
     const kept = await contentsOf(former)
@@ -73,6 +74,7 @@ describe('coedit repair', () => {
     expect(Object.keys(kept)).toEqual(Object.keys(before).filter((name) => !/^LO/.test(name)))
     expect(await textIn(data, 'notes')).toBe('one two three four ')
     expect(await textIn(data, 'other')).toBe(OTHER)
+    expect((await storedDocument(data, 'notes')).incarnation).not.toBe(incarnation)
   })
 
   test('sets aside what follows a damaged entry; clients that have it bring it back', async () => {

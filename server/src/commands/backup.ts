@@ -1,7 +1,10 @@
 import { access, rename } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { systemClock } from '../clock.ts'
 import { CoeditError } from '../errors.ts'
+import { createLog } from '../log.ts'
 import { copyDatabase, syncDirectory } from '../storage/level/copy.ts'
+import { randomIncarnation, renewIncarnations } from '../storage/level/incarnation.ts'
 import { counted, dataSchema, declareCommand } from './command.ts'
 import { type DataOptions, expectDatabase, namesIn, withScratch, withStorage } from './data.ts'
 
@@ -34,6 +37,8 @@ function makeAt(to: string, options: DataOptions): Promise<Verified> {
   return withScratch(`${to}.partial`, async (scratch) => {
     const copy = join(scratch, 'database')
     await copyDatabase(options.data, copy)
+    const log = createLog(options.logLevel)
+    await renewIncarnations({ directory: copy, clock: systemClock, log, newIncarnation: randomIncarnation })
     const verified = await verify({ ...options, data: copy })
     await rename(copy, to)
     await syncDirectory(dirname(to))

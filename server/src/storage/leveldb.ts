@@ -276,6 +276,7 @@ export class LevelStorage implements Storage {
   #removeLeftovers(document: string): void {
     if (this.#maintained.has(document)) return // a compaction under way: its chunks are not left over
     this.#maintain(document, () => this.#compactor.removeLeftovers(document)).catch((error: unknown) => {
+      if (this.#state === 'closing') return // given up: the next load removes them
       this.#log.warn({ err: error, document }, 'what an interrupted compaction left could not be removed')
     })
   }

@@ -2,15 +2,16 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
+import { BatchWriter } from './batch-writer.ts'
 import { moveFiles } from './copy.ts'
-import { Database, type Operation, type RawLevel, readRange } from './database.ts'
+import { Database, type RawLevel, readRange } from './database.ts'
 import { prepareFormat } from './format.ts'
-import { DOCUMENTS, documentIdOf, documentRange, nameKey, nameOf, nameRange } from './keys.ts'
+import { documentRange, nameKey, nameOf, nameRange } from './keys.ts'
 import { type Layout, layOut, sortRecords } from './layout.ts'
 import { withLock } from './lock.ts'
-import { readMetadata } from './lookup.ts'
+import { readIds, readMetadata } from './lookup.ts'
 import { putName, removeKey, repair } from './operations.ts'
-import { decodeNumber, type RawRecord } from './records.ts'
+import { decodeNumber } from './records.ts'
 import { type FilesFound, salvageNewest } from './salvage/newest.ts'
 
 export interface RepairContext {
@@ -77,7 +78,7 @@ async function fill(
   report: (finding: Finding) => void,
 ): Promise<FilesFound> {
   const writer = new BatchWriter(database)
-  const found = await salvageNewest(context.directory, (record) => writer.put(record))
+  const found = await salvageNewest(context.directory, (record) => writer.add({ type: 'put', ...record }))
   await writer.finish()
   await repairDocuments(database, context, report)
   // Last: a database without a version record is known by the names, which may have been lost.
@@ -110,35 +111,19 @@ async function repairDocument(
   const records = sortRecords(await database.read((level) => readRange(level, documentRange(id))))
   const document = ofId.get(id) ?? `recovered-${id}`
   const layout = layOut(records, document, clock.now())
-  const operations: Operation[] = []
-  if (table.get(document) !== id) operations.push(putName(document, id))
-  if (!layout.isIntact || layout.metadata.name !== document) {
-    const metadata = { ...layout.metadata, name: document }
-    operations.push(...repair(id, { ...layout, metadata }, newIncarnation()))
-  }
-  if (operations.length > 0) await database.write(operations)
+  const isCalledSo = table.get(document) === id && layout.metadata.name === document
+  const metadata = { ...layout.metadata, name: document }
+  // An intact log may have lost its end: what has its numbers now is not what a cursor of before has read.
+  const operations = repair(id, { ...layout, metadata }, newIncarnation())
+  await database.write(isCalledSo ? operations : [putName(document, id), ...operations])
+  const unreadable = layout.quarantined.filter(({ update }) => update === undefined)
   return {
     document,
-    isIntact: operations.length === 0 && layout.quarantined.length === 0,
-    damaged: layout.damaged.length,
+    isIntact: isCalledSo && layout.isIntact && layout.quarantined.length === 0,
+    damaged: layout.damaged.length + unreadable.length,
     holes: holesIn(layout, records.metadata?.chunkCount),
-    quarantined: layout.quarantined.length + layout.cutOff.length,
+    quarantined: layout.quarantined.length - unreadable.length + layout.cutOff.length,
     isLost: false,
-  }
-}
-
-/** All ids under which there are records. */
-async function readIds(level: RawLevel): Promise<number[]> {
-  const ids: number[] = []
-  const keys = level.keys({ ...DOCUMENTS })
-  try {
-    for (let key = await keys.next(); key; key = await keys.next()) {
-      ids.push(documentIdOf(key))
-      keys.seek(documentRange(documentIdOf(key)).lt)
-    }
-    return ids
-  } finally {
-    await keys.close()
   }
 }
 
@@ -173,28 +158,4 @@ function holesIn({ metadata, chunks, tail, cutOff }: Layout, chunkCount: number 
 /** How often the numbers after `before` do not go on by one. */
 function gapsIn(before: number, numbers: readonly number[]): number {
   return numbers.filter((number, index) => number !== (numbers[index - 1] ?? before) + 1).length
-}
-
-/** Puts records in batches of about a mebibyte. */
-class BatchWriter {
-  static readonly #BATCH_BYTES = 1024 * 1024
-  readonly #database: Database
-  #operations: Operation[] = []
-  #bytes = 0
-
-  constructor(database: Database) {
-    this.#database = database
-  }
-
-  async put({ key, value }: RawRecord): Promise<void> {
-    this.#operations.push({ type: 'put', key, value })
-    this.#bytes += key.length + value.length
-    if (this.#bytes >= BatchWriter.#BATCH_BYTES) await this.finish()
-  }
-
-  async finish(): Promise<void> {
-    if (this.#operations.length > 0) await this.#database.write(this.#operations)
-    this.#operations = []
-    this.#bytes = 0
-  }
 }
