@@ -17,7 +17,7 @@ export function maskedCrc32c(bytes: Uint8Array): number {
   return mask(~crc)
 }
 
-/** For each end of a part that begins at `from`, whether the masked CRC of the part follows it; the first such end. */
+/** Where a part ends that begins at `from`, as a masked CRC behind it tells; undefined where no CRC fits. Linear. */
 export function findChecksummedEnd(bytes: Buffer, from: number): number | undefined {
   let crc = 0xffff_ffff
   for (let at = from; at + 5 <= bytes.length; at++) {
