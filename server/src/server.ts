@@ -52,9 +52,8 @@ export interface ServerParts {
   readonly hooks?: Hooks
 }
 
-/** What the server has done so far. */
 export interface ServerStats {
-  /** In memory at present. */
+  /** How many are in memory. */
   readonly documents: number
   readonly hooks: Readonly<Record<HookName, HookCounts>>
 }
@@ -223,6 +222,7 @@ export class CoeditServer {
     return this.#documents.inProcess.readUpdate(name)
   }
 
+  /** What is in memory now, and how the calls of hooks have ended since the start. */
   get stats(): ServerStats {
     return { documents: this.#documents.size, hooks: this.#hooks.counts }
   }
