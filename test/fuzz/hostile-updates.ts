@@ -25,6 +25,9 @@ const NAMES = ['text', 'map', 'array', 'xml', '', '__proto__', 'constructor', 'a
 /** Large enough to be no client that was recorded, small enough to stay an integer. */
 const FIRST_INVENTED_CLIENT = 2 ** 40
 const INVENTED_CLIENTS = 2 ** 31
+/** How often an update is made so large that the server takes it piece by piece. */
+const RARELY = 0.002
+const MANY_DELETIONS = 20_000
 
 /** Makes updates that are well-formed for the most part, and mean what no honest client means. */
 export class UpdateSpoiler {
@@ -42,6 +45,7 @@ export class UpdateSpoiler {
     const draft = read(update)
     if (random.chance(0.8)) this.#disown(draft, random)
     for (let ways = random.below(4); ways > 0; ways--) this.#spoilOnce(draft, random)
+    if (random.chance(RARELY)) for (let i = 0; i < MANY_DELETIONS; i++) draft.deletions.push(this.#deletion(random))
     return write(random.chance(0.95) ? inOrder(draft) : draft)
   }
 
@@ -146,6 +150,7 @@ function inventedClient(random: Random): number {
 }
 
 function inventedContent(random: Random): Content {
+  if (random.chance(RARELY)) return new Y.ContentString('large é😀'.repeat(10_000))
   const name = random.pick(NAMES)
   const length = random.chance(0.98) ? 1 + random.below(3) : 0
   return random.pick<() => Content>([

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { access, readFile } from 'node:fs/promises'
 import { within } from '../bench/within.ts'
 import { startServer } from '../support/process.ts'
 import { Random } from '../support/random.ts'
@@ -73,8 +73,11 @@ export async function besiege(plan: SiegePlan): Promise<SiegeReport> {
   const [waits, peakMiB] = [await probe.waits(), await peakOf(server.pid)]
   const { stderr } = await server.kill()
   const finds = [...siege.finds, ...errorsIn(stderr)]
+  // Without it the next one would begin anew, and all that was promised be missing, through no fault of the server.
+  await access(server.data)
   const restarted = await startServer({ release, data: server.data })
   for (const innocents of siege.innocents) finds.push(...(await innocents.brokenAt(restarted.url)))
+  finds.push(...errorsIn(restarted.stderr()))
   const promises = siege.innocents.reduce((sum, { promises }) => sum + promises, 0)
   return { inputs: done, connections: siege.connections, promises, finds, waits, peakMiB }
 }
