@@ -161,17 +161,24 @@ export class CoeditServer {
    * `basePath`. Opens the storage if that has not been done.
    */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (this.#isOpen && !this.#closing) {
-      this.#upgrades.handle(request, socket, head)
-      return
-    }
-    socket.on('error', (error) => this.#log.debug({ err: error }, 'a socket broke before it was upgraded'))
+    // Node has taken its own listener off; an error that nobody listens for would end the process.
+    socket.on('error', this.#socketBroke)
+    this.#upgrade(request, socket, head)
+  }
+
+  readonly #socketBroke = (error: Error): void => this.#log.debug({ err: error }, 'a socket broke')
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (this.#closing) {
       socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
       return
     }
+    if (this.#isOpen) {
+      this.#upgrades.handle(request, socket, head)
+      return
+    }
     this.open().then(
-      () => this.handleUpgrade(request, socket, head),
+      () => this.#upgrade(request, socket, head),
       (error: unknown) => {
         this.#log.error({ err: error }, 'an upgrade was refused: the storage could not be opened')
         socket.destroy()
@@ -214,7 +221,7 @@ export class CoeditServer {
   }
 
   /**
-   * The same as one Yjs update (v1). Made by copying and not by Yjs, it takes little time whatever the document holds.
+   * The same as one Yjs update (v1), made by copying and not by Yjs: linear in its size whatever the document holds.
    * Rejects as `read` does.
    */
   async readUpdate(name: string): Promise<Uint8Array> {
