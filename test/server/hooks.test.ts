@@ -65,6 +65,19 @@ describe('commit', () => {
     expect(await later.reach(1)).toMatchObject({ seq: 4 })
   })
 
+  test('may do with its updates what it likes', async () => {
+    const commits = new Calls<Change>()
+    const commit = (change: Change) => {
+      for (const bytes of change.updates) bytes.fill(0)
+      commits.note(change)
+    }
+    const { server, url } = await startInProcess({ release, hooks: { commit } })
+    await connectRaw({ release, url, document })
+    await server.edit(document, append('kept'))
+    await commits.reach(1)
+    expect(textIn(await server.read(document))).toBe('kept')
+  })
+
   test('is called for edits of clients, and for the seed', async () => {
     const commits = new Calls<Change>()
     const hooks: Hooks = { load: () => edit('seed ').update, commit: commits.note }

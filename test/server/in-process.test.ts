@@ -7,6 +7,7 @@ import { Gate } from '../support/gate.ts'
 import { startInProcess } from '../support/in-process-server.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { step2, update } from '../support/messages.ts'
+import { deeplyNested } from '../support/nested.ts'
 import { Random } from '../support/random.ts'
 import { connectRaw, store } from '../support/raw-client.ts'
 import { runs } from '../support/runs.ts'
@@ -188,10 +189,24 @@ describe('read', () => {
     await expect(server.readUpdate(document)).rejects.toMatchObject({ code: 'DOCUMENT_MISSING' })
   })
 
+  test('of a document that is too much for Yjs rejects, and its bytes can still be had', async () => {
+    const { server, url } = await startInProcess({ release })
+    const hostile = deeplyNested(20_000)
+    await store({ release, url, document }, hostile)
+    await expect(server.read(document)).rejects.toMatchObject({ code: 'DOCUMENT_UNREADABLE' })
+    await expect(server.edit(document, append('x'))).rejects.toMatchObject({ code: 'DOCUMENT_UNREADABLE' })
+    expect(await server.readUpdate(document)).toEqual(hostile)
+    await server.edit('other', append('goes on'))
+    expect(textIn(await server.read('other'))).toBe('goes on')
+  })
+
   test('gives the caller a document of its own', async () => {
     const { server, url } = await startInProcess({ release })
+    await connectRaw({ release, url, document })
     await store({ release, url, document }, edit('kept').update)
     append(' and changed')(await server.read(document))
+    const update = await server.readUpdate(document)
+    update.fill(0)
     expect(textIn(await server.read(document))).toBe('kept')
   })
 })

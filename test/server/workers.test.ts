@@ -6,6 +6,7 @@ import { bytes } from '../support/bytes.ts'
 import { contentOf, declareTypes, docOf, Editor, isPending } from '../support/editing.ts'
 import { recordingLog } from '../support/log.ts'
 import { ManualClock } from '../support/manual-clock.ts'
+import { deeplyNested } from '../support/nested.ts'
 import { Random } from '../support/random.ts'
 import { runs } from '../support/runs.ts'
 
@@ -26,16 +27,6 @@ function editedDocument(edits: number, seed: number): { doc: Y.Doc; log: Uint8Ar
   const editor = new Editor(doc, new Random(seed))
   for (let edit = 0; edit < edits; edit++) editor.edit()
   return { doc, log }
-}
-
-/** A map in a map in a map …, of which the outermost is deleted: Yjs deletes the others by recursion. */
-function deeplyNested(depth: number): Uint8Array {
-  const client = 7
-  const map = 1
-  const outermost = bytes(0x27, 1, 'root', 'k', map)
-  const nested = Array.from({ length: depth - 1 }, (_, parent) => bytes(0x27, 0, client, parent, 'k', map))
-  const deletes = bytes(1, client, 1, 0, 1)
-  return new Uint8Array(Buffer.concat([bytes(1, depth, client, 0), outermost, ...nested, deletes]))
 }
 
 function sizeOf(updates: readonly Uint8Array[]): number {

@@ -113,7 +113,8 @@ export class Follower implements Observer, Subscriber {
       name,
       seq: position,
       get updates() {
-        return pieces.map(({ update }) => update)
+        // Copies: a piece is the memory that clients are sent.
+        return pieces.map(({ update }) => new Uint8Array(update))
       },
       read: () => inProcess.read(name),
       edit: (change) => inProcess.edit(name, change, this),

@@ -64,7 +64,8 @@ export class InProcess {
   readUpdate(name: string): Promise<Uint8Array> {
     return this.#visit(name, async (_, document) => {
       const { pieces } = await this.#documents.readSince(existing(document), 0)
-      return mergeEntries(pieces.map(({ update }) => update))
+      // A copy: a single piece is the memory that clients are sent.
+      return new Uint8Array(mergeEntries(pieces.map(({ update }) => update)))
     })
   }
 
