@@ -26,7 +26,7 @@ const NAMES = ['text', 'map', 'array', 'xml', '', '__proto__', 'constructor', 'a
 const FIRST_INVENTED_CLIENT = 2 ** 40
 const INVENTED_CLIENTS = 2 ** 31
 /** How often an update is made so large that the server takes it piece by piece. */
-const RARELY = 0.002
+const RARELY = 0.0005
 const MANY_DELETIONS = 20_000
 
 /** Makes updates that are well-formed for the most part, and mean what no honest client means. */
@@ -150,7 +150,7 @@ function inventedClient(random: Random): number {
 }
 
 function inventedContent(random: Random): Content {
-  if (random.chance(RARELY)) return new Y.ContentString('large é😀'.repeat(10_000))
+  if (random.chance(RARELY)) return new Y.ContentString('large é😀'.repeat(6_000))
   const name = random.pick(NAMES)
   const length = random.chance(0.98) ? 1 + random.below(3) : 0
   return random.pick<() => Content>([
