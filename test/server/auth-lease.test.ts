@@ -177,6 +177,15 @@ describe('THREATS auth: R40 revocation while connected', () => {
     expect((await client.closed).code).toBe(code)
   })
 
+  test('ends a connection whose token was issued by a clock that runs ahead', async () => {
+    const { server, clock, issue, join } = await setScene()
+    const client = await join(await issue({ iat: START + 5 }))
+    server.revoke({ user: 'ada' })
+    await clock.hasTimerOf(1000)
+    clock.advance(1000)
+    expect((await client.closed).code).toBe(4401)
+  })
+
   test('takes nothing of what comes after it, shows nothing more, and keeps what came before', async () => {
     const { server, clock, issue, join } = await setScene()
     const [revoked, other] = [await join(await issue({ sub: 'eve' })), await join(await issue())]

@@ -127,8 +127,9 @@ export class Upgrades {
     this.#admit(opened.request)
       .then((permit) => this.#connect(webSocket, permit, opened))
       .catch((error: unknown) => {
-        this.#context.log.debug({ err: error, document }, 'refused a connection')
-        this.#closeLater(webSocket, closeFor(error), this.#rejections.next(address ?? ''))
+        const close = closeFor(error)
+        this.#context.log[close === CLOSE.failed ? 'error' : 'debug']({ err: error, document }, 'refused a connection')
+        this.#closeLater(webSocket, close, this.#rejections.next(address ?? ''))
       })
   }
 
