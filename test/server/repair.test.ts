@@ -178,6 +178,15 @@ describe('coedit repair', () => {
     expect(textOf({ doc }).toString()).toBe('one two three four ')
   })
 
+  test('leaves no empty database where it was cut off before the new files were moved', async () => {
+    const { data } = await write()
+    for (const name of await readdir(data)) if (name !== 'CURRENT') await rm(join(data, name))
+    const { code, stderr } = await runCoedit(release, ['--port', '0', '--data', data])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^coedit: .*MANIFEST-.* \(STORAGE_\w+\)\n$/)
+    expect((await readdir(data)).filter((name) => /^MANIFEST|ldb$/.test(name))).toEqual([])
+  })
+
   test('leaves a database alone that a server has open', async () => {
     const { data } = await write()
     const server = await startServer({ release, data })

@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { copyFile, type FileHandle, mkdir, open, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { CoeditError } from '../../errors.ts'
@@ -7,6 +7,7 @@ import { findMissingRoot } from './remains.ts'
 
 /** Names the manifest that is in force. LevelDB replaces it in one step. */
 const CURRENT = 'CURRENT'
+const MANIFEST = 'MANIFEST-'
 /** Tables and logs: what holds records. */
 const RECORDS = /^\d+\.(ldb|sst|log)$/
 
@@ -26,7 +27,7 @@ export async function holdsDatabase(directory: string): Promise<boolean> {
 
 /** Whether there are tables or logs in the directory, be there a database that can be opened or not. */
 export async function holdsRecords(directory: string): Promise<boolean> {
-  return (await namesIn(directory)).some((name) => RECORDS.test(name))
+  return (await namesIn(directory)).some(isRecords)
 }
 
 /**
@@ -56,18 +57,35 @@ export async function copyDatabase(from: string, to: string): Promise<void> {
 }
 
 /**
- * Moves the files of a database to another directory of the same file system. CURRENT goes first and comes last, so that
- * a part of a database is never taken for one.
+ * Puts the files of a database in the place of another's, which are moved to `before`. All three directories are of one
+ * file system. Wherever it is cut off, CURRENT stands and names a manifest that is there only with all that it needs:
+ * without CURRENT, LevelDB would make an empty database.
  */
-export async function moveFiles(from: string, to: string): Promise<void> {
-  const names = (await namesIn(from)).filter((name) => RECORDS.test(name) || name.startsWith('MANIFEST-'))
-  const hasCurrent = await holdsDatabase(from)
-  if (hasCurrent) await rename(join(from, CURRENT), join(to, `${CURRENT}.moved`))
-  for (const name of names) await rename(join(from, name), join(to, name))
-  await syncDirectory(to)
-  if (hasCurrent) await rename(join(to, `${CURRENT}.moved`), join(to, CURRENT))
-  await syncDirectory(to)
-  await syncDirectory(from)
+export async function replaceDatabase(directory: string, fresh: string, before: string): Promise<void> {
+  const current = join(directory, CURRENT)
+  if (await holdsDatabase(directory)) await copyFile(current, join(before, CURRENT))
+  else await writeFile(current, `${MANIFEST}000000\n`, { flush: true })
+  await moveFiles(directory, before, [isManifest, isRecords])
+  await moveFiles(fresh, directory, [isRecords, isManifest])
+  await rename(join(fresh, CURRENT), current)
+  await syncDirectory(directory)
+}
+
+async function moveFiles(from: string, to: string, kinds: readonly ((name: string) => boolean)[]): Promise<void> {
+  const names = await namesIn(from)
+  for (const isOfKind of kinds) {
+    for (const name of names.filter(isOfKind)) await rename(join(from, name), join(to, name))
+    await syncDirectory(to)
+    await syncDirectory(from)
+  }
+}
+
+function isManifest(name: string): boolean {
+  return name.startsWith(MANIFEST)
+}
+
+function isRecords(name: string): boolean {
+  return RECORDS.test(name)
 }
 
 /** Makes durable which files a directory has. */
@@ -109,7 +127,7 @@ async function readVersion(directory: string): Promise<Version | undefined> {
 
 /** Resolves false where a file was removed before it was opened. */
 async function openMissing(directory: string, manifest: string, files: Map<string, FileHandle>): Promise<boolean> {
-  const records = (await readdir(directory)).filter((name) => RECORDS.test(name))
+  const records = (await readdir(directory)).filter(isRecords)
   try {
     for (const name of [manifest, ...records]) {
       if (!files.has(name)) files.set(name, await open(join(directory, name)))

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
 import { BatchWriter } from './batch-writer.ts'
-import { moveFiles } from './copy.ts'
+import { replaceDatabase } from './copy.ts'
 import { Database, type RawLevel, readRange } from './database.ts'
 import { prepareFormat } from './format.ts'
 import { documentRange, nameKey, nameOf, nameRange } from './keys.ts'
@@ -63,8 +63,7 @@ export function repairDatabase(context: RepairContext, report: (finding: Finding
       await database.open()
       const found = await fill(database, context, report).finally(() => database.close())
       const before = await mkdtemp(join(directory, 'before-repair-'))
-      await moveFiles(directory, before)
-      await moveFiles(scratch, directory)
+      await replaceDatabase(directory, scratch, before)
       return { ...found, before }
     } finally {
       await rm(scratch, { recursive: true, force: true })
