@@ -104,10 +104,7 @@ export const serverSchema = z.strictObject({
     .describe('Longest time that a client may take to send a request; then it is answered with 408 and cut.'),
   maxConnectionsPerAddress: integer(1, 1_000_000)
     .default(1000)
-    .describe(
-      'WebSockets and event streams of one address, or of one IPv6 network (/64); more are answered with 429. ' +
-        'Loopback is not counted.',
-    ),
+    .describe('Connections of an address (IPv6: a /64), event streams too; more get 429. Loopback is not counted.'),
   maxConnectionsPerUser: integer(1, 1_000_000)
     .default(1000)
     .describe('WebSockets and event streams of one user; a WebSocket more is closed with 1013, a stream gets 429.'),
@@ -177,6 +174,9 @@ export const serverSchema = z.strictObject({
   pingIntervalMs: integer(100, 3_600_000)
     .default(30_000)
     .describe('Time between two WebSocket pings; a connection that left the last one unanswered is cut.'),
+  stallTimeoutMs: integer(1000, 3_600_000)
+    .default(60_000)
+    .describe('Longest time that a peer may take nothing of what it is sent; then it is closed with 1013.'),
   shutdownSpreadMs: integer(0, 60_000)
     .default(2000)
     .describe('Longest time over which connections are closed at shutdown, so that they do not come back all at once.'),

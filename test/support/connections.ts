@@ -2,7 +2,7 @@ import { onTestFinished } from 'vitest'
 import WebSocket from 'ws'
 import { type Connection, type ConnectOptions, type ConnectParts, connect } from '../../client/src/connect.ts'
 import type { ConnectionState } from '../../client/src/state.ts'
-import type { CoeditServer } from '../../server/src/index.ts'
+import type { CoeditServer, ServerOptions } from '../../server/src/index.ts'
 import { startInProcess } from './in-process-server.ts'
 import { startProxy, type TcpProxy } from './proxy.ts'
 import { temporaryDirectory } from './temporary.ts'
@@ -55,9 +55,7 @@ export interface RestartableServer {
 }
 
 /** A server at an address that stays, with data that stay. */
-export async function startRestartable(
-  options: { readonly maxMessageBytes?: number } = {},
-): Promise<RestartableServer> {
+export async function startRestartable(options: ServerOptions = {}): Promise<RestartableServer> {
   const data = await temporaryDirectory(onTestFinished)
   const proxy = await startProxy({ release: onTestFinished })
   let server: CoeditServer

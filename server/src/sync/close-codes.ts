@@ -12,7 +12,7 @@ export interface Close {
  */
 export const CLOSE = {
   restart: { code: 1012, reason: 'the server restarts' },
-  stalled: { code: 1013, reason: 'nothing was read for 60 s; come back for the rest' },
+  stalled: { code: 1013, reason: 'nothing was read for too long; come back for the rest' },
   failed: { code: 1011, reason: 'the document could not be read or stored' },
   textFrame: { code: 1003, reason: 'text frame; expected binary frames' },
   firstMessageTooLarge: { code: 1009, reason: 'too large for a message before the first Step1' },

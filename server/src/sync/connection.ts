@@ -40,9 +40,6 @@ export interface ConnectionTerms {
   readonly echo: boolean
 }
 
-/** A peer that takes nothing for so long is closed; it may come back and get everything in one update. */
-const STALLED_MS = 60_000
-
 /** What a connection has once its document is loaded. */
 interface Joined {
   readonly document: Document
@@ -121,9 +118,10 @@ export class Connection implements Subscriber, Participant {
   /** Keeps the connection alive and ends it when the peer is not; called about once a second. */
   tick(now: number): void {
     if (!this.#joined || this.#isClosed) return
-    const { keepAliveMs } = this.#context.config
+    const { keepAliveMs, stallTimeoutMs } = this.#context.config
     const { blockedSince, lastWriteAt, hasRoom } = this.#writer
-    if (blockedSince !== undefined && now - blockedSince >= STALLED_MS) {
+    // It may come back and get everything in one update.
+    if (blockedSince !== undefined && now - blockedSince >= stallTimeoutMs) {
       this.close(CLOSE.stalled)
       return
     }

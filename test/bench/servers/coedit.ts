@@ -7,13 +7,17 @@ import type { ServerKind } from './server.ts'
 const BIN = fileURLToPath(new URL('../../../server/bin/coedit.js', import.meta.url))
 const BUILT = fileURLToPath(new URL('../../../server/dist/cli.js', import.meta.url))
 
+/** A client of a load stands for many, and is not to be slowed down as one that takes too much. */
+const UNTHROTTLED = { COEDIT_MAX_CPU_MS_PER_SECOND: '1000', COEDIT_MAX_BYTES_PER_SECOND: '1073741824' }
+
 /** `env`: as its command line takes options, `COEDIT_MAX_GATHER_MS` for example; other variables are left out. */
 export function coeditWith(env: NodeJS.ProcessEnv): ServerKind {
-  const options = Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('COEDIT_')))
+  const given = Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('COEDIT_')))
+  const options = { ...UNTHROTTLED, ...given }
   const changed = Object.entries(options).map(([name, value]) => `${name}=${value}`)
   return {
     name: 'coedit',
-    settings: `LevelDB, every commit fsynced before it is relayed; ${changed.join(' ') || 'defaults'}`,
+    settings: `LevelDB, every commit fsynced before it is relayed; ${changed.join(' ')}`,
     dialect: yWebsocketDialect,
     start: async ({ dataDirectory, profileDirectory }) => {
       if (!existsSync(BUILT)) throw new Error('coedit is not built: run "npm run build" first.')
