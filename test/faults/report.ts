@@ -13,11 +13,14 @@ export function isFine({ result }: Outcome): boolean {
   return 'skipped' in result || result.broken.length === 0
 }
 
+/** A database that is lost as a whole is lost in thousands of ways. */
+const MOST_TOLD = 20
+
 /** One Markdown table, and below it what is behind its names and what was broken. */
 export function report(outcomes: readonly Outcome[]): string {
   const head = ['fault', 'injected', 'promised updates', 'broken', 'measured', 'seconds', 'result']
   const broken = outcomes.flatMap(({ fault, result }) =>
-    'broken' in result ? result.broken.map((what) => `- broken by ${fault.name}: ${what}`) : [],
+    'broken' in result ? result.broken.slice(0, MOST_TOLD).map((what) => `- broken by ${fault.name}: ${what}`) : [],
   )
   const failed = outcomes.flatMap(({ fault, result }) =>
     'failed' in result ? [`- failed: ${fault.name}: ${result.failed}`] : [],

@@ -19,7 +19,7 @@ type Outcome = keyof typeof OUTCOMES
 
 export const bitFlip: Fault = {
   name: 'bit-flip',
-  what: 'a bit flips in the log or in a table of the database: nothing wrong is ever served; what else may come of it is counted',
+  what: 'a bit flips in the log or in a table: nothing wrong is ever served; what else may come of it is counted',
   amount: { unit: 'times', onDemand: 2_000, inTests: 100 },
   run: async ({ release, amount, random, say }) => {
     const inLog = await WrittenLog.write(release, random, BYTES)

@@ -9,7 +9,7 @@ const SAY_EVERY = 1_000
 
 export const logCut: Fault = {
   name: 'log-cut',
-  what: 'the log of the database is cut within its last 64 KiB, on demand at every byte: what was written before is served, exactly',
+  what: 'the log of the database is cut in its last 64 KiB, at every byte: what was written before is served, exactly',
   amount: { unit: 'times', onDemand: CUT_BYTES, inTests: 100 },
   run: async ({ release, amount, random, say }) => {
     const written = await WrittenLog.write(release, random, LOG_BYTES)

@@ -26,7 +26,7 @@ interface Measured {
 
 export const stalled: Fault = {
   name: 'stalled',
-  what: 'one in ten readers of a document stops reading while 8 MB are written: the p99 of the others is at most 1.5 times what it is without (judged from 100 stopped on), the memory at most 64 MiB more, and who reads on later gets everything, merged',
+  what: 'one in ten readers stops: the others hardly notice, the memory neither, and all of it can be caught up with',
   amount: { unit: 'times', onDemand: 100, inTests: 5 },
   run: async ({ amount, say }) => {
     const before = await measure(amount, false)
