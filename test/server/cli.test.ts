@@ -159,7 +159,7 @@ describe('a running server', () => {
     socket.send(Buffer.from([0, 9]))
     await new Promise((resolve) => socket.once('close', resolve))
     const { stderr } = await server.kill('SIGTERM')
-    expect(stderr).toContain('malformed message')
+    expect(stderr).toContain('MESSAGE_MALFORMED')
     expect(stderr).not.toContain('s3cret')
   })
 })
