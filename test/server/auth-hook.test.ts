@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { Authenticate, AuthRequest } from '../../server/src/index.ts'
+import type { Authenticate, AuthRequest, Hooks } from '../../server/src/index.ts'
 import { CoeditError, createServer } from '../../server/src/index.ts'
 import { refusedSocket, refusedStream, storedNames } from '../support/admission.ts'
 import { edit } from '../support/edits.ts'
@@ -50,6 +50,24 @@ describe('authenticate', () => {
     clock.advance(5000)
     expect((await writer.closed).code).toBe(4401)
     expect(reader.isOpen).toBe(true)
+  })
+
+  test('is asked before anything is loaded', async () => {
+    const loaded: string[] = []
+    const hooks: Hooks = {
+      load: ({ name }) => {
+        loaded.push(name)
+        return undefined
+      },
+    }
+    const authenticate: Authenticate = ({ token }) => (token === 'good' ? { access: 'write' } : null)
+    const { url } = await startInProcess({ release, authenticate, hooks })
+    await refusedSocket({ release, url, token: 'bad' })
+    await refusedStream({ release, url, token: 'bad' })
+    expect(loaded).toEqual([])
+    const client = await connectRaw({ release, url, document, query: '?token=good' })
+    await client.follow()
+    expect(loaded).toEqual([document])
   })
 
   test('works with the clients as they are', async () => {
