@@ -3,6 +3,7 @@ import { isAddressList } from './addresses.ts'
 import { CoeditError } from './errors.ts'
 import { isLoopback } from './loopback.ts'
 import { OptionSet } from './options.ts'
+import { areOrigins } from './origins.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -272,16 +273,6 @@ function isKeySetUrl(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { protocol, hostname } = new URL(text)
   return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
-}
-
-function areOrigins(text: string): boolean {
-  if (text === '' || text === '*') return true
-  return originsOf(text).every((origin) => URL.canParse(origin) && new URL(origin).origin === origin)
-}
-
-/** The entries of the option `allowedOrigins`. */
-export function originsOf(text: string): readonly string[] {
-  return text.split(',').map((origin) => origin.trim())
 }
 
 function invalid(message: string): CoeditError {

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { originsOf } from '../config.ts'
 import { isLoopback } from '../loopback.ts'
+import { originsIn } from '../origins.ts'
 
 /**
  * Whether a page may talk to the server. Browsers let any page open a WebSocket to any host, cookies included, and only
@@ -13,7 +13,7 @@ import { isLoopback } from '../loopback.ts'
  */
 export function isOriginAllowed({ origin, host = '' }: IncomingHttpHeaders, allowed: string): boolean {
   if (origin === undefined || allowed === '*') return true
-  if (originsOf(allowed).includes(origin)) return true
+  if (originsIn(allowed).includes(origin)) return true
   if (!URL.canParse(origin)) return false
   const page = new URL(origin)
   const address = `${page.protocol}//${host}`
