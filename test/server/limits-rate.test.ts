@@ -8,6 +8,7 @@ import { LeapingClock } from '../support/leaping-clock.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { step1, step2, update } from '../support/messages.ts'
 import { connectRaw } from '../support/raw-client.ts'
+import { OPCODE, openRawSocket } from '../support/raw-socket.ts'
 
 const release = onTestFinished
 const document = 'notes'
@@ -114,6 +115,28 @@ test.each<[string, Uint8Array]>([
   await bystanders.areUnharmed(7)
   await bystanders.areUnharmed(7)
   expect(isRead).toBe(false)
+})
+
+test('R35 a flood of pings is read later, too', async () => {
+  const { url } = await startInProcess({ release, options: { maxBytesPerSecond: 1024, maxBurstBytes: 10_000 } })
+  const bystanders = await Bystanders.join({ release, url, document: 'another' })
+  const socket = await openRawSocket({ release, url, target: `/${document}` })
+  // As fast as they are answered: who does not read would be cut.
+  let answered = 0
+  let isOver = false
+  const flood = async () => {
+    while (!isOver) {
+      socket.send({ opcode: OPCODE.ping })
+      await socket.untilPong(answered + 1)
+      if (!isOver) answered++
+    }
+  }
+  void flood()
+  await bystanders.areUnharmed()
+  await bystanders.areUnharmed()
+  isOver = true
+  expect(answered).toBeGreaterThan(0)
+  expect(answered).toBeLessThan(30)
 })
 
 test('R35 what was written offline gets through, however large', async () => {

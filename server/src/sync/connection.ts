@@ -40,6 +40,9 @@ export interface ConnectionTerms {
   readonly echo: boolean
 }
 
+/** What a ping counts for: ws answers it, which takes some 10 µs, as receiving so much does. */
+const PING_BYTES = 1024
+
 /** What a connection has once its document is loaded. */
 interface Joined {
   readonly document: Document
@@ -82,6 +85,7 @@ export class Connection implements Subscriber, Participant {
     const webSocket = this.#webSocket
     webSocket.on('message', (data, isBinary) => this.#received(data, isBinary))
     webSocket.on('pong', () => this.#heartbeat.heard())
+    webSocket.on('ping', () => this.#pinged())
     webSocket.on('close', () => this.leave())
     this.#updateFlow()
     const { documents } = this.#context
@@ -201,7 +205,15 @@ export class Connection implements Subscriber, Participant {
       this.close(CLOSE.firstMessageTooLarge)
       return
     }
-    const work = this.#throttle.measure(() => this.#take(bytes, joined)) ?? this.#throttle.pause()
+    this.#waitFor(this.#throttle.measure(() => this.#take(bytes, joined)) ?? this.#throttle.pause(), joined)
+  }
+
+  #pinged(): void {
+    this.#throttle.received(PING_BYTES)
+    if (!this.#isBusy && this.#joined) this.#waitFor(this.#throttle.pause(), this.#joined)
+  }
+
+  #waitFor(work: Promise<void> | undefined, joined: Joined): void {
     this.#isBusy = work !== undefined
     this.#updateFlow()
     void work?.catch((error: unknown) => this.#refuse(error)).finally(() => this.#workOff(joined))
