@@ -7,8 +7,10 @@ import { type Release, temporaryDirectory } from './temporary.ts'
 const run = promisify(execFile)
 
 /** EXT4_IOC_SHUTDOWN (fs/ext4/ext4.h) with EXT4_GOING_FLAGS_NOLOGFLUSH: nothing more gets to the disk, the journal neither. */
-const CUT_POWER =
-  "open(my $disk, '<', $ARGV[0]) or die $!; my $flags = pack('L', 2); ioctl($disk, 0x8004587d, $flags) or die $!"
+const CUT_POWER = `
+  open(my $disk, '<', $ARGV[0]) or die $!;
+  my $flags = pack('L', 2);
+  ioctl($disk, 0x8004587d, $flags) or die $!`
 
 const IMAGE_SIZE = '64M'
 

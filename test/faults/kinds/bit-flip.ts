@@ -22,22 +22,20 @@ export const bitFlip: Fault = {
   what: 'a bit flips in the log or in a table: nothing wrong is ever served; what else may come of it is counted',
   amount: { unit: 'times', onDemand: 2_000, inTests: 100 },
   run: async ({ release, amount, random, say }) => {
-    const inLog = await WrittenLog.write(release, random, BYTES)
-    const inTable = await WrittenLog.write(release, random, BYTES)
-    await inTable.settle()
+    const write = () => WrittenLog.write(release, random, BYTES)
+    const log = { kind: 'log', ending: '.log', written: await write(), counts: new Counts() }
+    const table = { kind: 'table', ending: '.ldb', written: await write(), counts: new Counts() }
+    await table.written.settle()
     const broken: string[] = []
-    const counts = { log: new Map<Outcome, number>(), table: new Map<Outcome, number>() }
     for (let injected = 1; injected <= amount; injected++) {
-      const [kind, ending, written] =
-        injected % 2 ? (['log', '.log', inLog] as const) : (['table', '.ldb', inTable] as const)
+      const { kind, ending, written, counts } = injected % 2 ? log : table
       const served = await written.servedAfter(async (directory) => flip(await fileWith(directory, ending), random))
       broken.push(...wrongIn(served).map((what) => `after a flip in the ${kind}: ${what}`))
-      const outcome = outcomeOf(served, written.headsAt())
-      counts[kind].set(outcome, 1 + (counts[kind].get(outcome) ?? 0))
+      counts.add(outcomeOf(served, written.headsAt()))
       if (injected % SAY_EVERY === 0) say(`${injected} flips`)
     }
-    const promised = inLog.acknowledged.length + inTable.acknowledged.length
-    const measured = `log: ${inWords(counts.log)}; table: ${inWords(counts.table)}`
+    const promised = log.written.acknowledged.length + table.written.acknowledged.length
+    const measured = `log: ${log.counts}; table: ${table.counts}`
     return { injected: amount, promised, broken, measured }
   },
 }
@@ -62,6 +60,14 @@ function outcomeOf(served: Served, written: ReadonlyMap<string, number>): Outcom
   return served.isReported ? 'reported' : 'unreported'
 }
 
-function inWords(counts: ReadonlyMap<Outcome, number>): string {
-  return [...counts].map(([outcome, count]) => `${count} ${OUTCOMES[outcome]}`).join(', ')
+class Counts {
+  readonly #counts = new Map<Outcome, number>()
+
+  add(outcome: Outcome): void {
+    this.#counts.set(outcome, 1 + (this.#counts.get(outcome) ?? 0))
+  }
+
+  toString(): string {
+    return [...this.#counts].map(([outcome, count]) => `${count} ${OUTCOMES[outcome]}`).join(', ')
+  }
 }
