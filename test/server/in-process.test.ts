@@ -4,6 +4,7 @@ import * as Y from 'yjs'
 import { contentOf, docOf, Editor } from '../support/editing.ts'
 import { edit, Writer } from '../support/edits.ts'
 import { Gate } from '../support/gate.ts'
+import { append, textIn } from '../support/hook-calls.ts'
 import { startInProcess } from '../support/in-process-server.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { step2, update } from '../support/messages.ts'
@@ -15,14 +16,6 @@ import { allRead, syncedClient, textOf } from '../support/stock-clients.ts'
 
 const release = onTestFinished
 const document = 'notes'
-
-function append(text: string): (doc: Y.Doc) => void {
-  return (doc) => doc.getText('text').insert(doc.getText('text').length, text)
-}
-
-function textIn(doc: Y.Doc): string {
-  return doc.getText('text').toString()
-}
 
 describe('edit', () => {
   test('is shown to the clients of the document, and sees what they wrote', async () => {

@@ -98,9 +98,17 @@ export class HookCalls {
 
   /** Tells that a connection has joined. Gives what tells that it is gone: after that, and only if that was told. */
   connected(facts: ConnectionFacts): () => void {
-    const told = this.offer('connect', facts)
+    let wasTold: boolean | undefined
+    const telling = this.offer('connect', facts).then((told) => {
+      wasTold = told
+    })
+    const part = () => {
+      if (wasTold) void this.offer('disconnect', facts)
+    }
+    // At once where it can be: the document may be closed in the next step.
     return () => {
-      void told.then((wasTold) => wasTold && this.offer('disconnect', facts))
+      if (wasTold === undefined) void telling.then(part)
+      else part()
     }
   }
 
