@@ -55,12 +55,13 @@ export class Innocents {
     this.stop()
     for (const person of this.#people) person.edit()
     const docs = this.#people.map(({ client }) => client.doc)
-    const [one, two] = docs
-    await untilChanged(
-      docs,
-      `both editors of '${this.document}' show the same`,
-      () => this.#isWhole(one) && areSame(one, two),
-    )
+    const isAlike = () => docs.every((doc) => this.#isWhole(doc)) && differencesOf(docs).length === 0
+    try {
+      await untilChanged(docs, `both editors of '${this.document}' show the same`, isAlike)
+    } catch (cause) {
+      const whole = docs.map((doc) => (this.#isWhole(doc) ? 'whole' : 'not whole'))
+      throw new Error(`'${this.document}' is ${whole.join(' and ')}; it differs in ${differencesOf(docs)}`, { cause })
+    }
   }
 
   /** What did not go as it should for them, in words. */
@@ -161,13 +162,24 @@ function proseIn(doc: Y.Doc): Y.Text {
   return doc.getText('prose')
 }
 
-function areSame(one: Y.Doc, two: Y.Doc): boolean {
-  return (
-    isDeepStrictEqual(notesIn(one).toArray(), notesIn(two).toArray()) &&
-    proseIn(one).toString() === proseIn(two).toString() &&
-    isDeepStrictEqual(clocksOf(one), clocksOf(two)) &&
-    Y.equalDeleteSets(Y.createDeleteSetFromStructStore(one.store), Y.createDeleteSetFromStructStore(two.store))
-  )
+/** In what the documents differ, in words. */
+function differencesOf([one, two]: readonly Y.Doc[]): string[] {
+  const editors = [one.clientID, two.clientID]
+  return [
+    ...(isDeepStrictEqual(notesIn(one).toArray(), notesIn(two).toArray()) ? [] : ['notes']),
+    ...(proseIn(one).toString() === proseIn(two).toString() ? [] : ['prose']),
+    ...(isDeepStrictEqual(clocksOf(one), clocksOf(two)) ? [] : ['clocks']),
+    ...(isDeepStrictEqual(deletedIn(one, editors), deletedIn(two, editors)) ? [] : ['deletions']),
+  ]
+}
+
+/**
+ * What is deleted of these clients' edits. Of what a vandal wrote Yjs itself deletes more or less, as the order has it
+ * in which it comes: items whose neighbours lie under different map keys, for one.
+ */
+function deletedIn({ store }: Y.Doc, clients: readonly number[]): unknown {
+  const deleted = Y.createDeleteSetFromStructStore(store).clients
+  return clients.map((client) => deleted.get(client)?.map(({ clock, len }) => [clock, len]))
 }
 
 function clocksOf(doc: Y.Doc): Map<number, number> {
