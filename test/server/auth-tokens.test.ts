@@ -85,7 +85,7 @@ describe('THREATS auth: R37 refused with 4401 and HTTP 401, and nothing is store
     ['no exp', () => token({ exp: undefined })],
     ['exp that has passed', () => token({ exp: NOW - 1 })],
     ['exp that is text', () => forgedToken({ alg: 'HS256' }, { exp: '9999999999' })],
-    ['exp in milliseconds that is null', () => forgedToken({ alg: 'HS256' }, { exp: null })],
+    ['exp that is null', () => forgedToken({ alg: 'HS256' }, { exp: null })],
     ['nbf to come', () => token({ nbf: NOW + 3000 })],
     ['sub that is no text', () => forgedToken({ alg: 'HS256' }, { sub: 7 })],
     ['rights that are no list', () => forgedToken({ alg: 'HS256' }, { coedit: { write: '*' } })],
