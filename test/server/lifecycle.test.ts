@@ -150,7 +150,16 @@ describe('a long log', () => {
   test('reads the same while it is compacted over and over, and after a restart', async () => {
     const data = await temporaryDirectory(release)
     const written = await storeTyping(data, ENTRIES)
-    const flags = ['--compact-max-entries', '25', '--compact-interval-ms', '0', '--chunk-bytes', '16384']
+    const flags = [
+      '--compact-max-entries',
+      '25',
+      '--compact-interval-ms',
+      '0',
+      '--chunk-bytes',
+      '16384',
+      '--log-level',
+      'debug',
+    ]
     const first = await startServer({ release, flags, data })
     const { url } = first
     const writer = await syncedClient({ release, url, document: 'log' })
@@ -167,6 +176,7 @@ describe('a long log', () => {
     }
     await allShow(joiners, writer.doc)
 
+    await first.logs('compacted a document')
     await first.kill('SIGTERM')
     const second = await startServer({ release, data })
     const stored = await freshCopy({ release, url: second.url, document: 'log' })

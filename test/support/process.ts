@@ -24,6 +24,8 @@ export interface ServerProcess {
   readonly data: string
   /** What it has logged so far. */
   stderr(): string
+  /** Resolves when it has logged this, now or before. */
+  logs(text: string): Promise<void>
   /** Sends the signal (default SIGKILL) and waits for the end. */
   kill(signal?: NodeJS.Signals): Promise<Exit>
   /** Resolves when the process ends, whatever ends it. */
@@ -52,6 +54,7 @@ export async function startServer({ release, flags = [], data, env }: ServerProc
     pid: child.pid,
     data: directory,
     stderr: () => output.stderr,
+    logs: (text) => logged(child, output, text),
     kill: (signal = 'SIGKILL') => {
       child.kill(signal)
       return exited
@@ -107,6 +110,18 @@ function readyUrl(child: ChildProcessWithoutNullStreams, output: Output): Promis
       const url = READY.exec(output.stdout)?.[1]
       if (url !== undefined) resolve(url)
     })
+  })
+}
+
+function logged(child: ChildProcessWithoutNullStreams, output: Output, text: string): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (!output.stderr.includes(text)) return
+      child.stderr.off('data', look)
+      resolve()
+    }
+    child.stderr.on('data', look)
+    look()
   })
 }
 

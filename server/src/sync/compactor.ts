@@ -134,6 +134,7 @@ export class Compactor {
     }
     document.replaceSnapshot(new LoadedSnapshot(snapshot, config.chunkBytes))
     snapshots.touch(log)
+    this.#context.log.debug({ document: document.name, seq, bytes: log.snapshotBytes }, 'compacted a document')
   }
 
   /** What a worker makes of a snapshot and the entries after it; null where it is given up. */
