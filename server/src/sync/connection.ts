@@ -166,7 +166,7 @@ export class Connection implements Subscriber, Participant {
     const onError = (error: unknown) => this.#refuse(error)
     const throttle = this.#throttle
     const intake = new Intake({ workers, document, writer, throttle, self: this, access, acknowledges })
-    const outlet = new Outlet({ document, documents, writer, self: this, echo, onError })
+    const outlet = new Outlet({ document, documents, writer, throttle, self: this, echo, onError })
     // One that was closed meanwhile has never been here; what it sent is taken in all the same.
     const goodbye = this.#isClosed ? () => undefined : hooks.connected({ name: document.name, user: this.user, access })
     this.#joined = { document, intake, outlet, goodbye }

@@ -5,6 +5,7 @@ import type { FrameWriter } from './frame-writer.ts'
 import type { Piece } from './piece.ts'
 import type { Reading } from './reading.ts'
 import type { Flush, Subscriber } from './subscriber.ts'
+import type { Throttle } from './throttle.ts'
 
 /** Where the peer is in the log. */
 type Cursor =
@@ -27,6 +28,7 @@ export interface OutletContext {
   readonly document: Document
   readonly documents: Documents
   readonly writer: FrameWriter
+  readonly throttle: Throttle
   /** Who it writes for, to know its own edits by. */
   readonly self: Subscriber
   /** Whether a peer that edits alone is sent its own edits, too. */
@@ -116,10 +118,11 @@ export class Outlet {
 
   #read(reading: Promise<Reading>, isAnswer: boolean): void {
     this.#cursor = { state: 'reading' }
-    reading.then(
-      ({ pieces, position }) => this.#send({ state: 'sending', pieces, sent: 0, goal: { position, isAnswer } }),
-      this.#context.onError,
-    )
+    reading.then(({ pieces, position, searchedBytes }) => {
+      // To search them costs about what receiving them does.
+      this.#context.throttle.received(searchedBytes)
+      this.#send({ state: 'sending', pieces, sent: 0, goal: { position, isAnswer } })
+    }, this.#context.onError)
   }
 
   #send(sending: Extract<Cursor, { state: 'sending' }>): void {

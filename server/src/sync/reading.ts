@@ -7,6 +7,8 @@ import type { LoadedSnapshot } from './snapshot.ts'
 export interface Reading {
   readonly pieces: readonly Piece[]
   readonly position: number
+  /** Bytes that were searched for this reader alone; 0 where it gets what all get. */
+  readonly searchedBytes: number
 }
 
 export interface ReadingContext {
@@ -22,7 +24,7 @@ const INLINE_DIFF_BYTES = 256 * 1024
 /** What a cursor at `position` has missed: the entries since, or the whole document where they are gone. */
 export async function readSince(document: Document, position: number, context: ReadingContext): Promise<Reading> {
   const { log } = document
-  if (log.reaches(position)) return { pieces: log.after(position), position: log.head }
+  if (log.reaches(position)) return { pieces: log.after(position), position: log.head, searchedBytes: 0 }
   const snapshot = await loadSnapshot(document, context)
   return withTail(document, snapshot, snapshot?.chunks ?? [])
 }
@@ -39,7 +41,8 @@ export async function readDifference(
   context: ReadingContext,
 ): Promise<Reading> {
   const clocks = decodeStateVector(stateVector, document.clocks)
-  if (position === document.head && coversState(clocks, document.clocks)) return { pieces: [], position }
+  if (position === document.head && coversState(clocks, document.clocks))
+    return { pieces: [], position, searchedBytes: 0 }
 
   const snapshot = await loadSnapshot(document, context)
   if (!snapshot || clocks.size === 0) return withTail(document, snapshot, snapshot?.chunks ?? [])
@@ -53,7 +56,7 @@ export async function readDifference(
       ? updates.map((update) => diffUpdate(update, clocks)).filter((update) => update !== null)
       : await context.diff(updates, stateVector)
   const pieces = lacking.map((update) => new EncodedPiece(update, undefined))
-  return { pieces: [...pieces, ...tail.pieces], position: tail.position }
+  return { ...tail, pieces: [...pieces, ...tail.pieces], searchedBytes: snapshot.byteLength }
 }
 
 /** The snapshot that the log reaches back to. A compaction that ends in between puts a newer one in its place. */
@@ -65,5 +68,5 @@ async function loadSnapshot(document: Document, context: ReadingContext): Promis
 }
 
 function withTail({ log }: Document, snapshot: LoadedSnapshot | null, pieces: readonly Piece[]): Reading {
-  return { pieces: [...pieces, ...log.after(snapshot?.seq ?? 0)], position: log.head }
+  return { pieces: [...pieces, ...log.after(snapshot?.seq ?? 0)], position: log.head, searchedBytes: 0 }
 }
