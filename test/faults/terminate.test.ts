@@ -2,7 +2,6 @@ import { expect, onTestFinished, test } from 'vitest'
 import { startServer } from '../support/process.ts'
 import { Random } from '../support/random.ts'
 import { runs } from '../support/runs.ts'
-import { storedDocument } from '../support/stored-document.ts'
 import { Circles, COMPACTING } from './circles.ts'
 
 const release = onTestFinished
@@ -12,7 +11,7 @@ const GATHERING = ['--max-gather-ms', '1000', '--gather-ms-per-subscriber', '10'
 /** One for each time that the test is run. */
 const TIMES = Array.from({ length: runs(1) }, (_, index) => index + 1)
 
-test.for(TIMES)('SIGTERM ends with code 0 and 1012, and stores and compacts all that was received (%i)', async () => {
+test.for(TIMES)('SIGTERM ends with code 0 and 1012, and stores all that was received (%i)', async () => {
   const seed = Math.floor(Math.random() * 2 ** 32)
   console.log(`seed ${seed}`)
   const server = await startServer({ release, flags: [...COMPACTING, ...GATHERING] })
@@ -34,9 +33,6 @@ test.for(TIMES)('SIGTERM ends with code 0 and 1012, and stores and compacts all 
 
   expect(code, stderr).toBe(0)
   expect(firstCodes).toEqual(Array(circles.clients).fill(1012))
-  for (const document of circles.documents) {
-    expect((await storedDocument(server.data, document)).snapshot?.seq).toBeGreaterThan(0)
-  }
   const restarted = await startServer({ release, data: server.data })
   expect(await circles.brokenAt(restarted.url)).toEqual([])
 })
