@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import * as Y from 'yjs'
 import type { ServerOptions } from '../../server/src/index.ts'
 import { LevelStorage } from '../../server/src/storage/leveldb.ts'
+import { afterTests } from '../support/after-tests.ts'
 import { isPending } from '../support/editing.ts'
 import { edit, Writer } from '../support/edits.ts'
 import { Gate } from '../support/gate.ts'
@@ -54,6 +55,7 @@ describe.each([
   ['kept in memory', 2 ** 20],
   ['read from the disk each time', 0],
 ])('R7 with a snapshot %s:', (_, snapshotCacheBytes) => {
+  const releaseAll = afterTests()
   /** Who wrote all of the document. */
   let writer: Writer
   let url: string
@@ -64,14 +66,14 @@ describe.each([
   /** A document of a snapshot and entries after it, with deletions in both. */
   beforeAll(async () => {
     writer = new Writer()
-    const data = await temporaryDirectory(afterAll)
-    const compacting = await startInProcess({ release: afterAll, options: { ...COMPACTING, data } })
-    const compaction = nextCompaction(afterAll)
+    const data = await temporaryDirectory(releaseAll)
+    const compacting = await startInProcess({ release: releaseAll, options: { ...COMPACTING, data } })
+    const compaction = nextCompaction(releaseAll)
     const firstHalf = paragraphs(20)
     middle = Y.encodeStateVector(writer.doc)
     const secondHalf = [...paragraphs(20), writer.delete(100, 500).update]
     whole = Y.encodeStateVector(writer.doc)
-    await store({ release: afterAll, url: compacting.url, document }, ...firstHalf, ...secondHalf)
+    await store({ release: releaseAll, url: compacting.url, document }, ...firstHalf, ...secondHalf)
     await compaction
     await compacting.server.close()
 
@@ -79,9 +81,9 @@ describe.each([
     expect(snapshot?.chunks.length).toBeGreaterThan(10)
     expect(tail).toEqual([])
 
-    const keeping = await startInProcess({ release: afterAll, options: { ...KEEPING, data, snapshotCacheBytes } })
+    const keeping = await startInProcess({ release: releaseAll, options: { ...KEEPING, data, snapshotCacheBytes } })
     url = keeping.url
-    await store({ release: afterAll, url, document }, ...paragraphs(2), writer.delete(0, 50).update)
+    await store({ release: releaseAll, url, document }, ...paragraphs(2), writer.delete(0, 50).update)
   })
 
   function clockIn(stateVector: Uint8Array): number {

@@ -1,5 +1,6 @@
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterTests } from '../support/after-tests.ts'
 import { findChromium } from '../support/chromium.ts'
 import { openConnection, serveConnectionPage, stateHas } from '../support/connection-page.ts'
 import { openContext, textIs } from '../support/demo.ts'
@@ -9,6 +10,7 @@ import { startStallingProxy } from '../support/stalling-proxy.ts'
 
 const ANN = { id: 'ann', name: 'Ann' }
 
+const releaseAll = afterTests()
 let browser: Browser
 let site: string
 
@@ -19,7 +21,7 @@ beforeAll(async () => {
     args: ['--no-sandbox', '--disable-gpu'],
     ignoreDefaultArgs: ['--disable-back-forward-cache'],
   })
-  site = await serveConnectionPage(afterAll)
+  site = await serveConnectionPage(releaseAll)
 })
 
 afterAll(() => browser.close())

@@ -1,5 +1,6 @@
 import type { Browser, BrowserContext } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterTests } from '../support/after-tests.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { closesWithQuestion, openConnection, serveConnectionPage, stateHas } from '../support/connection-page.ts'
 import { openContext, textIs } from '../support/demo.ts'
@@ -9,12 +10,13 @@ const ANN = { id: 'ann', name: 'Ann' }
 const BEN = { id: 'ben', name: 'Ben' }
 const WORDS = 'the quick brown fox jumps over the lazy dog'
 
+const releaseAll = afterTests()
 let browser: Browser
 let site: string
 
 beforeAll(async () => {
   browser = await launchChromium()
-  site = await serveConnectionPage(afterAll)
+  site = await serveConnectionPage(releaseAll)
 })
 
 afterAll(() => browser.close())

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterTests } from '../support/after-tests.ts'
 import { bundleScript } from '../support/bundle.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { openPage, textIs } from '../support/demo.ts'
@@ -8,6 +9,7 @@ import { serveFiles } from '../support/file-server.ts'
 import { startServer } from '../support/process.ts'
 import type {} from './pages/element.ts'
 
+const releaseAll = afterTests()
 let browser: Browser
 let script: string
 let server: { readonly url: string }
@@ -15,7 +17,7 @@ let server: { readonly url: string }
 beforeAll(async () => {
   script = await bundleScript(fileURLToPath(new URL('pages/element.ts', import.meta.url)), 'coedit')
   browser = await launchChromium()
-  server = await startServer({ release: afterAll })
+  server = await startServer({ release: releaseAll })
 })
 
 afterAll(() => browser.close())

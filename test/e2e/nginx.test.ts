@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
+import { afterTests } from '../support/after-tests.ts'
 import { bundleScript } from '../support/bundle.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { openPage, stateIs, textIs } from '../support/demo.ts'
@@ -35,6 +36,7 @@ const BASE_PATH = '/team'
 const FOLLOWER = fileURLToPath(new URL('../support/event-follower.page.ts', import.meta.url))
 const MB = 1_000_000
 
+const releaseAll = afterTests()
 let browser: Browser
 let certificate: Certificate
 let site: string
@@ -42,7 +44,7 @@ let main: string
 
 beforeAll(async () => {
   browser = await launchChromium()
-  certificate = await makeCertificate(afterAll)
+  certificate = await makeCertificate(releaseAll)
   site = await blockIn(README, '### Behind nginx', 'nginx')
   main = await blockIn(README, '### Connections and reloads', 'nginx')
 })

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterTests } from '../support/after-tests.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { openPage, textIs } from '../support/demo.ts'
 import { serveFiles } from '../support/file-server.ts'
@@ -30,10 +31,11 @@ interface Installation {
 }
 
 let installation: Installation
+const releaseAll = afterTests()
 let browser: Browser
 
 beforeAll(async () => {
-  installation = await install(await temporaryDirectory(afterAll))
+  installation = await install(await temporaryDirectory(releaseAll))
   browser = await launchChromium()
 }, 180_000)
 

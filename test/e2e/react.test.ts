@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page, WebSocket } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterTests } from '../support/after-tests.ts'
 import { bundleScript } from '../support/bundle.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { openPage, textIs } from '../support/demo.ts'
@@ -8,6 +9,7 @@ import { serveFiles } from '../support/file-server.ts'
 import { startServer } from '../support/process.ts'
 import type { EditorProps } from './pages/react.ts'
 
+const releaseAll = afterTests()
 let browser: Browser
 let address: string
 let server: { readonly url: string }
@@ -23,7 +25,7 @@ beforeAll(async () => {
     ]),
   )
   browser = await launchChromium()
-  server = await startServer({ release: afterAll })
+  server = await startServer({ release: releaseAll })
 })
 
 afterAll(() => browser.close())
