@@ -62,7 +62,8 @@ function readPosition(value: unknown): Y.RelativePosition | null {
   const [item, type, tname] = ['item', 'type', 'tname'].map((name) => field(value, name) ?? null)
   const isValid =
     isIdOrNull(item) && isIdOrNull(type) && typeof (tname ?? '') === 'string' && (item ?? type ?? tname) !== null
-  const assoc = Number(field(value, 'assoc')) < 0 ? -1 : 0
+  const side = field(value, 'assoc')
+  const assoc = typeof side === 'number' && side < 0 ? -1 : 0
   return isValid ? Y.createRelativePositionFromJSON({ item, type, tname, assoc }) : null
 }
 
