@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import type { Browser, CDPSession, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import * as Y from 'yjs'
 import { bundleScript } from '../support/bundle.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { openPage } from '../support/demo.ts'
@@ -91,9 +92,13 @@ test(`random edits by ${PAGES} pages with delays, compositions and foreign write
       await Promise.all(writers.map((writer, n) => write(writer, new Random(seed * PAGES + n))))
       await Promise.all(writers.map(({ page }) => page.evaluate(() => editor.settle())))
 
-      const stored = (await freshCopy({ release, url: server.url, document })).getText('content').toString()
+      const copy = await freshCopy({ release, url: server.url, document })
+      const stored = copy.getText('content').toString()
+      const snapshot = String([...Y.encodeSnapshot(Y.snapshot(copy))])
       expect(stored, document).not.toContain('\uFFFD')
       for (const { page } of writers) {
+        // The text alone may be right before the last edits have come: one that inserts, and one that deletes that.
+        await page.waitForFunction((wanted) => String(editor.snapshot()) === wanted, snapshot)
         await page.waitForFunction((text) => editor.texts().shown === text, stored)
         expect(await page.evaluate(() => editor.texts()), document).toEqual({ shown: stored, shared: stored })
       }

@@ -1,4 +1,5 @@
 import { bindTextarea, type Connection, connect, type TextareaBinding } from '@coedit/client'
+import * as Y from 'yjs'
 import { wholeCharacters } from './characters.ts'
 
 /** One shared textarea in a page, connected to a server. Runs in the browser. */
@@ -35,6 +36,11 @@ export function select(at: number, length: number): void {
 export async function settle(): Promise<void> {
   opened().element.blur()
   await opened().connection.flush()
+}
+
+/** Which edits and deletions are here: equal for two that have had the same. */
+export function snapshot(): number[] {
+  return [...Y.encodeSnapshot(Y.snapshot(opened().connection.doc))]
 }
 
 export function texts(): { shown: string; shared: string } {
