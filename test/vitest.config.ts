@@ -1,5 +1,8 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
 import { runs } from './support/runs.ts'
+
+/** What takes minutes, and shows little more to somebody who has changed a line: for CI and before a release. */
+const FAULTS = ['faults/faults.test.ts', 'fuzz/minute.test.ts']
 
 /** Workspace packages resolve to their sources, here and in the processes that run the tests. */
 const SOURCE = '@coedit/source'
@@ -9,7 +12,13 @@ export default defineConfig({
   resolve: { conditions: [SOURCE, 'module', 'node', 'development|production'] },
   ssr: { resolve: { conditions: [SOURCE, 'module', 'node', 'development|production'] } },
   test: {
-    include: ['**/*.test.ts'],
+    projects: [
+      {
+        extends: true,
+        test: { name: 'tests', include: ['**/*.test.ts'], exclude: [...configDefaults.exclude, ...FAULTS] },
+      },
+      { extends: true, test: { name: 'faults', include: FAULTS } },
+    ],
     globalSetup: ['support/setup.ts'],
     reporters: ['default', './support/reporter.ts'],
     pool: 'forks',

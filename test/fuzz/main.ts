@@ -1,5 +1,6 @@
 import { Random } from '../support/random.ts'
 import { inScope } from '../support/scope.ts'
+import { partsOf } from './amount.ts'
 import { Inputs } from './inputs.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { recordTraffic } from './record.ts'
@@ -34,7 +35,7 @@ async function record({ seed }: Options): Promise<number> {
 async function validate(options: Options): Promise<number> {
   const traffic = await readTraffic()
   const validator = new Validator(new Inputs(options.seed, traffic), traffic)
-  const nextBatch = sizes(options, BATCH)
+  const nextBatch = partsOf(options.amount, BATCH)
   const start = performance.now()
   let shownAt = start
   for (let done = 0, size = nextBatch(0); size > 0; size = nextBatch(done)) {
@@ -56,7 +57,7 @@ async function validate(options: Options): Promise<number> {
 async function attack(options: Options): Promise<number> {
   const traffic = await readTraffic()
   const inputs = new Inputs(options.seed, traffic)
-  const nextRound = sizes(options, ROUND)
+  const nextRound = partsOf(options.amount, ROUND)
   const start = performance.now()
   const say = (progress: string) => console.error(progress)
   const report = await inScope((release) => besiege({ release, traffic, inputs, first: options.first, nextRound, say }))
@@ -72,13 +73,6 @@ async function attack(options: Options): Promise<number> {
   if (report.finds.length > MAX_SHOWN) console.log(`and ${report.finds.length - MAX_SHOWN} more finds`)
   console.log(report.finds.length === 0 ? 'no find' : `again: npm run fuzz -- --seed ${options.seed} --only A-B`)
   return report.finds.length === 0 ? 0 : 1
-}
-
-/** How many inputs come next, told how many there were: parts of a count, or `most` at a time until the time is over. */
-function sizes({ amount }: Options, most: number): (done: number) => number {
-  if ('count' in amount) return (done) => Math.min(most, amount.count - done)
-  const end = performance.now() + amount.minutes * 60_000
-  return () => (performance.now() < end ? most : 0)
 }
 
 try {

@@ -1,0 +1,28 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { runs } from '../support/runs.ts'
+import { partsOf } from './amount.ts'
+import { Inputs } from './inputs.ts'
+import { besiege, ROUND } from './siege.ts'
+import { readTraffic } from './traffic.ts'
+import { expectUnharmed } from './unharmed.ts'
+
+const MINUTES = runs(1)
+/** The last round and the judgement come after the time is over. */
+const TIME_LIMIT = { timeout: (MINUTES + 4) * 60_000 }
+
+test('innocent editors notice nothing of a minute of hostile inputs, others in each run', TIME_LIMIT, async () => {
+  const seed = Math.floor(Math.random() * 2 ** 32)
+  console.log(`seed ${seed}`)
+  const traffic = await readTraffic()
+  const report = await besiege({
+    release: onTestFinished,
+    traffic,
+    inputs: new Inputs(seed, traffic),
+    first: 0,
+    nextRound: partsOf({ minutes: MINUTES }, ROUND),
+    say: () => undefined,
+  })
+  console.log(`${report.inputs} inputs over ${report.connections} connections, ${report.promises} edits were promised`)
+  expectUnharmed(report)
+  expect(report.inputs).toBeGreaterThanOrEqual(ROUND)
+})
