@@ -1,9 +1,11 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
 import { WorkerPool, type WorkerPoolOptions } from '../../server/src/workers/pool.ts'
 import { bytes } from '../support/bytes.ts'
 import { contentOf, declareTypes, docOf, Editor, isPending } from '../support/editing.ts'
+import { edit } from '../support/edits.ts'
 import { recordingLog } from '../support/log.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { deeplyNested } from '../support/nested.ts'
@@ -124,6 +126,16 @@ describe('with one pool', () => {
     for (const update of missing) Y.applyUpdate(reader, update)
     expect(contentOf(reader)).toEqual(contentOf(doc))
     expect(sizeOf(missing)).toBeLessThan(sizeOf(chunks))
+  })
+
+  test('what waits for its turn is not copied before it comes', async () => {
+    const { update } = edit('x'.repeat(1_000_000))
+    const before = process.memoryUsage().arrayBuffers
+    const request = { chunks: [update], stateVector: bytes(0) }
+    const waiting = Promise.all(Array.from({ length: 50 }, () => pool.diff(request).then(sizeOf)))
+    await nextTurn()
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(5 * update.length)
+    expect(new Set(await waiting).size).toBe(1)
   })
 
   test('a diff is nothing to a reader who lacks nothing', async () => {

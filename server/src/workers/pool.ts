@@ -57,8 +57,9 @@ const WORKER_ARGUMENTS = IS_SOURCE ? ['--import', 'tsx'] : []
  * Work that would hold up the event loop, in threads of its own: one for compactions, of which one runs at a time, and
  * one for what somebody waits for, so that a compaction of a minute delays no reader. Idle threads end.
  *
- * Updates are copied once on their way to a thread, since they stay in use here, and not on their way back. The queues
- * are bounded by the callers: a document asks for one compaction, and a connection for one other job, at a time.
+ * Updates are copied once on their way to a thread, since they stay in use here, and not on their way back. The copy is
+ * made when the thread is free: what waits costs no memory. The queues are bounded by the callers: a document asks for
+ * one compaction, and a connection for one other job, at a time.
  */
 export class WorkerPool {
   readonly #log: Log
@@ -67,6 +68,7 @@ export class WorkerPool {
   readonly #compactions: Piscina<Job, Outcome>
   readonly #requests: Piscina<Job, Outcome>
   readonly #compacting = new Serial()
+  readonly #requesting = new Serial()
   #isClosed = false
 
   constructor(options: WorkerPoolOptions) {
@@ -94,7 +96,9 @@ export class WorkerPool {
     }
     return this.#compacting.run(async () => {
       try {
-        return toCompaction(await this.#withTimeout((signal) => this.#run(this.#compactions, newJob(true), signal)))
+        return toCompaction(
+          await this.#withTimeout((signal) => this.#run(this.#compactions, () => newJob(true), signal)),
+        )
       } catch (error) {
         if (this.#isClosed) throw error
         this.#log.warn(
@@ -102,7 +106,7 @@ export class WorkerPool {
           'a compaction failed; it is done without freeing content',
         )
       }
-      return toCompaction(await this.#run(this.#compactions, newJob(false)))
+      return toCompaction(await this.#run(this.#compactions, () => newJob(false)))
     })
   }
 
@@ -111,8 +115,7 @@ export class WorkerPool {
    * @throws CoeditError UPDATE_MALFORMED, SERVER_CLOSED
    */
   async split({ update, maxBytes }: SplitRequest): Promise<Uint8Array[]> {
-    const { updates } = await this.#run(this.#requests, { kind: 'split', updates: packUpdates([update]), maxBytes })
-    return unpackUpdates(updates)
+    return this.#request(() => ({ kind: 'split', updates: packUpdates([update]), maxBytes }))
   }
 
   /**
@@ -120,9 +123,7 @@ export class WorkerPool {
    * @throws CoeditError MESSAGE_MALFORMED, SERVER_CLOSED
    */
   async diff({ chunks, stateVector, maxBytes = CHUNK_BYTES }: DiffRequest): Promise<Uint8Array[]> {
-    const job: Job = { kind: 'diff', updates: packUpdates(chunks), stateVector, maxBytes }
-    const { updates } = await this.#run(this.#requests, job)
-    return unpackUpdates(updates)
+    return this.#request(() => ({ kind: 'diff', updates: packUpdates(chunks), stateVector, maxBytes }))
   }
 
   /** Ends the threads; jobs under way reject with SERVER_CLOSED. */
@@ -145,8 +146,14 @@ export class WorkerPool {
     return thread
   }
 
-  async #run(thread: Piscina<Job, Outcome>, job: Job, signal?: AbortSignal): Promise<Result> {
+  async #request(newJob: () => Job): Promise<Uint8Array[]> {
+    const { updates } = await this.#requesting.run(() => this.#run(this.#requests, newJob))
+    return unpackUpdates(updates)
+  }
+
+  async #run(thread: Piscina<Job, Outcome>, newJob: () => Job, signal?: AbortSignal): Promise<Result> {
     if (this.#isClosed) throw closedError()
+    const job = newJob()
     const outcome = await thread
       .run(job, { transferList: [job.updates.bytes.buffer], signal: signal ?? null })
       .catch((error: unknown) => {
