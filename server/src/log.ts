@@ -9,6 +9,9 @@ export interface Log {
   debug(facts: object, message: string): void
 }
 
+/** Says nothing. */
+export const silentLog: Log = { error: ignore, warn: ignore, info: ignore, debug: ignore }
+
 /** Past this much unread output lines are dropped: whoever reads the log too slowly must not cost memory. */
 const MAX_BUFFERED_BYTES = 4 * 1024 * 1024
 
@@ -20,3 +23,5 @@ export function createLog(level: Config['logLevel']): Log {
   const destination = pino.destination({ dest: process.stderr.fd, sync: false, maxLength: MAX_BUFFERED_BYTES })
   return pino({ level, base: null }, destination)
 }
+
+function ignore(): void {}

@@ -293,6 +293,41 @@ export function storageConformance(name: string, newHost: NewStorageHost): void 
       })
     })
 
+    describe('revocations', () => {
+      const [ada, eve] = ['ada 😀', 'eve'].map((target, index) => ({ target, time: 1_700_000_000_000.25 + index }))
+      const everything = { target: null, time: 1_600_000_000_000 }
+
+      test('there are none at first', async () => {
+        expect(await storage.loadRevocations()).toEqual([])
+      })
+
+      test('are there after reopening, the oldest first', async () => {
+        await storage.storeRevocations([eve], [])
+        await storage.storeRevocations([ada, everything], [])
+        await reopen()
+        expect(await storage.loadRevocations()).toEqual([everything, ada, eve])
+      })
+
+      test('replace those of the same target, and are forgotten by name', async () => {
+        await storage.storeRevocations([ada, eve], [])
+        const [again, all] = [ada.target, null].map((target, index) => ({ target, time: eve.time + 1 + index }))
+        await Promise.all([
+          storage.storeRevocations([again], []),
+          storage.storeRevocations([all], [eve.target, 'nobody']),
+        ])
+        expect(await storage.loadRevocations()).toEqual([again, all])
+      })
+
+      test('are no documents, and documents are no revocations', async () => {
+        await storage.storeRevocations([ada, everything], [])
+        expect(await namesWith('')).toEqual([])
+        await append(ada.target, bytes(1))
+        await storage.remove(ada.target)
+        await append('later', bytes(2))
+        expect(await storage.loadRevocations()).toEqual([everything, ada])
+      })
+    })
+
     describe('close', () => {
       test('settles what is under way', async () => {
         const appending = [append('a', bytes(1)), append('a', bytes(2)), append('b', bytes(3))]
@@ -312,6 +347,8 @@ export function storageConformance(name: string, newHost: NewStorageHost): void 
         await expect(storage.stat('a')).rejects.toMatchObject(closed)
         await expect(storage.list('', undefined, 1)).rejects.toMatchObject(closed)
         await expect(storage.remove('a')).rejects.toMatchObject(closed)
+        await expect(storage.loadRevocations()).rejects.toMatchObject(closed)
+        await expect(storage.storeRevocations([], [])).rejects.toMatchObject(closed)
         await storage.close()
       })
     })

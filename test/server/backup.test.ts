@@ -13,7 +13,7 @@ import { Random } from '../support/random.ts'
 import { RawLevel } from '../support/raw-level.ts'
 import { runs } from '../support/runs.ts'
 import { freshCopy } from '../support/stock-clients.ts'
-import { storedDocument } from '../support/stored-document.ts'
+import { storedDocument, withStored } from '../support/stored-document.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { elementsIn, Typist, textIn } from '../support/typist.ts'
 import { encodeValues } from '../support/values.ts'
@@ -157,6 +157,15 @@ describe('coedit backup', () => {
     const copied = await storedDocument(directory, 'notes')
     expect(copied).toMatchObject(content)
     expect(copied.incarnation).not.toBe(incarnation)
+  })
+
+  test('copies revocations', async () => {
+    const data = await databaseOf(release, { notes: [edit('text').update] })
+    const revocation = { target: 'ada', time: 5 }
+    await withStored(data, (storage) => storage.storeRevocations([revocation], []))
+    const directory = join(await temporaryDirectory(release), 'backup')
+    expect(await runCoedit(release, ['backup', directory, '--data', data])).toMatchObject({ code: 0 })
+    expect(await withStored(directory, (storage) => storage.loadRevocations())).toEqual([revocation])
   })
 
   test('says in one line why it cannot write', async () => {

@@ -3,7 +3,14 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { CoeditError } from '../../server/src/errors.ts'
-import { chunkKey, entryKey, FORMAT_KEY, metadataKey, nameKey } from '../../server/src/storage/level/keys.ts'
+import {
+  chunkKey,
+  entryKey,
+  FORMAT_KEY,
+  metadataKey,
+  nameKey,
+  revocationKey,
+} from '../../server/src/storage/level/keys.ts'
 import { encodeChunk, encodeNumber } from '../../server/src/storage/level/records.ts'
 import { LevelStorage } from '../../server/src/storage/leveldb.ts'
 import type { Snapshot, StoredDocument } from '../../server/src/storage/storage.ts'
@@ -263,6 +270,48 @@ describe('what an interrupted compaction left', () => {
   })
 })
 
+describe('a damaged revocation', () => {
+  const [ada, eve] = ['ada', 'eve'].map((target, index) => ({ target, time: 1_000 + index }))
+
+  async function revoke(): Promise<void> {
+    const { storage } = await openStorage()
+    await storage.storeRevocations([ada, eve], [])
+    await storage.close()
+  }
+
+  test('becomes one of everything until now, once', async () => {
+    await revoke()
+    await damage((raw) => raw.flip(revocationKey('ada')))
+    const { storage, errors } = await openStorage()
+    const everything = { target: null, time: new ManualClock().now() }
+    for (const _ of ['at first', 'again']) expect(await storage.loadRevocations()).toEqual([eve, everything])
+    expect(errors()).toHaveLength(1)
+    await storage.close()
+    const reopened = await openStorage()
+    expect(await reopened.storage.loadRevocations()).toEqual([eve, everything])
+    expect(reopened.errors()).toEqual([])
+  })
+
+  test('is known by its key, too', async () => {
+    await revoke()
+    await damage(async (raw) => {
+      await raw.put(revocationKey('somebody else'), await raw.get(revocationKey('ada')))
+      await raw.remove(revocationKey('ada'))
+    })
+    const { storage } = await openStorage()
+    expect(await storage.loadRevocations()).toEqual([eve, { target: null, time: new ManualClock().now() }])
+  })
+
+  test('of everything stays one', async () => {
+    const { storage } = await openStorage()
+    await storage.storeRevocations([{ target: null, time: 5 }], [])
+    await storage.close()
+    await damage((raw) => raw.flip(revocationKey(null)))
+    const reopened = await openStorage()
+    expect(await reopened.storage.loadRevocations()).toEqual([{ target: null, time: new ManualClock().now() }])
+  })
+})
+
 describe('the format version', () => {
   test('a newer one is refused with STORAGE_VERSION, and the directory stays usable to the newer program', async () => {
     await write(1)
@@ -282,6 +331,15 @@ describe('the format version', () => {
     const { storage, errors } = await openStorage()
     expect(await storage.load('doc')).toEqual(before)
     expect(errors()).toHaveLength(1)
+  })
+
+  test('its record may be damaged where there are only revocations', async () => {
+    const { storage } = await openStorage()
+    await storage.storeRevocations([{ target: 'ada', time: 5 }], [])
+    await storage.close()
+    await damage((raw) => raw.flip(FORMAT_KEY))
+    const reopened = await openStorage()
+    expect(await reopened.storage.loadRevocations()).toEqual([{ target: 'ada', time: 5 }])
   })
 
   test('the database of another program is refused with STORAGE_DAMAGED and not touched', async () => {

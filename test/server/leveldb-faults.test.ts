@@ -140,13 +140,28 @@ describe('a directory that vanishes', () => {
     expect(stored.tail.map(({ seq }) => seq)).toEqual([acknowledged + 1, acknowledged + 2])
   })
 
+  test('takes revocations when it is back: until then they are not said to be durable', async () => {
+    const { storage, clock, directory, elsewhere, stuck } = await vanish()
+    const revocation = { target: 'ada', time: 5 }
+    let isStored = false
+    const stored = storage.storeRevocations([revocation], []).then(() => {
+      isStored = true
+    })
+    await failOnce(clock)
+    expect(isStored).toBe(false)
+    await rename(elsewhere, directory)
+    clock.advance(200)
+    await Promise.all([stuck, stored])
+    await storage.close()
+    const reopened = await openStorage(directory)
+    expect(await reopened.storage.loadRevocations()).toEqual([revocation])
+  })
+
   test('does not keep close waiting: what could not be written rejects with STORAGE_CLOSED', async () => {
     const { storage, directory, elsewhere, acknowledged, stuck } = await vanish()
     const queued = storage.append([{ document: 'doc', update: LARGE }])
-    const rejections = Promise.all([
-      expect(stuck).rejects.toMatchObject(CLOSED),
-      expect(queued).rejects.toMatchObject(CLOSED),
-    ])
+    const revoked = storage.storeRevocations([{ target: 'ada', time: 5 }], [])
+    const rejections = Promise.all([stuck, queued, revoked].map((write) => expect(write).rejects.toMatchObject(CLOSED)))
     await storage.close()
     await rejections
     await rename(elsewhere, directory)

@@ -2,7 +2,7 @@ import { cp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { systemClock } from '../../server/src/clock.ts'
-import { chunkKey, entryKey, metadataKey, nameKey } from '../../server/src/storage/level/keys.ts'
+import { chunkKey, entryKey, metadataKey, nameKey, revocationKey } from '../../server/src/storage/level/keys.ts'
 import { repairDatabase } from '../../server/src/storage/level/repair.ts'
 import { LevelStorage } from '../../server/src/storage/leveldb.ts'
 import { databaseOf } from '../support/database.ts'
@@ -14,7 +14,7 @@ import { Random } from '../support/random.ts'
 import { RawLevel } from '../support/raw-level.ts'
 import { runs } from '../support/runs.ts'
 import { allRead, freshCopy, stockClient, textOf } from '../support/stock-clients.ts'
-import { storedDocument } from '../support/stored-document.ts'
+import { storedDocument, withStored } from '../support/stored-document.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { encodeValues, valuesIn } from '../support/values.ts'
 
@@ -176,6 +176,18 @@ describe('coedit repair', () => {
     const server = await startServer({ release, data })
     const doc = await freshCopy({ release, url: server.url, document: 'notes' })
     expect(textOf({ doc }).toString()).toBe('one two three four ')
+  })
+
+  test('keeps revocations, and in their place one of everything where they are damaged', async () => {
+    const { data } = await write()
+    const [ada, eve] = ['ada', 'eve'].map((target, index) => ({ target, time: 5 + index }))
+    await withStored(data, (storage) => storage.storeRevocations([ada, eve], []))
+    await runRepair(data)
+    expect(await withStored(data, (storage) => storage.loadRevocations())).toEqual([ada, eve])
+    await RawLevel.use(data, (raw) => raw.flip(revocationKey('ada')))
+    await runRepair(data)
+    const everything = { target: null, time: expect.any(Number) }
+    expect(await withStored(data, (storage) => storage.loadRevocations())).toEqual([eve, everything])
   })
 
   test('leaves no empty database where it was cut off before the new files were moved', async () => {

@@ -1,13 +1,18 @@
 import { LevelStorage } from '../../server/src/storage/leveldb.ts'
-import type { StoredDocument } from '../../server/src/storage/storage.ts'
+import type { Storage, StoredDocument } from '../../server/src/storage/storage.ts'
 
-/** What lies on the disk under this name. The server of the data directory must be closed. */
-export async function storedDocument(data: string, document: string): Promise<StoredDocument> {
+/** Opens what lies in the data directory of a closed server, and closes it after `use`. */
+export async function withStored<T>(data: string, use: (storage: Storage) => Promise<T>): Promise<T> {
   const storage = new LevelStorage({ directory: data })
   await storage.open()
   try {
-    return await storage.load(document)
+    return await use(storage)
   } finally {
     await storage.close()
   }
+}
+
+/** What lies on the disk under this name. The server of the data directory must be closed. */
+export function storedDocument(data: string, document: string): Promise<StoredDocument> {
+  return withStored(data, (storage) => storage.load(document))
 }

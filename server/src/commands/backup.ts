@@ -49,6 +49,7 @@ function makeAt(to: string, options: DataOptions): Promise<Verified> {
 /** Reads all of the copy. */
 function verify(options: DataOptions): Promise<Verified> {
   return withStorage(options, async (storage) => {
+    await storage.loadRevocations()
     const damaged: string[] = []
     let documents = 0
     for await (const name of namesIn(storage)) {

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../clock.ts'
 import { CoeditError } from '../errors.ts'
-import type { Log } from '../log.ts'
+import { type Log, silentLog } from '../log.ts'
 import { Serial } from '../serial.ts'
 import { Compactor } from './level/compaction.ts'
 import { closedError, Database, type Operation } from './level/database.ts'
@@ -8,10 +8,11 @@ import { prepareFormat } from './level/format.ts'
 import { randomIncarnation } from './level/incarnation.ts'
 import { DOCUMENTS, documentIdOf, MAX_DOCUMENT_ID, nameKey, nameOf, nameRange } from './level/keys.ts'
 import type { Layout } from './level/layout.ts'
-import { type Position, readAll, readId, readLayout, readLog, readPosition, searchId } from './level/lookup.ts'
+import { type Position, readAll, readFacts, readId, readLayout, readPosition, searchId } from './level/lookup.ts'
 import { putEntry, putMetadata, putName, removeKey, removeQuarantined, repair } from './level/operations.ts'
 import { Recent } from './level/recent.ts'
 import { Reclaimer } from './level/reclaimer.ts'
+import { RevocationTable } from './level/revocations.ts'
 import { describe, emptyMetadata, NOTHING, toStored } from './level/stored.ts'
 import type {
   Appended,
@@ -21,6 +22,7 @@ import type {
   Storage,
   StorageStatus,
   StoredDocument,
+  StoredRevocation,
 } from './storage.ts'
 
 export interface LevelStorageOptions {
@@ -36,8 +38,6 @@ export interface LevelStorageOptions {
 /** Positions of documents kept in memory, about 200 bytes each; the others are looked up when they are written. */
 const MAX_POSITIONS = 10_000
 
-const SILENT: Log = { error: ignore, warn: ignore, info: ignore, debug: ignore }
-
 /**
  * The embedded engine: a LevelDB directory that one process owns. Keys and records are described in level/keys.ts and
  * level/records.ts, how a failed write is survived in level/database.ts.
@@ -52,6 +52,7 @@ export class LevelStorage implements Storage {
   readonly #database: Database
   readonly #reclaimer: Reclaimer
   readonly #compactor: Compactor
+  readonly #revocations: RevocationTable
   readonly #gate = new Serial()
   /** Compactions, and what must not happen within one. A job in it enters the gate for each of its writes. */
   readonly #maintenance = new Serial()
@@ -64,7 +65,7 @@ export class LevelStorage implements Storage {
   constructor({
     directory,
     clock = systemClock,
-    log = SILENT,
+    log = silentLog,
     newIncarnation = randomIncarnation,
   }: LevelStorageOptions) {
     this.#directory = directory
@@ -73,6 +74,7 @@ export class LevelStorage implements Storage {
     this.#newIncarnation = newIncarnation
     this.#database = new Database({ directory, clock, log })
     this.#reclaimer = new Reclaimer({ database: this.#database, gate: this.#gate, clock, log })
+    this.#revocations = new RevocationTable({ database: this.#database, gate: this.#gate, clock, log })
     this.#compactor = new Compactor({
       database: this.#database,
       reclaimer: this.#reclaimer,
@@ -126,10 +128,11 @@ export class LevelStorage implements Storage {
 
   async stat(document: string): Promise<DocumentFacts | undefined> {
     this.#assertOpen()
-    const facts = await this.#facts(document)
+    const read = () => this.#database.read((level) => readFacts(level, document))
+    const facts = await read()
     if (facts !== 'damaged') return facts
     await this.load(document)
-    const repaired = await this.#facts(document)
+    const repaired = await read()
     return repaired === 'damaged' ? undefined : repaired
   }
 
@@ -145,6 +148,16 @@ export class LevelStorage implements Storage {
   async remove(document: string): Promise<void> {
     this.#assertOpen()
     await this.#maintain(document, () => this.#gate.run(() => this.#remove(document)))
+  }
+
+  async loadRevocations(): Promise<readonly StoredRevocation[]> {
+    this.#assertOpen()
+    return this.#revocations.load()
+  }
+
+  async storeRevocations(revocations: readonly StoredRevocation[], forgotten: readonly string[]): Promise<void> {
+    this.#assertOpen()
+    return this.#revocations.store(revocations, forgotten)
   }
 
   async close(): Promise<void> {
@@ -246,23 +259,6 @@ export class LevelStorage implements Storage {
     this.#log.error(facts, 'a document is damaged: its intact part is served, what follows is quarantined')
   }
 
-  async #facts(document: string): Promise<DocumentFacts | 'damaged' | undefined> {
-    const id = await this.#database.read((level) => readId(level, document))
-    if (id === 'absent') return undefined
-    if (id === 'damaged') return 'damaged'
-    const { metadata, entries, damaged } = await this.#database.read((level) => readLog(level, id))
-    if (!metadata || damaged.length > 0) return 'damaged'
-    if (metadata.name !== document) return undefined
-    return {
-      createdAt: metadata.createdAt,
-      updatedAt: entries.at(-1)?.time ?? metadata.updatedAt,
-      head: entries.at(-1)?.seq ?? metadata.snapshotSeq,
-      snapshotBytes: metadata.snapshotBytes,
-      tailEntries: entries.length,
-      tailBytes: entries.reduce((sum, entry) => sum + entry.update.length, 0),
-    }
-  }
-
   /** Within the gate. */
   async #remove(document: string): Promise<void> {
     const position = await this.#locate(document)
@@ -292,5 +288,3 @@ export class LevelStorage implements Storage {
     })
   }
 }
-
-function ignore(): void {}

@@ -42,6 +42,18 @@ export interface Storage {
   /** Removes a document and all that is stored of it. */
   remove(document: string): Promise<void>
 
+  /**
+   * All revocations that are stored, the oldest first. A damaged one is replaced by one of everything until now: nobody
+   * can tell any more what it took back. Rejects with STORAGE_DAMAGED where the engine cannot read them all.
+   */
+  loadRevocations(): Promise<readonly StoredRevocation[]>
+
+  /**
+   * Stores revocations, in the place of those of the same target, and forgets the targets named, in one atomic step.
+   * Resolves once that is durable; while the engine cannot write it waits, as `append` does. Rejects with STORAGE_CLOSED.
+   */
+  storeRevocations(revocations: readonly StoredRevocation[], forgotten: readonly string[]): Promise<void>
+
   /** Whether writes succeed at present, for /health. */
   readonly status: StorageStatus
 
@@ -98,6 +110,14 @@ export interface AppendRequest {
 export interface Appended {
   readonly seq: number
   readonly incarnation: number
+}
+
+/** Access that was taken back. */
+export interface StoredRevocation {
+  /** What it is about, as whoever stored it says; never empty. Null for everything. */
+  readonly target: string | null
+  /** When, in milliseconds of the epoch, with fractions. */
+  readonly time: number
 }
 
 export interface DocumentFacts {

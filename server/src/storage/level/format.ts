@@ -1,8 +1,8 @@
 import { CoeditError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { type Database, readLast } from './database.ts'
-import { DOCUMENTS, FORMAT_KEY, nameRange } from './keys.ts'
-import { decodeNumber, encodeNumber } from './records.ts'
+import { DOCUMENTS, FORMAT_KEY, nameRange, REVOCATIONS } from './keys.ts'
+import { decodeNumber, decodeTime, encodeNumber } from './records.ts'
 
 /** Rewrites a directory from the version at its index + 1 to the next one; ends by writing that version's record. */
 type Migration = (database: Database) => Promise<void>
@@ -34,11 +34,17 @@ async function readVersion(database: Database): Promise<number | undefined> {
 
 /** No version record, or a damaged one: the directory is new, or its other records tell whose it is. */
 async function versionWithoutRecord(database: Database, directory: string, log: Log): Promise<number> {
-  const [name, documentRecord, keys] = await database.read((level) =>
-    Promise.all([readLast(level, nameRange('')), readLast(level, DOCUMENTS), level.keys({ limit: 1 }).all()]),
+  const [name, documentRecord, revocation, keys] = await database.read((level) =>
+    Promise.all([
+      readLast(level, nameRange('')),
+      readLast(level, DOCUMENTS),
+      readLast(level, REVOCATIONS),
+      level.keys({ limit: 1 }).all(),
+    ]),
   )
   const isNew = keys.length === 0
-  const isOurs = name !== undefined && documentRecord !== undefined && decodeNumber(name) !== undefined
+  const hasDocuments = name !== undefined && documentRecord !== undefined && decodeNumber(name) !== undefined
+  const isOurs = hasDocuments || (revocation !== undefined && decodeTime(revocation) !== undefined)
   if (!isNew && !isOurs) {
     const message =
       `${directory} holds a database that is not one of coedit's, or is damaged at its start: ` +

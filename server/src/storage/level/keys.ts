@@ -10,9 +10,11 @@
  * | `02` id(4) `02` seq(6) | entry |
  * | `02` id(4) `03` generation(4) index(4) | snapshot chunk |
  * | `02` id(4) `04` number(4) | quarantined record |
+ * | `03` target (UTF-8; none: everything) | revocation |
  */
 const NAME = 1
 const DOCUMENT = 2
+const REVOCATION = 3
 
 const ID_BYTES = 4
 const SEQ_BYTES = 6
@@ -104,6 +106,18 @@ export function quarantineKey(id: number, quarantineId: number): Uint8Array {
   const key = documentKey(id, QUARANTINED, 4)
   key.writeUInt32BE(quarantineId, NUMBER_OFFSET)
   return key
+}
+
+/** All revocations. */
+export const REVOCATIONS: KeyRange = { gte: Uint8Array.of(REVOCATION), lt: Uint8Array.of(REVOCATION + 1) }
+
+export function revocationKey(target: string | null): Uint8Array {
+  return Buffer.concat([Uint8Array.of(REVOCATION), Buffer.from(target ?? '')])
+}
+
+/** What a key of the range REVOCATIONS is about. */
+export function targetOf(key: Uint8Array): string | null {
+  return key.length === 1 ? null : asBuffer(key).toString('utf8', 1)
 }
 
 /** What a key of a document's range names; undefined for one that this format does not have, which is damage. */

@@ -1,3 +1,4 @@
+import type { DocumentFacts } from '../storage.ts'
 import { type RawLevel, readLast, readRange } from './database.ts'
 import {
   DOCUMENTS,
@@ -90,6 +91,24 @@ export async function readLayout(level: RawLevel, id: number, name: string, now:
 /** The metadata and the entries, without reading the snapshot. */
 export async function readLog(level: RawLevel, id: number): Promise<DocumentRecords> {
   return sortRecords(await readRange(level, logRange(id)))
+}
+
+/** Undefined where there is no such document. */
+export async function readFacts(level: RawLevel, name: string): Promise<DocumentFacts | 'damaged' | undefined> {
+  const id = await readId(level, name)
+  if (id === 'absent') return undefined
+  if (id === 'damaged') return 'damaged'
+  const { metadata, entries, damaged } = await readLog(level, id)
+  if (!metadata || damaged.length > 0) return 'damaged'
+  if (metadata.name !== name) return undefined
+  return {
+    createdAt: metadata.createdAt,
+    updatedAt: entries.at(-1)?.time ?? metadata.updatedAt,
+    head: entries.at(-1)?.seq ?? metadata.snapshotSeq,
+    snapshotBytes: metadata.snapshotBytes,
+    tailEntries: entries.length,
+    tailBytes: entries.reduce((sum, entry) => sum + entry.update.length, 0),
+  }
 }
 
 /** What an interrupted compaction left: nothing of the document. */

@@ -1,5 +1,6 @@
+import type { StoredRevocation } from '../storage.ts'
 import type { Operation } from './database.ts'
-import { chunkKey, entryKey, metadataKey, nameKey, quarantineKey } from './keys.ts'
+import { chunkKey, entryKey, metadataKey, nameKey, quarantineKey, revocationKey } from './keys.ts'
 import type { Layout } from './layout.ts'
 import {
   type ChunkBody,
@@ -10,6 +11,7 @@ import {
   encodeNumber,
   encodeQuarantinedDamage,
   encodeQuarantinedUpdate,
+  encodeTime,
   type Metadata,
 } from './records.ts'
 
@@ -31,6 +33,11 @@ export function putEntry(id: number, seq: number, entry: EntryBody): Operation {
 export function putChunk(id: number, generation: number, index: number, chunk: ChunkBody): Operation {
   const key = chunkKey(id, generation, index)
   return { type: 'put', key, value: encodeChunk(key, chunk) }
+}
+
+export function putRevocation({ target, time }: StoredRevocation): Operation {
+  const key = revocationKey(target)
+  return { type: 'put', key, value: encodeTime(key, time) }
 }
 
 export function removeKey(key: Uint8Array): Operation {

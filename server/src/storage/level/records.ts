@@ -141,6 +141,15 @@ export function decodeNumber(record: RawRecord): number | undefined {
   return decodeBody(record, decoding.readVarUint)
 }
 
+/** When something was revoked: what it is stands in the key. */
+export function encodeTime(key: Uint8Array, time: number): Uint8Array {
+  return encodeBody(key, (body) => encoding.writeFloat64(body, time))
+}
+
+export function decodeTime(record: RawRecord): number | undefined {
+  return decodeBody(record, decoding.readFloat64)
+}
+
 export function encodeQuarantinedUpdate(key: Uint8Array, update: Uint8Array): Uint8Array {
   return encodeBody(key, (body) => {
     encoding.writeUint8(body, QUARANTINED_UPDATE)

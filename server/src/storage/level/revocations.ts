@@ -1,0 +1,60 @@
+import type { Clock } from '../../clock.ts'
+import type { Log } from '../../log.ts'
+import type { Serial } from '../../serial.ts'
+import type { StoredRevocation } from '../storage.ts'
+import type { Database, Operation } from './database.ts'
+import { REVOCATIONS, revocationKey, targetOf } from './keys.ts'
+import { putRevocation, removeKey } from './operations.ts'
+import { decodeTime, type RawRecord } from './records.ts'
+
+export interface RevocationTableContext {
+  readonly database: Database
+  /** What every write passes through, one at a time. */
+  readonly gate: Serial
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** The revocations in a database. */
+export class RevocationTable {
+  readonly #context: RevocationTableContext
+
+  constructor(context: RevocationTableContext) {
+    this.#context = context
+  }
+
+  load(): Promise<readonly StoredRevocation[]> {
+    return this.#context.gate.run(() => this.#load())
+  }
+
+  store(revocations: readonly StoredRevocation[], forgotten: readonly string[]): Promise<void> {
+    const operations = [
+      ...forgotten.map((target) => removeKey(revocationKey(target))),
+      ...revocations.map(putRevocation),
+    ]
+    return this.#context.gate.run(() => this.#context.database.write(operations))
+  }
+
+  /** Within the gate. All at once: where LevelDB cannot read one of them, none may pass for all there are. */
+  async #load(): Promise<readonly StoredRevocation[]> {
+    const found = await this.#context.database.read((level) => level.iterator({ ...REVOCATIONS }).all())
+    const revocations: StoredRevocation[] = []
+    const damaged: RawRecord[] = []
+    for (const [key, value] of found) {
+      const time = decodeTime({ key, value })
+      if (time === undefined) damaged.push({ key, value })
+      else revocations.push({ target: targetOf(key), time })
+    }
+    if (damaged.length > 0) revocations.push(await this.#replace(damaged))
+    return revocations.sort((a, b) => a.time - b.time)
+  }
+
+  async #replace(damaged: readonly RawRecord[]): Promise<StoredRevocation> {
+    const { database, clock, log } = this.#context
+    const everything = { target: null, time: clock.now() }
+    const removals: Operation[] = damaged.map(({ key }) => removeKey(key))
+    await database.write([...removals, putRevocation(everything)])
+    log.error({ damaged: damaged.length }, 'revocations were damaged: all access that was granted before is taken back')
+    return everything
+  }
+}
