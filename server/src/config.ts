@@ -41,7 +41,10 @@ export const serverSchema = z.strictObject({
   insecureNoAuth: z
     .boolean()
     .default(false)
-    .describe('Listen on a public address although everybody who reaches it can read and write every document.'),
+    .describe(
+      'Listen on a public address, and answer to any host name, although everybody who gets there can read and write ' +
+        'every document.',
+    ),
   authSecret: z
     .string()
     .refine((secret) => secret === '' || Buffer.byteLength(secret) >= MIN_SECRET_BYTES)
@@ -80,11 +83,16 @@ export const serverSchema = z.strictObject({
   authTimeoutMs: integer(100, 60_000)
     .default(10_000)
     .describe('Longest time that authentication may take; past it a client is told to come back later.'),
-  allowedOrigins: z.string().refine(areOrigins).default('').meta({
-    description:
-      'Origins of pages that may connect, beside those of the host that the request names and, on this machine, of others on it.',
-    expected: 'nothing, origins such as https://example.com with commas between them, or * for all',
-  }),
+  allowedOrigins: z
+    .string()
+    .refine(areOrigins)
+    .default('')
+    .meta({
+      description:
+        'Origins of pages that may connect, beside those of the host that the request names and, on this machine, of ' +
+        'others on it. Without authentication the server answers to no host but theirs and loopback ones.',
+      expected: 'nothing, origins such as https://example.com with commas between them, or * for all',
+    }),
   logLevel: z
     .enum(['silent', 'error', 'warn', 'info', 'debug'])
     .default('info')

@@ -23,6 +23,8 @@ export const errorCodes = {
   UPDATE_MALFORMED: 'An update is not one in the Yjs v1 encoding, or passes a limit (1008).',
   UNAUTHORIZED: 'There is no token, or none that is valid here and now (4401, HTTP 401).',
   FORBIDDEN: 'The token does not allow this document, or the page is of a foreign origin (4403, HTTP 403).',
+  HOST_UNKNOWN:
+    'The request names a host that is neither loopback nor that of an allowed origin, and nobody is asked for a token (HTTP 421).',
   AUTH_UNAVAILABLE: 'Tokens cannot be checked at present; its log says why (1013, HTTP 503).',
   ACCESS_CHANGED: 'A renewed token allows something else than the connection was opened with (1012).',
   EDIT_ASYNC: 'The function given to edit returned a promise; nothing was changed.',

@@ -14,6 +14,8 @@ import { HookCalls } from './hooks/calls.ts'
 import type { HookCounts, HookName, Hooks } from './hooks/hooks.ts'
 import { createApp, type Health, type RequestListener } from './http/app.ts'
 import { createEventRoutes } from './http/events.ts'
+import { checkHostFor } from './http/host.ts'
+import { closed, listening } from './http/listening.ts'
 import { Places } from './http/places.ts'
 import { Upgrades } from './http/upgrade.ts'
 import { createLog, type Log } from './log.ts'
@@ -89,12 +91,14 @@ export class CoeditServer {
     this.#tokens = checksTokens(config) ? new TokenAuthenticator(config, clock) : undefined
     const authenticate = parts.authenticate ?? this.#tokens?.authenticate ?? admitEverybody
     this.#authority = new Authority({ config, clock, log, authenticate })
-    const guards = { authority: this.#authority, places: new Places(config) }
+    const checkHost = checkHostFor(config, authenticate !== admitEverybody)
+    const guards = { authority: this.#authority, places: new Places(config), checkHost }
     const documents = this.#documents
     this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, ...guards })
     this.#app = createApp({
       basePath: config.basePath,
       publicDirectory: PUBLIC_DIRECTORY,
+      checkHost,
       health: () => this.#health(),
       log,
       routes: createEventRoutes({ config, clock, log, documents, ...guards }),
@@ -273,25 +277,6 @@ export class CoeditServer {
     const { status } = this.#storage
     return status.state === 'ok' ? { status: 'ok' } : { status: 'degraded', reason: `storage: ${status.error}` }
   }
-}
-
-function listening(http: Server, { port, host }: Config): Promise<void> {
-  return new Promise((resolve, reject) => {
-    http.once('error', (cause: NodeJS.ErrnoException) => reject(cannotListen(cause, host, port)))
-    http.listen(port, host, resolve)
-  })
-}
-
-function cannotListen(cause: NodeJS.ErrnoException, host: string, port: number): CoeditError {
-  if (cause.code === 'EADDRINUSE') {
-    const message = `port ${port} on ${host} is in use: stop the other process or choose another with --port`
-    return new CoeditError('PORT_IN_USE', message, { cause })
-  }
-  return new CoeditError('CANNOT_LISTEN', `cannot listen on ${host} port ${port}: ${cause.message}`, { cause })
-}
-
-function closed(http: Server): Promise<void> {
-  return new Promise((resolve) => http.close(() => resolve()))
 }
 
 function isBound(address: AddressInfo | string | null | undefined): address is AddressInfo {

@@ -7,11 +7,13 @@ import { SECRET, token } from '../support/tokens.ts'
 
 const release = onTestFinished
 const APP = 'https://app.example'
+/** The host name of a stranger, which leads to this machine. */
+const REBOUND = 'rebound.example'
 
 let browser: Browser
 
 beforeAll(async () => {
-  browser = await launchChromium()
+  browser = await launchChromium(`--host-resolver-rules=MAP ${REBOUND} 127.0.0.1`)
 })
 
 afterAll(() => browser.close())
@@ -82,5 +84,19 @@ describe('R36 a page of a foreign origin', () => {
     const valid = await token()
     expect(await openSocket(page, url, ['coedit', `bearer.${valid}`])).toBe(socket)
     expect(await openEvents(page, `${url}api/documents/notes/events?token=${valid}`)).toBe(events)
+  })
+})
+
+describe('R41 a page that has its own host name lead to the server', () => {
+  test.each([
+    ['is refused', false, 421, 1006, 'refused'],
+    ['gets everything where that is accepted', true, 200, 'coedit', 'open'],
+  ])('%s', async (_, insecureNoAuth, status, socket, events) => {
+    const { url } = await startInProcess({ release, options: { insecureNoAuth } })
+    const origin = `http://${REBOUND}:${new URL(url).port}`
+    const page = await (await openContext(browser, release)).newPage()
+    expect((await page.goto(`${origin}/health`))?.status()).toBe(status)
+    expect(await openSocket(page, `${origin}/`, ['coedit'])).toBe(socket)
+    expect(await openEvents(page, `${origin}/api/documents/notes/events`)).toBe(events)
   })
 })

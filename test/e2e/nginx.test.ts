@@ -215,11 +215,19 @@ async function upgradeStatus(url: string, host: string, origin: string): Promise
 }
 
 test('pages of the host that the world sees may connect, those of others may not', async () => {
-  const { url } = await startBehindNginx()
+  const { url } = await startBehindNginx('--auth-secret', SECRET)
   const own = 'docs.example.com:8443'
   expect(await upgradeStatus(url, own, `https://${own}`)).toBe(101)
   expect(await upgradeStatus(url, own, 'https://docs.example.com')).toBe(403)
   expect(await upgradeStatus(url, own, 'https://evil.example.com:8443')).toBe(403)
+})
+
+test('R41 without authentication nobody is served until the host that the world sees is named', async () => {
+  const [own, origin] = ['docs.example.com:8443', 'https://docs.example.com:8443']
+  const { url } = await startBehindNginx()
+  expect(await upgradeStatus(url, own, origin)).toBe(421)
+  const named = await startBehindNginx('--allowed-origins', origin)
+  expect(await upgradeStatus(named.url, own, origin)).toBe(101)
 })
 
 /** The code that a connection is closed with, or null for one that is served. */

@@ -14,7 +14,14 @@ async function serve(options: Partial<AppOptions> = {}) {
   const publicDirectory = await builtPage()
   const { log, lines } = recordingLog()
   const basePath = options.basePath ?? ''
-  const app = createApp({ basePath, publicDirectory, health: () => ({ status: 'ok' }), log, ...options })
+  const app = createApp({
+    basePath,
+    publicDirectory,
+    checkHost: () => undefined,
+    health: () => ({ status: 'ok' }),
+    log,
+    ...options,
+  })
   const server = createServer(app)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => {

@@ -13,7 +13,7 @@ describe('THREATS auth: R36 a foreign Origin', () => {
   test('gets HTTP 403 for a WebSocket, and harms nobody', async () => {
     const { url } = await startInProcess({ release })
     const bystanders = await Bystanders.join({ release, url, document })
-    const headers = { Origin: FOREIGN, Host: 'docs.example' }
+    const headers = { Origin: FOREIGN }
     const socket = await openRawSocket({ release, url, target: `/${document}`, headers })
     expect((await socket.answer).status).toBe(403)
     expect((await socket.closed).code).toBe(1006)

@@ -21,12 +21,12 @@ test.each<[string, string, RegExp]>([
   ['what is no HTTP', '\x16\x03\x01\x02\x00\x01', /^HTTP\/1\.1 400 /],
   [
     'a body that does not end',
-    'GET /health HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nx',
+    'GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nx',
     /^HTTP\/1\.1 413 /,
   ],
   [
     'a body in pieces',
-    'POST /api/documents/notes/events HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n',
+    'POST /api/documents/notes/events HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n',
     /^HTTP\/1\.1 413 .*BODY_UNEXPECTED/s,
   ],
 ])('who sends %s is answered and cut, alone', async (_, said, answer) => {

@@ -31,9 +31,9 @@ export function findChromium(): string {
   return path
 }
 
-/** Starts a headless Chromium. The caller closes it. */
-export function launchChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: findChromium(), headless: true, args: FLAGS })
+/** Starts a headless Chromium, with further flags. The caller closes it. */
+export function launchChromium(...flags: readonly string[]): Promise<Browser> {
+  return chromium.launch({ executablePath: findChromium(), headless: true, args: [...FLAGS, ...flags] })
 }
 
 /**

@@ -4,6 +4,7 @@ import { Hono } from 'hono'
 import { CoeditError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { failure, refusal } from './failure.ts'
+import type { CheckHost } from './host.ts'
 import { createPage } from './page.ts'
 import type { Env, Routes } from './routes.ts'
 
@@ -15,6 +16,7 @@ export interface AppOptions {
   readonly basePath: string
   /** Absolute path of the built page; it may be missing. */
   readonly publicDirectory: string
+  readonly checkHost: CheckHost
   readonly health: () => Health
   readonly log: Log
   /** Further routes; they win over those of the page. */
@@ -38,10 +40,13 @@ const HEADERS = {
 }
 
 /** The HTTP side of the server. WebSocket upgrades do not pass through here. */
-export function createApp({ basePath, publicDirectory, health, log, routes }: AppOptions): RequestListener {
+export function createApp(options: AppOptions): RequestListener {
+  const { basePath, publicDirectory, checkHost, health, log, routes } = options
   const root = new Hono<Env>()
   root.use(async (c, next) => {
     for (const [name, value] of Object.entries(HEADERS)) c.header(name, value)
+    const unknownHost = checkHost(c.env.incoming.headers.host)
+    if (unknownHost) throw unknownHost
     if (hasBody(c.env.incoming)) {
       // What is left of the body would be read for the next request.
       c.header('connection', 'close')

@@ -9,13 +9,18 @@ export const STATUSES: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
   FORBIDDEN: 403,
   NOT_FOUND: 404,
   BODY_UNEXPECTED: 413,
+  HOST_UNKNOWN: 421,
   TOO_MANY_CONNECTIONS: 429,
   AUTH_UNAVAILABLE: 503,
 }
 
-/** The one shape of an error answer: `{ "error": { "code": …, "message": … } }`, with a code of server/README.md. */
+/** The one shape of an error answer, with a code of server/README.md. */
+export function failureBody(code: ErrorCode, message: string) {
+  return { error: { code, message } }
+}
+
 export function failure(c: Context, status: ContentfulStatusCode, code: ErrorCode, message: string): Response {
-  return c.json({ error: { code, message } }, status, { 'cache-control': 'no-store' })
+  return c.json(failureBody(code, message), status, { 'cache-control': 'no-store' })
 }
 
 /** The answer to a request that was refused on purpose; undefined for any other error. */

@@ -1,6 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { CoeditError } from '../errors.ts'
 import { isLoopback } from '../loopback.ts'
 import { originsIn } from '../origins.ts'
+
+/** Why a request is refused that names this origin and this host: FORBIDDEN; undefined for one that is answered. */
+export function checkOrigin(headers: IncomingHttpHeaders, allowed: string): CoeditError | undefined {
+  if (isOriginAllowed(headers, allowed)) return undefined
+  return new CoeditError('FORBIDDEN', 'pages of this origin may not use the server')
+}
 
 /**
  * Whether a page may talk to the server. Browsers let any page open a WebSocket to any host, cookies included, and only

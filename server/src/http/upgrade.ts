@@ -1,14 +1,17 @@
-import type { IncomingMessage } from 'node:http'
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Authority } from '../auth/authority.ts'
 import type { AuthRequest, Permit } from '../auth/grant.ts'
 import type { Cancel } from '../clock.ts'
+import { CoeditError } from '../errors.ts'
 import { checkName, nameFromPath } from '../protocol/names.ts'
 import { CLOSE, type Close, closeFor } from '../sync/close-codes.ts'
 import { Connection, type ConnectionContext, type ConnectionTerms } from '../sync/connection.ts'
 import { authRequest } from './credentials.ts'
-import { isOriginAllowed } from './origin.ts'
+import { failureBody, STATUSES } from './failure.ts'
+import type { CheckHost } from './host.ts'
+import { checkOrigin } from './origin.ts'
 import type { Places } from './places.ts'
 import { RejectionDelay } from './rejection-delay.ts'
 
@@ -35,6 +38,7 @@ interface Opened {
 export interface UpgradesContext extends ConnectionContext {
   readonly authority: Authority
   readonly places: Places
+  readonly checkHost: CheckHost
 }
 
 /** Turns upgrade requests into connections and keeps them. */
@@ -69,27 +73,23 @@ export class Upgrades {
   }
 
   /**
-   * Takes over the socket of an `upgrade` event. A request outside of the base path is answered with 404, one of a page
-   * of a foreign origin with 403, one of an address that has as many connections as it may have with 429: an open
-   * WebSocket would be one more.
+   * Takes over the socket of an `upgrade` event. One that is refused here is answered as an HTTP request is: nothing is
+   * opened for it.
    */
   handle(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { config, places } = this.#context
-    const { basePath, allowedOrigins, authCookie: cookie } = config
+    const { basePath, authCookie: cookie } = config
     // Taken apart by hand: `URL` resolves dot segments and throws on some targets.
     const [path = '', search = ''] = (request.url ?? '/').split(/\?(.*)/s, 2)
-    if (!path.startsWith(`${basePath}/`)) {
-      answer(socket, '404 Not Found')
-      return
-    }
-    if (!isOriginAllowed(request.headers, allowedOrigins)) {
-      answer(socket, '403 Forbidden')
+    const refusal = this.#refusal(request, path)
+    if (refusal) {
+      refuse(socket, refusal)
       return
     }
     const address = places.addressOf(request.socket.remoteAddress, forwardedFor(request))
     const leave = places.forAddress(address)
     if (!leave) {
-      answer(socket, '429 Too Many Requests')
+      refuse(socket, new CoeditError('TOO_MANY_CONNECTIONS', 'the address has as many connections as it may have'))
       return
     }
     socket.once('close', leave)
@@ -99,6 +99,14 @@ export class Upgrades {
     this.#server.handleUpgrade(request, socket, head, (webSocket) =>
       this.#accept(webSocket, { socket, query, request: asked }),
     )
+  }
+
+  /** Why a request is not even counted. */
+  #refusal({ headers }: IncomingMessage, path: string): CoeditError | undefined {
+    const { config, checkHost } = this.#context
+    if (!path.startsWith(`${config.basePath}/`))
+      return new CoeditError('NOT_FOUND', 'nothing is served at this address')
+    return checkHost(headers.host) ?? checkOrigin(headers, config.allowedOrigins)
   }
 
   /** Closes all connections, spread over a while, so that the clients do not come back all at once. */
@@ -198,6 +206,15 @@ function forwardedFor({ headers }: IncomingMessage): string | undefined {
   return headers['x-forwarded-for']?.toString()
 }
 
-function answer(socket: Duplex, status: string): void {
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+/** Answers as `failure` does, without a response of node:http, of which an upgrade has none. */
+function refuse(socket: Duplex, { code, message }: CoeditError): void {
+  const status = STATUSES[code] ?? 500
+  const body = JSON.stringify(failureBody(code, message))
+  const headers = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Connection: close',
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ]
+  socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`)
 }

@@ -1,0 +1,24 @@
+import type { Server } from 'node:http'
+import type { Config } from '../config.ts'
+import { CoeditError } from '../errors.ts'
+
+/** Resolves when it listens. Rejects with PORT_IN_USE or CANNOT_LISTEN. */
+export function listening(http: Server, { port, host }: Config): Promise<void> {
+  return new Promise((resolve, reject) => {
+    http.once('error', (cause: NodeJS.ErrnoException) => reject(cannotListen(cause, host, port)))
+    http.listen(port, host, resolve)
+  })
+}
+
+function cannotListen(cause: NodeJS.ErrnoException, host: string, port: number): CoeditError {
+  if (cause.code === 'EADDRINUSE') {
+    const message = `port ${port} on ${host} is in use: stop the other process or choose another with --port`
+    return new CoeditError('PORT_IN_USE', message, { cause })
+  }
+  return new CoeditError('CANNOT_LISTEN', `cannot listen on ${host} port ${port}: ${cause.message}`, { cause })
+}
+
+/** Takes no more connections; resolves when the last one is closed. */
+export function closed(http: Server): Promise<void> {
+  return new Promise((resolve) => http.close(() => resolve()))
+}
