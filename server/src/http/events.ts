@@ -152,7 +152,6 @@ function eventOf(piece: Piece, document: Document): { data: string; id?: string 
 /** Where a stream starts: behind the event it names, or at the beginning where the log knows no such event. */
 function positionOf(lastEventId: string | undefined, document: Document): number {
   const [incarnation, position] = lastEventId?.split('-') ?? []
-  const isKnown = document.incarnations.some((known) => known.toString(36) === incarnation)
-  if (!isKnown || !/^\d{1,15}$/.test(position ?? '')) return 0
+  if (incarnation !== document.incarnation.toString(36) || !/^\d{1,15}$/.test(position ?? '')) return 0
   return Number(position) <= document.head ? Number(position) : 0
 }
