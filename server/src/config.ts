@@ -159,6 +159,9 @@ export const serverSchema = z.strictObject({
   snapshotCacheBytes: integer(0, 1024 * GiB)
     .default(256 * MiB)
     .describe('Snapshots kept in memory, all documents together.'),
+  maxPrivateBytes: integer(0, 1024 * GiB)
+    .default(64 * MiB)
+    .describe('Answers made for single readers, until they are read; past it, one gets all that everybody gets.'),
 
   maxGatherMs: real(0, 1000)
     .default(25)

@@ -149,6 +149,7 @@ export class Connection implements Subscriber, Participant {
     this.#isClosed = true
     this.#terms.lease.release()
     this.#writer.close()
+    this.#joined?.outlet.close()
     this.#throttle.lift()
     this.#joined?.document.presence.leave(this)
     this.#joined?.goodbye()

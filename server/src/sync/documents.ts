@@ -10,6 +10,7 @@ import { Compactor } from './compactor.ts'
 import { Document, type DocumentContext } from './document.ts'
 import { Follower, type Pace } from './follower.ts'
 import { InProcess } from './in-process.ts'
+import { PrivateBytes } from './private-bytes.ts'
 import { type Reading, type ReadingContext, readDifference, readSince } from './reading.ts'
 import { LoadedSnapshot } from './snapshot.ts'
 import { SnapshotCache } from './snapshot-cache.ts'
@@ -64,6 +65,7 @@ export class Documents {
     }
     this.#readingContext = {
       loadSnapshot,
+      privateBytes: new PrivateBytes(config.maxPrivateBytes),
       diff: (chunks, stateVector) => workers.diff({ chunks, stateVector }),
     }
   }

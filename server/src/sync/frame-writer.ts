@@ -39,9 +39,14 @@ export class FrameWriter {
     return this.#lastWriteAt
   }
 
-  write(frame: Buffer): void {
-    if (this.#isClosed || !this.#socket.writable) return
-    this.#socket.write(frame)
+  /** @param onGone called when the frame is no longer held: it has left, or never will */
+  write(frame: Buffer, onGone?: () => void): void {
+    if (this.#isClosed || !this.#socket.writable) {
+      onGone?.()
+      return
+    }
+    // A stream calls back for each write, with an error where it is destroyed before.
+    this.#socket.write(frame, onGone)
     this.#lastWriteAt = this.#clock.now()
     if (this.#socket.writableLength > this.#maxBufferedBytes) this.#blockedSince ??= this.#lastWriteAt
   }

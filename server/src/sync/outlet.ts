@@ -14,9 +14,11 @@ type Cursor =
   /** What to send next is being read. */
   | { readonly state: 'reading' }
   /** Pieces are being sent as fast as the peer takes them; it stands at `position` when all are. */
-  | { readonly state: 'sending'; readonly pieces: readonly Piece[]; sent: number; readonly goal: Goal }
+  | { readonly state: 'sending'; readonly pieces: Piece[]; readonly goal: Goal }
   /** It has everything up to `position`. */
   | { readonly state: 'following'; readonly position: number }
+  /** It has gone. */
+  | { readonly state: 'closed' }
 
 interface Goal {
   readonly position: number
@@ -100,6 +102,14 @@ export class Outlet {
     this.#catchUp()
   }
 
+  /** Nothing is sent any more. */
+  close(): void {
+    const cursor = this.#cursor
+    this.#cursor = { state: 'closed' }
+    this.#nextStep1 = undefined
+    if (cursor.state === 'sending') letGo(cursor.pieces)
+  }
+
   /** Moves the cursor over the flush; tells whether the peer must be sent its pieces. */
   #follow(flush: Flush): boolean {
     const cursor = this.#cursor
@@ -121,7 +131,8 @@ export class Outlet {
     reading.then(({ pieces, position, searchedBytes }) => {
       // To search them costs about what receiving them does.
       this.#context.throttle.received(searchedBytes)
-      this.#send({ state: 'sending', pieces, sent: 0, goal: { position, isAnswer } })
+      if (this.#cursor.state === 'closed') letGo(pieces)
+      else this.#send({ state: 'sending', pieces: [...pieces], goal: { position, isAnswer } })
     }, this.#context.onError)
   }
 
@@ -129,11 +140,9 @@ export class Outlet {
     const { writer } = this.#context
     this.#cursor = sending
     writer.together(() => {
-      for (let piece = sending.pieces[sending.sent]; piece && writer.hasRoom; piece = sending.pieces[sending.sent]) {
-        writer.write(piece.frame)
-        sending.sent++
-      }
-      if (sending.sent < sending.pieces.length) return
+      const next = () => (writer.hasRoom ? sending.pieces.shift() : undefined)
+      for (let piece = next(); piece; piece = next()) writer.write(piece.frame, piece.letGo?.bind(piece))
+      if (sending.pieces.length > 0) return
       if (sending.goal.isAnswer) writer.write(EMPTY_STEP2_FRAME)
       this.#cursor = { state: 'following', position: sending.goal.position }
     })
@@ -157,4 +166,8 @@ export class Outlet {
     this.#presenceVersion = document.presence.version
     if (frame) writer.write(frame)
   }
+}
+
+function letGo(pieces: readonly Piece[]): void {
+  for (const piece of pieces) piece.letGo?.()
 }

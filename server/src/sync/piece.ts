@@ -1,5 +1,6 @@
 import { updateFrame, updateInFrame } from '../protocol/frames.ts'
 import { mergeEntries } from '../protocol/update.ts'
+import type { Loan } from './private-bytes.ts'
 
 /** A part of a document on its way to the cursors: a log entry, several merged, or a chunk of the snapshot. */
 export interface Piece {
@@ -8,6 +9,8 @@ export interface Piece {
   readonly update: Uint8Array
   /** Where a cursor stands that has taken this piece; undefined for a snapshot chunk that others must follow. */
   readonly position: number | undefined
+  /** There where it is made for one reader: that one has been sent it or is gone. To be called once. */
+  letGo?(): void
 }
 
 /** A piece that is there as it is sent. The update is a view into the frame. */
@@ -24,6 +27,20 @@ export class EncodedPiece implements Piece {
 
   get update(): Uint8Array {
     return updateInFrame(this.frame, this.byteLength)
+  }
+}
+
+/** A piece for one reader alone, made in room that was borrowed for it. */
+export class PrivatePiece extends EncodedPiece {
+  readonly #loan: Loan
+
+  constructor(update: Uint8Array, loan: Loan) {
+    super(update, undefined)
+    this.#loan = loan
+  }
+
+  letGo(): void {
+    this.#loan.repay(this.frame.length)
   }
 }
 

@@ -1,9 +1,10 @@
-import { coversState, decodeStateVector, diffUpdate } from '../protocol/update.ts'
+import { type Clocks, coversState, decodeStateVector, diffUpdate } from '../protocol/update.ts'
 import type { Document } from './document.ts'
-import { EncodedPiece, type Piece } from './piece.ts'
+import { type Piece, PrivatePiece } from './piece.ts'
+import type { Loan, PrivateBytes } from './private-bytes.ts'
 import type { LoadedSnapshot } from './snapshot.ts'
 
-/** Pieces to send, in order, and where a cursor stands that has taken them all. */
+/** Pieces to send, in order, and where a cursor stands that has taken them all. Whoever asked for it lets them go. */
 export interface Reading {
   readonly pieces: readonly Piece[]
   readonly position: number
@@ -12,6 +13,7 @@ export interface Reading {
 }
 
 export interface ReadingContext {
+  readonly privateBytes: PrivateBytes
   /** The document's present snapshot, read back where it was evicted; null where there is none. Rejects where it is lost. */
   loadSnapshot(document: Document): Promise<LoadedSnapshot | null>
   /** What a client with this state vector lacks of the updates, worked out off the event loop. */
@@ -47,16 +49,37 @@ export async function readDifference(
   const snapshot = await loadSnapshot(document, context)
   if (!snapshot || clocks.size === 0) return withTail(document, snapshot, snapshot?.chunks ?? [])
   if (coversState(clocks, snapshot.clocks)) return withTail(document, snapshot, snapshot.deletes)
+  const loan = context.privateBytes.borrow(snapshot.byteLength)
+  // Without room it gets what everybody gets: more bytes on its way, and none in memory.
+  if (!loan) return withTail(document, snapshot, snapshot.chunks)
 
   // Taken before the wait: a compaction meanwhile may drop the entries that follow this snapshot.
   const tail = withTail(document, snapshot, [])
+  const lacking = await within(loan, () => search(snapshot, { clocks, stateVector }, context))
+  return { ...tail, pieces: [...lacking, ...tail.pieces], searchedBytes: snapshot.byteLength }
+}
+
+/** What of a snapshot is beyond the state vector. */
+async function search(
+  snapshot: LoadedSnapshot,
+  { clocks, stateVector }: { readonly clocks: Clocks; readonly stateVector: Uint8Array },
+  context: ReadingContext,
+): Promise<readonly Uint8Array[]> {
   const updates = snapshot.chunks.map((chunk) => chunk.update)
-  const lacking =
-    snapshot.byteLength <= INLINE_DIFF_BYTES
-      ? updates.map((update) => diffUpdate(update, clocks)).filter((update) => update !== null)
-      : await context.diff(updates, stateVector)
-  const pieces = lacking.map((update) => new EncodedPiece(update, undefined))
-  return { ...tail, pieces: [...pieces, ...tail.pieces], searchedBytes: snapshot.byteLength }
+  if (snapshot.byteLength > INLINE_DIFF_BYTES) return context.diff(updates, stateVector)
+  return updates.map((update) => diffUpdate(update, clocks)).filter((update) => update !== null)
+}
+
+/** What is made for one reader, in room that was borrowed for it and is paid back where making it fails. */
+async function within(loan: Loan, make: () => Promise<readonly Uint8Array[]>): Promise<readonly Piece[]> {
+  try {
+    const pieces = (await make()).map((update) => new PrivatePiece(update, loan))
+    loan.settle(pieces.reduce((sum, { frame }) => sum + frame.length, 0))
+    return pieces
+  } catch (error) {
+    loan.settle(0)
+    throw error
+  }
 }
 
 /** The snapshot that the log reaches back to. A compaction that ends in between puts a newer one in its place. */

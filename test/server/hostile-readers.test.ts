@@ -1,0 +1,108 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import * as Y from 'yjs'
+import type { ServerOptions } from '../../server/src/index.ts'
+import { Bystanders } from '../support/bystanders.ts'
+import { bytes } from '../support/bytes.ts'
+import { startInProcess } from '../support/in-process-server.ts'
+import { EMPTY_STATE, step1 } from '../support/messages.ts'
+import { connectRaw, type RawClient } from '../support/raw-client.ts'
+import { textOf } from '../support/stock-clients.ts'
+
+const release = onTestFinished
+const document = 'notes'
+const COMPACTING: ServerOptions = { compactIntervalMs: 0, compactMinBytes: 0, compactRatio: 0 }
+/** A difference to so much is searched for in place, and to so much in a worker. */
+const SIZES = [
+  ['a small document', 5_000],
+  ['a large document', 300_000],
+] as const
+/** Twice what the system takes for a connection of which nothing is read. */
+const MORE_THAN_SOCKETS_TAKE = 12_000_000
+const ROOM_FOR_ONE = MORE_THAN_SOCKETS_TAKE + 100_000
+
+/** A server with a document of one long text by one client, all of it in the snapshot. */
+async function start(length: number, options: ServerOptions) {
+  const { url, server, lines } = await startInProcess({ release, options: { ...COMPACTING, ...options } })
+  const clientId = await server.edit(document, (doc) => {
+    doc.getText('text').insert(0, 'x'.repeat(length))
+    return doc.clientID
+  })
+  while (!lines.some(({ message }) => message === 'compacted a document')) await nextTurn()
+  return { there: { release, url, document }, firstOnly: bytes(1, clientId, 1) }
+}
+
+type Started = Awaited<ReturnType<typeof start>>
+
+/** Somebody who has asked for what it lacks. */
+async function ask({ there }: Started, stateVector: Uint8Array): Promise<RawClient> {
+  const client = await connectRaw(there)
+  client.send(step1(stateVector))
+  return client
+}
+
+async function answered(started: Started, stateVector: Uint8Array): Promise<RawClient> {
+  const client = await ask(started, stateVector)
+  await client.message('step2')
+  return client
+}
+
+/** Whether what a client was sent leaves out what it said it has. */
+function isDifference(client: RawClient): boolean {
+  const [first] = client.all('update')
+  return Y.decodeUpdate(first.update).structs[0].id.clock > 0
+}
+
+/** Resolves when there is room for a difference again. */
+async function untilThereIsRoom(started: Started): Promise<void> {
+  while (!isDifference(await answered(started, started.firstOnly))) await nextTurn()
+}
+
+describe.each(SIZES)('of %s', (_, length) => {
+  test('R7 a difference for which there is no room is not made: its reader gets what everybody gets', async () => {
+    const started = await start(length, { maxPrivateBytes: length, chunkBytes: 1024 })
+    const reader = await answered(started, started.firstOnly)
+    const everybody = await answered(started, EMPTY_STATE)
+    expect(reader.all('update')).toEqual(everybody.all('update'))
+    expect(textOf(reader).length).toBe(length)
+  })
+
+  test('R7 those who leave while their difference is made take no room with them', async () => {
+    const started = await start(length, { maxPrivateBytes: 1.5 * length })
+    for (let i = 0; i < 20; i++) {
+      const fickle = await ask(started, started.firstOnly)
+      fickle.cut()
+    }
+    await untilThereIsRoom(started)
+  })
+})
+
+test('R7 who does not read its difference holds that one, and the others get what everybody gets until it is gone', async () => {
+  const started = await start(MORE_THAN_SOCKETS_TAKE, { maxPrivateBytes: ROOM_FOR_ONE })
+  const bystanders = await Bystanders.join({ ...started.there, document: 'other notes' })
+  const hostile = await ask(started, started.firstOnly)
+  await hostile.message('update')
+  hostile.pause()
+  expect(isDifference(hostile)).toBe(true)
+
+  const honest = await answered(started, started.firstOnly)
+  expect(isDifference(honest)).toBe(false)
+  expect(textOf(honest).length).toBe(MORE_THAN_SOCKETS_TAKE)
+  await bystanders.areUnharmed()
+
+  hostile.cut()
+  await untilThereIsRoom(started)
+})
+
+test('R7 who reads its difference late gets all of it, and gives the room back', async () => {
+  const started = await start(MORE_THAN_SOCKETS_TAKE, { maxPrivateBytes: ROOM_FOR_ONE })
+  const late = await ask(started, started.firstOnly)
+  await late.message('update')
+  late.pause()
+  expect(isDifference(await answered(started, started.firstOnly))).toBe(false)
+  late.resume()
+  await late.message('step2')
+  const lengths = late.all('update').flatMap(({ update }) => Y.decodeUpdate(update).structs.map((item) => item.length))
+  expect(lengths.reduce((sum, length) => sum + length)).toBe(MORE_THAN_SOCKETS_TAKE - 1)
+  await untilThereIsRoom(started)
+})
