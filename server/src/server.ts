@@ -90,7 +90,7 @@ export class CoeditServer {
     this.#documents = new Documents({ config, clock, log, storage: this.#storage, workers, hooks })
     this.#tokens = checksTokens(config) ? new TokenAuthenticator(config, clock) : undefined
     const authenticate = parts.authenticate ?? this.#tokens?.authenticate ?? admitEverybody
-    this.#authority = new Authority({ config, clock, log, authenticate })
+    this.#authority = new Authority({ config, clock, log, authenticate, storage: this.#storage })
     const checkHost = checkHostFor(config, authenticate !== admitEverybody)
     const guards = { authority: this.#authority, places: new Places(config), checkHost }
     const documents = this.#documents
@@ -118,7 +118,8 @@ export class CoeditServer {
 
   /**
    * Opens the storage; `listen` does so itself. Further calls give the same promise.
-   * Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE or STORAGE_VERSION, or OPTION_INVALID for a public key.
+   * Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE, STORAGE_VERSION or STORAGE_DAMAGED, or OPTION_INVALID for a public
+   * key.
    */
   open(): Promise<void> {
     this.#opening ??= this.#open()
@@ -128,6 +129,12 @@ export class CoeditServer {
   async #open(): Promise<void> {
     await this.#tokens?.open()
     await this.#storage.open()
+    try {
+      await this.#authority.open()
+    } catch (error) {
+      await this.#storage.close()
+      throw error
+    }
     this.#isOpen = true
     this.#upgrades.start()
   }
@@ -193,13 +200,15 @@ export class CoeditServer {
   /**
    * Takes access back: connections and event streams end at once, what they sent before is still stored, and tokens that
    * were issued before now are refused (4401; for a document 4403). A user or a document may be allowed anew by tokens
-   * issued later; a token stays revoked for good. It holds for this process: after a restart, or beside other servers,
-   * tokens are good again until they expire, so let them expire soon.
+   * issued later; a token stays revoked for good. Once the server is open this is in force when the call returns; it is
+   * durable, and holds after a restart, when the promise resolves. While the disk takes nothing, that is not yet.
    *
-   * @throws CoeditError OPTION_INVALID unless exactly one thing is named
+   * Rejects with OPTION_INVALID unless exactly one thing is named, by 1 to 16,384 characters, with STORAGE_CLOSED where
+   * the server closes before it is durable, or as `open` does.
    */
-  revoke(target: Revocation): void {
-    this.#authority.revoke(target)
+  async revoke(target: Revocation): Promise<void> {
+    if (!this.#isOpen) await this.open()
+    await this.#authority.revoke(target)
   }
 
   /**

@@ -65,7 +65,7 @@ test('a revoked user comes back with the next token, and what was typed meanwhil
     { exp: START + 100 },
     { iat: START + 1, exp: START + 1000 },
   )
-  server.revoke({ user: 'ada' })
+  await server.revoke({ user: 'ada' })
   connection.text.insert(0, 'meanwhile')
   clock.advance(1000)
   await connection.flush()

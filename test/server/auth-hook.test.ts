@@ -151,7 +151,7 @@ describe('authenticate', () => {
       new Promise((resolve) => answers.push(() => resolve({ access: 'write', user: 'ada' })))
     const { url, server } = await startInProcess({ release, clock, authenticate })
     const early = await connectRaw({ release, url, document })
-    server.revoke({ user: 'ada' })
+    await server.revoke({ user: 'ada' })
     answers[0]?.()
     await clock.hasTimerOf(100)
     clock.advance(100)

@@ -1,6 +1,4 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { Permit } from '../../server/src/auth/grant.ts'
-import { Revocations } from '../../server/src/auth/revocations.ts'
 import { refusedSocket, refusedStream, storedNames } from '../support/admission.ts'
 import { edit } from '../support/edits.ts'
 import { partsOf, requestEvents } from '../support/event-stream.ts'
@@ -170,7 +168,7 @@ describe('THREATS auth: R40 revocation while connected', () => {
     const { server, clock, issue, join, follow } = await setScene()
     const valid = await issue({ jti: 'one' })
     const [client, parts] = [await join(valid), await follow(valid)]
-    server.revoke(target)
+    await server.revoke(target)
     expect(await parts.next()).toMatchObject({ done: true })
     await clock.hasTimerOf(1000)
     clock.advance(1000)
@@ -180,7 +178,7 @@ describe('THREATS auth: R40 revocation while connected', () => {
   test('ends a connection whose token was issued by a clock that runs ahead', async () => {
     const { server, clock, issue, join } = await setScene()
     const client = await join(await issue({ iat: START + 5 }))
-    server.revoke({ user: 'ada' })
+    await server.revoke({ user: 'ada' })
     await clock.hasTimerOf(1000)
     clock.advance(1000)
     expect((await client.closed).code).toBe(4401)
@@ -194,7 +192,7 @@ describe('THREATS auth: R40 revocation while connected', () => {
     clock.advance(100)
     await other.until('it is seen', () => other.all('presence').length > 0)
     const heard = revoked.messages.length
-    server.revoke({ user: 'eve' })
+    await server.revoke({ user: 'eve' })
     clock.advance(100)
     revoked.send(update(edit('after').update))
     other.send(step2(edit('by another').update))
@@ -211,9 +209,9 @@ describe('THREATS auth: R40 revocation while connected', () => {
     const { server, issue, join } = await setScene()
     const clients = [await join(await issue({ jti: 'two' })), await join(await issue({ sub: undefined }))]
     const elsewhere = await join(await issue({ sub: 'eve', jti: 'three' }), ['coedit.v1'], 'drafts/one')
-    server.revoke({ user: 'adam' })
-    server.revoke({ tokenId: 'one' })
-    server.revoke({ document })
+    await server.revoke({ user: 'adam' })
+    await server.revoke({ tokenId: 'one' })
+    await server.revoke({ document })
     for (const client of clients) expect(client.isOpen).toBe(true)
     expect(await isOpen(elsewhere)).toBe(true)
   })
@@ -225,7 +223,7 @@ describe('THREATS auth: R40 revocation while connected', () => {
   ])('of a %s refuses what was issued until then, also in the same second', async (_, target, code, status) => {
     const { url, server, clock, issue } = await setScene()
     clock.advance(999)
-    server.revoke(target)
+    await server.revoke(target)
     for (const [iat, delay] of [
       [START - 3600, 100],
       [START, 200],
@@ -242,41 +240,22 @@ describe('THREATS auth: R40 revocation while connected', () => {
 
   test('lets in with what is issued later, but for a token that was revoked itself', async () => {
     const { url, server, clock, issue, join } = await setScene()
-    server.revoke({ user: 'ada' })
-    server.revoke({ document })
-    server.revoke({ tokenId: 'one' })
+    await server.revoke({ user: 'ada' })
+    await server.revoke({ document })
+    await server.revoke({ tokenId: 'one' })
     clock.advance(1000)
     await join(await issue({ iat: START + 1, jti: 'two' }))
     const again = await issue({ iat: START + 1, jti: 'one' })
     expect(await refusedStream({ release, url, token: again })).toEqual([401, 'UNAUTHORIZED'])
   })
 
-  test.each([{}, { user: '' }, { user: 'ada', document }, { users: ['ada'] }, null])(
+  test.each([{}, { user: '' }, { user: 'ada', document }, { users: ['ada'] }, { user: 'x'.repeat(16_385) }, null])(
     'of %j is refused, and revokes nothing',
     async (target) => {
       const { server, issue, join } = await setScene()
       const client = await join(await issue())
-      expect(() => Reflect.apply(server.revoke, server, [target])).toThrow(
-        expect.objectContaining({ code: 'OPTION_INVALID' }),
-      )
+      await expect(Reflect.apply(server.revoke, server, [target])).rejects.toMatchObject({ code: 'OPTION_INVALID' })
       expect(await isOpen(client)).toBe(true)
     },
   )
-
-  test('of more than can be remembered one by one becomes one of everything as old as the oldest', () => {
-    const revocations = new Revocations(2)
-    const permit: Permit = {
-      document,
-      access: 'write',
-      user: 'zoe',
-      tokenId: undefined,
-      issuedAt: 10,
-      expiresAt: Number.POSITIVE_INFINITY,
-    }
-    for (const now of [10, 20, 30]) revocations.add({ user: `user ${now}` }, now)
-    expect(revocations.against(permit)?.code).toBe('UNAUTHORIZED')
-    expect(revocations.against({ ...permit, issuedAt: 11 })).toBeUndefined()
-    expect(revocations.against({ ...permit, user: 'user 10', issuedAt: 10 })?.code).toBe('UNAUTHORIZED')
-    expect(revocations.against({ ...permit, user: 'user 20', issuedAt: 20 })?.code).toBe('UNAUTHORIZED')
-  })
 })

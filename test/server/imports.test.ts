@@ -20,7 +20,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   engine: ['protocol', 'storage', 'base'],
   storage: ['base'],
   hooks: ['base'],
-  auth: ['base'],
+  auth: ['storage', 'base'],
   protocol: ['base'],
   base: [],
 }

@@ -2,6 +2,7 @@ import type { Cancel, Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import { CoeditError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import type { Storage } from '../storage/storage.ts'
 import type { Authenticate, AuthRequest, Permit, Verdict } from './grant.ts'
 import { Lease, type OnEnd } from './lease.ts'
 import { type Revocation, Revocations } from './revocations.ts'
@@ -20,6 +21,8 @@ export interface AuthorityContext {
   readonly clock: Clock
   readonly log: Log
   readonly authenticate: Authenticate
+  /** Where revocations are kept. */
+  readonly storage: Pick<Storage, 'loadRevocations' | 'storeRevocations'>
 }
 
 /** Says who may do what, and takes it back: the one place that every connection, stream and request passes. */
@@ -27,9 +30,16 @@ export class Authority {
   readonly #context: AuthorityContext
   readonly #revocations = new Revocations()
   readonly #leases = new Set<Lease>()
+  #isOpen = false
 
   constructor(context: AuthorityContext) {
     this.#context = context
+  }
+
+  /** Learns what was revoked before; until then nobody is let in. Rejects as `Storage.loadRevocations` does. */
+  async open(): Promise<void> {
+    this.#revocations.restore(await this.#context.storage.loadRevocations())
+    this.#isOpen = true
   }
 
   /**
@@ -39,6 +49,7 @@ export class Authority {
   async authorize(request: AuthRequest): Promise<Permit> {
     const { document, token = '' } = request
     if (token.length > MAX_TOKEN_LENGTH) throw new CoeditError('UNAUTHORIZED', 'the token is too long')
+    if (!this.#isOpen) throw new CoeditError('AUTH_UNAVAILABLE', 'the server is not open yet; come back later')
     try {
       const askedAt = this.#context.clock.now()
       const permit = permitOf(await this.#ask(request), document, askedAt)
@@ -70,13 +81,17 @@ export class Authority {
     return lease
   }
 
-  /** @throws CoeditError OPTION_INVALID unless exactly one thing is named */
-  revoke(target: Revocation): void {
-    this.#revocations.add(target, this.#context.clock.now())
+  /**
+   * Is in force when it returns, and durable when it resolves. Rejects with OPTION_INVALID unless exactly one thing is
+   * named, and with STORAGE_CLOSED.
+   */
+  async revoke(target: Revocation): Promise<void> {
+    const { stored, forgotten } = this.#revocations.add(target, this.#context.clock.now())
     for (const lease of [...this.#leases]) {
       const reason = this.#revocations.against(lease.permit)
       if (reason) lease.end(reason, TOLD_AFTER_MS)
     }
+    await this.#context.storage.storeRevocations(stored, forgotten)
   }
 
   /** The answer of `authenticate`, or a rejection when it takes too long. */

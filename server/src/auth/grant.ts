@@ -39,13 +39,18 @@ export type Verdict = Grant | { readonly access: 'none' } | null
  */
 export type Authenticate = (request: AuthRequest) => Verdict | Promise<Verdict>
 
-/** A grant for one document, with all defaults filled in. */
-export interface Permit {
-  readonly document: string
-  readonly access: 'read' | 'write'
+/** Who brought a token, and when it was issued; by these it is revoked. */
+export interface Bearer {
   readonly user: string | undefined
   readonly tokenId: string | undefined
+  /** Milliseconds of the epoch. */
   readonly issuedAt: number
+}
+
+/** A grant for one document, with all defaults filled in. */
+export interface Permit extends Bearer {
+  readonly document: string
+  readonly access: 'read' | 'write'
   /** Infinite for one that does not expire. */
   readonly expiresAt: number
 }

@@ -1,8 +1,12 @@
 import { z } from 'zod'
 import { CoeditError } from '../errors.ts'
-import type { Permit } from './grant.ts'
+import type { StoredRevocation } from '../storage/storage.ts'
+import type { Bearer, Permit } from './grant.ts'
 
-const id = z.string().min(1)
+/** As much as Node takes of headers in all: no token names anything longer. */
+const MAX_ID_LENGTH = 16 * 1024
+
+const id = z.string().min(1).max(MAX_ID_LENGTH)
 const revocation = z.union([
   z.strictObject({ user: id }),
   z.strictObject({ tokenId: id }),
@@ -15,12 +19,20 @@ export type Revocation = z.input<typeof revocation>
 /** Revocations remembered one by one. */
 const MAX_REVOCATIONS = 100_000
 
+/** What a revocation changes in what is stored. */
+export interface RevocationChange {
+  readonly stored: readonly StoredRevocation[]
+  readonly forgotten: readonly string[]
+}
+
 /**
- * What was revoked and when. Nobody knows which tokens are still around, so nothing is ever forgotten in a way that lets
- * one in again: past `limit` the oldest revocation becomes one of everything that was issued before it.
+ * What was revoked and when. Nobody knows which tokens are still around, nor how long they are good, so nothing is ever
+ * forgotten in a way that lets one in again: past `limit` the oldest revocation becomes one of everything that was issued
+ * before it.
  */
 export class Revocations {
   readonly #limit: number
+  /** By target, the oldest first. */
   readonly #times = new Map<string, number>()
   #everythingUntil = Number.NEGATIVE_INFINITY
 
@@ -28,40 +40,68 @@ export class Revocations {
     this.#limit = limit
   }
 
-  /** @throws CoeditError OPTION_INVALID unless exactly one thing is named */
-  add(target: Revocation, now: number): void {
-    const key = keyOf(target)
-    this.#times.delete(key)
-    this.#times.set(key, now)
-    const [oldest] = this.#times
-    if (this.#times.size <= this.#limit || !oldest) return
-    this.#times.delete(oldest[0])
-    this.#everythingUntil = oldest[1]
+  /** Takes over what was stored, the oldest first. */
+  restore(stored: readonly StoredRevocation[]): void {
+    for (const { target, time } of stored) {
+      if (target === null) this.#everythingUntil = time
+      else this.#times.set(target, time)
+    }
   }
 
-  /** Why a permit no longer holds; undefined for one that does. */
-  against({ document, user, tokenId, issuedAt }: Permit): CoeditError | undefined {
+  /** @throws CoeditError OPTION_INVALID unless exactly one thing is named */
+  add(revoked: Revocation, now: number): RevocationChange {
+    const target = targetOf(revoked)
+    // A clock that was put back must not let in again what was issued in between.
+    const time = Math.max(now, this.#timeOf(target))
+    this.#times.delete(target)
+    this.#times.set(target, time)
+    const forgotten = this.#forgetOldest()
+    if (forgotten === undefined) return { stored: [{ target, time }], forgotten: [] }
+    return {
+      stored: [
+        { target, time },
+        { target: null, time: this.#everythingUntil },
+      ],
+      forgotten: [forgotten],
+    }
+  }
+
+  /** Why access no longer holds, to a document or, where none is named, as such; undefined where it does. */
+  against({ document, user, tokenId, issuedAt }: Bearer & Partial<Permit>): CoeditError | undefined {
     const isRevoked =
-      (tokenId !== undefined && this.#times.has(key('tokenId', tokenId))) ||
-      (user !== undefined && issuedAt <= this.#timeOf(key('user', user))) ||
+      (tokenId !== undefined && this.#times.has(keyOf({ tokenId }))) ||
+      (user !== undefined && issuedAt <= this.#timeOf(keyOf({ user }))) ||
       issuedAt <= this.#everythingUntil
     if (isRevoked) return new CoeditError('UNAUTHORIZED', 'the access was revoked')
-    if (issuedAt > this.#timeOf(key('document', document))) return undefined
+    if (document === undefined || issuedAt > this.#timeOf(keyOf({ document }))) return undefined
     return new CoeditError('FORBIDDEN', 'the access to this document was revoked')
   }
 
-  #timeOf(key: string): number {
-    return this.#times.get(key) ?? Number.NEGATIVE_INFINITY
+  /** The target that was forgotten, where there were too many. */
+  #forgetOldest(): string | undefined {
+    const [oldest] = this.#times
+    if (this.#times.size <= this.#limit || !oldest) return undefined
+    const [target, time] = oldest
+    this.#times.delete(target)
+    this.#everythingUntil = Math.max(this.#everythingUntil, time)
+    return target
+  }
+
+  #timeOf(target: string): number {
+    return this.#times.get(target) ?? Number.NEGATIVE_INFINITY
   }
 }
 
-function keyOf(target: Revocation): string {
-  const parsed = revocation.safeParse(target)
-  if (!parsed.success) throw new CoeditError('OPTION_INVALID', 'revoke: expected one of user, tokenId and document')
-  const [[kind, value] = ['', '']] = Object.entries(parsed.data)
-  return key(kind, value)
+function targetOf(revoked: Revocation): string {
+  const parsed = revocation.safeParse(revoked)
+  if (!parsed.success) {
+    const expected = `one of user, tokenId and document, of at most ${MAX_ID_LENGTH} characters`
+    throw new CoeditError('OPTION_INVALID', `revoke: expected ${expected}`)
+  }
+  return keyOf(parsed.data)
 }
 
-function key(kind: string, value: string): string {
-  return `${kind} ${value}`
+/** JSON, since it keeps every string: some are no UTF-8. */
+function keyOf(revoked: Revocation): string {
+  return JSON.stringify(revoked)
 }
