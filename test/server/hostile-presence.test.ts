@@ -69,6 +69,21 @@ describe('R25', () => {
     await bystanders.areUnharmed()
   })
 
+  test('R25 of one message no more states are looked into than a connection may hold ids', async () => {
+    const { attacker, witness, bystanders } = await attack()
+    attacker.send(presence({ clientId: 7, clock: 1, state: 'here' }))
+    const repeated = Array.from({ length: 1000 }, (_, index) => ({ clientId: 7, clock: 2 + index, state: 'again' }))
+    attacker.send(presence(...repeated))
+    const invalid = Array.from({ length: 5 }, () => ({ clientId: 7, clock: 2000, state: Buffer.alloc(0) }))
+    attacker.send(presence(...invalid, { clientId: 7, clock: 2000, state: 'too late' }))
+    attacker.send(presence({ clientId: 7, clock: 1000, state: 'last' }))
+    const states = () => witness.all('presence').flatMap(({ entries }) => entries.filter(isSeven))
+    await witness.until('the last one came', () => states().some(({ state }) => state === 'last'))
+    expect(states().some(({ state }) => state === 'too late')).toBe(false)
+    attacker.cut()
+    await bystanders.areUnharmed()
+  })
+
   test('R25 a message with more than a mebibyte of presence is dropped whole', async () => {
     const { attacker, bystanders } = await attack()
     const crowd = Array.from({ length: 100 }, (_, index) => ({ clientId: index, clock: 1, state: 'x'.repeat(12_000) }))

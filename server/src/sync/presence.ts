@@ -77,9 +77,14 @@ export class Presence {
     const entries = decodePresence(message)
     const claims = this.#claimsOf(from)
     const claimed = claims.strong === undefined ? onlyPresent(entries) : undefined
+    // No connection holds more ids than these. Looking into a state takes time, most where it is no JSON.
+    let looks = 1 + this.#limits.maxWeakClaims
     for (const entry of entries) {
+      if (entry !== claimed && !this.#mayChange(from, claims, entry)) continue
+      if (looks-- === 0) return
+      if (!this.#isValid(entry)) continue
       if (entry === claimed) this.#claimStrongly(from, claims, entry)
-      else this.#receiveEntry(from, claims, entry)
+      else this.#change(from, claims, entry)
     }
   }
 
@@ -123,7 +128,6 @@ export class Presence {
   }
 
   #claimStrongly(from: Participant, claims: Claims, entry: PresenceEntry): void {
-    if (!this.#isValid(entry)) return
     const holder = this.#tracked.get(entry.clientId)
     if (!holder?.owner || !holder.strong || isSameUser(holder.owner, from)) {
       this.#takeOver(from, claims, entry)
@@ -150,15 +154,17 @@ export class Presence {
     from.write(presenceFrame(encodePresence([{ ...previous, state: ABSENT }])))
   }
 
-  #receiveEntry(from: Participant, claims: Claims, entry: PresenceEntry): void {
+  /** By its id and clock alone. */
+  #mayChange(from: Participant, claims: Claims, { clientId, clock, state }: PresenceEntry): boolean {
+    const tracked = this.#tracked.get(clientId)
+    if (!tracked) return claims.weak < this.#limits.maxWeakClaims && !isAbsent(state)
+    return tracked.owner === from && (clock > tracked.clock || (clock === tracked.clock && isAbsent(state)))
+  }
+
+  #change(from: Participant, claims: Claims, entry: PresenceEntry): void {
     const tracked = this.#tracked.get(entry.clientId)
-    if (tracked) {
-      const isNewer = entry.clock > tracked.clock || (entry.clock === tracked.clock && isAbsent(entry.state))
-      if (tracked.owner === from && isNewer && this.#isValid(entry)) this.#accept(from, tracked.strong, entry)
-    } else if (claims.weak < this.#limits.maxWeakClaims && !isAbsent(entry.state) && this.#isValid(entry)) {
-      claims.weak++
-      this.#accept(from, false, entry)
-    }
+    if (!tracked) claims.weak++
+    this.#accept(from, tracked?.strong ?? false, entry)
   }
 
   #isValid({ clock, state }: PresenceEntry): boolean {
