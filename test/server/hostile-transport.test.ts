@@ -47,6 +47,16 @@ test('an open event stream is no request that takes too long', async () => {
   await reader?.cancel()
 })
 
+test('who asks for the heads of event streams leaves no stream behind', async () => {
+  const { url, server } = await startInProcess({ release })
+  const bystanders = await Bystanders.join({ release, url, document })
+  for (let index = 0; index < 50; index++) {
+    const answer = await fetch(`${url}api/documents/new-${index}/events`, { method: 'HEAD' })
+    expect(answer.status).toBe(200)
+  }
+  while (server.stats.documents > 2) await bystanders.areUnharmed()
+})
+
 test('a flood of connections that say nothing ends with their deadline', async () => {
   const { say, bystanders } = await attack()
   const answers = Promise.all(Array.from({ length: 500 }, () => say('')))

@@ -72,6 +72,8 @@ async function admit(c: Context<Env>, document: string, stream: EventStream, con
   const permit = await authority.authorize(request)
   // Whoever has gone meanwhile gives nothing back any more.
   if (outgoing.destroyed) return stream.end()
+  // Also where nobody reads the body, as of an answer to HEAD, whose end nothing else would tell.
+  outgoing.once('close', () => stream.end())
   outgoing.once('close', places.inDocument(document, permit.user))
   const lease = authority.hold(permit, request, () => stream.end())
   outgoing.once('close', () => lease.release())
@@ -107,7 +109,6 @@ class EventStream implements Subscriber {
 
   async run(sse: SSEStreamingApi, lastEventId: string | undefined): Promise<void> {
     if (this.#hasEnded) return
-    sse.onAbort(() => this.end())
     const document = await this.#context.documents.join(this.#name, this)
     this.#document = document
     this.#position = positionOf(lastEventId, document)
