@@ -69,9 +69,7 @@ export class StorageModel {
         this.#documents.delete(operation.document)
         return this.#storage.remove(operation.document)
       case 'reopen':
-        await this.#storage.close()
-        this.#storage = await this.#host.open()
-        return
+        return this.#reopen()
       case 'compare':
         return this.compare()
     }
@@ -84,7 +82,8 @@ export class StorageModel {
       const expected = this.#documents.get(name)
       const { snapshot = null, tail = [], incarnation = 0 } = expected ?? {}
       const head = tail.at(-1)?.seq ?? snapshot?.seq ?? 0
-      expect(await this.#storage.load(name)).toEqual({ head, snapshot, tail, incarnation, quarantined: [] })
+      const { earlierIncarnations: _, ...stored } = await this.#storage.load(name)
+      expect(stored).toEqual({ head, snapshot, tail, incarnation, quarantined: [] })
       const facts = {
         head,
         snapshotBytes: sum(snapshot?.chunks ?? []),
@@ -94,6 +93,16 @@ export class StorageModel {
       const stat = await this.#storage.stat(name)
       if (expected) expect(stat).toMatchObject(facts)
       else expect(stat).toBeUndefined()
+    }
+  }
+
+  async #reopen(): Promise<void> {
+    await this.#storage.close()
+    this.#storage = await this.#host.open()
+    for (const [name, model] of this.#documents) {
+      const { incarnation, earlierIncarnations } = await this.#storage.load(name)
+      expect(earlierIncarnations).toContain(model.incarnation)
+      model.incarnation = incarnation
     }
   }
 

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { cp, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { cp, mkdtemp, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { LevelStorage } from '../../server/src/storage/leveldb.ts'
+import { fileWith } from '../support/files.ts'
 import type { Random } from '../support/random.ts'
 import { type Release, temporaryDirectory } from '../support/temporary.ts'
 import { DirectoryReader, type ReadDocument } from './directory-reader.ts'
@@ -96,11 +97,4 @@ export class WrittenLog {
       ...(next === head + 1 ? [] : [`'${document}' goes on at ${next} after ${head}`]),
     ]
   }
-}
-
-/** The path of the only file whose name ends so. */
-export async function fileWith(directory: string, ending: string): Promise<string> {
-  const [name, ...others] = (await readdir(directory)).filter((file) => file.endsWith(ending))
-  if (name === undefined || others.length > 0) throw new Error(`${directory} has not one file *${ending}`)
-  return join(directory, name)
 }

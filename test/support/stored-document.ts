@@ -1,3 +1,4 @@
+import { expect } from 'vitest'
 import { LevelStorage } from '../../server/src/storage/leveldb.ts'
 import type { Storage, StoredDocument } from '../../server/src/storage/storage.ts'
 
@@ -15,4 +16,14 @@ export async function withStored<T>(data: string, use: (storage: Storage) => Pro
 /** What lies on the disk under this name. The server of the data directory must be closed. */
 export function storedDocument(data: string, document: string): Promise<StoredDocument> {
   return withStored(data, (storage) => storage.load(document))
+}
+
+/** What a later opening of the storage gives where nothing has happened to the document: its numbers are still valid. */
+export function inLaterOpening(stored: StoredDocument): StoredDocument {
+  const { incarnation, earlierIncarnations } = stored
+  return {
+    ...stored,
+    incarnation: expect.any(Number),
+    earlierIncarnations: [incarnation, ...earlierIncarnations],
+  }
 }

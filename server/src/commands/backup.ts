@@ -1,10 +1,7 @@
 import { access, rename } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { systemClock } from '../clock.ts'
 import { CoeditError } from '../errors.ts'
-import { createLog } from '../log.ts'
 import { copyDatabase, syncDirectory } from '../storage/level/copy.ts'
-import { randomIncarnation, renewIncarnations } from '../storage/level/incarnation.ts'
 import { counted, dataSchema, declareCommand } from './command.ts'
 import { type DataOptions, expectDatabase, namesIn, withScratch, withStorage } from './data.ts'
 
@@ -37,8 +34,6 @@ function makeAt(to: string, options: DataOptions): Promise<Verified> {
   return withScratch(`${to}.partial`, async (scratch) => {
     const copy = join(scratch, 'database')
     await copyDatabase(options.data, copy)
-    const log = createLog(options.logLevel)
-    await renewIncarnations({ directory: copy, clock: systemClock, log, newIncarnation: randomIncarnation })
     const verified = await verify({ ...options, data: copy })
     await rename(copy, to)
     await syncDirectory(dirname(to))
@@ -53,9 +48,9 @@ function verify(options: DataOptions): Promise<Verified> {
     const damaged: string[] = []
     let documents = 0
     for await (const name of namesIn(storage)) {
-      const before = storage.damagedRecords
+      const before = storage.damage.records
       const { quarantined } = await storage.load(name)
-      if (storage.damagedRecords > before || quarantined.length > 0) damaged.push(name)
+      if (storage.damage.records > before || quarantined.length > 0) damaged.push(name)
       documents++
     }
     return { documents, damaged }

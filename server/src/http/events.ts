@@ -147,12 +147,13 @@ function eventOf(piece: Piece, document: Document): { data: string; id?: string 
   const data = Buffer.from(piece.update).toString('base64')
   return piece.position === undefined
     ? { data }
-    : { data, id: `${document.incarnation.toString(36)}-${piece.position}` }
+    : { data, id: `${document.incarnations[0].toString(36)}-${piece.position}` }
 }
 
 /** Where a stream starts: behind the event it names, or at the beginning where the log knows no such event. */
 function positionOf(lastEventId: string | undefined, document: Document): number {
   const [incarnation, position] = lastEventId?.split('-') ?? []
-  if (incarnation !== document.incarnation.toString(36) || !/^\d{1,15}$/.test(position ?? '')) return 0
+  const isKnown = document.incarnations.some((known) => known.toString(36) === incarnation)
+  if (!isKnown || !/^\d{1,15}$/.test(position ?? '')) return 0
   return Number(position) <= document.head ? Number(position) : 0
 }

@@ -3,12 +3,22 @@ import { CoeditError } from '../errors.ts'
 import { type Log, silentLog } from '../log.ts'
 import { Serial } from '../serial.ts'
 import { Compactor } from './level/compaction.ts'
-import { closedError, Database, type Operation } from './level/database.ts'
+import { Database, type Operation } from './level/database.ts'
+import { closedError } from './level/errors.ts'
 import { prepareFormat } from './level/format.ts'
-import { randomIncarnation } from './level/incarnation.ts'
-import { DOCUMENTS, documentIdOf, MAX_DOCUMENT_ID, nameKey, nameOf, nameRange } from './level/keys.ts'
+import { Openings, randomIncarnation } from './level/incarnation.ts'
+import { MAX_DOCUMENT_ID, nameKey, nameOf, nameRange } from './level/keys.ts'
 import type { Layout } from './level/layout.ts'
-import { type Position, readAll, readFacts, readId, readLayout, readPosition, searchId } from './level/lookup.ts'
+import {
+  type Position,
+  readAll,
+  readFacts,
+  readId,
+  readLastId,
+  readLayout,
+  readPosition,
+  searchId,
+} from './level/lookup.ts'
 import { putEntry, putMetadata, putName, removeKey, removeQuarantined, repair } from './level/operations.ts'
 import { Recent } from './level/recent.ts'
 import { Reclaimer } from './level/reclaimer.ts'
@@ -20,6 +30,7 @@ import type {
   DocumentFacts,
   Snapshot,
   Storage,
+  StorageDamage,
   StorageStatus,
   StoredDocument,
   StoredRevocation,
@@ -50,6 +61,7 @@ export class LevelStorage implements Storage {
   readonly #log: Log
   readonly #newIncarnation: () => number
   readonly #database: Database
+  readonly #openings: Openings
   readonly #reclaimer: Reclaimer
   readonly #compactor: Compactor
   readonly #revocations: RevocationTable
@@ -58,7 +70,8 @@ export class LevelStorage implements Storage {
   readonly #maintenance = new Serial()
   readonly #maintained = new Set<string>()
   readonly #positions = new Recent<string, Position>(MAX_POSITIONS)
-  #nextId = 1
+  /** The id of the next new document, once there was one. */
+  #nextId: number | undefined
   #damagedRecords = 0
   #state: 'new' | 'open' | 'closing' = 'new'
 
@@ -73,6 +86,7 @@ export class LevelStorage implements Storage {
     this.#log = log
     this.#newIncarnation = newIncarnation
     this.#database = new Database({ directory, clock, log })
+    this.#openings = new Openings(this.#database, newIncarnation(), log)
     this.#reclaimer = new Reclaimer({ database: this.#database, gate: this.#gate, clock, log })
     this.#revocations = new RevocationTable({ database: this.#database, gate: this.#gate, clock, log })
     this.#compactor = new Compactor({
@@ -88,9 +102,8 @@ export class LevelStorage implements Storage {
     return this.#database.status
   }
 
-  /** Records found damaged since `open`, and updates cut off behind missing ones. */
-  get damagedRecords(): number {
-    return this.#damagedRecords
+  get damage(): StorageDamage {
+    return { ...this.#database.damage, records: this.#damagedRecords }
   }
 
   /** May be called once. Rejects with STORAGE_DAMAGED too, where the database as a whole cannot be read. */
@@ -98,8 +111,7 @@ export class LevelStorage implements Storage {
     await this.#database.open()
     try {
       await prepareFormat(this.#database, this.#directory, this.#log)
-      const last = await this.#database.read((level) => level.keys({ ...DOCUMENTS, reverse: true, limit: 1 }).all())
-      this.#nextId = last[0] ? documentIdOf(last[0]) + 1 : 1
+      await this.#openings.start()
     } catch (error) {
       await this.#database.close()
       throw error
@@ -113,7 +125,7 @@ export class LevelStorage implements Storage {
     if (found === 'damaged') return this.#gate.run(async () => (await this.#repair(document))?.stored ?? NOTHING)
     if (!found) return NOTHING
     if (found.leftovers.length > 0) this.#removeLeftovers(document)
-    return toStored(found)
+    return toStored(found, this.#openings)
   }
 
   async append(batch: readonly AppendRequest[]): Promise<readonly Appended[]> {
@@ -166,6 +178,7 @@ export class LevelStorage implements Storage {
     await this.#maintenance.idle()
     await this.#gate.idle()
     await this.#reclaimer.close()
+    await this.#openings.close()
     await this.#database.close()
   }
 
@@ -188,12 +201,13 @@ export class LevelStorage implements Storage {
     const moved = new Map<string, Position>()
     const appended: Appended[] = []
     for (const { document, update, releases } of batch) {
-      const before = moved.get(document) ?? (await this.#locate(document)) ?? this.#create(document, time, operations)
+      const before =
+        moved.get(document) ?? (await this.#locate(document)) ?? (await this.#create(document, time, operations))
       const after = { ...before, head: before.head + 1 }
       moved.set(document, after)
       operations.push(putEntry(after.id, after.head, { time, update }))
       for (const released of releases ?? []) operations.push(removeQuarantined(after.id, released))
-      appended.push({ seq: after.head, incarnation: after.incarnation })
+      appended.push({ seq: after.head, incarnation: this.#openings.incarnationOf(after.incarnation) })
     }
     if (operations.length > 0) await this.#database.write(operations)
     for (const [document, position] of moved) this.#positions.set(document, position)
@@ -204,22 +218,16 @@ export class LevelStorage implements Storage {
   async #locate(document: string): Promise<Position | undefined> {
     const known = this.#positions.get(document)
     if (known) return known
-    const position = await this.#readPosition(document)
+    const position = await this.#database.read((level) => readPosition(level, document))
     if (!position) return (await this.#repair(document))?.position
     this.#positions.set(document, position)
     return position
   }
 
-  async #readPosition(document: string): Promise<Position | undefined> {
-    const id = await this.#database.read((level) => readId(level, document))
-    if (typeof id === 'string') return undefined
-    return this.#database.read((level) => readPosition(level, id, document))
-  }
-
-  #create(document: string, now: number, operations: Operation[]): Position {
-    const id = this.#nextId
+  async #create(document: string, now: number, operations: Operation[]): Promise<Position> {
+    const id = this.#nextId ?? (await this.#database.read(readLastId)) + 1
     if (id > MAX_DOCUMENT_ID) throw new CoeditError('STORAGE_DAMAGED', `No document id is left in ${this.#directory}.`)
-    this.#nextId += 1
+    this.#nextId = id + 1
     const incarnation = this.#newIncarnation()
     operations.push(putName(document, id), putMetadata(id, emptyMetadata(document, incarnation, now)))
     return { id, incarnation, head: 0 }
@@ -233,10 +241,10 @@ export class LevelStorage implements Storage {
     const read = () => this.#database.read((level) => readLayout(level, id, document, this.#clock.now()))
     const layout = await read()
     if (!layout) return undefined
-    if (layout.isIntact) return describe(id, layout)
+    if (layout.isIntact) return describe(id, layout, this.#openings)
     this.#reportDamage(document, layout)
     await this.#database.write(repair(id, layout, this.#newIncarnation()))
-    const repaired = describe(id, (await read()) ?? layout)
+    const repaired = describe(id, (await read()) ?? layout, this.#openings)
     this.#positions.set(document, repaired.position)
     return repaired
   }

@@ -57,12 +57,25 @@ export interface Storage {
   /** Whether writes succeed at present, for /health. */
   readonly status: StorageStatus
 
+  /** What was found damaged since `open`, for /health. */
+  readonly damage: StorageDamage
+
   /** Closes the engine. Appends under way are settled first; those that cannot be written reject with STORAGE_CLOSED. */
   close(): Promise<void>
 }
 
 /** `since` is in milliseconds of the epoch; `error` is the last failure's text. */
 export type StorageStatus = { state: 'ok' } | { state: 'degraded'; since: number; error: string }
+
+/** Counts; all 0 where nothing is known to be damaged. */
+export interface StorageDamage {
+  /** Bytes of what was written last that could not be read when the engine was opened: edits may be lost. */
+  readonly droppedBytes: number
+  /** Records that do not match their checksum, and updates behind a hole: `load` serves what is before them. */
+  readonly records: number
+  /** Reads that the engine refused. What it cannot read is not served until it is repaired. */
+  readonly failedReads: number
+}
 
 /** One Yjs update (v1) in the log of a document. */
 export interface LogEntry {
@@ -84,10 +97,12 @@ export interface StoredDocument {
   /** The last sequence number, 0 for a document that was never written. */
   readonly head: number
   /**
-   * Changes when sequence numbers are given anew (removal, damage), so that an old cursor is told from a valid one. 0 for
-   * a document that was never written.
+   * Another one each time the engine is opened, and when sequence numbers are given anew (removal, damage), so that an old
+   * cursor is told from a valid one. 0 for a document that was never written.
    */
   readonly incarnation: number
+  /** Those before, as far as they are known, whose numbers stand for the same entries now. */
+  readonly earlierIncarnations: readonly number[]
   readonly snapshot: Snapshot | null
   /** The entries from `snapshot.seq + 1` (or 1) to `head`, without a gap. */
   readonly tail: readonly LogEntry[]

@@ -49,7 +49,7 @@ export class Document implements CommitSource {
   readonly #observers: Observer[] = []
   /** What the log and the commits on their way hold. */
   readonly #known: KnownState
-  #incarnation: number
+  #incarnations: readonly number[]
   #quarantined: readonly QuarantinedUpdate[]
   /** Quarantined updates that are in the log again, to be deleted with the next commit. */
   #released: number[] = []
@@ -71,15 +71,15 @@ export class Document implements CommitSource {
       { maxPresenceBytes: context.config.maxPresenceBytes, maxWeakClaims: context.config.maxPresenceIds },
       () => this.#presenceChanged(),
     )
-    this.#incarnation = stored.incarnation
+    this.#incarnations = [stored.incarnation, ...stored.earlierIncarnations]
     this.#quarantined = stored.quarantined
     this.#known = this.log.decodeState()
     this.#takeQuarantined()
   }
 
-  /** Changes when the numbers of the log were given anew; 0 for a document that was never written. */
-  get incarnation(): number {
-    return this.#incarnation
+  /** First the present one, which is 0 for a document that was never written; then those whose numbers are still valid. */
+  get incarnations(): readonly number[] {
+    return this.#incarnations
   }
 
   /** The last log position. */
@@ -241,7 +241,7 @@ export class Document implements CommitSource {
       )
     }
     const piece = new EncodedPiece(update, appended.seq)
-    this.#incarnation = appended.incarnation
+    if (appended.incarnation !== this.#incarnations[0]) this.#incarnations = [appended.incarnation]
     this.log.push(piece)
     return piece
   }

@@ -143,7 +143,7 @@ export class Documents {
   async #read(name: string): Promise<Document> {
     const document = new Document(name, await this.#context.storage.load(name), this.#documentContext)
     this.#observe(document)
-    if (document.incarnation === 0) await this.inProcess.seed(document, this.#context.hooks)
+    if (document.incarnations[0] === 0) await this.inProcess.seed(document, this.#context.hooks)
     this.#open.set(name, document)
     this.#snapshots.touch(document.log)
     return document

@@ -1,7 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import { fileWith } from '../../support/files.ts'
 import type { Random } from '../../support/random.ts'
 import type { Fault } from '../fault.ts'
-import { fileWith, type Served, WrittenLog } from '../written-log.ts'
+import { type Served, WrittenLog } from '../written-log.ts'
 
 const BYTES = 128 * 1024
 const SAY_EVERY = 100

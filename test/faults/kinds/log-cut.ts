@@ -1,6 +1,7 @@
 import { truncate } from 'node:fs/promises'
+import { fileWith } from '../../support/files.ts'
 import type { Fault } from '../fault.ts'
-import { fileWith, type Served, WrittenLog } from '../written-log.ts'
+import { type Served, WrittenLog } from '../written-log.ts'
 
 const CUT_BYTES = 64 * 1024
 /** So that something is left of every document. */

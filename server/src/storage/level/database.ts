@@ -1,8 +1,9 @@
 import { ClassicLevel } from 'classic-level'
 import type { Cancel, Clock } from '../../clock.ts'
-import { CoeditError } from '../../errors.ts'
+import type { CoeditError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import type { StorageStatus } from '../storage.ts'
+import type { StorageDamage, StorageStatus } from '../storage.ts'
+import { closedError, damagedError, deepestMessage, isCorruption, openingError } from './errors.ts'
 import type { KeyRange } from './keys.ts'
 import { probeDisk } from './probe.ts'
 import type { RawRecord } from './records.ts'
@@ -13,6 +14,9 @@ export type Operation =
   | { readonly type: 'del'; readonly key: Uint8Array }
 
 export type RawLevel = ClassicLevel<Uint8Array, Uint8Array>
+
+/** What LevelDB itself could not read. */
+export type LevelDamage = Pick<StorageDamage, 'droppedBytes' | 'failedReads'>
 
 export interface DatabaseOptions {
   readonly directory: string
@@ -44,6 +48,11 @@ const READ_AHEAD_BYTES = 1024 * 1024
  *      └──────────────────── the same write again succeeds ─────────────────┘
  *
  * Reads go on with the failed handle, whose content is right, until the disk takes bytes again.
+ *
+ * A damaged table is another matter: once a compaction has met one, LevelDB refuses all writes of the handle. Reopening
+ * lets some through, each time at the price of one more table, until the next compaction meets it again. It is worth it
+ * once, for that compaction may have been one that we asked for, which we no longer do. The second time it stays degraded:
+ * writes wait until somebody repairs the database, and reads go on.
  */
 export class Database {
   readonly #directory: string
@@ -55,6 +64,10 @@ export class Database {
   /** Undefined before `open` and after `close`. */
   #level: RawLevel | undefined
   #unavailable: Unavailable | undefined
+  #droppedBytes = 0
+  #failedReads = 0
+  #isDamaged = false
+  #mayReopenDamaged = true
 
   constructor({ directory, clock, log }: DatabaseOptions) {
     this.#directory = directory
@@ -64,6 +77,15 @@ export class Database {
 
   get status(): StorageStatus {
     return this.#status
+  }
+
+  get damage(): LevelDamage {
+    return { droppedBytes: this.#droppedBytes, failedReads: this.#failedReads }
+  }
+
+  /** Whether a table was found that LevelDB cannot read. To rewrite it would cost the handle its writes. */
+  get isDamaged(): boolean {
+    return this.#isDamaged
   }
 
   /** Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE or STORAGE_DAMAGED. */
@@ -81,8 +103,9 @@ export class Database {
   }
 
   /**
-   * Resolves when the operations are durable, all or none; retries until they are. Must be called one at a time.
-   * Rejects with STORAGE_CLOSED once `giveUp` was called and the disk does not take them.
+   * Resolves when the operations are durable, all or none; retries until they are, or for ever waits where the database is
+   * too damaged for that. Must be called one at a time. Rejects with STORAGE_CLOSED once `giveUp` was called and the disk
+   * does not take them.
    */
   async write(operations: readonly Operation[]): Promise<void> {
     const level = this.#opened()
@@ -108,7 +131,9 @@ export class Database {
     try {
       return await reading
     } catch (error) {
-      throw isCorruption(error) ? damagedError(this.#directory, error) : error
+      if (!isCorruption(error)) throw error
+      this.#failedReads += 1
+      throw this.#damaged(error)
     } finally {
       this.#readers.delete(reading)
     }
@@ -131,8 +156,17 @@ export class Database {
   async #reportDropped(): Promise<void> {
     const bytes = await droppedBytes(this.#directory)
     if (bytes === 0) return
+    this.#droppedBytes += bytes
     const facts = { directory: this.#directory, bytes }
     this.#log.error(facts, 'a part of the database could not be read: edits are lost unless clients bring them back')
+  }
+
+  /** What to say of a corruption. The log is told once: whatever is read or written next meets the same. */
+  #damaged(error: unknown): CoeditError {
+    const damaged = damagedError(this.#directory, error)
+    if (!this.#isDamaged) this.#log.error({ err: damaged }, 'a part of the database cannot be read, nor what is in it')
+    this.#isDamaged = true
+    return damaged
   }
 
   #opened(): RawLevel {
@@ -144,6 +178,7 @@ export class Database {
     let error = firstError
     for (let delay = FIRST_RETRY_MS; ; delay = Math.min(2 * delay, LAST_RETRY_MS)) {
       this.#degrade(error)
+      if (isCorruption(error)) await this.#sufferDamage(error)
       await this.#pause(delay, error)
       try {
         await this.#reopen(level, operations)
@@ -160,9 +195,22 @@ export class Database {
   #degrade(error: unknown): void {
     const since = this.#status.state === 'degraded' ? this.#status.since : this.#clock.now()
     if (this.#status.state === 'ok') this.#log.error({ err: error, directory: this.#directory }, 'storage cannot write')
-    this.#status = { state: 'degraded', since, error: deepestMessage(error) }
+    this.#status = { state: 'degraded', since, error: this.#reasonOf(error) }
   }
 
+  #reasonOf(error: unknown): string {
+    if (!isCorruption(error)) return deepestMessage(error)
+    const { code, message } = this.#damaged(error)
+    return `${code}: ${message}`
+  }
+
+  /** Resolves where reopening may help; else it waits for `giveUp`, and rejects. */
+  async #sufferDamage(cause: unknown): Promise<void> {
+    if (!this.#mayReopenDamaged) await this.#pause(Number.POSITIVE_INFINITY, cause)
+    this.#mayReopenDamaged = false
+  }
+
+  /** Rejects with STORAGE_CLOSED once `giveUp` was called. */
   #pause(delay: number, cause: unknown): Promise<void> {
     const { signal } = this.#givenUp
     return new Promise((resolve, reject) => {
@@ -173,6 +221,7 @@ export class Database {
       }
       if (signal.aborted) return stop()
       signal.addEventListener('abort', stop, { once: true })
+      if (!Number.isFinite(delay)) return
       cancel = this.#clock.after(delay, () => {
         signal.removeEventListener('abort', stop)
         resolve()
@@ -190,6 +239,7 @@ export class Database {
     await level.open({ createIfMissing: false })
     this.#unavailable.end()
     this.#unavailable = undefined
+    await this.#reportDropped()
   }
 }
 
@@ -203,41 +253,23 @@ async function commit(level: RawLevel, operations: readonly Operation[]): Promis
   await batch.write({ sync: true })
 }
 
-/** All records of a range. Those of unreadable blocks are left out, unless they are all: then it rejects. */
+/** All records of a range. Rejects where LevelDB cannot read one of them. */
 export async function readRange(level: RawLevel, { gte, lt }: KeyRange): Promise<RawRecord[]> {
   const records: RawRecord[] = []
-  try {
-    await readInto(records, level, { gte, lt, highWaterMarkBytes: READ_AHEAD_BYTES })
-  } catch (error) {
-    if (!isCorruption(error)) throw error
-    // The error took the records read along with it: read on one by one, it comes again when all others are there.
-    const last = records.at(-1)?.key
-    const rest = last ? { gt: last, lt } : { gte, lt }
-    await readInto(records, level, { ...rest, highWaterMarkBytes: 0 }).catch((again: unknown) => {
-      if (!isCorruption(again) || records.length === 0) throw again
-    })
+  for await (const [key, value] of level.iterator({ gte, lt, highWaterMarkBytes: READ_AHEAD_BYTES })) {
+    records.push({ key, value })
   }
   return records
 }
 
-async function readInto(
-  records: RawRecord[],
-  level: RawLevel,
-  options: { gt?: Uint8Array; gte?: Uint8Array; lt: Uint8Array; highWaterMarkBytes: number },
-): Promise<void> {
-  for await (const [key, value] of level.iterator(options)) records.push({ key, value })
-}
-
-/** The last record of a range. */
-export async function readLast(level: RawLevel, range: KeyRange): Promise<RawRecord | undefined> {
-  for await (const [key, value] of level.iterator({ ...range, reverse: true, limit: 1 })) {
-    return { key, value }
-  }
-  return undefined
-}
-
-export function closedError(cause?: unknown): CoeditError {
-  return new CoeditError('STORAGE_CLOSED', 'The storage is closed.', cause === undefined ? undefined : { cause })
+/**
+ * The last record of a range. Rejects where LevelDB cannot read it: on the way back to the one before it, LevelDB passes
+ * over what it cannot read in silence, so the way is gone forth again.
+ */
+export async function readLast(level: RawLevel, { gte, lt }: KeyRange): Promise<RawRecord | undefined> {
+  const [found] = await level.keys({ gte, lt, reverse: true, limit: 1 }).all()
+  const [last] = (await readRange(level, { gte: found ?? gte, lt })).slice(-1)
+  return last
 }
 
 /** A period in which the database is not open. */
@@ -250,40 +282,6 @@ class Unavailable {
       this.end = resolve
     })
   }
-}
-
-export function openingError(directory: string, error: unknown): CoeditError {
-  const cause = deepestCause(error)
-  const code = codeOf(cause)
-  if (code === 'LEVEL_LOCKED') {
-    const message = `Another process has the data directory ${directory} open: stop it, or choose another directory.`
-    return new CoeditError('STORAGE_LOCKED', message, { cause })
-  }
-  if (code === 'LEVEL_CORRUPTION') return damagedError(directory, cause)
-  const message = `The data directory ${directory} cannot be written (${deepestMessage(error)}): choose a directory that can.`
-  return new CoeditError('STORAGE_UNWRITABLE', message, { cause })
-}
-
-function damagedError(directory: string, cause: unknown): CoeditError {
-  const message = `The database in ${directory} is damaged (${deepestMessage(cause)}): run coedit repair, or restore a backup.`
-  return new CoeditError('STORAGE_DAMAGED', message, { cause })
-}
-
-function isCorruption(error: unknown): boolean {
-  return codeOf(error) === 'LEVEL_CORRUPTION'
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined
-}
-
-function deepestCause(error: unknown): unknown {
-  return error instanceof Error && error.cause !== undefined ? deepestCause(error.cause) : error
-}
-
-function deepestMessage(error: unknown): string {
-  const cause = deepestCause(error)
-  return cause instanceof Error ? cause.message : String(cause)
 }
 
 function sizeOf(operations: readonly Operation[]): number {

@@ -1,41 +1,75 @@
 import { randomInt } from 'node:crypto'
-import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
-import { BatchWriter } from './batch-writer.ts'
-import { Database } from './database.ts'
-import { readIds, readMetadata } from './lookup.ts'
-import { putMetadata } from './operations.ts'
+import type { Database } from './database.ts'
+import { OPENINGS_KEY } from './keys.ts'
+import { putNumbers, removeKey } from './operations.ts'
+import { decodeNumbers } from './records.ts'
 
 const MAX_INCARNATION = 2 ** 48 - 1
+
+/** Openings that are remembered, as many restarts as a reader may have missed and still go on where it was. */
+const MAX_KEPT = 16
 
 /** A number that, by chance, no earlier incarnation of any document had. */
 export function randomIncarnation(): number {
   return randomInt(1, MAX_INCARNATION)
 }
 
-export interface RenewalContext {
-  readonly directory: string
-  readonly clock: Clock
-  readonly log: Log
-  readonly newIncarnation: () => number
+/**
+ * Tells the numbers that were given in one opening of the database from those of another. A log that has lost its end (to
+ * damage, to a disk that only says it has written, to an older copy in its place) gives out again what readers know as
+ * the numbers of other edits, and nothing in it tells. So each opening makes every document another incarnation, whose
+ * numbers are valid in later ones only when it was ended in order: that is written last, so where it is found, all that
+ * was written before it is there.
+ */
+export class Openings {
+  readonly #database: Database
+  readonly #current: number
+  readonly #log: Log
+  #kept: readonly number[] = []
+  #isStarted = false
+
+  /** @param current a number that no earlier opening had */
+  constructor(database: Database, current: number, log: Log) {
+    this.#database = database
+    this.#current = current
+    this.#log = log
+  }
+
+  /** When the database is open. */
+  async start(): Promise<void> {
+    const value = await this.#database.read((level) => level.get(OPENINGS_KEY))
+    const kept = (value && decodeNumbers({ key: OPENINGS_KEY, value })) ?? []
+    // Of a log with holes the last record proves nothing.
+    if (this.#database.damage.droppedBytes === 0) this.#kept = kept
+    else await this.#database.write([removeKey(OPENINGS_KEY)])
+    this.#isStarted = true
+  }
+
+  /** What a document is in this opening. */
+  incarnationOf(document: number): number {
+    return combine(document, this.#current)
+  }
+
+  /** What it was in earlier ones whose numbers are valid. */
+  earlierOf(document: number): readonly number[] {
+    return this.#kept.map((opening) => combine(document, opening))
+  }
+
+  /** Ends it in order; nothing may be written after it. */
+  async close(): Promise<void> {
+    if (!this.#isStarted) return
+    this.#isStarted = false
+    const kept = [this.#current, ...this.#kept].slice(0, MAX_KEPT)
+    try {
+      await this.#database.write([putNumbers(OPENINGS_KEY, kept)])
+    } catch (error) {
+      this.#log.warn({ err: error }, 'the end could not be noted: readers of event streams will begin anew')
+    }
+  }
 }
 
-/**
- * Makes every document of a database another incarnation: a copy that is served after its original gives numbers to
- * edits that stood for others there, and a cursor of then must not be taken for one of now. Damaged metadata is left to
- * the repair of its document, which does the same. Rejects as `Storage.open` does.
- */
-export async function renewIncarnations({ directory, clock, log, newIncarnation }: RenewalContext): Promise<void> {
-  const database = new Database({ directory, clock, log })
-  await database.open()
-  try {
-    const writer = new BatchWriter(database)
-    for (const id of await database.read(readIds)) {
-      const metadata = await database.read((level) => readMetadata(level, id))
-      if (metadata) await writer.add(putMetadata(id, { ...metadata, incarnation: newIncarnation() }))
-    }
-    await writer.finish()
-  } finally {
-    await database.close()
-  }
+/** By chance, no other two numbers give the same. */
+function combine(document: number, opening: number): number {
+  return 1 + ((document + opening) % MAX_INCARNATION)
 }

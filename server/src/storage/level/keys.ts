@@ -5,6 +5,7 @@
  * | key | record |
  * | --- | --- |
  * | `00` | version of this format |
+ * | `00` `01` | openings whose numbers are kept |
  * | `01` name (UTF-8) | name → document id |
  * | `02` id(4) `01` | metadata |
  * | `02` id(4) `02` seq(6) | entry |
@@ -30,6 +31,7 @@ const QUARANTINED = 4
 export const MAX_DOCUMENT_ID = 0xffff_fffe
 
 export const FORMAT_KEY: Uint8Array = Uint8Array.of(0)
+export const OPENINGS_KEY: Uint8Array = Uint8Array.of(0, 1)
 
 /** A range of keys as LevelDB's iterators take it. */
 export interface KeyRange {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, symlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { ClassicLevel } from 'classic-level'
-import { openingError } from './database.ts'
+import { openingError } from './errors.ts'
 
 /** The file that LevelDB locks. */
 const LOCK = 'LOCK'

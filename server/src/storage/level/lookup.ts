@@ -48,6 +48,12 @@ export async function searchId(level: RawLevel, name: string): Promise<number | 
   }
 }
 
+/** The highest id under which there is a record; 0 where there is none. Rejects where it cannot be read. */
+export async function readLastId(level: RawLevel): Promise<number> {
+  const last = await readLast(level, DOCUMENTS)
+  return last ? documentIdOf(last.key) : 0
+}
+
 /** All ids under which there are records. */
 export async function readIds(level: RawLevel): Promise<number[]> {
   const ids: number[] = []
@@ -70,7 +76,9 @@ export async function readMetadata(level: RawLevel, id: number): Promise<Metadat
 }
 
 /** Undefined where the records it is derived from are damaged or missing. */
-export async function readPosition(level: RawLevel, id: number, name: string): Promise<Position | undefined> {
+export async function readPosition(level: RawLevel, name: string): Promise<Position | undefined> {
+  const id = await readId(level, name)
+  if (typeof id === 'string') return undefined
   const metadata = await readMetadata(level, id)
   if (metadata?.name !== name) return undefined
   const last = await readLast(level, entryRange(id))

@@ -9,6 +9,7 @@ import {
   encodeEntry,
   encodeMetadata,
   encodeNumber,
+  encodeNumbers,
   encodeQuarantinedDamage,
   encodeQuarantinedUpdate,
   encodeTime,
@@ -38,6 +39,10 @@ export function putChunk(id: number, generation: number, index: number, chunk: C
 export function putRevocation({ target, time }: StoredRevocation): Operation {
   const key = revocationKey(target)
   return { type: 'put', key, value: encodeTime(key, time) }
+}
+
+export function putNumbers(key: Uint8Array, numbers: readonly number[]): Operation {
+  return { type: 'put', key, value: encodeNumbers(key, numbers) }
 }
 
 export function removeKey(key: Uint8Array): Operation {

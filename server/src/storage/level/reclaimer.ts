@@ -65,13 +65,14 @@ export class Reclaimer {
 
   async #reclaim({ bytes, part }: typeof BUSY): Promise<void> {
     const { database } = this.#context
+    if (database.isDamaged) return
     const { gte, lt } = DOCUMENTS
     const size = await database.read((level) => level.approximateSize(gte, lt))
     if (this.#removedBytes < Math.max(bytes, size * part)) return
     this.#removedBytes = 0
     for (const slice of await this.#slices(size)) {
       await this.#rewrite(slice)
-      if (this.#isClosing) return
+      if (this.#isClosing || database.isDamaged) return
     }
   }
 

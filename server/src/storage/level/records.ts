@@ -150,6 +150,21 @@ export function decodeTime(record: RawRecord): number | undefined {
   return decodeBody(record, decoding.readFloat64)
 }
 
+/** The openings whose numbers are kept. */
+export function encodeNumbers(key: Uint8Array, numbers: readonly number[]): Uint8Array {
+  return encodeBody(key, (body) => {
+    for (const number of numbers) encoding.writeVarUint(body, number)
+  })
+}
+
+export function decodeNumbers(record: RawRecord): readonly number[] | undefined {
+  return decodeBody(record, (body) => {
+    const numbers: number[] = []
+    while (decoding.hasContent(body)) numbers.push(decoding.readVarUint(body))
+    return numbers
+  })
+}
+
 export function encodeQuarantinedUpdate(key: Uint8Array, update: Uint8Array): Uint8Array {
   return encodeBody(key, (body) => {
     encoding.writeUint8(body, QUARANTINED_UPDATE)

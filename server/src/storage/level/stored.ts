@@ -1,10 +1,18 @@
 import type { StoredDocument } from '../storage.ts'
+import type { Openings } from './incarnation.ts'
 import type { Layout } from './layout.ts'
 import type { Position } from './lookup.ts'
 import type { Metadata } from './records.ts'
 
 /** A document that was never written. */
-export const NOTHING: StoredDocument = { head: 0, incarnation: 0, snapshot: null, tail: [], quarantined: [] }
+export const NOTHING: StoredDocument = {
+  head: 0,
+  incarnation: 0,
+  earlierIncarnations: [],
+  snapshot: null,
+  tail: [],
+  quarantined: [],
+}
 
 export function emptyMetadata(name: string, incarnation: number, now: number): Metadata {
   return {
@@ -22,17 +30,22 @@ export function emptyMetadata(name: string, incarnation: number, now: number): M
   }
 }
 
-export function describe(id: number, layout: Layout): { position: Position; stored: StoredDocument } {
-  const stored = toStored(layout)
-  return { stored, position: { id, incarnation: stored.incarnation, head: stored.head } }
+export function describe(
+  id: number,
+  layout: Layout,
+  openings: Openings,
+): { position: Position; stored: StoredDocument } {
+  const stored = toStored(layout, openings)
+  return { stored, position: { id, incarnation: layout.metadata.incarnation, head: stored.head } }
 }
 
-export function toStored({ metadata, chunks, tail, quarantined }: Layout): StoredDocument {
+export function toStored({ metadata, chunks, tail, quarantined }: Layout, openings: Openings): StoredDocument {
   const { snapshotSeq, incarnation, stateVector, deleteSet } = metadata
   const updates = chunks.map((chunk) => chunk.update)
   return {
     head: tail.at(-1)?.seq ?? snapshotSeq,
-    incarnation,
+    incarnation: openings.incarnationOf(incarnation),
+    earlierIncarnations: openings.earlierOf(incarnation),
     snapshot: snapshotSeq === 0 ? null : { seq: snapshotSeq, chunks: updates, stateVector, deleteSet },
     tail: tail.map(({ seq, update }) => ({ seq, update })),
     quarantined: quarantined.flatMap(({ id, update }) => (update ? [{ id, update }] : [])),
