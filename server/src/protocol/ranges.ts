@@ -19,52 +19,7 @@ export const NO_DELETES = Uint8Array.of(0)
 export const DELETED_CLIENT_BYTES = 8 + 5
 export const DELETED_RANGE_BYTES = 5 + 5
 
-/** Up to this many new ranges are inserted one by one, each moving what lies behind it; more are merged in one pass. */
-const FEW_RANGES = 8
 const COLLECTED_BEFORE_MERGING = 4096
-
-/** The ids that are deleted in a document. */
-export class IdSet {
-  readonly #byClient = new Map<number, Ranges>()
-  #size = 0
-
-  get ranges(): IdRanges {
-    return this.#byClient
-  }
-
-  /** How many ranges, of all clients. */
-  get size(): number {
-    return this.#size
-  }
-
-  has(client: number, ranges: Ranges): boolean {
-    return subtract(ranges, this.#byClient.get(client) ?? []).length === 0
-  }
-
-  /** Adds ranges of a client and returns those of them, or the parts, that were not in the set before. */
-  add(client: number, ranges: Ranges): Ranges {
-    const existing = this.#byClient.get(client)
-    if (existing === undefined) {
-      if (ranges.length > 0) this.#set(client, ranges.slice())
-      return ranges
-    }
-    const added = subtract(ranges, existing)
-    if (added.length > 2 * FEW_RANGES) this.#set(client, union([existing, added]))
-    else this.#insert(existing, added)
-    return added
-  }
-
-  #set(client: number, ranges: Ranges): void {
-    this.#size += (ranges.length - (this.#byClient.get(client)?.length ?? 0)) / 2
-    this.#byClient.set(client, ranges)
-  }
-
-  #insert(existing: Ranges, added: Ranges): void {
-    const before = existing.length
-    for (let i = 0; i < added.length; i += 2) insert(existing, added[i], added[i + 1])
-    this.#size += (existing.length - before) / 2
-  }
-}
 
 /** Takes ranges in any order, overlapping or not, and merges them. Its memory follows the merged ranges. */
 export class RangeCollector {
@@ -128,42 +83,25 @@ export function union(lists: readonly Ranges[]): Ranges {
   return merged
 }
 
-/** What of `ranges` lies outside `others`. */
-function subtract(ranges: Ranges, others: Ranges): Ranges {
-  const rest: Ranges = []
-  let other = 0
-  for (let i = 0; i < ranges.length; i += 2) {
-    const end = ranges[i + 1]
-    let start = ranges[i]
-    other = firstEndingAfter(others, start, other)
-    for (; other < others.length && others[other] < end; other += 2) {
-      if (others[other] > start) rest.push(start, others[other])
-      start = others[other + 1]
-      if (start >= end) break
-    }
-    if (start < end) rest.push(start, end)
-  }
-  return rest
-}
-
-/** Inserts a range that overlaps none of `ranges`. */
-function insert(ranges: Ranges, start: number, end: number): void {
-  const next = firstEndingAfter(ranges, start, 0)
-  const joinsPrevious = next > 0 && ranges[next - 1] === start
-  const joinsNext = next < ranges.length && ranges[next] === end
-  if (joinsPrevious && joinsNext) ranges.splice(next - 1, 2)
-  else if (joinsPrevious) ranges[next - 1] = end
-  else if (joinsNext) ranges[next] = start
-  else ranges.splice(next, 0, start, end)
-}
-
 /** Index of the first range, from index `from` on, that ends after `clock`. */
-function firstEndingAfter(ranges: Ranges, clock: number, from: number): number {
+export function firstEndingAfter(ranges: Ranges, clock: number, from: number): number {
   let low = from / 2
   let high = ranges.length / 2
   while (low < high) {
     const middle = (low + high) >>> 1
     if (ranges[2 * middle + 1] > clock) high = middle
+    else low = middle + 1
+  }
+  return 2 * low
+}
+
+/** Index of the first range that starts after `clock`. */
+export function firstStartingAfter(ranges: Ranges, clock: number): number {
+  let low = 0
+  let high = ranges.length / 2
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (ranges[2 * middle] > clock) high = middle
     else low = middle + 1
   }
   return 2 * low

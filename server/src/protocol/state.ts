@@ -1,4 +1,5 @@
-import { encodeDeleteSet, type IdRanges, IdSet, NO_RANGES, readDeleteSet } from './ranges.ts'
+import { IdSet } from './id-set.ts'
+import { encodeDeleteSet, type IdRanges, NO_RANGES, readDeleteSet } from './ranges.ts'
 import { ByteReader, MAX_CLIENTS } from './reader.ts'
 import type { ScannedUpdate } from './scan.ts'
 import { MAX_CLOCK } from './structs.ts'
@@ -58,7 +59,7 @@ export class KnownState {
     this.#clocks.set(client, clock)
   }
 
-  /** Notes deletions and returns those that are new. */
+  /** Notes deletions and returns those that bring something new. */
   delete(deletes: IdRanges): IdRanges {
     if (deletes.size === 0) return NO_RANGES
     const added = new Map<number, number[]>()
