@@ -33,6 +33,7 @@ export const errorCodes = {
   TOO_MANY_CONNECTIONS:
     'The address, the user or the document has as many connections as it may have (1013, HTTP 429).',
   BODY_UNEXPECTED: 'A request has a body, and none is taken at this address (HTTP 413).',
+  BODY_INVALID: 'The body of a request is not what is taken at this address (HTTP 400).',
   NOT_FOUND: 'Nothing is served at this address (HTTP 404).',
   INTERNAL: 'The server failed to answer a request; its log says why (HTTP 500).',
 } as const

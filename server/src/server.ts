@@ -17,6 +17,7 @@ import { createEventRoutes } from './http/events.ts'
 import { checkHostFor } from './http/host.ts'
 import { closed, listening } from './http/listening.ts'
 import { Places } from './http/places.ts'
+import { createRevocationRoutes } from './http/revocations.ts'
 import { Upgrades } from './http/upgrade.ts'
 import { createLog, type Log } from './log.ts'
 import { LevelStorage } from './storage/leveldb.ts'
@@ -90,7 +91,8 @@ export class CoeditServer {
     this.#documents = new Documents({ config, clock, log, storage: this.#storage, workers, hooks })
     this.#tokens = checksTokens(config) ? new TokenAuthenticator(config, clock) : undefined
     const authenticate = parts.authenticate ?? this.#tokens?.authenticate ?? admitEverybody
-    this.#authority = new Authority({ config, clock, log, authenticate, storage: this.#storage })
+    const identify = this.#tokens?.identify
+    this.#authority = new Authority({ config, clock, log, authenticate, identify, storage: this.#storage })
     const checkHost = checkHostFor(config, authenticate !== admitEverybody)
     const guards = { authority: this.#authority, places: new Places(config), checkHost }
     const documents = this.#documents
@@ -102,6 +104,7 @@ export class CoeditServer {
       health: () => this.#health(),
       log,
       routes: createEventRoutes({ config, clock, log, documents, ...guards }),
+      routesWithBody: this.#tokens && createRevocationRoutes({ config, log, ...guards }),
     })
   }
 

@@ -3,7 +3,7 @@ import type { Config } from '../config.ts'
 import { CoeditError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Storage } from '../storage/storage.ts'
-import type { Authenticate, AuthRequest, Permit, Verdict } from './grant.ts'
+import type { Authenticate, AuthRequest, Bearer, Holder, Permit } from './grant.ts'
 import { Lease, type OnEnd } from './lease.ts'
 import { type Revocation, Revocations } from './revocations.ts'
 import { permitOf } from './verdict.ts'
@@ -21,6 +21,8 @@ export interface AuthorityContext {
   readonly clock: Clock
   readonly log: Log
   readonly authenticate: Authenticate
+  /** Whose token it is. Default: nobody may revoke by a token. */
+  readonly identify?: ((token: string) => Promise<Holder>) | undefined
   /** Where revocations are kept. */
   readonly storage: Pick<Storage, 'loadRevocations' | 'storeRevocations'>
 }
@@ -47,19 +49,25 @@ export class Authority {
    * time, AUTH_UNAVAILABLE.
    */
   async authorize(request: AuthRequest): Promise<Permit> {
-    const { document, token = '' } = request
-    if (token.length > MAX_TOKEN_LENGTH) throw new CoeditError('UNAUTHORIZED', 'the token is too long')
-    if (!this.#isOpen) throw new CoeditError('AUTH_UNAVAILABLE', 'the server is not open yet; come back later')
-    try {
-      const askedAt = this.#context.clock.now()
-      const permit = permitOf(await this.#ask(request), document, askedAt)
+    const { document, token } = request
+    return this.#decide(token, { document }, async (askedAt) => {
+      const permit = permitOf(await this.#inTime(() => this.#context.authenticate(request)), document, askedAt)
       this.#check(permit)
       return permit
-    } catch (error) {
-      if (error instanceof CoeditError && isRefusal(error)) throw error
-      this.#context.log.error({ err: error, document }, 'authentication failed')
-      throw new CoeditError('AUTH_UNAVAILABLE', 'access cannot be checked at present; come back later')
-    }
+    })
+  }
+
+  /** Who may revoke by this token. Rejects as `authorize` does. */
+  async authorizeRevoking(token: string | undefined): Promise<Holder> {
+    const { identify } = this.#context
+    if (!identify || !token) throw new CoeditError('UNAUTHORIZED', 'there is no valid token')
+    return this.#decide(token, {}, async (askedAt) => {
+      const holder = await this.#inTime(() => identify(token))
+      // A clock that runs ahead, as in permitOf.
+      this.#check({ ...holder, issuedAt: Math.min(holder.issuedAt, askedAt) })
+      if (!holder.mayRevoke) throw new CoeditError('FORBIDDEN', 'the token does not allow to revoke')
+      return holder
+    })
   }
 
   /**
@@ -94,24 +102,37 @@ export class Authority {
     await this.#context.storage.storeRevocations(stored, forgotten)
   }
 
-  /** The answer of `authenticate`, or a rejection when it takes too long. */
-  async #ask(request: AuthRequest): Promise<Verdict> {
-    const { clock, config, authenticate } = this.#context
+  /** Refusals are passed on; whatever else goes wrong is told to the log alone. */
+  async #decide<T>(token = '', facts: object, decide: (askedAt: number) => Promise<T>): Promise<T> {
+    if (token.length > MAX_TOKEN_LENGTH) throw new CoeditError('UNAUTHORIZED', 'the token is too long')
+    if (!this.#isOpen) throw new CoeditError('AUTH_UNAVAILABLE', 'the server is not open yet; come back later')
+    try {
+      return await decide(this.#context.clock.now())
+    } catch (error) {
+      if (error instanceof CoeditError && isRefusal(error)) throw error
+      this.#context.log.error({ err: error, ...facts }, 'authentication failed')
+      throw new CoeditError('AUTH_UNAVAILABLE', 'access cannot be checked at present; come back later')
+    }
+  }
+
+  /** An answer, or a rejection when it takes too long. */
+  async #inTime<T>(ask: () => T | Promise<T>): Promise<T> {
+    const { clock, config } = this.#context
     let cancel: Cancel = () => undefined
     const tooLate = new Promise<never>((_, reject) => {
       const error = new CoeditError('AUTH_UNAVAILABLE', `no answer came within ${config.authTimeoutMs} ms`)
       cancel = clock.after(config.authTimeoutMs, () => reject(error))
     })
     try {
-      return await Promise.race([authenticate(request), tooLate])
+      return await Promise.race([ask(), tooLate])
     } finally {
       cancel()
     }
   }
 
-  #check(permit: Permit): void {
-    if (permit.expiresAt <= this.#context.clock.now()) throw new CoeditError('UNAUTHORIZED', 'the token has expired')
-    const reason = this.#revocations.against(permit)
+  #check(bearer: Bearer & Partial<Permit>): void {
+    if (bearer.expiresAt <= this.#context.clock.now()) throw new CoeditError('UNAUTHORIZED', 'the token has expired')
+    const reason = this.#revocations.against(bearer)
     if (reason) throw reason
   }
 }

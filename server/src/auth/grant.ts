@@ -39,20 +39,26 @@ export type Verdict = Grant | { readonly access: 'none' } | null
  */
 export type Authenticate = (request: AuthRequest) => Verdict | Promise<Verdict>
 
-/** Who brought a token, and when it was issued; by these it is revoked. */
+/** Who brought a token, and for how long it is good: from when it was issued, unless it was revoked since. */
 export interface Bearer {
   readonly user: string | undefined
   readonly tokenId: string | undefined
   /** Milliseconds of the epoch. */
   readonly issuedAt: number
+  /** Milliseconds of the epoch; infinite for one that does not expire. */
+  readonly expiresAt: number
+}
+
+/** What a token says beside which documents it is for. */
+export interface Holder extends Bearer {
+  /** Whether it may take access back, over HTTP. */
+  readonly mayRevoke: boolean
 }
 
 /** A grant for one document, with all defaults filled in. */
 export interface Permit extends Bearer {
   readonly document: string
   readonly access: 'read' | 'write'
-  /** Infinite for one that does not expire. */
-  readonly expiresAt: number
 }
 
 /** Without authentication everybody may do everything. */

@@ -7,14 +7,15 @@ import type { Bearer, Permit } from './grant.ts'
 const MAX_ID_LENGTH = 16 * 1024
 
 const id = z.string().min(1).max(MAX_ID_LENGTH)
-const revocation = z.union([
+
+export const revocationSchema = z.union([
   z.strictObject({ user: id }),
   z.strictObject({ tokenId: id }),
   z.strictObject({ document: id }),
 ])
 
 /** What is taken back: all of a user, one token, or everybody's access to one document. */
-export type Revocation = z.input<typeof revocation>
+export type Revocation = z.input<typeof revocationSchema>
 
 /** Revocations remembered one by one. */
 const MAX_REVOCATIONS = 100_000
@@ -93,7 +94,7 @@ export class Revocations {
 }
 
 function targetOf(revoked: Revocation): string {
-  const parsed = revocation.safeParse(revoked)
+  const parsed = revocationSchema.safeParse(revoked)
   if (!parsed.success) {
     const expected = `one of user, tokenId and document, of at most ${MAX_ID_LENGTH} characters`
     throw new CoeditError('OPTION_INVALID', `revoke: expected ${expected}`)

@@ -2,8 +2,11 @@ import { z } from 'zod'
 
 const patterns = z.array(z.string()).default([])
 
-/** The claim `coedit` of a token: each entry is the name of a document, or the beginning of names and a `*`. */
-export const rightsClaim = z.object({ read: patterns, write: patterns })
+/**
+ * The claim `coedit` of a token: each entry is the name of a document, or the beginning of names and a `*`. `revoke` is
+ * the right to take access back.
+ */
+export const rightsClaim = z.object({ read: patterns, write: patterns, revoke: z.boolean().default(false) })
 
 export type Rights = z.output<typeof rightsClaim>
 

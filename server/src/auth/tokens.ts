@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import { CoeditError } from '../errors.ts'
-import type { AuthRequest, Verdict } from './grant.ts'
+import type { AuthRequest, Bearer, Holder, Verdict } from './grant.ts'
 import { openTokenKey, type TokenKey } from './keys.ts'
 import { accessTo, rightsClaim } from './rights.ts'
 
@@ -12,8 +12,10 @@ const claimsSchema = z.object({
   iat: z.number().optional(),
   sub: z.string().optional(),
   jti: z.string().optional(),
-  coedit: rightsClaim.default({ read: [], write: [] }),
+  coedit: rightsClaim.default({ read: [], write: [], revoke: false }),
 })
+
+type Claims = z.output<typeof claimsSchema>
 
 /** Checks JSON Web Tokens (RFC 7519) by the one key of the options. */
 export class TokenAuthenticator {
@@ -34,13 +36,21 @@ export class TokenAuthenticator {
   /** What a token allows. Rejects with UNAUTHORIZED for one that is not valid, and with AUTH_UNAVAILABLE. */
   readonly authenticate = async ({ document, token }: AuthRequest): Promise<Verdict> => {
     if (token === undefined) return null
+    const claims = await this.#claims(token)
+    const access = accessTo(document, claims.coedit)
+    return access === 'none' ? { access } : { access, ...bearerOf(claims) }
+  }
+
+  /** Whose token it is, whatever document it is for. Rejects as `authenticate` does. */
+  readonly identify = async (token: string): Promise<Holder> => {
+    const claims = await this.#claims(token)
+    return { ...bearerOf(claims), mayRevoke: claims.coedit.revoke }
+  }
+
+  async #claims(token: string): Promise<Claims> {
     const parsed = claimsSchema.safeParse(await this.#verify(token))
     if (!parsed.success) throw new CoeditError('UNAUTHORIZED', 'the token has claims of the wrong type')
-    const { exp, iat, sub, jti, coedit } = parsed.data
-    const access = accessTo(document, coedit)
-    if (access === 'none') return { access }
-    // What does not say when it was issued counts as older than any revocation.
-    return { access, user: sub, tokenId: jti, issuedAt: (iat ?? 0) * 1000, expiresAt: exp * 1000 }
+    return parsed.data
   }
 
   async #verify(token: string): Promise<JWTPayload> {
@@ -59,6 +69,11 @@ export class TokenAuthenticator {
       throw error instanceof CoeditError ? error : new CoeditError('UNAUTHORIZED', reasonOf(error))
     }
   }
+}
+
+function bearerOf({ exp, iat, sub, jti }: Claims): Bearer {
+  // What does not say when it was issued counts as older than any revocation.
+  return { user: sub, tokenId: jti, issuedAt: (iat ?? 0) * 1000, expiresAt: exp * 1000 }
 }
 
 /** The error itself is not passed on: it holds the claims, and would bring them into the log. */

@@ -21,6 +21,8 @@ export interface AppOptions {
   readonly log: Log
   /** Further routes; they win over those of the page. */
   readonly routes?: Routes
+  /** The only ones that take a body. */
+  readonly routesWithBody?: Routes | undefined
 }
 
 /** What answers an HTTP request of node:http. The promise settles when the answer is written. */
@@ -41,12 +43,16 @@ const HEADERS = {
 
 /** The HTTP side of the server. WebSocket upgrades do not pass through here. */
 export function createApp(options: AppOptions): RequestListener {
-  const { basePath, publicDirectory, checkHost, health, log, routes } = options
+  const { basePath, publicDirectory, checkHost, health, log, routes, routesWithBody } = options
   const root = new Hono<Env>()
   root.use(async (c, next) => {
     for (const [name, value] of Object.entries(HEADERS)) c.header(name, value)
     const unknownHost = checkHost(c.env.incoming.headers.host)
     if (unknownHost) throw unknownHost
+    await next()
+  })
+  if (routesWithBody !== undefined) root.route(basePath, routesWithBody)
+  root.use(async (c, next) => {
     if (hasBody(c.env.incoming)) {
       // What is left of the body would be read for the next request.
       c.header('connection', 'close')

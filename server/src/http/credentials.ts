@@ -18,10 +18,15 @@ export function authRequest({ document, headers, query, cookie, address }: Asked
   return { document, token: tokenOf(headers, query, cookie), headers, address, origin: headers.origin }
 }
 
+/** The token in a header `Authorization`. */
+export function bearerIn(header = ''): string | undefined {
+  return /^bearer +(\S+) *$/i.exec(header)?.[1]
+}
+
 function tokenOf(headers: IncomingHttpHeaders, query: URLSearchParams, cookie: string): string | undefined {
   const found =
     inSubprotocols(headers['sec-websocket-protocol']) ??
-    inAuthorization(headers.authorization) ??
+    bearerIn(headers.authorization) ??
     query.get('token') ??
     inCookies(headers.cookie, cookie)
   return found === '' ? undefined : found
@@ -30,10 +35,6 @@ function tokenOf(headers: IncomingHttpHeaders, query: URLSearchParams, cookie: s
 function inSubprotocols(header = ''): string | undefined {
   const offered = header.split(',').map((protocol) => protocol.trim())
   return offered.find((protocol) => protocol.startsWith(SUBPROTOCOL_PREFIX))?.slice(SUBPROTOCOL_PREFIX.length)
-}
-
-function inAuthorization(header = ''): string | undefined {
-  return /^bearer +(\S+) *$/i.exec(header)?.[1]
 }
 
 function inCookies(header = '', name: string): string | undefined {

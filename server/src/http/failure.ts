@@ -5,6 +5,7 @@ import { CoeditError, type ErrorCode } from '../errors.ts'
 /** Of the errors that whoever asks is told; every other one is a failure of the server. */
 export const STATUSES: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
   DOCUMENT_NAME: 400,
+  BODY_INVALID: 400,
   UNAUTHORIZED: 401,
   FORBIDDEN: 403,
   NOT_FOUND: 404,
