@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { isAddressList } from './addresses.ts'
 import { CoeditError } from './errors.ts'
-import { isLoopback } from './loopback.ts'
+import { isLoopback, isPrivateUrl } from './loopback.ts'
 import { OptionSet } from './options.ts'
 import { areOrigins } from './origins.ts'
 
@@ -59,7 +59,7 @@ export const serverSchema = z.strictObject({
     expected: 'nothing, a public key as PEM or the path of a PEM file',
     secret: true,
   }),
-  authJwksUrl: z.string().refine(isKeySetUrl).default('').meta({
+  authJwksUrl: z.string().refine(isPrivateUrl).default('').meta({
     description: 'Where an identity provider publishes its public keys (JWKS; RS, PS, ES or EdDSA).',
     expected: 'nothing or an https URL (http on a loopback address)',
     secret: true,
@@ -77,7 +77,8 @@ export const serverSchema = z.strictObject({
     .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]*$/)
     .default('')
     .meta({
-      description: 'Cookie that may hold the token; empty: none may.',
+      description:
+        'Cookie that may hold the token; empty: none may. Does not go together with all origins being allowed.',
       expected: 'nothing or the name of a cookie',
     }),
   authTimeoutMs: integer(100, 60_000)
@@ -271,19 +272,15 @@ function checked(config: Config, hasAuthenticate: boolean): Config {
   const isAuthenticated = hasAuthenticate || keys.length > 0
   const idle = isAuthenticated ? [] : [...demands, ...given(config, ['authCookie'])]
   if (idle.length > 0) throw invalid(`${idle.join(' and ')} would check nothing: expected a key for tokens, too`)
+  if (config.authCookie !== '' && config.allowedOrigins === '*') {
+    throw invalid("authCookie would let every page use its visitor's cookie: expected origins one by one, not *")
+  }
   if (!isAuthenticated && !config.insecureNoAuth && !isLoopback(config.host)) throw hostNeedsAuth(config.host)
   return config
 }
 
 function given<Name extends keyof Config>(config: Config, names: readonly Name[]): Name[] {
   return names.filter((name) => config[name] !== '')
-}
-
-function isKeySetUrl(text: string): boolean {
-  if (text === '') return true
-  if (!URL.canParse(text)) return false
-  const { protocol, hostname } = new URL(text)
-  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
 }
 
 function invalid(message: string): CoeditError {

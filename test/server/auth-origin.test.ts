@@ -67,6 +67,8 @@ describe('R36 isOriginAllowed', () => {
     ['a subdomain', 'https://evil.docs.example', 'docs.example', '', false],
     ['a host as a user name', 'https://docs.example@evil.example', 'docs.example', '', false],
     ['null, as of a sandboxed frame', 'null', 'docs.example', '', false],
+    ['a file', 'file://', 'localhost', '', false],
+    ['nothing, where none are allowed', '', 'docs.example', '', false],
     ['null among the allowed', 'null', 'docs.example', 'https://a.example', false],
     ['no host', 'https://docs.example', '', '', false],
     ['two programs on this machine', 'http://localhost:5173', '127.0.0.1:1234', '', true],

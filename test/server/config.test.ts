@@ -127,6 +127,7 @@ describe('options of authentication', () => {
     [{ authSecret: secret, authPublicKey: 'key.pem' }, 'authSecret and authPublicKey are given'],
     [{ authIssuer: 'https://id.example' }, 'authIssuer would check nothing'],
     [{ authAudience: 'coedit', authCookie: 'a' }, 'authAudience and authCookie would check nothing'],
+    [{ authSecret: secret, authCookie: 'a', allowedOrigins: '*' }, 'authCookie would let every page use'],
     [{ allowedOrigins: 'https://a.example/' }, "option allowedOrigins is 'https://a.example/'"],
     [{ allowedOrigins: 'a.example' }, "option allowedOrigins is 'a.example'"],
     [{ allowedOrigins: 'https://a.example,*' }, "option allowedOrigins is 'https://a.example,*'"],
@@ -142,6 +143,8 @@ describe('options of authentication', () => {
     { authJwksUrl: url, authAudience: 'coedit' },
     { authJwksUrl: 'http://127.0.0.1:80/keys', authCookie: '__Host-session' },
     { allowedOrigins: '*' },
+    { authSecret: secret, allowedOrigins: '*' },
+    { authSecret: secret, authCookie: 'a', allowedOrigins: 'https://a.example' },
     { allowedOrigins: 'https://a.example, http://b.example:8080' },
   ])('%j is taken', (options) => {
     expect(parseOptions(options)).toMatchObject(options)

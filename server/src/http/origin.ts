@@ -23,6 +23,8 @@ export function isOriginAllowed({ origin, host = '' }: IncomingHttpHeaders, allo
   if (originsIn(allowed).includes(origin)) return true
   if (!URL.canParse(origin)) return false
   const page = new URL(origin)
+  // Files have none, and with their scheme `localhost` is none, either.
+  if (page.host === '') return false
   const address = `${page.protocol}//${host}`
   if (!URL.canParse(address)) return false
   // Parsed alike, so that a port which is the default of the scheme counts as none on both sides.
