@@ -2,11 +2,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
+import { EventData } from '../../server/src/http/event-data.ts'
 import type { ServerOptions } from '../../server/src/index.ts'
 import { LevelStorage } from '../../server/src/storage/leveldb.ts'
+import { EncodedPiece } from '../../server/src/sync/piece.ts'
 import { compactCopying } from '../../server/src/workers/compaction.ts'
 import { bundleScript } from '../support/bundle.ts'
 import { launchChromium } from '../support/chromium.ts'
+import { edit } from '../support/edits.ts'
 import { type EventsRequest, partsOf, requestEvents } from '../support/event-stream.ts'
 import { type InProcessServer, startInProcess } from '../support/in-process-server.ts'
 import { startProxy } from '../support/proxy.ts'
@@ -97,6 +100,16 @@ async function compact(directory: string, chunkBytes: number): Promise<void> {
   expect(await storage.compact('notes', { seq: head, ...compaction }, 0)).toBe(true)
   await storage.close()
 }
+
+test('an event is made once for all streams that are sent it at the same time', () => {
+  const { update } = edit('hello')
+  const eventData = new EventData()
+  const piece = new EncodedPiece(update, 1)
+  const line = eventData.of(piece)
+  expect(Buffer.from(line).toString()).toBe(`data: ${Buffer.from(update).toString('base64')}\n`)
+  expect(eventData.of(piece)).toBe(line)
+  expect(eventData.of(new EncodedPiece(update, 2))).not.toBe(line)
+})
 
 describe('GET /api/documents/NAME/events', () => {
   test('answers at once and brings each edit with its number', async () => {

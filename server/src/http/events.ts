@@ -3,7 +3,7 @@ import { type SSEStreamingApi, streamSSE } from 'hono/streaming'
 import type { Authority } from '../auth/authority.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
-import { CoeditError } from '../errors.ts'
+import { CoeditError, hasCode } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { checkName } from '../protocol/names.ts'
 import type { Document } from '../sync/document.ts'
@@ -11,6 +11,7 @@ import type { Documents } from '../sync/documents.ts'
 import type { Piece } from '../sync/piece.ts'
 import type { Subscriber } from '../sync/subscriber.ts'
 import { authRequest } from './credentials.ts'
+import { EventData } from './event-data.ts'
 import { guardOrigin } from './origin-guard.ts'
 import type { Places } from './places.ts'
 import type { Env, Routes } from './routes.ts'
@@ -34,6 +35,7 @@ const NO_NAME = /\/api\/documents\/(?:\.|%2e){0,2}\/events(?:\?|$)/i
  */
 export function createEventRoutes(context: EventsContext): Routes {
   const { config, log } = context
+  const eventData = new EventData()
   const routes = new Hono<Env>()
   routes.use('*', async (c, next) => {
     if (NO_NAME.test(c.env.incoming.url ?? ''))
@@ -44,13 +46,14 @@ export function createEventRoutes(context: EventsContext): Routes {
   routes.get('/api/documents/:name/events', async (c) => {
     const document = c.req.param('name')
     checkName(document, config.maxNameBytes)
-    const stream = new EventStream(document, context)
+    const stream = new EventStream(document, eventData, context)
     await admit(c, document, stream, context)
     const lastEventId = c.req.header('last-event-id')
     return streamSSE(
       c,
       (sse) => stream.run(sse, lastEventId),
-      async (err) => log.error({ err, document }, 'an event stream failed'),
+      async (err) =>
+        log[hasCode(err, 'STORAGE_DAMAGED') ? 'debug' : 'error']({ err, document }, 'an event stream failed'),
     )
   })
   return routes
@@ -82,14 +85,16 @@ async function admit(c: Context<Env>, document: string, stream: EventStream, con
 /** A reader of one document over HTTP. */
 class EventStream implements Subscriber {
   readonly #name: string
+  readonly #eventData: EventData
   readonly #context: EventsContext
   #position: number | undefined
   #wake: (() => void) | undefined
   #document: Document | undefined
   #hasEnded = false
 
-  constructor(name: string, context: EventsContext) {
+  constructor(name: string, eventData: EventData, context: EventsContext) {
     this.#name = name
+    this.#eventData = eventData
     this.#context = context
   }
 
@@ -126,9 +131,16 @@ class EventStream implements Subscriber {
     }
     const { pieces, position } = await this.#context.documents.readSince(document, from)
     for (const piece of pieces) {
-      if (!this.#hasEnded) await sse.writeSSE(eventOf(piece, document))
+      if (!this.#hasEnded) await this.#send(sse, piece, document)
     }
     this.#position = position
+  }
+
+  /** As the HTML standard has it: a line of data, one that names it if it has a name, and an empty one. */
+  async #send(sse: SSEStreamingApi, piece: Piece, { incarnations }: Document): Promise<void> {
+    await sse.write(this.#eventData.of(piece))
+    const { position } = piece
+    await sse.write(position === undefined ? '\n' : `id: ${incarnations[0].toString(36)}-${position}\n\n`)
   }
 
   /** Resolves false when something was committed or the stream has ended, true after a while of neither. */
@@ -141,13 +153,6 @@ class EventStream implements Subscriber {
       }
     })
   }
-}
-
-function eventOf(piece: Piece, document: Document): { data: string; id?: string } {
-  const data = Buffer.from(piece.update).toString('base64')
-  return piece.position === undefined
-    ? { data }
-    : { data, id: `${document.incarnations[0].toString(36)}-${piece.position}` }
 }
 
 /** Where a stream starts: behind the event it names, or at the beginning where the log knows no such event. */

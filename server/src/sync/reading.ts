@@ -4,7 +4,7 @@ import { type Piece, PrivatePiece } from './piece.ts'
 import type { Loan, PrivateBytes } from './private-bytes.ts'
 import type { LoadedSnapshot } from './snapshot.ts'
 
-/** Pieces to send, in order, and where a cursor stands that has taken them all. Whoever asked for it lets them go. */
+/** Pieces to send, in order, and where a cursor stands that has taken them all. */
 export interface Reading {
   readonly pieces: readonly Piece[]
   readonly position: number
@@ -32,7 +32,8 @@ export async function readSince(document: Document, position: number, context: R
 }
 
 /**
- * What a client lacks that has the structs up to its state vector, and possibly none of the deletes.
+ * What a client lacks that has the structs up to its state vector, and possibly none of the deletes. Pieces that are
+ * made for it alone wait to be let go.
  * @param position where the client's cursor stands; undefined before its first Step1
  * @throws CoeditError MESSAGE_MALFORMED
  */
