@@ -1,7 +1,7 @@
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { afterTests } from '../support/after-tests.ts'
-import { findChromium } from '../support/chromium.ts'
+import { launchWithPageCache } from '../support/chromium.ts'
 import { openConnection, serveConnectionPage, stateHas } from '../support/connection-page.ts'
 import { openContext, textIs } from '../support/demo.ts'
 import { startMortalServer } from '../support/mortal-server.ts'
@@ -15,12 +15,7 @@ let browser: Browser
 let site: string
 
 beforeAll(async () => {
-  // Playwright turns the back/forward cache off unless told not to.
-  browser = await chromium.launch({
-    executablePath: findChromium(),
-    args: ['--no-sandbox', '--disable-gpu'],
-    ignoreDefaultArgs: ['--disable-back-forward-cache'],
-  })
+  browser = await launchWithPageCache()
   site = await serveConnectionPage(releaseAll)
 })
 

@@ -1,6 +1,8 @@
 import { type Browser, chromium } from 'playwright-core'
 import { canInstall, findProgram, install, isExecutable } from './programs.ts'
 
+/** Chromium without windows, which takes a third of the processor time. */
+const SHELL_NAMES = ['chromium-headless-shell', 'chrome-headless-shell']
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome', 'chrome']
 const MAC_PATHS = [
   '/Applications/Chromium.app/Contents/MacOS/Chromium',
@@ -31,20 +33,35 @@ export function findChromium(): string {
   return path
 }
 
-/** Starts a headless Chromium, with further flags. The caller closes it. */
+/** Starts a headless Chromium with further flags: its headless shell where that is installed. The caller closes it. */
 export function launchChromium(...flags: readonly string[]): Promise<Browser> {
-  return chromium.launch({ executablePath: findChromium(), headless: true, args: [...FLAGS, ...flags] })
+  const executablePath = process.env.COEDIT_CHROMIUM ?? installedShell() ?? findChromium()
+  return chromium.launch({ executablePath, headless: true, args: [...FLAGS, ...flags] })
 }
 
 /**
- * Finds Chromium for all tests of a run, and installs it where that needs nobody's consent: on Debian as root, which
- * is what CI containers are. Elsewhere the tests that need it fail with the line of `findChromium`.
+ * Starts a headless Chromium that keeps pages which are left, to go back to them. The headless shell has no such cache,
+ * and everywhere else Playwright turns it off. The caller closes it.
+ */
+export function launchWithPageCache(): Promise<Browser> {
+  const ignoreDefaultArgs = ['--disable-back-forward-cache']
+  return chromium.launch({ executablePath: findChromium(), headless: true, args: FLAGS, ignoreDefaultArgs })
+}
+
+/**
+ * Installs Chromium and its headless shell where that needs nobody's consent: on Debian as root, which is what CI
+ * containers are. Elsewhere the tests that need it fail with the line of `findChromium`.
  */
 export function provideChromium(): void {
-  if (process.env.COEDIT_CHROMIUM !== undefined) return
-  if (installedChromium() === undefined && canInstall()) install('chromium')
-  const path = installedChromium()
-  if (path !== undefined) process.env.COEDIT_CHROMIUM = path
+  if (process.env.COEDIT_CHROMIUM !== undefined || !canInstall()) return
+  const missing: string[] = []
+  if (installedChromium() === undefined) missing.push('chromium')
+  if (installedShell() === undefined) missing.push('chromium-headless-shell')
+  if (missing.length > 0) install(...missing)
+}
+
+function installedShell(): string | undefined {
+  return findProgram(...SHELL_NAMES)
 }
 
 function installedChromium(): string | undefined {
