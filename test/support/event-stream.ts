@@ -40,6 +40,8 @@ export async function requestEvents(options: EventsRequest): Promise<IncomingMes
     request.destroy()
   })
   const [response]: IncomingMessage[] = await once(request, 'response')
+  // A line that breaks from here on is told to who reads the answer.
+  request.on('error', () => undefined)
   return response.setEncoding('utf8')
 }
 

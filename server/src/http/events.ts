@@ -11,6 +11,7 @@ import type { Documents } from '../sync/documents.ts'
 import type { Piece } from '../sync/piece.ts'
 import type { Subscriber } from '../sync/subscriber.ts'
 import { authRequest } from './credentials.ts'
+import { cutLater } from './cut.ts'
 import { EventData } from './event-data.ts'
 import { guardOrigin } from './origin-guard.ts'
 import type { Places } from './places.ts'
@@ -64,7 +65,7 @@ export function createEventRoutes(context: EventsContext): Routes {
  * @throws CoeditError UNAUTHORIZED, FORBIDDEN, AUTH_UNAVAILABLE, TOO_MANY_CONNECTIONS
  */
 async function admit(c: Context<Env>, document: string, stream: EventStream, context: EventsContext): Promise<void> {
-  const { authority, config, places } = context
+  const { authority, clock, config, places } = context
   const { incoming, outgoing } = c.env
   const address = places.addressOf(incoming.socket.remoteAddress, c.req.header('x-forwarded-for'))
   const leave = places.forAddress(address)
@@ -78,7 +79,10 @@ async function admit(c: Context<Env>, document: string, stream: EventStream, con
   // Also where nobody reads the body, as of an answer to HEAD, whose end nothing else would tell.
   outgoing.once('close', () => stream.end())
   outgoing.once('close', places.inDocument(document, permit.user))
-  const lease = authority.hold(permit, request, () => stream.end())
+  const lease = authority.hold(permit, request, () => {
+    stream.end()
+    cutLater(outgoing, clock)
+  })
   outgoing.once('close', () => lease.release())
 }
 

@@ -1,0 +1,73 @@
+import { once } from 'node:events'
+import { Agent, get, type IncomingMessage } from 'node:http'
+import { expect, onTestFinished, test } from 'vitest'
+import { requestEvents } from '../support/event-stream.ts'
+import { type InProcessServer, startInProcess } from '../support/in-process-server.ts'
+import { ManualClock } from '../support/manual-clock.ts'
+import { SECRET, token } from '../support/tokens.ts'
+
+const release = onTestFinished
+const document = 'notes'
+const MINUTE = 60_000
+/** How long who has stalled may hold the socket. */
+const GRACE_MS = 2000
+/** More than the system takes for somebody who reads nothing. */
+const LARGE = 16 * 1024 * 1024
+
+interface Scene extends InProcessServer {
+  readonly clock: ManualClock
+  /** Good for a minute. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+async function setScene(length: number): Promise<Scene> {
+  const clock = new ManualClock()
+  const server = await startInProcess({ release, clock, options: { authSecret: SECRET } })
+  await server.server.edit(document, (doc) => doc.getText('text').insert(0, 'x'.repeat(length)))
+  const now = clock.now() / 1000
+  return { ...server, clock, headers: { authorization: `Bearer ${await token({ iat: now, exp: now + 60 })}` } }
+}
+
+/** Reads to the end: how many bytes came, and why the line broke where it did. */
+async function drain(response: IncomingMessage): Promise<{ bytes: number; error: unknown }> {
+  let bytes = 0
+  try {
+    for await (const text of response) bytes += text.length
+    return { bytes, error: undefined }
+  } catch (error) {
+    return { bytes, error }
+  }
+}
+
+test.each<[string, (scene: Scene) => Promise<void> | void]>([
+  ['revoked', ({ server }) => server.revoke({ user: 'ada' })],
+  ['over', ({ clock }) => clock.advance(MINUTE)],
+])('THREATS auth: a reader that has stalled is cut soon after its access is %s, and gets no more', async (_, end) => {
+  const scene = await setScene(LARGE)
+  const { url, clock, headers } = scene
+  const stalled = await requestEvents({ release, url, segment: document, headers })
+  await once(stalled, 'readable')
+  await end(scene)
+  await clock.hasTimerOf(GRACE_MS)
+  expect(stalled.socket.destroyed).toBe(false)
+  clock.advance(GRACE_MS)
+  const { bytes, error } = await drain(stalled)
+  expect(error).toMatchObject({ code: 'ECONNRESET' })
+  expect(bytes).toBeLessThan(LARGE / 2)
+})
+
+test('R40 a reader that has not stalled is told the end, and may go on with its line', async () => {
+  const { url, server, clock, headers } = await setScene(10)
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  release(async () => agent.destroy())
+  const request = get(`${url}api/documents/${document}/events`, { headers, agent })
+  const [response]: IncomingMessage[] = await once(request, 'response')
+  await once(response, 'readable')
+  await server.revoke({ user: 'ada' })
+  expect(await drain(response)).toMatchObject({ error: undefined })
+  clock.advance(GRACE_MS)
+  const again = get(`${url}health`, { agent })
+  const [health]: IncomingMessage[] = await once(again, 'response')
+  expect([again.reusedSocket, health.statusCode]).toEqual([true, 200])
+  health.resume()
+})
