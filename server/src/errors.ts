@@ -53,3 +53,7 @@ export class CoeditError extends Error {
     this.code = code
   }
 }
+
+export function hasCode(error: unknown, code: ErrorCode): boolean {
+  return error instanceof CoeditError && error.code === code
+}

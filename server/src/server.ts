@@ -21,7 +21,7 @@ import { createRevocationRoutes } from './http/revocations.ts'
 import { Upgrades } from './http/upgrade.ts'
 import { createLog, type Log } from './log.ts'
 import { LevelStorage } from './storage/leveldb.ts'
-import type { Storage } from './storage/storage.ts'
+import type { Storage, StorageDamage } from './storage/storage.ts'
 import { Documents } from './sync/documents.ts'
 import { WorkerPool } from './workers/pool.ts'
 
@@ -56,6 +56,7 @@ export interface ServerParts {
 }
 
 export interface ServerStats {
+  readonly damage: StorageDamage
   /** How many are in memory. */
   readonly documents: number
   readonly hooks: Readonly<Record<HookName, HookCounts>>
@@ -247,7 +248,7 @@ export class CoeditServer {
 
   /** What is in memory now, and how the calls of hooks have ended since the start. */
   get stats(): ServerStats {
-    return { documents: this.#documents.size, hooks: this.#hooks.counts }
+    return { damage: this.#storage.damage, documents: this.#documents.size, hooks: this.#hooks.counts }
   }
 
   /**
@@ -286,8 +287,10 @@ export class CoeditServer {
   }
 
   #health(): Health {
-    const { status } = this.#storage
-    return status.state === 'ok' ? { status: 'ok' } : { status: 'degraded', reason: `storage: ${status.error}` }
+    const { status, damage } = this.#storage
+    const found = Object.values(damage).some((count) => count > 0) ? { damage } : {}
+    if (status.state === 'ok') return { status: 'ok', ...found }
+    return { status: 'degraded', reason: `storage: ${status.error}`, ...found }
   }
 }
 

@@ -179,6 +179,8 @@ describe('a hook that fails', () => {
     clock.advance(4999)
     expect(signals[0]?.aborted).toBe(false)
     clock.advance(1)
+    await clock.hasTimerOf(100)
+    clock.advance(100)
     expect(await stuck.closed).toMatchObject({ code: 1011 })
     expect(signals[0]?.aborted).toBe(true)
     expect(server.stats.hooks.load).toMatchObject({ timeouts: 1, failures: 0 })

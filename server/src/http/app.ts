@@ -3,13 +3,16 @@ import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import { CoeditError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import type { StorageDamage } from '../storage/storage.ts'
 import { failure, refusal } from './failure.ts'
 import type { CheckHost } from './host.ts'
 import { createPage } from './page.ts'
 import type { Env, Routes } from './routes.ts'
 
-/** What GET /health answers: 200 with `ok`, 503 with `degraded` and why. */
-export type Health = { readonly status: 'ok' } | { readonly status: 'degraded'; readonly reason: string }
+/** What GET /health answers: 200 with `ok`, 503 with `degraded` and why; and what was found damaged, if anything was. */
+export type Health = ({ readonly status: 'ok' } | { readonly status: 'degraded'; readonly reason: string }) & {
+  readonly damage?: StorageDamage
+}
 
 export interface AppOptions {
   /** Path below which everything is mounted: empty, or `/coedit`. */

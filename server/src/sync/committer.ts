@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from '../clock.ts'
+import { hasCode } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Appended, AppendRequest, Storage } from '../storage/storage.ts'
 
@@ -12,9 +13,10 @@ export interface CommitSource {
   commitFailed(error: unknown): void
 }
 
-interface CommitError {
-  readonly appended: undefined
-  readonly error: unknown
+/** What a source has handed over. */
+interface Due {
+  readonly source: CommitSource
+  readonly requests: readonly AppendRequest[]
 }
 
 /** Between two batches, so that a busy process fsyncs at most some 150 times a second: half the CPU (measured). */
@@ -63,14 +65,34 @@ export class Committer {
     const started = this.#clock.now()
     const due = [...this.#due].map((source) => ({ source, requests: source.takePending() }))
     this.#due = new Set()
-    const outcome = await this.#append(due.flatMap(({ requests }) => requests))
+    await this.#append(due)
+    this.#rest(this.#clock.now() - started)
+  }
+
+  async #append(due: readonly Due[]): Promise<void> {
+    try {
+      this.#distribute(due, await this.#storage.append(due.flatMap(({ requests }) => requests)))
+    } catch (error) {
+      await this.#refuse(due, error)
+    }
+  }
+
+  #distribute(due: readonly Due[], appended: readonly Appended[]): void {
     let taken = 0
     for (const { source, requests } of due) {
-      if (outcome.appended) this.#settle(source, outcome.appended.slice(taken, taken + requests.length))
-      else source.commitFailed(outcome.error)
+      this.#settle(source, appended.slice(taken, taken + requests.length))
       taken += requests.length
     }
-    this.#rest(this.#clock.now() - started)
+  }
+
+  /** Damage of one document must cost no other one: nothing was written, so each is tried by itself. */
+  async #refuse(due: readonly Due[], error: unknown): Promise<void> {
+    if (due.length > 1 && hasCode(error, 'STORAGE_DAMAGED')) {
+      for (const one of due) await this.#append([one])
+      return
+    }
+    this.#log.error({ err: error, documents: due.length }, 'a commit failed: its edits are not acknowledged')
+    for (const { source } of due) source.commitFailed(error)
   }
 
   #settle(source: CommitSource, appended: readonly Appended[]): void {
@@ -79,15 +101,6 @@ export class Committer {
     } catch (error) {
       this.#log.error({ err: error }, 'what was committed could not be taken over: the document is loaded anew')
       source.commitFailed(error)
-    }
-  }
-
-  async #append(requests: readonly AppendRequest[]): Promise<{ appended: readonly Appended[] } | CommitError> {
-    try {
-      return { appended: await this.#storage.append(requests) }
-    } catch (error) {
-      this.#log.error({ err: error, entries: requests.length }, 'a commit failed: its edits are not acknowledged')
-      return { appended: undefined, error }
     }
   }
 

@@ -3,6 +3,7 @@ import type { RawData, WebSocket } from 'ws'
 import type { Lease } from '../auth/lease.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
+import { hasCode } from '../errors.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import type { Log } from '../log.ts'
 import { KEEP_ALIVE_FRAME } from '../protocol/frames.ts'
@@ -91,7 +92,7 @@ export class Connection implements Subscriber, Participant {
     const { documents } = this.#context
     documents.join(this.#document, this).then(
       (document) => this.#join(document),
-      (error: unknown) => this.#refuse(error),
+      (error: unknown) => this.#refuseLater(error),
     )
   }
 
@@ -270,13 +271,22 @@ export class Connection implements Subscriber, Participant {
     else this.#webSocket.resume()
   }
 
+  /** The document could not be opened, and cannot be at the next moment either, when clients come back. */
+  #refuseLater(error: unknown): void {
+    const { clock, documents } = this.#context
+    const delay = documents.refusals.next(this.#document)
+    const cancel = clock.after(delay, () => this.#refuse(error))
+    this.#webSocket.on('close', cancel)
+  }
+
   #refuse(error: unknown): void {
     this.#inbox.length = 0
     if (this.#isClosed) return
     const close = closeFor(error)
     const facts = { err: error, document: this.#document }
-    if (close === CLOSE.failed) this.#context.log.error(facts, 'closed a connection: internal failure')
-    else this.#context.log.debug(facts, 'closed a connection: refused what it sent')
+    // Damage was logged where it was found: whoever comes meets it again.
+    const isNews = close === CLOSE.failed && !hasCode(error, 'STORAGE_DAMAGED')
+    this.#context.log[isNews ? 'error' : 'debug'](facts, 'closed a connection')
     this.close(close)
   }
 }

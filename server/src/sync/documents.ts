@@ -3,6 +3,7 @@ import type { Config } from '../config.ts'
 import { CoeditError } from '../errors.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import type { Log } from '../log.ts'
+import { RejectionDelay } from '../rejection-delay.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { Committer } from './committer.ts'
@@ -34,6 +35,8 @@ const ALIVE_MS = 60_000
 export class Documents {
   /** For the code around the server. */
   readonly inProcess: InProcess
+  /** By name: how long a connection to a document that could not be opened is kept waiting before it hears so. */
+  readonly refusals: RejectionDelay
   readonly #context: DocumentsContext
   readonly #committer: Committer
   readonly #compactor: Compactor
@@ -51,6 +54,7 @@ export class Documents {
     const loadSnapshot = (document: Document) => this.#loadSnapshot(document)
     this.#context = context
     this.inProcess = new InProcess(this, config)
+    this.refusals = new RejectionDelay(clock)
     this.#committer = new Committer(storage, clock, log)
     this.#snapshots = new SnapshotCache(config.snapshotCacheBytes)
     this.#compactor = new Compactor(

@@ -206,8 +206,12 @@ export class Database {
 
   /** Resolves where reopening may help; else it waits for `giveUp`, and rejects. */
   async #sufferDamage(cause: unknown): Promise<void> {
-    if (!this.#mayReopenDamaged) await this.#pause(Number.POSITIVE_INFINITY, cause)
-    this.#mayReopenDamaged = false
+    if (this.#mayReopenDamaged) {
+      this.#mayReopenDamaged = false
+      return
+    }
+    this.#log.error({ err: this.#damaged(cause) }, 'nothing is stored any more until the database is repaired')
+    await this.#pause(Number.POSITIVE_INFINITY, cause)
   }
 
   /** Rejects with STORAGE_CLOSED once `giveUp` was called. */
