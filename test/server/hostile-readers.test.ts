@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import * as Y from 'yjs'
 import type { ServerOptions } from '../../server/src/index.ts'
+import { LevelStorage } from '../../server/src/storage/leveldb.ts'
 import { Bystanders } from '../support/bystanders.ts'
 import { bytes } from '../support/bytes.ts'
 import { startInProcess } from '../support/in-process-server.ts'
@@ -105,4 +106,15 @@ test('R7 who reads its difference late gets all of it, and gives the room back',
   const lengths = late.all('update').flatMap(({ update }) => Y.decodeUpdate(update).structs.map((item) => item.length))
   expect(lengths.reduce((sum, length) => sum + length)).toBe(MORE_THAN_SOCKETS_TAKE - 1)
   await untilThereIsRoom(started)
+})
+
+test('R7 a snapshot that somebody does not read is not read from the disk once more for the next one', async () => {
+  const started = await start(MORE_THAN_SOCKETS_TAKE, { snapshotCacheBytes: 0 })
+  const hostile = await ask(started, EMPTY_STATE)
+  await hostile.message('update')
+  hostile.pause()
+  const load = vi.spyOn(LevelStorage.prototype, 'load')
+  onTestFinished(() => load.mockRestore())
+  expect(textOf(await answered(started, EMPTY_STATE)).length).toBe(MORE_THAN_SOCKETS_TAKE)
+  expect(load).not.toHaveBeenCalled()
 })

@@ -11,6 +11,8 @@ import { LoadedSnapshot } from './snapshot.ts'
 export class DocumentLog {
   readonly #pieceBytes: number
   #snapshot: LoadedSnapshot | null
+  /** Still there where somebody is being sent it: a copy for each who asks would be as much as they like. */
+  #evicted: WeakRef<LoadedSnapshot> | undefined
   #snapshotSeq: number
   #snapshotBytes: number
   /** Oldest first, up to `head`; they begin at the snapshot or before it. */
@@ -36,9 +38,9 @@ export class DocumentLog {
     return this.#head
   }
 
-  /** Null where there is none, and where it was evicted (`snapshotSeq` is above 0 then). */
+  /** Null where there is none, and where it was evicted and nobody is sent it (`snapshotSeq` is above 0 then). */
   get snapshot(): LoadedSnapshot | null {
-    return this.#snapshot
+    return this.#snapshot ?? this.#evicted?.deref() ?? null
   }
 
   /** 0 where there is no snapshot. */
@@ -100,6 +102,7 @@ export class DocumentLog {
     const floor = Math.min(snapshot.seq, Math.max(slowest, this.#snapshotSeq))
     if (this.reaches(floor)) this.#entries = [...this.entriesAfter(floor)]
     this.#snapshot = snapshot
+    this.#evicted = undefined
     this.#snapshotSeq = snapshot.seq
     this.#snapshotBytes = snapshot.byteLength
     this.#tailBytes = sumBytes(this.entriesAfter(snapshot.seq))
@@ -111,8 +114,15 @@ export class DocumentLog {
     if (snapshot.seq === this.#snapshotSeq) this.#snapshot = snapshot
   }
 
+  /** Drops the snapshot unless somebody is being sent it. */
   evict(): void {
+    if (this.#snapshot) this.#evicted = new WeakRef(this.#snapshot)
     this.#snapshot = null
+  }
+
+  /** Takes back that it was evicted, where it is still there. */
+  keep(): void {
+    this.#snapshot = this.snapshot
   }
 }
 

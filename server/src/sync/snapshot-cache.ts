@@ -14,6 +14,7 @@ export class SnapshotCache {
   /** The snapshot of this log was loaded, replaced or used. */
   touch(log: DocumentLog): void {
     this.forget(log)
+    log.keep()
     if (!log.snapshot) return
     this.#held.set(log, log.snapshotBytes)
     this.#bytes += log.snapshotBytes

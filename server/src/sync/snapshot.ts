@@ -2,6 +2,16 @@ import { decodeStateVector, KnownState, scanUpdate, splitUpdate } from '../proto
 import type { Snapshot } from '../storage/storage.ts'
 import { EncodedPiece, type Piece } from './piece.ts'
 
+/** Keeps its whole snapshot in memory, so that whoever asks for it next shares it instead of having it read back. */
+class SnapshotChunk extends EncodedPiece {
+  readonly snapshot: LoadedSnapshot
+
+  constructor(update: Uint8Array, position: number | undefined, snapshot: LoadedSnapshot) {
+    super(update, position)
+    this.snapshot = snapshot
+  }
+}
+
 /** A snapshot in memory: its chunks as they are sent, and what is derived from them when it is first asked for. */
 export class LoadedSnapshot {
   readonly seq: number
@@ -18,7 +28,7 @@ export class LoadedSnapshot {
     const last = snapshot.chunks.length - 1
     this.seq = snapshot.seq
     this.chunks = snapshot.chunks.map(
-      (chunk, index) => new EncodedPiece(chunk, index === last ? snapshot.seq : undefined),
+      (chunk, index) => new SnapshotChunk(chunk, index === last ? snapshot.seq : undefined, this),
     )
     this.byteLength = snapshot.chunks.reduce((sum, chunk) => sum + chunk.length, 0)
     this.stateVector = stateVector
