@@ -1,35 +1,12 @@
-import { fileURLToPath } from 'node:url'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { bundleScript } from '../support/bundle.ts'
-import { launchChromium } from '../support/chromium.ts'
+import type { BrowserContextOptions, Page } from 'playwright-core'
+import { describe, expect, test } from 'vitest'
 import { type PixelBox, redBox } from '../support/pixels.ts'
-import type {} from './harness/overlay.ts'
+import { setOverlayStage } from './harness/overlay-stage.ts'
 
-let browser: Browser
-let script: string
+/** Browsers paint their own caret red, and never blinking. */
+const RED_CARET = '<style>textarea, input { caret-color: #f00; caret-animation: manual; outline: none }</style>'
 
-beforeAll(async () => {
-  script = await bundleScript(fileURLToPath(new URL('harness/overlay.ts', import.meta.url)), 'overlays')
-  browser = await launchChromium()
-})
-
-afterAll(() => browser.close())
-
-/** A page with this markup, in which the first text control shows this text and has an overlay. */
-async function openScene(html: string, text: string, options: BrowserContextOptions = {}): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 500, height: 320 }, ...options })
-  onTestFinished(() => context.close())
-  const page = await context.newPage()
-  page.on('pageerror', (error) => onTestFinished(() => expect.unreachable(String(error))))
-  // Browsers paint their own caret red, and never blinking.
-  await page.setContent(
-    `<!doctype html><style>textarea, input { caret-color: #f00; caret-animation: manual; outline: none }</style>${html}`,
-  )
-  await page.addScriptTag({ content: script })
-  await page.evaluate((initial) => overlays.begin(initial), text)
-  return page
-}
+const stage = setOverlayStage()
 
 /** Where the browser paints its own caret at an offset, in whole pixels. */
 async function paintedCaret(page: Page, offset: number): Promise<PixelBox | null> {
@@ -151,7 +128,7 @@ describe('a caret is drawn where the browser paints its own, in', () => {
       { deviceScaleFactor: 1.25 },
     ],
   ])('%s', async (_title, html, text, offsets, options) => {
-    const page = await openScene(html, text, options)
+    const page = await stage.open(text, `${RED_CARET}${html}`, options)
     await putCarets(page, offsets)
     expect(await misplaced(page, offsets)).toEqual([])
   })
@@ -271,7 +248,7 @@ describe('a caret stays where the browser paints its own when', () => {
       () => overlays.part('main').append(overlays.scene.element),
     ],
   ])('%s', async (_title, html, text, offsets, change) => {
-    const page = await openScene(html, text)
+    const page = await stage.open(text, `${RED_CARET}${html}`)
     await putCarets(page, offsets)
     await page.evaluate(change)
     await page.evaluate(() => overlays.painted())

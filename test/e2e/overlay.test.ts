@@ -1,62 +1,12 @@
-import { fileURLToPath } from 'node:url'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { bundleScript } from '../support/bundle.ts'
-import { launchChromium } from '../support/chromium.ts'
-import { Random } from '../support/random.ts'
-import { runs } from '../support/runs.ts'
-import type {} from './harness/overlay.ts'
+import type { Page } from 'playwright-core'
+import { describe, expect, test } from 'vitest'
+import { LINES, setOverlayStage, TEXTAREA } from './harness/overlay-stage.ts'
 
-const TEXTAREA = '<textarea cols=40 rows=8 style="padding:10px"></textarea>'
-const LINES = Array.from({ length: 20 }, (_, line) => `This is line ${line}\n`).join('')
-
-let browser: Browser
-let script: string
-
-beforeAll(async () => {
-  script = await bundleScript(fileURLToPath(new URL('harness/overlay.ts', import.meta.url)), 'overlays')
-  browser = await launchChromium()
-})
-
-afterAll(() => browser.close())
-
-/** A page with this markup, whose first text control shows this text and has an overlay. */
-async function openScene(text: string, html = TEXTAREA, options: BrowserContextOptions = {}): Promise<Page> {
-  const page = await openBlank(options)
-  await page.setContent(`<!doctype html>${html}`)
-  await page.addScriptTag({ content: script })
-  await page.evaluate((initial) => void overlays.begin(initial), text)
-  return page
-}
-
-/** A page whose errors fail the test. */
-async function openBlank(options: BrowserContextOptions = {}): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 500, height: 320 }, ...options })
-  const page = await context.newPage()
-  const errors: string[] = []
-  page.on('pageerror', (error) => errors.push(String(error)))
-  page.on('console', (message) => {
-    if (message.type() === 'error') errors.push(message.text())
-  })
-  onTestFinished(async () => {
-    await context.close()
-    expect(errors).toEqual([])
-  })
-  return page
-}
-
-/** The types of event for which there are listeners at what an expression gives. */
-async function listenerTypes(page: Page, expression: string): Promise<string[]> {
-  const session = await page.context().newCDPSession(page)
-  const { result } = await session.send('Runtime.evaluate', { expression })
-  if (result.objectId === undefined) throw new Error(`${expression} is no object`)
-  const { listeners } = await session.send('DOMDebugger.getEventListeners', { objectId: result.objectId })
-  return listeners.map(({ type }) => type)
-}
+const stage = setOverlayStage()
 
 describe('carets', () => {
   test('move with a local edit in the frame that shows it', async () => {
-    const page = await openScene('one two')
+    const page = await stage.open('one two')
     const moved = await page.evaluate(async () => {
       const { scene } = overlays
       scene.peer('Ann').select(4)
@@ -74,7 +24,7 @@ describe('carets', () => {
   })
 
   test('move with a remote edit in the frame that shows it, and not before', async () => {
-    const page = await openScene('one two')
+    const page = await stage.open('one two')
     const steps = await page.evaluate(async () => {
       const { scene } = overlays
       scene.peer('Ann').select(4)
@@ -100,7 +50,7 @@ describe('carets', () => {
   })
 
   test('are not drawn where the text is not seen, and come into view by scrolling', async () => {
-    const page = await openScene(LINES)
+    const page = await stage.open(LINES)
     const seen = await page.evaluate(async (offset) => {
       const { scene } = overlays
       scene.peer('Ann').select(offset)
@@ -116,7 +66,7 @@ describe('carets', () => {
 
   test('are not drawn where an ancestor hides the text', async () => {
     const html = `<main style="height:60px;overflow:hidden">${TEXTAREA}</main>`
-    const page = await openScene(LINES, html)
+    const page = await stage.open(LINES, html)
     const seen = await page.evaluate(async (offset) => {
       overlays.scene.peer('Ann').select(0)
       overlays.scene.peer('Bo').select(offset)
@@ -127,7 +77,7 @@ describe('carets', () => {
   })
 
   test('can be hidden and shown again', async () => {
-    const page = await openScene('text')
+    const page = await stage.open('text')
     const counts = await page.evaluate(async () => {
       const { overlay } = overlays.scene
       overlays.scene.peer('Ann').select(1)
@@ -144,9 +94,7 @@ describe('carets', () => {
 
   test('follow the element into a modal dialog, and inside of a shadow root', async () => {
     const html = '<dialog></dialog><div id=host></div>'
-    const page = await openBlank()
-    await page.setContent(`<!doctype html>${html}`)
-    await page.addScriptTag({ content: script })
+    const page = await stage.openMarkup(html)
     const places = await page.evaluate(async () => {
       const dialog = overlays.part('dialog')
       const shadow = overlays.part('#host').attachShadow({ mode: 'open' })
@@ -171,7 +119,7 @@ describe('carets', () => {
 
 describe('a selection', () => {
   test('of several lines is a box for each, as high as the line', async () => {
-    const page = await openScene('one\n\ntwo three', '<textarea rows=5 style="line-height:30px"></textarea>')
+    const page = await stage.open('one\n\ntwo three', '<textarea rows=5 style="line-height:30px"></textarea>')
     const boxes = await page.evaluate(async () => {
       overlays.scene.peer('Ann').select(1, 8)
       await overlays.painted()
@@ -187,7 +135,7 @@ describe('a selection', () => {
   })
 
   test('of everything draws only what is seen', async () => {
-    const page = await openScene('line\n'.repeat(10_000))
+    const page = await stage.open('line\n'.repeat(10_000))
     const count = await page.evaluate(async () => {
       overlays.scene.peer('Ann').select(0, 50_000)
       await overlays.painted()
@@ -203,7 +151,7 @@ describe('a name', () => {
     page.evaluate((who) => Number(getComputedStyle(overlays.scene.name(who) ?? document.body).opacity), name)
 
   test('is shown for 3 s after its caret has moved, and then where one points at it', async () => {
-    const page = await openScene('some text')
+    const page = await stage.open('some text')
     await page.evaluate(async () => {
       overlays.scene.peer('Ann').select(5)
       await overlays.painted()
@@ -235,7 +183,7 @@ describe('a name', () => {
   })
 
   test('is below the caret at the top, to its left at the right, and not over another one', async () => {
-    const page = await openScene(`${'x'.repeat(40)}\n`.repeat(6))
+    const page = await stage.open(`${'x'.repeat(40)}\n`.repeat(6))
     const boxes = await page.evaluate(async () => {
       const { scene } = overlays
       scene.peer('Top').select(2)
@@ -268,7 +216,7 @@ describe('hostile presence', () => {
     ['a negative clock', { anchor: { item: { client: 1, clock: -1 } }, head: { item: { client: 1, clock: -1 } } }],
     ['the prototype of all', { anchor: { tname: '__proto__' }, head: { tname: 'constructor' } }],
   ])('with a cursor of %s draws nothing, and makes no type of the document', async (_title, cursor) => {
-    const page = await openScene('text')
+    const page = await stage.open('text')
     const found = await page.evaluate(async (hostile) => {
       const { scene } = overlays
       const before = scene.doc.share.size
@@ -281,7 +229,7 @@ describe('hostile presence', () => {
   })
 
   test('shows names as text, and colours only where they are colours', async () => {
-    const page = await openScene('text')
+    const page = await stage.open('text')
     const drawn = await page.evaluate(async () => {
       const { scene } = overlays
       scene.peer('<img src=x onerror=alert(1)>').color('red;background:url(https://evil.example/)').select(1)
@@ -298,7 +246,7 @@ describe('hostile presence', () => {
   })
 
   test('of 1,000 peers draws those 100 that moved last', async () => {
-    const page = await openScene('text '.repeat(100))
+    const page = await stage.open('text '.repeat(100))
     const names = await page.evaluate(async () => {
       const { scene } = overlays
       for (let peer = 0; peer < 1_000; peer++) scene.peer(`Peer ${peer}`).select(peer % 100)
@@ -312,172 +260,8 @@ describe('hostile presence', () => {
   })
 
   test('whose text was deleted draws nothing', async () => {
-    const page = await openBlank()
-    await page.setContent(`<!doctype html>${TEXTAREA}`)
-    await page.addScriptTag({ content: script })
+    const page = await stage.openMarkup(TEXTAREA)
     const drawn = await page.evaluate(() => overlays.deletedText())
     expect(drawn).toBe(0)
   })
-})
-
-describe('the page', () => {
-  test('keeps its layout, its clicks, and its accessible text', async () => {
-    const html = `<p>Above</p>${TEXTAREA}<p>Below</p>`
-    const page = await openBlank()
-    await page.setContent(`<!doctype html>${html}`)
-    await page.addScriptTag({ content: script })
-    const measure = () => [
-      ...Array.from(document.querySelectorAll('p, textarea'), (element) =>
-        JSON.stringify(element.getBoundingClientRect()),
-      ),
-      document.documentElement.scrollWidth,
-      document.documentElement.scrollHeight,
-    ]
-    const before = await page.evaluate(measure)
-    await page.evaluate(async (text) => {
-      overlays.begin(text)
-      overlays.scene.peer('Ann').select(3)
-      await overlays.painted()
-    }, LINES)
-    expect(await page.evaluate(measure)).toEqual(before)
-    const hit = await page.evaluate(() => {
-      const caret = overlays.scene.caret('Ann')
-      return document.elementFromPoint(caret?.left ?? 0, (caret?.top ?? 0) + 2)?.localName
-    })
-    expect(hit).toBe('textarea')
-    const hidden = await page.evaluate(() => overlays.scene.drawn('name')[0].closest('[aria-hidden=true]') !== null)
-    expect(hidden).toBe(true)
-  })
-
-  test('tells politely who joins and who leaves, several at a time, and not of a reader who was here first', async () => {
-    const page = await openBlank()
-    await page.clock.install()
-    await page.setContent(`<!doctype html>${TEXTAREA}`)
-    await page.addScriptTag({ content: script })
-    const told = () =>
-      page.evaluate(() => {
-        const region = document.querySelector('[role=status]')
-        return region?.closest('[aria-hidden=true]') === null ? region.textContent : 'hidden'
-      })
-    await page.evaluate(() => {
-      overlays.begin('text')
-      for (const name of ['Ann', 'Bo', 'Cy', 'Di', 'Ed']) overlays.scene.peer(name).select(0)
-    })
-    expect(await told()).toBe('')
-    await page.clock.runFor(1_000)
-    expect(await told()).toBe('Ann, Bo, Cy and 2 more joined')
-    await page.evaluate(() => {
-      overlays.scene.peer('Bo').leave()
-      overlays.scene.peer('Flo').select(1)
-      overlays.scene.peer('Ann').select(2)
-    })
-    await page.clock.runFor(1_000)
-    expect(await told()).toBe('Flo joined. Bo left')
-  })
-
-  test('has nothing left of an overlay that was destroyed', async () => {
-    const page = await openScene('text', `<main>${TEXTAREA}</main>`)
-    expect(await listenerTypes(page, 'overlays.scene.element')).toContain('pointermove')
-    const left = await page.evaluate(async () => {
-      const { scene } = overlays
-      const listeners = () => [...scene.awareness._observers.values()].reduce((sum, { size }) => sum + size, 0)
-      scene.peer('Ann').select(1)
-      await overlays.painted()
-      const before = listeners()
-      scene.overlay.destroy()
-      scene.endAnnouncements()
-      scene.element.scrollTop = 5
-      scene.peer('Bo').select(2)
-      await overlays.painted()
-      return [before - listeners(), overlays.part('main').childNodes.length]
-    })
-    // One for the cursors and one for the announcements.
-    expect(left).toEqual([2, 1])
-    const types = await Promise.all(
-      ['window', 'document', 'overlays.scene.element'].map((at) => listenerTypes(page, at)),
-    )
-    expect(types.flat().filter((type) => /^(pointermove|pointerleave|scroll|resize)$/.test(type))).toEqual([])
-  })
-
-  test('uses the colours of the system where these are forced', async () => {
-    const page = await openScene('text', TEXTAREA, { forcedColors: 'active' })
-    const colors = await page.evaluate(async () => {
-      overlays.scene.peer('Ann').color('#ff8800').select(1)
-      await overlays.painted()
-      const probe = document.createElement('p')
-      probe.style.background = 'CanvasText'
-      document.body.append(probe)
-      return [overlays.scene.drawn('caret')[0], probe].map((element) => getComputedStyle(element).backgroundColor)
-    })
-    expect(colors[0]).toBe(colors[1])
-  })
-
-  test('may have a strict content security policy with Trusted Types', async () => {
-    const page = await openBlank()
-    const policy = "default-src 'none'; script-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
-    await page.route('http://strict.example/**', (route) =>
-      route.request().url().endsWith('.js')
-        ? route.fulfill({ contentType: 'text/javascript', body: script })
-        : route.fulfill({
-            contentType: 'text/html',
-            headers: { 'content-security-policy': policy },
-            body: `<!doctype html>${TEXTAREA.replace(/ style="[^"]*"/, '')}<script src="overlays.js"></script>`,
-          }),
-    )
-    await page.goto('http://strict.example/')
-    const width = await page.evaluate(async () => {
-      overlays.begin('text')
-      overlays.scene.peer('Ann').select(1, 3)
-      await overlays.painted()
-      return getComputedStyle(overlays.scene.drawn('caret')[0]).minWidth
-    })
-    expect(width).toBe('2px')
-  })
-})
-
-test('after any edits the measured copy has the text of the element, in blocks of whole lines', async () => {
-  const page = await openScene('')
-  const random = new Random(1)
-  const edits = Array.from({ length: runs(60) }, () => ({
-    at: random.below(1_000_000) / 1_000_000,
-    remove: random.below(3_000),
-    insert: random.pick(['', 'a', '\n', 'one\n'.repeat(5), `${'long '.repeat(300)}\n`.repeat(4), '\n\n']),
-  }))
-  const differences = await page.evaluate(async (list) => {
-    const { scene } = overlays
-    const differences: string[] = []
-    for (const { at, remove, insert } of list) {
-      const { length } = scene.text
-      const index = Math.floor(at * length)
-      if (remove % 3 === 0) scene.text.delete(index, Math.min(remove, length - index))
-      scene.text.insert(Math.min(index, scene.text.length), insert)
-      scene.peer('Ann').select(0)
-      await overlays.painted()
-      await overlays.painted()
-      const blocks = Array.from(scene.root.querySelectorAll('.mirror > *'), ({ textContent }) => textContent)
-      if (blocks.join('') !== `${scene.element.value}\n`) differences.push(`not the text after ${insert}`)
-      if (!blocks.every((block) => block?.endsWith('\n'))) differences.push(`half a line after ${insert}`)
-    }
-    return differences
-  }, edits)
-  expect(differences).toEqual([])
-})
-
-test('in a megabyte of text an edit makes one block of the measured copy anew, and none before the first cursor', async () => {
-  const page = await openScene('a line of some length\n'.repeat(50_000))
-  const counts = await page.evaluate(async () => {
-    const { scene } = overlays
-    const blocks = () => [...scene.root.querySelectorAll('.mirror > *')]
-    await overlays.painted()
-    const none = blocks().length
-    scene.peer('Ann').select(100)
-    await overlays.painted()
-    const before = new Set(blocks())
-    scene.element.focus()
-    scene.element.setSelectionRange(500_000, 500_000)
-    document.execCommand('insertText', false, '\n')
-    await overlays.painted()
-    return { none, many: before.size > 100, fresh: blocks().filter((block) => !before.has(block)).length }
-  })
-  expect(counts).toEqual({ none: 0, many: true, fresh: 1 })
 })
