@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { parseOptions, type ServerOptions } from '../../server/src/config.ts'
 import { Throttle } from '../../server/src/sync/throttle.ts'
@@ -9,7 +10,7 @@ import { LeapingClock } from '../support/leaping-clock.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { step1, step2, update } from '../support/messages.ts'
 import { connectRaw, store } from '../support/raw-client.ts'
-import { OPCODE, openRawSocket } from '../support/raw-socket.ts'
+import { OPCODE, openRawSocket, type RawSocket } from '../support/raw-socket.ts'
 
 const release = onTestFinished
 const document = 'notes'
@@ -114,6 +115,38 @@ test('R35 the time that a flood of repeated edits takes is counted', async () =>
   await bystanders.areUnharmed(7)
   await bystanders.areUnharmed(7)
   expect(isRead).toBe(false)
+})
+
+describe('R35 of many small messages that come together one is taken in a turn of the event loop', () => {
+  const MANY = 1000
+
+  async function mostInATurn(sendFlood: (socket: RawSocket) => Promise<void>): Promise<number> {
+    const { url, lines } = await startInProcess({ release })
+    const socket = await openRawSocket({ release, url, target: `/${document}` })
+    const ignored = () => lines.filter(({ message }) => message.startsWith('ignored a message')).length
+    let most = 0
+    void sendFlood(socket)
+    for (let before = 0; before < MANY; before = ignored()) {
+      await nextTurn()
+      most = Math.max(most, ignored() - before)
+    }
+    return most
+  }
+
+  const unknown = { payload: bytes(77) }
+  const flood = (socket: RawSocket) => socket.send(...Array.from({ length: MANY }, () => unknown))
+
+  test('R35 while the document is there', async () => {
+    const most = await mostInATurn(async (socket) => {
+      await socket.until((messages) => messages.length > 0)
+      flood(socket)
+    })
+    expect(most).toBe(1)
+  })
+
+  test('R35 while it is being loaded', async () => {
+    expect(await mostInATurn(async (socket) => flood(socket))).toBe(1)
+  })
 })
 
 test('R35 a flood of pings is read later, too', async () => {

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { RawData, WebSocket } from 'ws'
 import type { Lease } from '../auth/lease.ts'
 import type { Clock } from '../clock.ts'
@@ -191,14 +192,14 @@ export class Connection implements Subscriber, Participant {
     else this.#handle(data, this.#joined)
   }
 
-  /** Handles what has come in the meantime, in order, until something takes longer again. */
+  /** Handles what has come in the meantime, in order, a message in a turn of the event loop. */
   #workOff(joined: Joined): void {
     this.#isBusy = false
-    for (let next = this.#inbox.shift(); next; next = this.#inbox.shift()) {
-      this.#handle(next, joined)
-      if (this.#isBusy) return
-    }
-    if (this.#isClosed) joined.document.unsubscribe(this)
+    const next = this.#inbox.shift()
+    if (next) this.#handle(next, joined)
+    if (this.#isBusy) return
+    if (this.#inbox.length > 0) this.#waitFor(nextTurn(), joined)
+    else if (this.#isClosed) joined.document.unsubscribe(this)
     else this.#updateFlow()
   }
 
