@@ -93,10 +93,11 @@ export class RangeList {
     const from = firstEndingAfter(head, start - 1, 0)
     const to = firstStartingAfter(tail, end)
     const joined = [Math.min(start, head[from] ?? start), Math.max(end, tail[to - 1] ?? end)]
-    const block = head.slice(0, from).concat(joined, tail.slice(to))
-    const parts = block.length > MAX_BLOCK_LENGTH ? halvesOf(block) : [block]
-    for (const replaced of blocks.splice(first, last + 1 - first, ...parts)) this.#length -= replaced.length
-    this.#length += block.length
+    const before = lengthOf(blocks, first, last)
+    if (first === last) head.splice(from, to - from, ...joined)
+    else blocks.splice(first, last + 1 - first, head.slice(0, from).concat(joined, tail.slice(to)))
+    this.#length += blocks[first].length - before
+    if (blocks[first].length > MAX_BLOCK_LENGTH) blocks.splice(first, 1, ...halvesOf(blocks[first]))
   }
 
   /** The index of the first block that ends after `clock`, or else of the last one. */
@@ -111,6 +112,12 @@ export class RangeList {
     }
     return low
   }
+}
+
+function lengthOf(blocks: readonly Ranges[], first: number, last: number): number {
+  let length = 0
+  for (let i = first; i <= last; i++) length += blocks[i].length
+  return length
 }
 
 function halvesOf(block: Ranges): Ranges[] {
