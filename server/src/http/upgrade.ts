@@ -60,6 +60,8 @@ export class Upgrades {
       perMessageDeflate: false,
       maxPayload: maxMessageBytes,
       maxFragments,
+      // A piece of 64 KiB, which is what is read at once, may hold 10,000 messages or pings: one of them in a turn.
+      allowSynchronousEvents: false,
       handleProtocols: (offered) => SUBPROTOCOLS.find((protocol) => offered.has(protocol)) ?? false,
     })
   }
