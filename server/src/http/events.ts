@@ -81,7 +81,7 @@ async function admit(c: Context<Env>, document: string, stream: EventStream, con
   outgoing.once('close', places.inDocument(document, permit.user))
   const lease = authority.hold(permit, request, () => {
     stream.end()
-    cutLater(outgoing, clock)
+    cutLater(outgoing, incoming.socket, clock)
   })
   outgoing.once('close', () => lease.release())
 }
@@ -134,8 +134,8 @@ class EventStream implements Subscriber {
       return
     }
     const { pieces, position } = await this.#context.documents.readSince(document, from)
-    for (const piece of pieces) {
-      if (!this.#hasEnded) await this.#send(sse, piece, document)
+    for (let piece = pieces.shift(); piece && !this.#hasEnded; piece = pieces.shift()) {
+      await this.#send(sse, piece, document)
     }
     this.#position = position
   }

@@ -132,7 +132,7 @@ export class Outlet {
       // To search them costs about what receiving them does.
       this.#context.throttle.received(searchedBytes)
       if (this.#cursor.state === 'closed') letGo(pieces)
-      else this.#send({ state: 'sending', pieces: [...pieces], goal: { position, isAnswer } })
+      else this.#send({ state: 'sending', pieces, goal: { position, isAnswer } })
     }, this.#context.onError)
   }
 

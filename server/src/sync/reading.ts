@@ -6,7 +6,8 @@ import type { LoadedSnapshot } from './snapshot.ts'
 
 /** Pieces to send, in order, and where a cursor stands that has taken them all. */
 export interface Reading {
-  readonly pieces: readonly Piece[]
+  /** Of the reader's own, to be taken out as they are sent: some are made on their way and in memory from then on. */
+  readonly pieces: Piece[]
   readonly position: number
   /** Bytes that were searched for this reader alone; 0 where it gets what all get. */
   readonly searchedBytes: number
@@ -26,7 +27,7 @@ const INLINE_DIFF_BYTES = 256 * 1024
 /** What a cursor at `position` has missed: the entries since, or the whole document where they are gone. */
 export async function readSince(document: Document, position: number, context: ReadingContext): Promise<Reading> {
   const { log } = document
-  if (log.reaches(position)) return { pieces: log.after(position), position: log.head, searchedBytes: 0 }
+  if (log.reaches(position)) return { pieces: [...log.after(position)], position: log.head, searchedBytes: 0 }
   const snapshot = await loadSnapshot(document, context)
   return withTail(document, snapshot, snapshot?.chunks ?? [])
 }
