@@ -1,22 +1,18 @@
-import { readFile, writeFile } from 'node:fs/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { entryKey } from '../../server/src/storage/level/keys.ts'
+import { BLOCK_BYTES, damageEntry, settle } from '../support/damaged-table.ts'
 import { databaseOf } from '../support/database.ts'
 import { Writer } from '../support/edits.ts'
-import { fileWith } from '../support/files.ts'
 import { step2, update } from '../support/messages.ts'
 import { runCoedit, type ServerProcess, startServer } from '../support/process.ts'
 import { connectRaw, store } from '../support/raw-client.ts'
 import { freshCopy, textOf } from '../support/stock-clients.ts'
-import { storedDocument } from '../support/stored-document.ts'
 
 const release = onTestFinished
 
 /** In the order of their ids, so that the keys of the damaged one lie between those of the others. */
 const DOCUMENTS = ['first', 'broken', 'last']
 const BROKEN_ID = 2
-/** Longer than a block of a table, so that each entry has one of its own. */
-const LINE = 'x'.repeat(5_000)
+const LINE = 'x'.repeat(BLOCK_BYTES)
 const LARGE = 'x'.repeat(60_000)
 /** Far more than LevelDB takes before it compacts. */
 const MOST_EDITS = 1_000
@@ -29,12 +25,8 @@ async function damagedDatabase(): Promise<string> {
     return Array.from({ length: 4 }, () => writer.insert(LINE).update)
   }
   const data = await databaseOf(release, Object.fromEntries(DOCUMENTS.map((name) => [name, entries()])))
-  await storedDocument(data, 'first') // opening brings what is in the log into a table
-  const path = await fileWith(data, '.ldb')
-  const table = await readFile(path)
-  // The byte before a key ends the length of its value: one bit more, and the length goes on into the key.
-  table[table.indexOf(entryKey(BROKEN_ID, 2)) - 1] ^= 0x80
-  await writeFile(path, table)
+  await settle(data)
+  await damageEntry(data, BROKEN_ID, 2)
   return data
 }
 
