@@ -104,14 +104,7 @@ describe('an input method', () => {
 
   test('leaves a composition in its place where an observer answers edits with edits', async () => {
     const page = await stage.open('ab')
-    await page.evaluate(() => {
-      const { binding, mine, element } = harness.scene
-      binding.destroy()
-      mine.observe(() => {
-        if (!mine.toString().startsWith('!')) mine.insert(0, '!')
-      })
-      harness.bindTextarea(element, mine)
-    })
+    await page.evaluate(() => harness.bindBehindAnswers())
     await select(page, 1)
     const { compose, commit } = await inputMethod(page)
     await page.evaluate(() => harness.scene.remotely((text) => text.insert(0, '!')))

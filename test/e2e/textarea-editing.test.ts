@@ -202,14 +202,7 @@ describe('an observer that answers an edit with another edit', () => {
   /** Yjs puts the second edit into both deltas for observers that come after this one. */
   test('leaves the caret on its character', async () => {
     const page = await stage.open('ab')
-    await page.evaluate(() => {
-      const { binding, mine, element } = harness.scene
-      binding.destroy()
-      mine.observe(() => {
-        if (!mine.toString().startsWith('!')) mine.insert(0, '!')
-      })
-      harness.bindTextarea(element, mine)
-    })
+    await page.evaluate(() => harness.bindBehindAnswers())
     await select(page, 1)
     await page.evaluate(() => harness.scene.remotely((text) => text.insert(0, 'X')))
     await page.keyboard.type('c')

@@ -1,32 +1,13 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
-import { Bystanders } from '../support/bystanders.ts'
+import { attack } from '../support/attack.ts'
 import { byte, bytes } from '../support/bytes.ts'
 import { edit, Writer } from '../support/edits.ts'
 import { lastEntry } from '../support/event-stream.ts'
-import { startInProcess } from '../support/in-process-server.ts'
+import { ROOT, section } from '../support/handmade-updates.ts'
 import { step2, update } from '../support/messages.ts'
-import { connectRaw } from '../support/raw-client.ts'
 
 const release = onTestFinished
-const document = 'notes'
-/** The item's parent: the root type 't'. */
-const ROOT = bytes(1, 't')
-
-async function attack() {
-  const { url, lines } = await startInProcess({ release })
-  const there = { release, url, document }
-  const bystanders = await Bystanders.join(there)
-  const attacker = await connectRaw({ ...there, protocols: ['coedit.v1'] })
-  await attacker.follow(step2())
-  await attacker.until('its first Step2 is acknowledged', () => attacker.acknowledged === 1)
-  return { lines, there, bystanders, attacker }
-}
-
-/** An update of one section. The structs' bytes follow the number of structs, client 7 and clock 0. */
-function section(structs: number, ...parts: readonly (number | string | Uint8Array)[]): Uint8Array {
-  return bytes(1, structs, 7, 0, ...parts, 0)
-}
 
 describe('R15', () => {
   const stranger = new Writer(7)
@@ -43,7 +24,7 @@ describe('R15', () => {
       bytes(2, 1, 8, 0, byte(0x84), 7, 0, 'b', 1, 7, 0, byte(0x84), 8, 0, 'a', 0),
     ],
   ])('R15 an Update that %s closes nobody, and is neither stored nor shown nor acknowledged', async (_, hole) => {
-    const { attacker, bystanders, there } = await attack()
+    const { attacker, bystanders, there } = await attack(release)
     const last = await lastEntry(there)
     attacker.send(update(hole), update(hole))
     await attacker.follow()
@@ -57,7 +38,7 @@ describe('R15', () => {
   })
 
   test('R15 a flood of them is answered with one Step1, and nothing of it piles up', async () => {
-    const { attacker, bystanders, there, lines } = await attack()
+    const { attacker, bystanders, there, lines } = await attack(release)
     const last = await lastEntry(there)
     for (let i = 0; i < 5000; i++) attacker.send(update(upon.update))
     await attacker.follow()
@@ -68,7 +49,7 @@ describe('R15', () => {
   })
 
   test('R15 who has it asked again and again and reads nothing is asked a bounded number of times', async () => {
-    const { attacker, bystanders } = await attack()
+    const { attacker, bystanders } = await attack(release)
     // Many clients make for a large Step1.
     const crowd = Array.from({ length: 5000 }, (_, index) => 10_000 + index)
     attacker.send(update(bytes(crowd.length, ...crowd.toReversed().map((id) => bytes(1, id, 0, 4, ROOT, 'x')), 0)))
@@ -87,7 +68,7 @@ describe('R15', () => {
 
 describe('R14', () => {
   test('R14 ids that are known keep their content, whoever says that they have another', async () => {
-    const { attacker, bystanders, there } = await attack()
+    const { attacker, bystanders, there } = await attack(release)
     const forged = bystanders.here.map(({ doc }) => edit('forged', doc.clientID))
     const last = await lastEntry(there)
     // One struct as long as what they have written: the same ids, other content.
@@ -100,7 +81,7 @@ describe('R14', () => {
   })
 
   test('R14 the whole document again and again adds nothing', async () => {
-    const { attacker, bystanders, there } = await attack()
+    const { attacker, bystanders, there } = await attack(release)
     const [{ doc }] = bystanders.here
     const last = await lastEntry(there)
     const whole = Y.encodeStateAsUpdate(doc)

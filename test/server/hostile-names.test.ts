@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { LevelStorage } from '../../server/src/storage/leveldb.ts'
+import { storedNames } from '../support/admission.ts'
 import { Bystanders } from '../support/bystanders.ts'
 import { edit } from '../support/edits.ts'
 import { startInProcess } from '../support/in-process-server.ts'
@@ -11,17 +11,6 @@ import { freshCopy, textOf } from '../support/stock-clients.ts'
 
 const release = onTestFinished
 const document = 'notes'
-
-/** Names of what is stored in the directory of a closed server. */
-async function namesIn(data: string): Promise<readonly string[]> {
-  const storage = new LevelStorage({ directory: data })
-  await storage.open()
-  try {
-    return await storage.list('', undefined, 1000)
-  } finally {
-    await storage.close()
-  }
-}
 
 test.each([
   ['no name', '/'],
@@ -48,7 +37,7 @@ test.each([
   expect(socket.messages).toEqual([])
   await bystanders.areUnharmed()
   await server.close()
-  expect(await namesIn(data)).toEqual(['not notes', 'notes'])
+  expect(await storedNames(data)).toEqual(['not notes', 'notes'])
 })
 
 test.each([
@@ -68,7 +57,7 @@ test.each([
   const doc = await freshCopy({ release, url, document: name })
   expect(textOf({ doc }).toString()).toBe('x')
   await server.close()
-  expect(await namesIn(data)).toEqual([name])
+  expect(await storedNames(data)).toEqual([name])
 })
 
 test('R2 of a flood of new names nothing is stored until somebody writes, nor kept in memory', async () => {
@@ -84,5 +73,5 @@ test('R2 of a flood of new names nothing is stored until somebody writes, nor ke
   }
   await bystanders.areUnharmed()
   await server.close()
-  expect(await namesIn(data)).toEqual(['not notes', 'notes'])
+  expect(await storedNames(data)).toEqual(['not notes', 'notes'])
 })

@@ -1,42 +1,15 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
-import { Bystanders } from '../support/bystanders.ts'
+import { attack } from '../support/attack.ts'
 import { byte, bytes } from '../support/bytes.ts'
 import { edit } from '../support/edits.ts'
 import { lastEntry } from '../support/event-stream.ts'
-import { startInProcess } from '../support/in-process-server.ts'
-import { step2, update } from '../support/messages.ts'
+import { item, nestedAny, section } from '../support/handmade-updates.ts'
+import { update } from '../support/messages.ts'
 import { connectRaw } from '../support/raw-client.ts'
 
 const release = onTestFinished
-const document = 'notes'
 const MANY = 2 ** 53 - 1
-/** The item's parent: the root type 't'. */
-const ROOT = bytes(1, 't')
-
-async function attack() {
-  const { url, lines } = await startInProcess({ release })
-  const there = { release, url, document }
-  const bystanders = await Bystanders.join(there)
-  const attacker = await connectRaw({ ...there, protocols: ['coedit.v1'] })
-  await attacker.follow(step2())
-  await attacker.until('its first Step2 is acknowledged', () => attacker.acknowledged === 1)
-  return { lines, there, bystanders, attacker }
-}
-
-/** An update of one section. The structs' bytes follow the number of structs, client 7 and clock 0. */
-function section(structs: number, ...parts: readonly (number | string | Uint8Array)[]): Uint8Array {
-  return bytes(1, structs, 7, 0, ...parts, 0)
-}
-
-/** An update of one struct with the content that belongs to `kind`. */
-function item(kind: number, ...content: readonly (number | string | Uint8Array)[]): Uint8Array {
-  return section(1, kind, ROOT, ...content)
-}
-
-function nestedAny(depth: number): Uint8Array {
-  return bytes(...Array.from({ length: depth }, () => bytes(117, 1)), 126)
-}
 
 function inVersion2(): Uint8Array {
   const doc = new Y.Doc()
@@ -78,7 +51,7 @@ describe('R16', () => {
     ['a good update and a byte more', bytes(edit('good', 7).update, 0)],
     ['a good update without its last byte', edit('good', 7).update.slice(0, -1)],
   ])('R16 an update of %s closes its sender alone, and is not stored, shown or acknowledged', async (_, malformed) => {
-    const { attacker, bystanders, there } = await attack()
+    const { attacker, bystanders, there } = await attack(release)
     const last = await lastEntry(there)
     attacker.send(update(malformed), update(edit('after').update))
     expect((await attacker.closed).code).toBe(1008)
@@ -88,7 +61,7 @@ describe('R16', () => {
   })
 
   test('R16 an update that is cut anywhere closes its sender alone', async () => {
-    const { bystanders, there } = await attack()
+    const { bystanders, there } = await attack(release)
     const good = edit('good', 7).update
     for (let length = 0; length < good.length; length++) {
       const attacker = await connectRaw(there)
@@ -99,7 +72,7 @@ describe('R16', () => {
   })
 
   test('R16 a large malformed update closes its sender alone, too', async () => {
-    const { attacker, bystanders } = await attack()
+    const { attacker, bystanders } = await attack(release)
     attacker.send(update(bytes(item(4, 'x'.repeat(1_000_000)), 0)))
     expect((await attacker.closed).code).toBe(1008)
     await bystanders.areUnharmed()

@@ -7,14 +7,13 @@ import { utf16Length } from '../../server/src/protocol/text.ts'
 import { encodeNews, KnownState, scanUpdate, takeNews } from '../../server/src/protocol/update.ts'
 import { byte, bytes } from '../support/bytes.ts'
 import { declareTypes, Editor, isPending } from '../support/editing.ts'
+import { nestedAny, ROOT } from '../support/handmade-updates.ts'
 import { Random } from '../support/random.ts'
 import { runs } from '../support/runs.ts'
 
 const MANY = 2 ** 53 - 1
 const NOT_UTF8 = bytes(2, Uint8Array.of(0xc3, 0x28))
 const LONE_SURROGATE = bytes(3, Uint8Array.of(0xed, 0xa0, 0x80))
-/** The item's parent: the root type 't'. */
-const ROOT = bytes(1, 't')
 
 /** An update of one section. The structs' bytes follow the number of structs, client 7 and clock 10. */
 function update(structs: number, ...parts: readonly (number | string | Uint8Array)[]): Uint8Array {
@@ -24,10 +23,6 @@ function update(structs: number, ...parts: readonly (number | string | Uint8Arra
 /** An update of one struct with the content that belongs to `kind`. */
 function item(kind: number, ...content: readonly (number | string | Uint8Array)[]): Uint8Array {
   return update(1, kind, ROOT, ...content)
-}
-
-function nestedAny(depth: number): Uint8Array {
-  return bytes(...Array.from({ length: depth }, () => bytes(117, 1)), 126)
 }
 
 function refusal(update: Uint8Array): CoeditError {
