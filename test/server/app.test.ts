@@ -113,6 +113,8 @@ describe.each(['', '/coedit', '/team/coedit'])('mounted at "%s"', (basePath) => 
       '/d/',
       '/assets/',
       '/assets/nope.js',
+      `/${'x'.repeat(10_000)}`,
+      `/assets/${'x'.repeat(10_000)}`,
       '/.env',
       '/assets/..%2f.env',
       '/%2e%2e%2f.env',

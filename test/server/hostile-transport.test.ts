@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { Bystanders } from '../support/bystanders.ts'
 import { startInProcess } from '../support/in-process-server.ts'
@@ -54,6 +56,18 @@ test('who asks for the heads of event streams leaves no stream behind', async ()
     const answer = await fetch(`${url}api/documents/new-${index}/events`, { method: 'HEAD' })
     expect(answer.status).toBe(200)
   }
+  while (server.stats.documents > 2) await bystanders.areUnharmed()
+})
+
+test('who asks for event streams on one connection all at once, and goes, leaves no stream behind', async () => {
+  const { url, server } = await startInProcess({ release })
+  const bystanders = await Bystanders.join({ release, url, document })
+  const socket = connect(Number(new URL(url).port), new URL(url).hostname)
+  for (let index = 0; index < 50; index++) {
+    socket.write(`GET /api/documents/new-${index}/events HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+  }
+  await once(socket, 'data')
+  socket.destroy()
   while (server.stats.documents > 2) await bystanders.areUnharmed()
 })
 

@@ -67,6 +67,8 @@ export function createEventRoutes(context: EventsContext): Routes {
 async function admit(c: Context<Env>, document: string, stream: EventStream, context: EventsContext): Promise<void> {
   const { authority, clock, config, places } = context
   const { incoming, outgoing } = c.env
+  // It waits for another answer on the same connection, and Node does not tell when nobody is there any more to wait for it.
+  if (outgoing.socket === null) return stream.end()
   const address = places.addressOf(incoming.socket.remoteAddress, c.req.header('x-forwarded-for'))
   const leave = places.forAddress(address)
   if (!leave) throw new CoeditError('TOO_MANY_CONNECTIONS', 'the address has as many connections as it may have')

@@ -5,6 +5,9 @@ import { type Context, Hono } from 'hono'
 import { compress } from 'hono/compress'
 import { getMimeType } from 'hono/utils/mime'
 
+/** Of files that cannot be there; the last one is of names that no file may have. */
+const MISSING = ['ENOENT', 'EISDIR', 'ENAMETOOLONG']
+
 /** A plain file name: it holds no slash and does not start with a dot, so it cannot lead out of its directory. */
 const FILE = '/:file{[\\w-][\\w.-]*}'
 
@@ -79,10 +82,13 @@ async function readIfPresent(path: string): Promise<Buffer<ArrayBuffer> | undefi
   try {
     return await readFile(path)
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'EISDIR'))
-      return undefined
+    if (isMissing(error)) return undefined
     throw error
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && MISSING.some((code) => code === error.code)
 }
 
 /** 128 random bits: whoever has the link can edit, and nobody else finds the document. */
