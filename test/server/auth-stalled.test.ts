@@ -4,11 +4,15 @@ import { expect, onTestFinished, test } from 'vitest'
 import { requestEvents } from '../support/event-stream.ts'
 import { type InProcessServer, startInProcess } from '../support/in-process-server.ts'
 import { ManualClock } from '../support/manual-clock.ts'
+import { step1 } from '../support/messages.ts'
+import { connectRaw } from '../support/raw-client.ts'
+import { openRawSocket } from '../support/raw-socket.ts'
 import { SECRET, token } from '../support/tokens.ts'
 
 const release = onTestFinished
 const document = 'notes'
-const MINUTE = 60_000
+/** Less than what makes a reader a stalled one. */
+const LIFE_MS = 30_000
 /** How long who has stalled may hold the socket. */
 const GRACE_MS = 2000
 /** More than the system takes for somebody who reads nothing. */
@@ -16,7 +20,8 @@ const LARGE = 16 * 1024 * 1024
 
 interface Scene extends InProcessServer {
   readonly clock: ManualClock
-  /** Good for a minute. */
+  /** Good for LIFE_MS. */
+  readonly valid: string
   readonly headers: Readonly<Record<string, string>>
 }
 
@@ -25,7 +30,8 @@ async function setScene(length: number): Promise<Scene> {
   const server = await startInProcess({ release, clock, options: { authSecret: SECRET } })
   await server.server.edit(document, (doc) => doc.getText('text').insert(0, 'x'.repeat(length)))
   const now = clock.now() / 1000
-  return { ...server, clock, headers: { authorization: `Bearer ${await token({ iat: now, exp: now + 60 })}` } }
+  const valid = await token({ iat: now, exp: now + LIFE_MS / 1000 })
+  return { ...server, clock, valid, headers: { authorization: `Bearer ${valid}` } }
 }
 
 /** Reads to the end: how many bytes came, and why the line broke where it did. */
@@ -41,7 +47,7 @@ async function drain(response: IncomingMessage): Promise<{ bytes: number; error:
 
 test.each<[string, (scene: Scene) => Promise<void> | void]>([
   ['revoked', ({ server }) => server.revoke({ user: 'ada' })],
-  ['over', ({ clock }) => clock.advance(MINUTE)],
+  ['over', ({ clock }) => clock.advance(LIFE_MS)],
 ])('THREATS auth: a reader that has stalled is cut soon after its access is %s, and gets no more', async (_, end) => {
   const scene = await setScene(LARGE)
   const { url, clock, headers } = scene
@@ -54,6 +60,25 @@ test.each<[string, (scene: Scene) => Promise<void> | void]>([
   const { bytes, error } = await drain(stalled)
   expect(error).toMatchObject({ code: 'ECONNRESET' })
   expect(bytes).toBeLessThan(LARGE / 2)
+})
+
+test.each<[string, (scene: Scene) => Promise<void> | void, number]>([
+  ['revoked', ({ server }) => server.revoke({ user: 'ada' }), 1000],
+  ['over', ({ clock }) => clock.advance(LIFE_MS), 0],
+])('THREATS auth: a WebSocket that has stalled is cut soon after its access is %s', async (_, end, toldAfterMs) => {
+  const scene = await setScene(LARGE)
+  const { url, clock, valid } = scene
+  const stalled = await openRawSocket({ release, url, target: `/${document}?token=${valid}` })
+  stalled.pause()
+  stalled.send({ payload: step1() })
+  // Whoever asks later has the document later.
+  await (await connectRaw({ release, url, document, query: `?token=${valid}` })).follow()
+  await end(scene)
+  await clock.hasTimerOf(toldAfterMs + GRACE_MS)
+  clock.advance(toldAfterMs)
+  clock.advance(GRACE_MS)
+  stalled.resume()
+  expect(await stalled.closed).toEqual({ code: 1006, reason: '' })
 })
 
 test('R40 a reader that has not stalled is told the end, and may go on with its line', async () => {

@@ -1,25 +1,31 @@
-import type { ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import type { Clock } from '../clock.ts'
 
-/** How long somebody may still take what was sent before an answer was ended. */
+/** How long somebody whose access has ended may still take what was sent before. */
 const GRACE_MS = 2_000
 
+/** An answer, or a WebSocket. */
+interface Closing {
+  once(event: 'close', listener: () => void): unknown
+}
+
 /**
- * Cuts an answer that has been ended but is not taken: it would hold its socket, and bring what was sent, for as long as
- * its reader likes. Called before or after it is ended.
+ * Cuts who does not take the end of an answer or a WebSocket: it would hold the socket, and bring what was sent before,
+ * for as long as its reader likes.
+ * @param delayMs when it is to be ended
  */
-export function cutLater(answer: ServerResponse, clock: Clock): void {
-  const cancel = clock.after(GRACE_MS, () => {
-    if (answer.socket) reset(answer.socket)
-  })
-  answer.once('close', cancel)
+export function cutLater(closing: Closing, socket: Duplex, clock: Clock, delayMs = 0): void {
+  closing.once(
+    'close',
+    clock.after(delayMs + GRACE_MS, () => reset(socket)),
+  )
 }
 
 /** Where it is possible, a reset: the system, too, forgets what it has not delivered. Neither TLS nor pipes can. */
-function reset(socket: Socket): void {
-  const isPlainTcp = socket.remoteFamily !== undefined && !(socket instanceof TLSSocket)
+function reset(socket: Duplex): void {
+  const isPlainTcp = socket instanceof Socket && socket.remoteFamily !== undefined && !(socket instanceof TLSSocket)
   if (isPlainTcp) socket.resetAndDestroy()
   else socket.destroy()
 }

@@ -10,6 +10,7 @@ import { RejectionDelay } from '../rejection-delay.ts'
 import { CLOSE, type Close, closeFor } from '../sync/close-codes.ts'
 import { Connection, type ConnectionContext, type ConnectionTerms } from '../sync/connection.ts'
 import { authRequest } from './credentials.ts'
+import { cutLater } from './cut.ts'
 import { failureBody, STATUSES } from './failure.ts'
 import type { CheckHost } from './host.ts'
 import { checkOrigin } from './origin.ts'
@@ -157,6 +158,7 @@ export class Upgrades {
     const lease = authority.hold(permit, request, (reason, delayMs) => {
       connection.leave()
       this.#closeLater(webSocket, closeFor(reason), delayMs)
+      cutLater(webSocket, socket, this.#context.clock, delayMs)
     })
     const terms: ConnectionTerms = {
       lease,
