@@ -19,10 +19,8 @@ export class FrameWriter {
     this.#maxBufferedBytes = maxBufferedBytes
     this.#clock = clock
     this.#lastWriteAt = clock.now()
-    socket.on('drain', () => {
-      this.#blockedSince = undefined
-      onDrain()
-    })
+    // In a turn of its own: a peer that takes all at once would be sent all that there is in this one.
+    socket.on('drain', () => setImmediate(() => this.#drained(onDrain)))
   }
 
   /** Whether the peer takes what it is sent. */
@@ -72,5 +70,10 @@ export class FrameWriter {
   /** Nothing is written any more: a close frame must be the last. */
   close(): void {
     this.#isClosed = true
+  }
+
+  #drained(onDrain: () => void): void {
+    this.#blockedSince = undefined
+    onDrain()
   }
 }

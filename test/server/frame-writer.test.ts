@@ -1,0 +1,34 @@
+import { Duplex } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { FrameWriter } from '../../server/src/sync/frame-writer.ts'
+import { ManualClock } from '../support/manual-clock.ts'
+
+const BUFFER_BYTES = 64 * 1024
+const FRAME = Buffer.alloc(16 * 1024)
+const FRAMES = 100
+
+test('R13 a peer that takes all at once is sent one buffer in a turn of the event loop', async () => {
+  let taken = 0
+  const socket = new Duplex({
+    read: () => undefined,
+    write: (_chunk, _encoding, done) => {
+      taken++
+      process.nextTick(done)
+    },
+  })
+  let left = FRAMES
+  const goOn = () => {
+    writer.together(() => {
+      for (; left > 0 && writer.hasRoom; left--) writer.write(FRAME)
+    })
+  }
+  const writer = new FrameWriter(socket, BUFFER_BYTES, new ManualClock(), goOn)
+  let most = 0
+  goOn()
+  for (let before = 0; taken < FRAMES; before = taken) {
+    await nextTurn()
+    most = Math.max(most, taken - before)
+  }
+  expect(most).toBeLessThanOrEqual(1 + BUFFER_BYTES / FRAME.length)
+})
