@@ -1,13 +1,17 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { refusedSocket, refusedStream } from '../support/admission.ts'
 import { requestEvents } from '../support/event-stream.ts'
 import { startInProcess } from '../support/in-process-server.ts'
 import { startKeySetServer } from '../support/key-set-server.ts'
+import { blockIn, filledIn } from '../support/papers.ts'
 import { startServer } from '../support/process.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { speak } from '../support/raw-http.ts'
 import { keysFor, SECRET, token } from '../support/tokens.ts'
 
+const run = promisify(execFile)
 const release = onTestFinished
 const document = 'notes'
 const options = { authSecret: SECRET }
@@ -67,6 +71,15 @@ describe('POST /api/revocations', () => {
     expect(lines.filter(({ level }) => level === 'info')).toMatchObject([
       { facts: { revoked: { user: 'ada' }, by: 'admin' } },
     ])
+    expect(await refusedStream({ release, url, token: await token() })).toEqual([401, 'UNAUTHORIZED'])
+  })
+
+  test('is what the command in the README asks for', async (context) => {
+    await run('curl', ['--version']).catch((error) => context.skip(`needs curl: ${String(error)}`))
+    const { url } = await startInProcess({ release, options })
+    const shown = await blockIn('server/README.md', '### Taking access back', '')
+    const command = filledIn(shown, { 'https://docs.example.com/': url, $TOKEN: await token({ coedit: RIGHTS }) })
+    expect(await run('sh', ['-c', command])).toMatchObject({ stdout: '' })
     expect(await refusedStream({ release, url, token: await token() })).toEqual([401, 'UNAUTHORIZED'])
   })
 

@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
 import type { Serial } from '../../serial.ts'
 import type { StoredRevocation } from '../storage.ts'
-import type { Database, Operation } from './database.ts'
+import { type Database, type Operation, readRange } from './database.ts'
 import { REVOCATIONS, revocationKey, targetOf } from './keys.ts'
 import { putRevocation, removeKey } from './operations.ts'
 import { decodeTime, type RawRecord } from './records.ts'
@@ -35,15 +35,15 @@ export class RevocationTable {
     return this.#context.gate.run(() => this.#context.database.write(operations))
   }
 
-  /** Within the gate. All at once: where LevelDB cannot read one of them, none may pass for all there are. */
+  /** Within the gate. */
   async #load(): Promise<readonly StoredRevocation[]> {
-    const found = await this.#context.database.read((level) => level.iterator({ ...REVOCATIONS }).all())
+    const found = await this.#context.database.read((level) => readRange(level, REVOCATIONS))
     const revocations: StoredRevocation[] = []
     const damaged: RawRecord[] = []
-    for (const [key, value] of found) {
-      const time = decodeTime({ key, value })
-      if (time === undefined) damaged.push({ key, value })
-      else revocations.push({ target: targetOf(key), time })
+    for (const record of found) {
+      const time = decodeTime(record)
+      if (time === undefined) damaged.push(record)
+      else revocations.push({ target: targetOf(record.key), time })
     }
     if (damaged.length > 0) revocations.push(await this.#replace(damaged))
     return revocations.sort((a, b) => a.time - b.time)
