@@ -163,6 +163,29 @@ describe('R4', () => {
     await client.message('step2')
     expect(client.types[0]).toBe('step1')
   })
+
+  test('R4 where it cannot be opened the close comes after 100 ms, then twice as late each time for this document', async () => {
+    const clock = new ManualClock()
+    const hooks = {
+      load: () => {
+        throw new Error('this document cannot be filled')
+      },
+    }
+    const { url } = await startInProcess({ release, clock, hooks })
+    for (const [document, delay] of [
+      ['notes', 100],
+      ['notes', 200],
+      ['notes', 400],
+      ['other', 100],
+    ] as const) {
+      const client = await connectRaw({ release, url, document })
+      await clock.hasTimerOf(delay)
+      expect(client.isOpen).toBe(true)
+      clock.advance(delay)
+      expect(await client.closed).toMatchObject({ code: 1011 })
+      expect(client.messages).toEqual([])
+    }
+  })
 })
 
 describe('R5', () => {
