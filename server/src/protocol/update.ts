@@ -2,5 +2,5 @@
 export { deletesOf, diffUpdate, encodeNews, mergeEntries } from './compose.ts'
 export { type ScannedUpdate, type Section, scanUpdate } from './scan.ts'
 export { splitUpdate } from './split.ts'
-export { type Clocks, coversState, decodeStateVector, KnownState } from './state.ts'
+export { type Clocks, coversState, coversStateVector, decodeStateVector, KnownState } from './state.ts'
 export { type News, type Taken, takeNews } from './take.ts'

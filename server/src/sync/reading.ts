@@ -50,7 +50,7 @@ export async function readDifference(
 
   const snapshot = await loadSnapshot(document, context)
   if (!snapshot || clocks.size === 0) return withTail(document, snapshot, snapshot?.chunks ?? [])
-  if (coversState(clocks, snapshot.clocks)) return withTail(document, snapshot, snapshot.deletes)
+  if (snapshot.isCoveredBy(clocks)) return withTail(document, snapshot, snapshot.deletes)
   const loan = context.privateBytes.borrow(snapshot.byteLength)
   // Without room it gets what everybody gets: more bytes on its way, and none in memory.
   if (!loan) return withTail(document, snapshot, snapshot.chunks)

@@ -1,4 +1,4 @@
-import { decodeStateVector, KnownState, scanUpdate, splitUpdate } from '../protocol/update.ts'
+import { type Clocks, coversStateVector, KnownState, scanUpdate, splitUpdate } from '../protocol/update.ts'
 import type { Snapshot } from '../storage/storage.ts'
 import { EncodedPiece, type Piece } from './piece.ts'
 
@@ -20,7 +20,6 @@ export class LoadedSnapshot {
   readonly stateVector: Uint8Array
   readonly deleteSet: Uint8Array
   readonly #pieceBytes: number
-  #clocks: ReadonlyMap<number, number> | undefined
   #deletes: readonly Piece[] | undefined
 
   constructor(snapshot: Snapshot, pieceBytes: number) {
@@ -36,10 +35,9 @@ export class LoadedSnapshot {
     this.#pieceBytes = pieceBytes
   }
 
-  /** The state vector: next clock by client. */
-  get clocks(): ReadonlyMap<number, number> {
-    this.#clocks ??= decodeStateVector(this.stateVector)
-    return this.#clocks
+  /** Whether somebody with these clocks has all of its structs. */
+  isCoveredBy(clocks: Clocks): boolean {
+    return coversStateVector(clocks, this.stateVector)
   }
 
   /** What it contains. */
