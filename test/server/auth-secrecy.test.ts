@@ -1,9 +1,11 @@
 import { once } from 'node:events'
+import { rename } from 'node:fs/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import WebSocket from 'ws'
 import { refusedSocket, refusedStream } from '../support/admission.ts'
+import { edit } from '../support/edits.ts'
 import { startKeySetServer } from '../support/key-set-server.ts'
-import { renewal } from '../support/messages.ts'
+import { renewal, update } from '../support/messages.ts'
 import { runCoedit, startServer } from '../support/process.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { openRawSocket } from '../support/raw-socket.ts'
@@ -74,6 +76,21 @@ describe('THREATS auth: token in logs', () => {
     await once(socket, 'open')
     expect(socket.protocol).toBe('coedit')
   })
+})
+
+test('where the data lies is not told to everybody who asks how the server is', async () => {
+  const { url, data } = await startServer({ release })
+  const elsewhere = `${data}-elsewhere`
+  await rename(data, elsewhere)
+  release(() => rename(elsewhere, data))
+  const client = await connectRaw({ release, url, document })
+  const answers: string[] = []
+  // Enough for a first failure, and for those of later attempts, which tell of other causes.
+  while (new Set(answers.filter((answer) => answer.includes('degraded'))).size < 2) {
+    client.send(update(edit('x'.repeat(500_000)).update))
+    answers.push(await (await fetch(`${url}health`)).text())
+  }
+  expect(answers.join()).not.toContain(data)
 })
 
 describe('a key that is given is not shown', () => {

@@ -84,6 +84,7 @@ test('what LevelDB no longer takes is neither acknowledged nor lost: the server 
     status: 503,
     body: { status: 'degraded', reason: expect.stringMatching(/STORAGE_DAMAGED: .*run coedit repair/) },
   })
+  expect(JSON.stringify(health)).not.toContain(data)
   // Reading goes on, and nothing else happens: nobody is closed, nothing is tried again.
   const logged = server.stderr()
   for (const writer of writers) {

@@ -3,7 +3,7 @@ import type { Cancel, Clock } from '../../clock.ts'
 import type { CoeditError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { StorageDamage, StorageStatus } from '../storage.ts'
-import { closedError, damagedError, deepestMessage, isCorruption, openingError } from './errors.ts'
+import { closedError, damagedError, deepestMessage, isCorruption, openingError, withoutPaths } from './errors.ts'
 import type { KeyRange } from './keys.ts'
 import { probeDisk } from './probe.ts'
 import type { RawRecord } from './records.ts'
@@ -199,9 +199,9 @@ export class Database {
   }
 
   #reasonOf(error: unknown): string {
-    if (!isCorruption(error)) return deepestMessage(error)
+    if (!isCorruption(error)) return withoutPaths(deepestMessage(error))
     const { code, message } = this.#damaged(error)
-    return `${code}: ${message}`
+    return `${code}: ${withoutPaths(message)}`
   }
 
   /** Resolves where reopening may help; else it waits for `giveUp`, and rejects. */

@@ -31,6 +31,11 @@ export function deepestMessage(error: unknown): string {
   return cause instanceof Error ? cause.message : String(cause)
 }
 
+/** What everybody may be told: where the data lies is for the log alone. */
+export function withoutPaths(message: string): string {
+  return message.replace(/[^\s'"(]*\//g, '')
+}
+
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined
 }
