@@ -1,30 +1,19 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { afterTests } from '../support/after-tests.ts'
-import { launchChromium } from '../support/chromium.ts'
-import { closesWithQuestion, openConnection, serveConnectionPage, stateHas } from '../support/connection-page.ts'
-import { openContext, textIs } from '../support/demo.ts'
+import type { BrowserContext, Page } from 'playwright-core'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { closesWithQuestion, setConnectionPages, stateHas } from '../support/connection-page.ts'
+import { textIs } from '../support/demo.ts'
 import { startMortalServer } from '../support/mortal-server.ts'
 
 const ANN = { id: 'ann', name: 'Ann' }
 const BEN = { id: 'ben', name: 'Ben' }
 
-const releaseAll = afterTests()
-let browser: Browser
-let site: string
-
-beforeAll(async () => {
-  browser = await launchChromium()
-  site = await serveConnectionPage(releaseAll)
-})
-
-afterAll(() => browser.close())
+const pages = setConnectionPages()
 
 /** A page with an offline copy of its own, whose server has been killed. */
 async function openOffline() {
   const server = await startMortalServer(onTestFinished)
-  const context = await openContext(browser, onTestFinished)
-  const open = (user = ANN) => openConnection(context, site, { url: server.url, user, offline: true })
+  const context = await pages.newContext()
+  const open = (user = ANN) => pages.open(context, { url: server.url, user, offline: true })
   const page = await open()
   await stateHas(page, { saved: true, copy: 'kept' })
   await server.kill()
@@ -64,7 +53,7 @@ describe('an offline copy', () => {
     await stateHas(page, { connection: 'offline', saved: false, copy: 'kept' })
     await server.restart()
     await stateHas(page, { connection: 'online', saved: true, unsaved: 0 })
-    const elsewhere = await openConnection(await openContext(browser, onTestFinished), site, { url: server.url })
+    const elsewhere = await pages.open(await pages.newContext(), { url: server.url })
     await textIs(elsewhere, 'typed offline')
   })
 
@@ -114,9 +103,9 @@ describe('an offline copy', () => {
   })
 
   test('that runs out of space says so once, and the browser asks before one leaves', async () => {
-    const context = await openContext(browser, onTestFinished)
-    await limitStorage(context, new URL(site).origin, 200_000)
-    const page = await openConnection(context, site, { url: 'ws://127.0.0.1:1', user: ANN, offline: true })
+    const context = await pages.newContext()
+    await limitStorage(context, new URL(pages.site).origin, 200_000)
+    const page = await pages.open(context, { url: 'ws://127.0.0.1:1', user: ANN, offline: true })
     await stateHas(page, { copy: 'kept' })
     await page.evaluate(() => {
       // Random, because what repeats takes no space.

@@ -1,29 +1,15 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { afterTests } from '../support/after-tests.ts'
+import type { Page } from 'playwright-core'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { launchWithPageCache } from '../support/chromium.ts'
-import { openConnection, serveConnectionPage, stateHas } from '../support/connection-page.ts'
-import { openContext, textIs } from '../support/demo.ts'
+import { setConnectionPages, stateHas } from '../support/connection-page.ts'
+import { textIs } from '../support/demo.ts'
 import { startMortalServer } from '../support/mortal-server.ts'
 import { startServer } from '../support/process.ts'
 import { startStallingProxy } from '../support/stalling-proxy.ts'
 
 const ANN = { id: 'ann', name: 'Ann' }
 
-const releaseAll = afterTests()
-let browser: Browser
-let site: string
-
-beforeAll(async () => {
-  browser = await launchWithPageCache()
-  site = await serveConnectionPage(releaseAll)
-})
-
-afterAll(() => browser.close())
-
-function newContext(): Promise<BrowserContext> {
-  return openContext(browser, onTestFinished)
-}
+const pages = setConnectionPages(launchWithPageCache)
 
 function seesOthers(page: Page, count: number): Promise<unknown> {
   return page.waitForFunction((expected) => client.others() === expected, count)
@@ -32,12 +18,12 @@ function seesOthers(page: Page, count: number): Promise<unknown> {
 describe('a page that is left and comes back out of the back/forward cache', () => {
   test('is gone for others meanwhile, and then goes on where it was, with what they wrote', async () => {
     const server = await startServer({ release: onTestFinished })
-    const page = await openConnection(await newContext(), site, { url: server.url, user: ANN, offline: true })
-    const other = await openConnection(await newContext(), site, { url: server.url })
+    const page = await pages.open(await pages.newContext(), { url: server.url, user: ANN, offline: true })
+    const other = await pages.open(await pages.newContext(), { url: server.url })
     await page.keyboard.type('Ann')
     await Promise.all([textIs(other, 'Ann'), stateHas(page, { saved: true, copy: 'kept' }), seesOthers(other, 1)])
 
-    await page.goto(`${site}away.html`)
+    await page.goto(`${pages.site}away.html`)
     await seesOthers(other, 0)
     await other.keyboard.press('End')
     await other.keyboard.type(' and Ben')
@@ -58,27 +44,27 @@ describe('a page that is left and comes back out of the back/forward cache', () 
 
   test('has kept what was not saved, and saves it', async () => {
     const server = await startMortalServer(onTestFinished)
-    const page = await openConnection(await newContext(), site, { url: server.url, guardUnload: false })
+    const page = await pages.open(await pages.newContext(), { url: server.url, guardUnload: false })
     await stateHas(page, { saved: true })
     await server.kill()
     await stateHas(page, { connection: 'offline' })
     await page.keyboard.type('unsaved')
-    await page.goto(`${site}away.html`)
+    await page.goto(`${pages.site}away.html`)
     await server.restart()
     await page.goBack({ waitUntil: 'commit' })
     expect(await page.evaluate(() => client.shows)).toEqual([false, true])
     await stateHas(page, { saved: true, unsaved: 0 })
-    await textIs(await openConnection(await newContext(), site, { url: server.url }), 'unsaved')
+    await textIs(await pages.open(await pages.newContext(), { url: server.url }), 'unsaved')
   })
 
   test('stays paused where it was', async () => {
     const server = await startServer({ release: onTestFinished })
-    const page = await openConnection(await newContext(), site, { url: server.url })
+    const page = await pages.open(await pages.newContext(), { url: server.url })
     await stateHas(page, { saved: true })
     await page.evaluate(() => client.connection.pause())
     const sockets: unknown[] = []
     page.on('websocket', (socket) => sockets.push(socket))
-    await page.goto(`${site}away.html`)
+    await page.goto(`${pages.site}away.html`)
     await page.goBack({ waitUntil: 'commit' })
     expect(await page.evaluate(() => client.shows)).toEqual([false, true])
     await stateHas(page, { connection: 'offline' })
@@ -91,9 +77,9 @@ describe('a page that is left and comes back out of the back/forward cache', () 
 describe('with the clock of the page stopped', () => {
   /** A page whose timers run only when the test says so. */
   async function openStopped(url: string): Promise<Page> {
-    const context = await newContext()
+    const context = await pages.newContext()
     await context.clock.install()
-    const page = await openConnection(context, site, { url })
+    const page = await pages.open(context, { url })
     await stateHas(page, { saved: true })
     await page.clock.pauseAt(Date.now() + 1_000)
     return page

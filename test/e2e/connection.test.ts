@@ -1,34 +1,18 @@
-import type { Browser, BrowserContext } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { afterTests } from '../support/after-tests.ts'
-import { launchChromium } from '../support/chromium.ts'
-import { closesWithQuestion, openConnection, serveConnectionPage, stateHas } from '../support/connection-page.ts'
-import { openContext, textIs } from '../support/demo.ts'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { closesWithQuestion, setConnectionPages, stateHas } from '../support/connection-page.ts'
+import { textIs } from '../support/demo.ts'
 import { startMortalServer } from '../support/mortal-server.ts'
 
 const ANN = { id: 'ann', name: 'Ann' }
 const BEN = { id: 'ben', name: 'Ben' }
 const WORDS = 'the quick brown fox jumps over the lazy dog'
 
-const releaseAll = afterTests()
-let browser: Browser
-let site: string
-
-beforeAll(async () => {
-  browser = await launchChromium()
-  site = await serveConnectionPage(releaseAll)
-})
-
-afterAll(() => browser.close())
-
-function newContext(): Promise<BrowserContext> {
-  return openContext(browser, onTestFinished)
-}
+const pages = setConnectionPages()
 
 describe('a server that is killed while somebody types', () => {
   test('within 5 s: not saved, offline, and the browser asks before the page is left', async () => {
     const server = await startMortalServer(onTestFinished)
-    const page = await openConnection(await newContext(), site, { url: server.url })
+    const page = await pages.open(await pages.newContext(), { url: server.url })
     await stateHas(page, { saved: true, unsaved: 0 })
     const typing = page.keyboard.type(WORDS, { delay: 10 })
     await page.waitForFunction(() => client.connection.text.length > 10)
@@ -43,7 +27,7 @@ describe('a server that is killed while somebody types', () => {
 
   test('and is back: saved is said with the acknowledgement only, and the browser asks no more', async () => {
     const server = await startMortalServer(onTestFinished)
-    const page = await openConnection(await newContext(), site, { url: server.url })
+    const page = await pages.open(await pages.newContext(), { url: server.url })
     await stateHas(page, { saved: true })
     await server.kill()
     await stateHas(page, { connection: 'offline' })
@@ -56,14 +40,14 @@ describe('a server that is killed while somebody types', () => {
     expect(unsaved.slice(0, -1).every(([saved, count]) => saved === false && count === WORDS.length)).toBe(true)
     expect(unsaved.at(-1)).toEqual([true, 0])
     expect(await closesWithQuestion(page)).toBe(false)
-    await textIs(await openConnection(await newContext(), site, { url: server.url }), WORDS)
+    await textIs(await pages.open(await pages.newContext(), { url: server.url }), WORDS)
   })
 
   test('nobody is asked who has no edits, or whose application does not want it', async () => {
     const server = await startMortalServer(onTestFinished)
-    const context = await newContext()
-    const reader = await openConnection(context, site, { url: server.url })
-    const writer = await openConnection(context, site, { url: server.url, guardUnload: false })
+    const context = await pages.newContext()
+    const reader = await pages.open(context, { url: server.url })
+    const writer = await pages.open(context, { url: server.url, guardUnload: false })
     await Promise.all([stateHas(reader, { saved: true }), stateHas(writer, { saved: true })])
     await server.kill()
     await Promise.all([stateHas(reader, { connection: 'offline' }), stateHas(writer, { connection: 'offline' })])
@@ -78,9 +62,9 @@ describe('a server that is killed while somebody types', () => {
 describe('two tabs while the server is down', () => {
   test('converge, say that they are offline, and are saved when it is back', async () => {
     const server = await startMortalServer(onTestFinished)
-    const context = await newContext()
-    const one = await openConnection(context, site, { url: server.url, user: ANN })
-    const two = await openConnection(context, site, { url: server.url, user: ANN })
+    const context = await pages.newContext()
+    const one = await pages.open(context, { url: server.url, user: ANN })
+    const two = await pages.open(context, { url: server.url, user: ANN })
     await Promise.all([stateHas(one, { saved: true }), stateHas(two, { saved: true })])
     await server.kill()
     await Promise.all([stateHas(one, { connection: 'offline' }), stateHas(two, { connection: 'offline' })])
@@ -89,19 +73,19 @@ describe('two tabs while the server is down', () => {
     await two.keyboard.press('End')
     await two.keyboard.type(' two')
     await textIs(one, 'one two')
-    const late = await openConnection(context, site, { url: server.url, user: ANN })
+    const late = await pages.open(context, { url: server.url, user: ANN })
     await textIs(late, 'one two')
     for (const page of [one, two, late]) await stateHas(page, { connection: 'offline', saved: false })
 
     await server.restart()
     for (const page of [one, two, late]) await stateHas(page, { connection: 'online', saved: true, unsaved: 0 })
-    await textIs(await openConnection(await newContext(), site, { url: server.url }), 'one two')
+    await textIs(await pages.open(await pages.newContext(), { url: server.url }), 'one two')
   })
 
   test('of two users have nothing of each other, though it is one browser', async () => {
     const server = await startMortalServer(onTestFinished)
-    const context = await newContext()
-    const open = (user: typeof ANN) => openConnection(context, site, { url: server.url, user, offline: true })
+    const context = await pages.newContext()
+    const open = (user: typeof ANN) => pages.open(context, { url: server.url, user, offline: true })
     const [ann, ben] = [await open(ANN), await open(BEN)]
     for (const page of [ann, ben]) await stateHas(page, { saved: true, copy: 'kept' })
     await server.kill()

@@ -1,16 +1,53 @@
 import { fileURLToPath } from 'node:url'
 import type { ConnectOptions } from '@coedit/client'
-import type { BrowserContext, Page } from 'playwright-core'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { afterAll, beforeAll, onTestFinished } from 'vitest'
 import type {} from '../e2e/pages/connection.ts'
+import { afterTests } from './after-tests.ts'
 import { bundleScript } from './bundle.ts'
-import { openTab } from './demo.ts'
+import { launchChromium } from './chromium.ts'
+import { openContext, openTab } from './demo.ts'
 import { serveFiles } from './file-server.ts'
 import type { Release } from './temporary.ts'
 
 const ENTRY = fileURLToPath(new URL('../e2e/pages/connection.ts', import.meta.url))
 
-/** Serves a page with a shared textarea. Resolves with its address, to which `connectionPage` adds the options. */
-export async function serveConnectionPage(release: Release): Promise<string> {
+/** What opens pages that connect, for all tests of a file. */
+export interface ConnectionPages {
+  /** The address of the page, to which the options of a connection are added. Beside it lies `away.html`. */
+  readonly site: string
+  /** What one person's browser is. */
+  newContext(): Promise<BrowserContext>
+  /** Opens a tab that connects to the document `notes` with these options. */
+  open(context: BrowserContext, options: PageOptions): Promise<Page>
+}
+
+type PageOptions = Partial<Omit<ConnectOptions, 'token' | 'WebSocket'>> & { readonly url: string }
+
+/** To be called once in a test file, outside of its tests. */
+export function setConnectionPages(launch: () => Promise<Browser> = launchChromium): ConnectionPages {
+  const release = afterTests()
+  let browser: Browser
+  let site: string
+
+  beforeAll(async () => {
+    browser = await launch()
+    site = await serveConnectionPage(release)
+  })
+  afterAll(() => browser.close())
+
+  return {
+    get site() {
+      return site
+    },
+    newContext: () => openContext(browser, onTestFinished),
+    open: (context, options) =>
+      openTab(context, `${site}?${encodeURIComponent(JSON.stringify({ document: 'notes', ...options }))}`),
+  }
+}
+
+/** Serves a page with a shared textarea. */
+async function serveConnectionPage(release: Release): Promise<string> {
   const script = await bundleScript(ENTRY, 'client')
   const page = `<!doctype html><title>connection</title><textarea></textarea><script>${script}; client.start()</script>`
   const away = '<!doctype html><title>elsewhere</title>'
@@ -21,17 +58,6 @@ export async function serveConnectionPage(release: Release): Promise<string> {
       ['away.html', away],
     ]),
   )
-}
-
-type PlainOptions = Omit<ConnectOptions, 'token' | 'WebSocket'>
-
-/** Opens a tab that connects to the document `notes` with these options. */
-export function openConnection(
-  context: BrowserContext,
-  site: string,
-  options: Partial<PlainOptions> & { readonly url: string },
-): Promise<Page> {
-  return openTab(context, `${site}?${encodeURIComponent(JSON.stringify({ document: 'notes', ...options }))}`)
 }
 
 /** Resolves when the connection's state has all of these values. */
