@@ -7,7 +7,8 @@ export const errorCodes = {
   STORAGE_LOCKED: 'Another process uses the data directory.',
   STORAGE_VERSION: 'The data directory was written by a newer version.',
   STORAGE_CLOSED: 'The storage was closed before the operation was done.',
-  STORAGE_DAMAGED: 'Something stored is not as it was written, or LevelDB cannot read it: coedit repair saves what can be read.',
+  STORAGE_DAMAGED:
+    'Something stored is not as it was written, or LevelDB cannot read it: coedit repair saves what can be read.',
   STORAGE_MISSING: 'The directory that a command was given has no database.',
   STORAGE_BUSY: 'The database changed too fast to be copied.',
   STORAGE_CONFLICT: 'Somebody else replaced a stored snapshot at the same time.',
