@@ -6,6 +6,7 @@ import { edit, Writer } from '../support/edits.ts'
 import { lastEntry } from '../support/event-stream.ts'
 import { ROOT, section } from '../support/handmade-updates.ts'
 import { step2, update } from '../support/messages.ts'
+import { untilChanged } from '../support/until.ts'
 
 const release = onTestFinished
 
@@ -59,9 +60,12 @@ describe('R15', () => {
       for (let i = 0; i < 100; i++) attacker.send(update(upon.update), step2())
       await bystanders.areUnharmed(...crowd)
     }
+    attacker.send(update(edit('the last of it', 9).update))
+    const [{ doc }] = bystanders.here
+    await untilChanged([doc], 'the server has taken all of it', () => Y.getState(doc.store, 9) > 0)
     attacker.resume()
     await attacker.follow()
-    await bystanders.areUnharmed(...crowd)
+    await bystanders.areUnharmed(...crowd, 9)
     expect(attacker.all('step1').length).toBeLessThan(700)
   })
 })
