@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import * as encoding from 'lib0/encoding'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
-import type { StoredDocument } from '../../server/src/storage/storage.ts'
+import type { LogEntry } from '../../server/src/storage/storage.ts'
 import { databaseOf } from '../support/database.ts'
 import { docOf } from '../support/editing.ts'
 import { Writer } from '../support/edits.ts'
@@ -31,10 +31,10 @@ async function contentsOf(directory: string): Promise<Record<string, Buffer>> {
 describe('coedit import-yleveldb of what the y-websocket server wrote', () => {
   const NAMES = ['notes', 'my doc', 'a/ü 100%']
 
-  async function allStored(data: string): Promise<StoredDocument[]> {
-    const stored: StoredDocument[] = []
-    for (const name of NAMES) stored.push(await storedDocument(data, name))
-    return stored
+  async function allEntries(data: string): Promise<(readonly LogEntry[])[]> {
+    const entries: (readonly LogEntry[])[] = []
+    for (const name of NAMES) entries.push((await storedDocument(data, name)).tail)
+    return entries
   }
 
   /** Writes at the end, and resolves when the server has it. */
@@ -59,13 +59,13 @@ describe('coedit import-yleveldb of what the y-websocket server wrote', () => {
     for (const name of NAMES) expect(second.stdout).toMatch(new RegExp(`^'${name}': \\d+ updates?, imported$`, 'm'))
     expect(second.stdout).toMatch(/^3 documents with \d+ updates found, 3 documents changed$/m)
 
-    const before = await allStored(data)
+    const before = await allEntries(data)
     const files = await contentsOf(source)
     const third = await runImport(source, data)
     expect(third).toMatchObject({ code: 0, stderr: '' })
     expect(third.stdout).toMatch(/, 0 documents changed\n$/)
     expect(await contentsOf(source)).toEqual(files)
-    expect(await allStored(data)).toEqual(before)
+    expect(await allEntries(data)).toEqual(before)
 
     const server = await startServer({ release, data })
     for (const document of NAMES) {

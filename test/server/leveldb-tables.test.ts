@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { LevelStorage } from '../../server/src/storage/leveldb.ts'
 import type { Appended } from '../../server/src/storage/storage.ts'
 import { type CommitSource, Committer } from '../../server/src/sync/committer.ts'
-import { BLOCK_BYTES, damageEntry, settle } from '../support/damaged-table.ts'
+import { BLOCK_BYTES, damageEntry, damageKey, settle } from '../support/damaged-table.ts'
 import { databaseOf } from '../support/database.ts'
 import { recordingLog } from '../support/log.ts'
 import { ManualClock } from '../support/manual-clock.ts'
@@ -46,6 +46,14 @@ describe.each([2, 3])('where LevelDB cannot read entry %d', (seq) => {
     expect(storage.damage).toEqual({ droppedBytes: 0, records: 0, failedReads: 2 })
     expect(errors()).toMatchObject([{ facts: { err: DAMAGED } }])
   })
+})
+
+test('a document is not served up to a key that is out of order, which LevelDB takes for its end', async () => {
+  await damageKey(data, IDS.middle, 2)
+  const { storage } = await open()
+  await expect(storage.load('middle')).rejects.toMatchObject(DAMAGED)
+  await expect(append(storage, 'middle')).rejects.toMatchObject(DAMAGED)
+  expect((await storage.load('first')).head).toBe(ENTRIES)
 })
 
 test('a number is not given again where the last entry cannot be read', async () => {

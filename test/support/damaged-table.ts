@@ -16,12 +16,22 @@ export async function settle(data: string): Promise<void> {
  * is: the last bit of the length of its value, which then goes on into the key. It must begin its block: so does each
  * entry of BLOCK_BYTES but the first of a document.
  */
-export async function damageEntry(data: string, id: number, seq: number): Promise<void> {
+export function damageEntry(data: string, id: number, seq: number): Promise<void> {
+  return flipBeside(data, id, seq, -1)
+}
+
+/** Flips one bit in the key of an entry, which is behind those of all other documents then. */
+export function damageKey(data: string, id: number, seq: number): Promise<void> {
+  return flipBeside(data, id, seq, 0)
+}
+
+/** Flips the highest bit of a byte, which is counted from the beginning of the entry's key. */
+async function flipBeside(data: string, id: number, seq: number, offset: number): Promise<void> {
   for (const name of (await readdir(data)).filter((file) => file.endsWith('.ldb'))) {
     const path = join(data, name)
     const table = await readFile(path)
-    const at = table.indexOf(entryKey(id, seq)) - 1
-    if (at >= 0) return writeByte(path, at, table[at] ^ 0x80)
+    const at = table.indexOf(entryKey(id, seq))
+    if (at >= 0) return writeByte(path, at + offset, table[at + offset] ^ 0x80)
   }
   throw new Error(`no table in ${data} has entry ${seq} of document ${id}`)
 }

@@ -1,11 +1,12 @@
 import { CoeditError } from '../../errors.ts'
 import type { Serial } from '../../serial.ts'
 import type { Snapshot } from '../storage.ts'
-import { type Database, type Operation, type RawLevel, readRange } from './database.ts'
+import type { Database, Operation, RawLevel } from './database.ts'
 import { chunkKey, entryKey, entryRange } from './keys.ts'
 import { sortRecords } from './layout.ts'
 import { type Position, type Removable, readLeftovers, readMetadata } from './lookup.ts'
 import { putChunk, putMetadata, removeKey } from './operations.ts'
+import { readRange } from './reading.ts'
 import type { Reclaimer } from './reclaimer.ts'
 import type { Metadata } from './records.ts'
 

@@ -4,9 +4,7 @@ import type { CoeditError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { StorageDamage, StorageStatus } from '../storage.ts'
 import { closedError, damagedError, deepestMessage, isCorruption, openingError, withoutPaths } from './errors.ts'
-import type { KeyRange } from './keys.ts'
 import { probeDisk } from './probe.ts'
-import type { RawRecord } from './records.ts'
 import { droppedBytes, findMissingRoot } from './remains.ts'
 
 export type Operation =
@@ -30,9 +28,6 @@ const LAST_RETRY_MS = 2000
 // Uncompressed: a flipped bit costs the record that it is in, where it makes a compressed block unreadable, and what
 // LevelDB cannot read it cannot rewrite either. That the directory is a third smaller is not worth it.
 const OPTIONS = { keyEncoding: 'view', valueEncoding: 'view', compression: false }
-
-/** What an iterator fetches at a time. The default of 16 KiB is one round trip for each few entries. */
-const READ_AHEAD_BYTES = 1024 * 1024
 
 /**
  * A LevelDB directory that survives failed writes.
@@ -255,25 +250,6 @@ async function commit(level: RawLevel, operations: readonly Operation[]): Promis
     else batch.del(operation.key)
   }
   await batch.write({ sync: true })
-}
-
-/** All records of a range. Rejects where LevelDB cannot read one of them. */
-export async function readRange(level: RawLevel, { gte, lt }: KeyRange): Promise<RawRecord[]> {
-  const records: RawRecord[] = []
-  for await (const [key, value] of level.iterator({ gte, lt, highWaterMarkBytes: READ_AHEAD_BYTES })) {
-    records.push({ key, value })
-  }
-  return records
-}
-
-/**
- * The last record of a range. Rejects where LevelDB cannot read it: on the way back to the one before it, LevelDB passes
- * over what it cannot read in silence, so the way is gone forth again.
- */
-export async function readLast(level: RawLevel, { gte, lt }: KeyRange): Promise<RawRecord | undefined> {
-  const [found] = await level.keys({ gte, lt, reverse: true, limit: 1 }).all()
-  const [last] = (await readRange(level, { gte: found ?? gte, lt })).slice(-1)
-  return last
 }
 
 /** A period in which the database is not open. */

@@ -21,6 +21,15 @@ export function damagedError(directory: string, cause: unknown): CoeditError {
   return new CoeditError('STORAGE_DAMAGED', message, { cause })
 }
 
+/** What LevelDB would say of keys that are out of order, if it noticed. */
+export class DisorderError extends Error {
+  readonly code = 'LEVEL_CORRUPTION'
+
+  constructor() {
+    super('Corruption: keys are out of order')
+  }
+}
+
 /** Whether LevelDB found something in its files that is not as it wrote it. */
 export function isCorruption(error: unknown): boolean {
   return codeOf(error) === 'LEVEL_CORRUPTION'

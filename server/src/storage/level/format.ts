@@ -1,7 +1,8 @@
 import { CoeditError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import { type Database, readLast } from './database.ts'
+import type { Database } from './database.ts'
 import { DOCUMENTS, FORMAT_KEY, nameRange, REVOCATIONS } from './keys.ts'
+import { readLast } from './reading.ts'
 import { decodeNumber, decodeTime, encodeNumber } from './records.ts'
 
 /** Rewrites a directory from the version at its index + 1 to the next one; ends by writing that version's record. */

@@ -1,5 +1,5 @@
 import type { DocumentFacts } from '../storage.ts'
-import { type RawLevel, readLast, readRange } from './database.ts'
+import type { RawLevel } from './database.ts'
 import {
   DOCUMENTS,
   documentIdOf,
@@ -12,6 +12,7 @@ import {
   parseDocumentKey,
 } from './keys.ts'
 import { type DocumentRecords, type Layout, layOut, sortRecords } from './layout.ts'
+import { readLast, readRange } from './reading.ts'
 import { decodeEntry, decodeMetadata, decodeNumber, type Metadata } from './records.ts'
 
 /** A document's place and what its next entry needs. */

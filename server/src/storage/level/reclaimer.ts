@@ -1,9 +1,10 @@
 import type { Cancel, Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
 import type { Serial } from '../../serial.ts'
-import { type Database, readLast } from './database.ts'
+import type { Database } from './database.ts'
 import { DOCUMENTS, documentIdOf, documentsRange, type KeyRange } from './keys.ts'
 import { removeKey } from './operations.ts'
+import { readLast } from './reading.ts'
 
 /** Removed bytes past which they are freed: at least so many, and so large a part of the database. */
 const BUSY = { bytes: 1024 * 1024, part: 1 / 4 }

@@ -2,9 +2,10 @@ import type { Clock } from '../../clock.ts'
 import type { Log } from '../../log.ts'
 import type { Serial } from '../../serial.ts'
 import type { StoredRevocation } from '../storage.ts'
-import { type Database, type Operation, readRange } from './database.ts'
+import type { Database, Operation } from './database.ts'
 import { REVOCATIONS, revocationKey, targetOf } from './keys.ts'
 import { putRevocation, removeKey } from './operations.ts'
+import { readRange } from './reading.ts'
 import { decodeTime, type RawRecord } from './records.ts'
 
 export interface RevocationTableContext {
