@@ -15,12 +15,14 @@ interface Parts {
   readonly faults: string
 }
 
+interface Result {
+  readonly status: number | null
+  /** The last line. */
+  readonly totals: string | undefined
+}
+
 /** Runs what CI runs, with parts that do nothing but end in a certain way. */
-async function runCi({
-  check = FINE,
-  tests,
-  faults,
-}: Parts): Promise<{ status: number | null; totals: string | undefined }> {
+async function runCi({ check = FINE, tests, faults }: Parts): Promise<Result> {
   const directory = await temporaryDirectory(onTestFinished)
   const npm = join(directory, 'npm')
   const cases = Object.entries({ ci: FINE, 'run check': check, test: tests, 'run test:faults': faults })
@@ -31,46 +33,21 @@ async function runCi({
   return { status, totals: stdout.trimEnd().split('\n').at(-1) }
 }
 
+const TESTS = 'echo 3 passed, 0 failed'
+const FAULTS = 'echo 2 passed, 0 failed'
+const SKIPPING = 'echo 1 passed, 0 failed, 10 skipped'
+const FAILING = 'echo 1 passed, 2 failed; echo npm error >&2; exit 1'
+
 test.each<[string, Parts, number, string]>([
-  ['both pass', { tests: 'echo 3 passed, 0 failed', faults: 'echo 2 passed, 0 failed' }, 0, '5 passed, 0 failed'],
-  [
-    'some are skipped',
-    { tests: 'echo 3 passed, 0 failed, 1 skipped', faults: 'echo 2 passed, 0 failed, 10 skipped' },
-    0,
-    '5 passed, 0 failed, 11 skipped',
-  ],
-  [
-    'tests fail',
-    { tests: 'echo 3 passed, 2 failed; echo npm error >&2; exit 1', faults: 'echo 2 passed, 0 failed' },
-    1,
-    '5 passed, 2 failed',
-  ],
-  [
-    'faults fail',
-    { tests: 'echo 3 passed, 0 failed', faults: 'echo 1 passed, 1 failed; exit 1' },
-    1,
-    '4 passed, 1 failed',
-  ],
-  ['the build fails', { tests: 'exit 2', faults: 'echo 2 passed, 0 failed' }, 1, '2 passed, 1 failed'],
-  ['one says nothing', { tests: 'echo 3 passed, 0 failed', faults: FINE }, 1, '3 passed, 1 failed'],
-  [
-    'one ends badly after its totals',
-    { tests: 'echo 3 passed, 0 failed; exit 1', faults: 'echo 2 passed, 0 failed' },
-    1,
-    '5 passed, 1 failed',
-  ],
-  [
-    'one fails and says it does not',
-    { tests: 'echo 3 passed, 1 failed', faults: 'echo 2 passed, 0 failed' },
-    1,
-    '5 passed, 1 failed',
-  ],
-  [
-    'the check fails',
-    { check: 'exit 1', tests: 'echo 3 passed, 0 failed', faults: 'echo 2 passed, 0 failed' },
-    1,
-    '5 passed, 0 failed',
-  ],
+  ['both pass', { tests: TESTS, faults: FAULTS }, 0, '5 passed, 0 failed'],
+  ['some are skipped', { tests: SKIPPING, faults: SKIPPING }, 0, '2 passed, 0 failed, 20 skipped'],
+  ['tests fail', { tests: FAILING, faults: FAULTS }, 1, '3 passed, 2 failed'],
+  ['faults fail', { tests: TESTS, faults: FAILING }, 1, '4 passed, 2 failed'],
+  ['the build fails', { tests: 'exit 2', faults: FAULTS }, 1, '2 passed, 1 failed'],
+  ['one says nothing', { tests: TESTS, faults: FINE }, 1, '3 passed, 1 failed'],
+  ['one ends badly after its totals', { tests: `${TESTS}; exit 1`, faults: FAULTS }, 1, '5 passed, 1 failed'],
+  ['one fails and ends well', { tests: 'echo 3 passed, 1 failed', faults: FAULTS }, 1, '5 passed, 1 failed'],
+  ['the check fails', { check: 'exit 1', tests: TESTS, faults: FAULTS }, 1, '5 passed, 0 failed'],
 ])('CI sums the tests of both parts and hides no failure: %s', async (_, parts, status, totals) => {
   expect(await runCi(parts)).toEqual({ status, totals })
 })
