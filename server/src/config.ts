@@ -189,7 +189,9 @@ export const serverSchema = z.strictObject({
     .describe('Time between two WebSocket pings; a connection that left the last one unanswered is cut.'),
   stallTimeoutMs: integer(1000, 3_600_000)
     .default(60_000)
-    .describe('Longest time that a peer may take nothing of what it is sent; then it is closed with 1013.'),
+    .describe(
+      'Longest time that a peer may take nothing of what it is sent; then a WebSocket is closed with 1013, all else cut.',
+    ),
   shutdownSpreadMs: integer(0, 60_000)
     .default(2000)
     .describe('Longest time over which connections are closed at shutdown, so that they do not come back all at once.'),

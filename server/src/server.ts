@@ -1,4 +1,4 @@
-import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
@@ -15,7 +15,7 @@ import type { HookCounts, HookName, Hooks } from './hooks/hooks.ts'
 import { createApp, type Health, type RequestListener } from './http/app.ts'
 import { createEventRoutes } from './http/events.ts'
 import { checkHostFor } from './http/host.ts'
-import { closed, listening } from './http/listening.ts'
+import { closed, httpServer, listening } from './http/listening.ts'
 import { Places } from './http/places.ts'
 import { createRevocationRoutes } from './http/revocations.ts'
 import { Upgrades } from './http/upgrade.ts'
@@ -27,8 +27,6 @@ import { WorkerPool } from './workers/pool.ts'
 
 /** Where the build puts the demo page, seen from `dist` and from `src` alike. */
 const PUBLIC_DIRECTORY = fileURLToPath(new URL('../dist/public', import.meta.url))
-/** How often requests are looked at that take too long: Node's 30 s would add to every deadline. */
-const REQUEST_CHECK_MS = 1_000
 
 /** At shutdown: how long a disk that cannot be written may hold up the end. */
 const COMMIT_DEADLINE_MS = 10_000
@@ -102,6 +100,7 @@ export class CoeditServer {
       basePath: config.basePath,
       publicDirectory: PUBLIC_DIRECTORY,
       checkHost,
+      stallTimeoutMs: config.stallTimeoutMs,
       health: () => this.#health(),
       log,
       routes: createEventRoutes({ config, clock, log, documents, ...guards }),
@@ -146,13 +145,7 @@ export class CoeditServer {
   /** Opens the storage and listens. Rejects as `open` does, and with PORT_IN_USE or CANNOT_LISTEN. */
   async listen(): Promise<void> {
     await this.open()
-    const timeout = this.#config.requestTimeoutMs
-    const deadlines = {
-      headersTimeout: timeout,
-      requestTimeout: timeout,
-      connectionsCheckingInterval: REQUEST_CHECK_MS,
-    }
-    const http = createHttpServer(deadlines, (request, response) => {
+    const http = httpServer(this.#config, (request, response) => {
       void this.handleRequest(request, response)
     })
     http.on('upgrade', (request, socket, head) => this.handleUpgrade(request, socket, head))

@@ -18,6 +18,7 @@ async function serve(options: Partial<AppOptions> = {}) {
     basePath,
     publicDirectory,
     checkHost: () => undefined,
+    stallTimeoutMs: 60_000,
     health: () => ({ status: 'ok' }),
     log,
     ...options,

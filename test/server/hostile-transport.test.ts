@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { Bystanders } from '../support/bystanders.ts'
+import { requestEvents } from '../support/event-stream.ts'
 import { startInProcess } from '../support/in-process-server.ts'
 import { speak } from '../support/raw-http.ts'
 import { openRawSocket } from '../support/raw-socket.ts'
@@ -63,11 +64,28 @@ test('who asks for event streams on one connection all at once, and goes, leaves
   const { url, server } = await startInProcess({ release })
   const bystanders = await Bystanders.join({ release, url, document })
   const socket = connect(Number(new URL(url).port), new URL(url).hostname)
-  for (let index = 0; index < 50; index++) {
+  for (let index = 0; index < 3; index++) {
     socket.write(`GET /api/documents/new-${index}/events HTTP/1.1\r\nHost: localhost\r\n\r\n`)
   }
   await once(socket, 'data')
   socket.destroy()
+  while (server.stats.documents > 2) await bystanders.areUnharmed()
+})
+
+test('who asks for a thousand things at once is cut before they are answered', async () => {
+  const { say, bystanders } = await attack()
+  const answer = await say('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(1000))
+  expect(answer.split('HTTP/1.1 ').length - 1).toBeLessThan(10)
+  await bystanders.areUnharmed()
+})
+
+test('who reads nothing of an event stream is cut after stallTimeoutMs', async () => {
+  const { url, server } = await startInProcess({ release, options: { stallTimeoutMs: 1000 } })
+  const bystanders = await Bystanders.join({ release, url, document })
+  await server.edit('large', (doc) => doc.getText('text').insert(0, 'x'.repeat(16_000_000)))
+  const stream = await requestEvents({ release, url, segment: 'large' })
+  await once(stream, 'readable')
+  expect(server.stats.documents).toBe(3)
   while (server.stats.documents > 2) await bystanders.areUnharmed()
 })
 

@@ -4,6 +4,7 @@ import { Hono } from 'hono'
 import { CoeditError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { StorageDamage } from '../storage/storage.ts'
+import { Answers } from './answers.ts'
 import { failure, refusal } from './failure.ts'
 import type { CheckHost } from './host.ts'
 import { createPage } from './page.ts'
@@ -20,6 +21,8 @@ export interface AppOptions {
   /** Absolute path of the built page; it may be missing. */
   readonly publicDirectory: string
   readonly checkHost: CheckHost
+  /** The option. */
+  readonly stallTimeoutMs: number
   readonly health: () => Health
   readonly log: Log
   /** Further routes; they win over those of the page. */
@@ -79,7 +82,11 @@ export function createApp(options: AppOptions): RequestListener {
   root.route('/', createPage(basePath, publicDirectory))
 
   // Without the override node-server would replace the global Request and Response of whoever embeds the server.
-  return getRequestListener(root.fetch, { overrideGlobalObjects: false })
+  const answer = getRequestListener(root.fetch, { overrideGlobalObjects: false })
+  const answers = new Answers(options.stallTimeoutMs)
+  return async (request, response) => {
+    if (answers.admit(request, response)) await answer(request, response)
+  }
 }
 
 /** RFC 9112 §6.3. */

@@ -1,6 +1,18 @@
-import type { Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import type { Config } from '../config.ts'
 import { CoeditError } from '../errors.ts'
+
+/** How often requests are looked at that take too long: Node's 30 s would add to every deadline. */
+const REQUEST_CHECK_MS = 1_000
+
+export function httpServer({ requestTimeoutMs }: Config, onRequest: RequestListener): Server {
+  const deadlines = {
+    headersTimeout: requestTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    connectionsCheckingInterval: REQUEST_CHECK_MS,
+  }
+  return createServer(deadlines, onRequest)
+}
 
 /** Resolves when it listens. Rejects with PORT_IN_USE or CANNOT_LISTEN. */
 export function listening(http: Server, { port, host }: Config): Promise<void> {
