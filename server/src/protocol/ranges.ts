@@ -1,4 +1,4 @@
-import { type ByteReader, MAX_CLIENTS, MAX_DELETED_RANGES } from './reader.ts'
+import { ByteReader, MAX_CLIENTS, MAX_DELETED_RANGES } from './reader.ts'
 import { MAX_CLOCK } from './structs.ts'
 import { ByteWriter } from './writer.ts'
 
@@ -20,6 +20,8 @@ export const DELETED_CLIENT_BYTES = 8 + 5
 export const DELETED_RANGE_BYTES = 5 + 5
 
 const COLLECTED_BEFORE_MERGING = 4096
+/** Ranges that are read in one step: some milliseconds. */
+const PART_RANGES = 8192
 
 /** Takes ranges in any order, overlapping or not, and merges them. Its memory follows the merged ranges. */
 export class RangeCollector {
@@ -125,6 +127,40 @@ export function readDeleteSet(reader: ByteReader): IdRanges {
   for (let i = 0; i < clients; i++) size += readClientDeletions(reader, collectors, MAX_DELETED_RANGES - size)
   const ranges = new Map<number, Ranges>()
   for (const [client, collector] of collectors) ranges.set(client, collector.finish())
+  return ranges
+}
+
+/**
+ * Reads a delete set that `encodeDeleteSet` wrote, a part at a time: a document may have millions of ranges.
+ * @throws CoeditError UPDATE_MALFORMED
+ */
+export function* readInParts(deleteSet: Uint8Array): Generator<IdRanges, void, void> {
+  const reader = new ByteReader(deleteSet, 0, 'UPDATE_MALFORMED')
+  let part = new Map<number, Ranges>()
+  let room = PART_RANGES
+  for (let clients = reader.count(2, 'clients with deletions'); clients > 0; clients--) {
+    const client = reader.varUint()
+    for (let left = reader.count(2, 'deleted ranges'); left > 0; ) {
+      const count = Math.min(left, room)
+      part.set(client, readRanges(reader, count))
+      left -= count
+      room -= count
+      if (room > 0) continue
+      yield part
+      part = new Map()
+      room = PART_RANGES
+    }
+  }
+  reader.expectEnd()
+  if (part.size > 0) yield part
+}
+
+function readRanges(reader: ByteReader, count: number): Ranges {
+  const ranges: Ranges = []
+  for (let i = 0; i < count; i++) {
+    const start = reader.varUint()
+    ranges.push(start, start + reader.varUint())
+  }
   return ranges
 }
 

@@ -1,9 +1,13 @@
+import { atOnce, type Steps } from '../turns.ts'
 import { IdSet } from './id-set.ts'
-import { encodeDeleteSet, type IdRanges, NO_RANGES, readDeleteSet } from './ranges.ts'
+import { encodeDeleteSet, type IdRanges, NO_RANGES, readInParts } from './ranges.ts'
 import { ByteReader, MAX_CLIENTS } from './reader.ts'
 import type { ScannedUpdate } from './scan.ts'
 import { MAX_CLOCK } from './structs.ts'
 import { ByteWriter } from './writer.ts'
+
+/** Clients that are read in one step. */
+const STEP_CLIENTS = 8192
 
 /** The next clock of each client. */
 export type Clocks = ReadonlyMap<number, number>
@@ -19,15 +23,13 @@ export class KnownState {
   }
 
   /**
-   * @param stateVector in Yjs' encoding
-   * @param deleteSet in Yjs' encoding (v1)
+   * Decodes what `encodeStateVector` and `encodeDeleteSet` wrote. In steps: a million clients take half a second.
    * @throws CoeditError MESSAGE_MALFORMED, UPDATE_MALFORMED
    */
-  static decode(stateVector: Uint8Array, deleteSet: Uint8Array): KnownState {
-    const state = new KnownState(decodeStateVector(stateVector))
-    const reader = new ByteReader(deleteSet, 0, 'UPDATE_MALFORMED')
-    state.delete(readDeleteSet(reader))
-    reader.expectEnd()
+  static *decode(stateVector: Uint8Array, deleteSet: Uint8Array): Steps<KnownState> {
+    const state = new KnownState()
+    yield* readStateVector(stateVector, (client, clock) => state.advance(client, clock))
+    yield* state.deleteInSteps(readInParts(deleteSet))
     return state
   }
 
@@ -71,6 +73,14 @@ export class KnownState {
     return added
   }
 
+  /** Notes a part of the deletions in each step. */
+  *deleteInSteps(parts: Iterable<IdRanges>): Steps<void> {
+    for (const part of parts) {
+      this.delete(part)
+      yield
+    }
+  }
+
   /** In Yjs' encoding. Yjs sorts the clients and reads them in any order: sorting a million takes 0.3 s (measured). */
   encodeStateVector(): Uint8Array {
     const writer = new ByteWriter()
@@ -95,18 +105,20 @@ export class KnownState {
  */
 export function decodeStateVector(bytes: Uint8Array, among?: Clocks): Map<number, number> {
   const clocks = new Map<number, number>()
-  readStateVector(bytes, (client, clock) => {
+  const visit = (client: number, clock: number) => {
     if (!among || among.has(client)) clocks.set(client, clock)
-  })
+  }
+  atOnce(readStateVector(bytes, visit))
   return clocks
 }
 
 /** Whether `clocks` contains all that an encoded state vector contains, without decoding it to a map. */
 export function coversStateVector(clocks: Clocks, stateVector: Uint8Array): boolean {
   let covers = true
-  readStateVector(stateVector, (client, clock) => {
+  const visit = (client: number, clock: number) => {
     if ((clocks.get(client) ?? 0) < clock) covers = false
-  })
+  }
+  atOnce(readStateVector(stateVector, visit))
   return covers
 }
 
@@ -118,7 +130,7 @@ export function coversState(clocks: Clocks, known: Clocks): boolean {
   return true
 }
 
-function readStateVector(bytes: Uint8Array, visit: (client: number, clock: number) => void): void {
+function* readStateVector(bytes: Uint8Array, visit: (client: number, clock: number) => void): Steps<void> {
   const reader = new ByteReader(bytes, 0, 'MESSAGE_MALFORMED')
   const count = reader.count(2, 'clients')
   if (count > MAX_CLIENTS) reader.fail(`${count} clients, more than ${MAX_CLIENTS}`, 0)
@@ -127,6 +139,7 @@ function readStateVector(bytes: Uint8Array, visit: (client: number, clock: numbe
     const clock = reader.varUint()
     if (clock > MAX_CLOCK) reader.fail(`client ${client}: a clock of ${clock}, expected at most 2^32`)
     visit(client, clock)
+    if (i % STEP_CLIENTS === STEP_CLIENTS - 1) yield
   }
   reader.expectEnd()
 }

@@ -132,7 +132,7 @@ export class Compactor {
     if (!(await storage.compact(document.name, snapshot, before?.seq ?? 0))) {
       throw new CoeditError('STORAGE_CONFLICT', `the snapshot of '${document.name}' was replaced by somebody else`)
     }
-    document.replaceSnapshot(new LoadedSnapshot(snapshot, config.chunkBytes))
+    await document.replaceSnapshot(new LoadedSnapshot(snapshot, config.chunkBytes))
     snapshots.touch(log)
     this.#context.log.debug({ document: document.name, seq, bytes: log.snapshotBytes }, 'compacted a document')
   }

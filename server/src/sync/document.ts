@@ -3,8 +3,9 @@ import type { Config } from '../config.ts'
 import { CoeditError } from '../errors.ts'
 import { type KnownState, type News, type ScannedUpdate, scanUpdate, takeNews } from '../protocol/update.ts'
 import type { Appended, AppendRequest, QuarantinedUpdate, StoredDocument } from '../storage/storage.ts'
+import { inTurns } from '../turns.ts'
 import type { CommitSource } from './committer.ts'
-import { DocumentLog } from './log.ts'
+import type { DocumentLog } from './log.ts'
 import { type Batch, PendingEdits } from './pending.ts'
 import { EncodedPiece, type Piece } from './piece.ts'
 import { Presence } from './presence.ts'
@@ -63,17 +64,18 @@ export class Document implements CommitSource {
   #gathering: Cancel | undefined
   #presenceTimer: Cancel | undefined
 
-  constructor(name: string, stored: StoredDocument, context: DocumentContext) {
+  /** @param known what is in the log; becomes its own */
+  constructor(name: string, stored: StoredDocument, log: DocumentLog, known: KnownState, context: DocumentContext) {
     this.name = name
     this.#context = context
-    this.log = new DocumentLog(stored, context.config.chunkBytes)
+    this.log = log
     this.presence = new Presence(
       { maxPresenceBytes: context.config.maxPresenceBytes, maxWeakClaims: context.config.maxPresenceIds },
       () => this.#presenceChanged(),
     )
     this.#incarnations = [stored.incarnation, ...stored.earlierIncarnations]
     this.#quarantined = stored.quarantined
-    this.#known = this.log.decodeState()
+    this.#known = known
     this.#takeQuarantined()
   }
 
@@ -184,10 +186,10 @@ export class Document implements CommitSource {
   }
 
   /** Goes on with a newer snapshot, which is stored already. */
-  replaceSnapshot(snapshot: LoadedSnapshot): void {
+  async replaceSnapshot(snapshot: LoadedSnapshot): Promise<void> {
     this.log.replaceSnapshot(snapshot, this.slowestPosition)
     // Rewriting deletes what lies inside of deleted types, too.
-    this.#known.delete(snapshot.decodeState().deleted)
+    await inTurns(this.#known.deleteInSteps(snapshot.deletions()))
     if (!this.#isFull) return
     this.#isFull = false
     // Nothing new is in it, but whose edits were refused may send them again.

@@ -5,12 +5,14 @@ import type { HookCalls } from '../hooks/calls.ts'
 import type { Log } from '../log.ts'
 import { RejectionDelay } from '../rejection-delay.ts'
 import type { Storage } from '../storage/storage.ts'
+import { inTurns } from '../turns.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { Committer } from './committer.ts'
 import { Compactor } from './compactor.ts'
 import { Document, type DocumentContext } from './document.ts'
 import { Follower, type Pace } from './follower.ts'
 import { InProcess } from './in-process.ts'
+import { DocumentLog } from './log.ts'
 import { PrivateBytes } from './private-bytes.ts'
 import { type Reading, type ReadingContext, readDifference, readSince } from './reading.ts'
 import { LoadedSnapshot } from './snapshot.ts'
@@ -145,7 +147,9 @@ export class Documents {
   }
 
   async #read(name: string): Promise<Document> {
-    const document = new Document(name, await this.#context.storage.load(name), this.#documentContext)
+    const stored = await this.#context.storage.load(name)
+    const log = new DocumentLog(stored, this.#context.config.chunkBytes)
+    const document = new Document(name, stored, log, await inTurns(log.decodeState()), this.#documentContext)
     this.#observe(document)
     if (document.incarnations[0] === 0) await this.inProcess.seed(document, this.#context.hooks)
     this.#open.set(name, document)

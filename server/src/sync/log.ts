@@ -1,5 +1,6 @@
 import { KnownState, scanUpdate } from '../protocol/update.ts'
 import type { StoredDocument } from '../storage/storage.ts'
+import type { Steps } from '../turns.ts'
 import { inGroups } from './grouping.ts'
 import { EncodedPiece, MergedPiece, type Piece } from './piece.ts'
 import { LoadedSnapshot } from './snapshot.ts'
@@ -62,9 +63,12 @@ export class DocumentLog {
   }
 
   /** What it contains. Only while the snapshot is in memory. */
-  decodeState(): KnownState {
-    const known = this.#snapshot?.decodeState() ?? new KnownState()
-    for (const piece of this.entriesAfter(this.#snapshotSeq)) known.absorb(scanUpdate(piece.update))
+  *decodeState(): Steps<KnownState> {
+    const known = this.#snapshot ? yield* this.#snapshot.decodeState() : new KnownState()
+    for (const piece of this.entriesAfter(this.#snapshotSeq)) {
+      known.absorb(scanUpdate(piece.update))
+      yield
+    }
     return known
   }
 

@@ -1,5 +1,14 @@
-import { type Clocks, coversStateVector, KnownState, scanUpdate, splitUpdate } from '../protocol/update.ts'
+import {
+  type Clocks,
+  coversStateVector,
+  type IdRanges,
+  KnownState,
+  readInParts,
+  scanUpdate,
+  splitUpdate,
+} from '../protocol/update.ts'
 import type { Snapshot } from '../storage/storage.ts'
+import type { Steps } from '../turns.ts'
 import { EncodedPiece, type Piece } from './piece.ts'
 
 /** Keeps its whole snapshot in memory, so that whoever asks for it next shares it instead of having it read back. */
@@ -41,8 +50,13 @@ export class LoadedSnapshot {
   }
 
   /** What it contains. */
-  decodeState(): KnownState {
+  decodeState(): Steps<KnownState> {
     return KnownState.decode(this.stateVector, this.deleteSet)
+  }
+
+  /** What of it is deleted, a part at a time. */
+  deletions(): Iterable<IdRanges> {
+    return readInParts(this.deleteSet)
   }
 
   /** The delete set as updates without structs, for a client that has the structs already. */
