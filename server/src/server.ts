@@ -13,6 +13,7 @@ import { CoeditError } from './errors.ts'
 import { HookCalls } from './hooks/calls.ts'
 import type { HookCounts, HookName, Hooks } from './hooks/hooks.ts'
 import { createApp, type Health, type RequestListener } from './http/app.ts'
+import { hangUp } from './http/cut.ts'
 import { createEventRoutes } from './http/events.ts'
 import { checkHostFor } from './http/host.ts'
 import { closed, httpServer, listening } from './http/listening.ts'
@@ -178,7 +179,8 @@ export class CoeditServer {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (this.#closing) {
-      socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+      const answer = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
+      hangUp(socket, answer, this.#clock)
       return
     }
     if (this.#isOpen) {

@@ -89,6 +89,19 @@ test('who reads nothing of an event stream is cut after stallTimeoutMs', async (
   while (server.stats.documents > 2) await bystanders.areUnharmed()
 })
 
+test('who is refused a WebSocket and does not hang up holds neither the socket nor the end of the server', async () => {
+  const { url, server } = await startInProcess({ release })
+  const socket = connect({ port: Number(new URL(url).port), host: new URL(url).hostname, allowHalfOpen: true })
+  release(async () => {
+    socket.destroy()
+  })
+  const lines = [`GET /${document} HTTP/1.1`, 'Host: localhost', 'Origin: https://evil.example']
+  socket.write([...lines, 'Connection: Upgrade', 'Upgrade: websocket', '\r\n'].join('\r\n'))
+  const [answer] = await once(socket, 'data')
+  expect(String(answer)).toMatch(/^HTTP\/1\.1 403 /)
+  await server.close()
+})
+
 test('a flood of connections that say nothing ends with their deadline', async () => {
   const { say, bystanders } = await attack()
   const answers = Promise.all(Array.from({ length: 500 }, () => say('')))

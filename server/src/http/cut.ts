@@ -23,6 +23,12 @@ export function cutLater(closing: Closing, socket: Duplex, clock: Clock, delayMs
   )
 }
 
+/** Says a last thing and hangs up, also on who does not hang up as well: Node lets go of the sockets of upgrades. */
+export function hangUp(socket: Duplex, lastWords: string, clock: Clock): void {
+  socket.end(lastWords, () => socket.destroy())
+  cutLater(socket, socket, clock)
+}
+
 /** Where it is possible, a reset: the system, too, forgets what it has not delivered. Neither TLS nor pipes can. */
 function reset(socket: Duplex): void {
   const isPlainTcp = socket instanceof Socket && socket.remoteFamily !== undefined && !(socket instanceof TLSSocket)

@@ -10,7 +10,7 @@ import { RejectionDelay } from '../rejection-delay.ts'
 import { CLOSE, type Close, closeFor } from '../sync/close-codes.ts'
 import { Connection, type ConnectionContext, type ConnectionTerms } from '../sync/connection.ts'
 import { authRequest } from './credentials.ts'
-import { cutLater } from './cut.ts'
+import { cutLater, hangUp } from './cut.ts'
 import { failureBody, STATUSES } from './failure.ts'
 import type { CheckHost } from './host.ts'
 import { checkOrigin } from './origin.ts'
@@ -86,13 +86,16 @@ export class Upgrades {
     const [path = '', search = ''] = (request.url ?? '/').split(/\?(.*)/s, 2)
     const refusal = this.#refusal(request, path)
     if (refusal) {
-      refuse(socket, refusal)
+      this.#refuse(socket, refusal)
       return
     }
     const address = places.addressOf(request.socket.remoteAddress, forwardedFor(request))
     const leave = places.forAddress(address)
     if (!leave) {
-      refuse(socket, new CoeditError('TOO_MANY_CONNECTIONS', 'the address has as many connections as it may have'))
+      this.#refuse(
+        socket,
+        new CoeditError('TOO_MANY_CONNECTIONS', 'the address has as many connections as it may have'),
+      )
       return
     }
     socket.once('close', leave)
@@ -110,6 +113,19 @@ export class Upgrades {
     if (!path.startsWith(`${config.basePath}/`))
       return new CoeditError('NOT_FOUND', 'nothing is served at this address')
     return checkHost(headers.host) ?? checkOrigin(headers, config.allowedOrigins)
+  }
+
+  /** Answers as `failure` does, without a response of node:http, of which an upgrade has none. */
+  #refuse(socket: Duplex, { code, message }: CoeditError): void {
+    const status = STATUSES[code] ?? 500
+    const body = JSON.stringify(failureBody(code, message))
+    const headers = [
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+      'Connection: close',
+      'Content-Type: application/json',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+    ]
+    hangUp(socket, `${headers.join('\r\n')}\r\n\r\n${body}`, this.#context.clock)
   }
 
   /** Closes all connections, spread over a while, so that the clients do not come back all at once. */
@@ -208,17 +224,4 @@ export class Upgrades {
 /** Node joins repeated headers, but types them as if it did not. */
 function forwardedFor({ headers }: IncomingMessage): string | undefined {
   return headers['x-forwarded-for']?.toString()
-}
-
-/** Answers as `failure` does, without a response of node:http, of which an upgrade has none. */
-function refuse(socket: Duplex, { code, message }: CoeditError): void {
-  const status = STATUSES[code] ?? 500
-  const body = JSON.stringify(failureBody(code, message))
-  const headers = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'Connection: close',
-    'Content-Type: application/json',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-  ]
-  socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`)
 }
