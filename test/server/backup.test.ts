@@ -4,6 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { copyDatabase } from '../../server/src/storage/level/copy.ts'
 import { entryKey } from '../../server/src/storage/level/keys.ts'
 import { LevelStorage } from '../../server/src/storage/leveldb.ts'
+import { BLOCK_BYTES, damageEntry, settle } from '../support/damaged-table.ts'
 import { databaseOf } from '../support/database.ts'
 import { isPending } from '../support/editing.ts'
 import { edit, Writer } from '../support/edits.ts'
@@ -186,6 +187,18 @@ describe('coedit backup', () => {
     expect(exit).toMatchObject({ code: 1, stdout: `2 documents copied to ${directory}\n` })
     expect(exit.stderr).toMatch(/^coedit: .*damaged: 'notes'\..* \(STORAGE_DAMAGED\)\n$/)
     expect(await storedDocument(directory, 'notes')).toMatchObject({ head: 1, quarantined: [{ update: updates[2] }] })
+  })
+
+  test('copies a database of which LevelDB cannot read a document, and names it', async () => {
+    const updates = Array.from({ length: 3 }, () => edit('x'.repeat(BLOCK_BYTES)).update)
+    const data = await databaseOf(release, { intact: [edit('text').update], notes: updates })
+    await settle(data)
+    await damageEntry(data, 2, 2)
+    const directory = join(await temporaryDirectory(release), 'backup')
+    const exit = await runCoedit(release, ['backup', directory, '--data', data, '--log-level', 'silent'])
+    expect(exit).toMatchObject({ code: 1, stdout: `2 documents copied to ${directory}\n` })
+    expect(exit.stderr).toMatch(/^coedit: .*damaged: 'notes'\..* \(STORAGE_DAMAGED\)\n$/)
+    expect((await storedDocument(directory, 'intact')).head).toBe(1)
   })
 
   test('leaves nothing of a copy that cannot be read', async () => {

@@ -1,7 +1,8 @@
 import { access, rename } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { CoeditError } from '../errors.ts'
+import { CoeditError, hasCode } from '../errors.ts'
 import { copyDatabase, syncDirectory } from '../storage/level/copy.ts'
+import type { Storage } from '../storage/storage.ts'
 import { counted, dataSchema, declareCommand } from './command.ts'
 import { type DataOptions, expectDatabase, namesIn, withScratch, withStorage } from './data.ts'
 
@@ -48,13 +49,22 @@ function verify(options: DataOptions): Promise<Verified> {
     const damaged: string[] = []
     let documents = 0
     for await (const name of namesIn(storage)) {
-      const before = storage.damage.records
-      const { quarantined } = await storage.load(name)
-      if (storage.damage.records > before || quarantined.length > 0) damaged.push(name)
+      if (!(await isWhole(storage, name))) damaged.push(name)
       documents++
     }
     return { documents, damaged }
   })
+}
+
+async function isWhole(storage: Storage, name: string): Promise<boolean> {
+  const before = storage.damage.records
+  try {
+    const { quarantined } = await storage.load(name)
+    return storage.damage.records === before && quarantined.length === 0
+  } catch (error) {
+    if (hasCode(error, 'STORAGE_DAMAGED')) return false
+    throw error
+  }
 }
 
 /** @throws CoeditError DESTINATION_EXISTS */

@@ -1,5 +1,5 @@
 import type { RawLevel } from './database.ts'
-import { DisorderError } from './errors.ts'
+import { DisorderError, isCorruption } from './errors.ts'
 import type { KeyRange } from './keys.ts'
 import type { RawRecord } from './records.ts'
 
@@ -17,8 +17,8 @@ export async function readRange(level: RawLevel, { gte, lt }: KeyRange): Promise
     for await (const [key, value] of level.iterator({ gte, lt, snapshot, highWaterMarkBytes: READ_AHEAD_BYTES })) {
       records.push({ key, value })
     }
-    const [last] = await level.keys({ gte, lt, snapshot, reverse: true, limit: 1 }).all()
-    if (!isSameKey(last, records.at(-1)?.key)) throw new DisorderError()
+    const last = await lastKey(level, { gte, lt, snapshot })
+    if (last !== 'unknown' && !isSameKey(last, records.at(-1)?.key)) throw new DisorderError()
     return records
   } finally {
     await snapshot.close()
@@ -30,9 +30,25 @@ export async function readRange(level: RawLevel, { gte, lt }: KeyRange): Promise
  * over what it cannot read in silence, so the way is gone forth again.
  */
 export async function readLast(level: RawLevel, { gte, lt }: KeyRange): Promise<RawRecord | undefined> {
-  const [found] = await level.keys({ gte, lt, reverse: true, limit: 1 }).all()
-  const [last] = (await readRange(level, { gte: found ?? gte, lt })).slice(-1)
-  return last
+  const last = await lastKey(level, { gte, lt })
+  const from = last instanceof Uint8Array ? last : gte
+  return (await readRange(level, { gte: from, lt })).at(-1)
+}
+
+/** Undefined for an empty range; unknown where what is before the range is damaged, which LevelDB reads on its way back. */
+async function lastKey(
+  level: RawLevel,
+  range: KeyRange & { readonly snapshot?: ReturnType<RawLevel['snapshot']> },
+): Promise<Uint8Array | undefined | 'unknown'> {
+  const keys = level.keys({ ...range, reverse: true })
+  try {
+    return await keys.next()
+  } catch (error) {
+    if (!isCorruption(error)) throw error
+    return 'unknown'
+  } finally {
+    await keys.close()
+  }
 }
 
 function isSameKey(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
