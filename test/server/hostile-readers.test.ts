@@ -29,11 +29,24 @@ async function start(length: number, options: ServerOptions) {
     doc.getText('text').insert(0, 'x'.repeat(length))
     return doc.clientID
   })
-  while (!lines.some(({ message }) => message === 'compacted a document')) await nextTurn()
-  return { there: { release, url, document }, firstOnly: bytes(1, clientId, 1) }
+  const started = { server, lines, there: { release, url, document }, firstOnly: bytes(1, clientId, 1) }
+  await untilCompacted(started, 1)
+  return started
 }
 
 type Started = Awaited<ReturnType<typeof start>>
+
+function compactions({ lines }: Pick<Started, 'lines'>): number {
+  return lines.filter(({ message }) => message === 'compacted a document').length
+}
+
+async function untilCompacted(started: Pick<Started, 'lines'>, times: number): Promise<void> {
+  while (compactions(started) < times) await nextTurn()
+}
+
+function type({ server }: Started): Promise<void> {
+  return server.edit(document, (doc) => doc.getText('text').insert(0, 'y'))
+}
 
 /** Somebody who has asked for what it lacks. */
 async function ask({ there }: Started, stateVector: Uint8Array): Promise<RawClient> {
@@ -106,6 +119,26 @@ test('R7 who reads its difference late gets all of it, and gives the room back',
   const lengths = late.all('update').flatMap(({ update }) => Y.decodeUpdate(update).structs.map((item) => item.length))
   expect(lengths.reduce((sum, length) => sum + length)).toBe(MORE_THAN_SOCKETS_TAKE - 1)
   await untilThereIsRoom(started)
+})
+
+test('while three snapshots are being sent no other is made, however slow those are who get them', async () => {
+  const started = await start(MORE_THAN_SOCKETS_TAKE, { compactMaxEntries: 1 })
+  const slow: RawClient[] = []
+  for (let generation = 1; generation <= 3; generation++) {
+    const reader = await ask(started, EMPTY_STATE)
+    await reader.message('update')
+    reader.pause()
+    slow.push(reader)
+    await type(started)
+    if (generation < 3) await untilCompacted(started, 1 + generation)
+  }
+  const honest = await answered(started, EMPTY_STATE)
+  expect(textOf(honest).length).toBe(MORE_THAN_SOCKETS_TAKE + 3)
+  expect(compactions(started)).toBe(3)
+
+  slow[0]?.cut()
+  await type(started)
+  await untilCompacted(started, 4)
 })
 
 test('R7 a snapshot that somebody does not read is not read from the disk once more for the next one', async () => {

@@ -26,6 +26,7 @@ const release = onTestFinished
 /** Keeps a document in memory and wants nothing else of it. */
 class Holder implements Subscriber {
   readonly position = undefined
+  readonly snapshot = undefined
   readonly document: Promise<Document>
 
   constructor(documents: Documents, name: string) {

@@ -8,7 +8,7 @@ import type { Log } from '../log.ts'
 import { checkName } from '../protocol/names.ts'
 import type { Document } from '../sync/document.ts'
 import type { Documents } from '../sync/documents.ts'
-import type { Piece } from '../sync/piece.ts'
+import type { Chunked, Piece } from '../sync/piece.ts'
 import type { Subscriber } from '../sync/subscriber.ts'
 import { authRequest } from './credentials.ts'
 import { cutLater } from './cut.ts'
@@ -94,6 +94,7 @@ class EventStream implements Subscriber {
   readonly #eventData: EventData
   readonly #context: EventsContext
   #position: number | undefined
+  #sending: Piece[] = []
   #wake: (() => void) | undefined
   #document: Document | undefined
   #hasEnded = false
@@ -106,6 +107,10 @@ class EventStream implements Subscriber {
 
   get position(): number | undefined {
     return this.#position
+  }
+
+  get snapshot(): Chunked | undefined {
+    return this.#sending[0]?.snapshot
   }
 
   deliver(): void {
@@ -136,8 +141,10 @@ class EventStream implements Subscriber {
       return
     }
     const { pieces, position } = await this.#context.documents.readSince(document, from)
-    for (let piece = pieces.shift(); piece && !this.#hasEnded; piece = pieces.shift()) {
+    this.#sending = pieces
+    for (let piece = pieces[0]; piece && !this.#hasEnded; piece = pieces[0]) {
       await this.#send(sse, piece, document)
+      pieces.shift()
     }
     this.#position = position
   }

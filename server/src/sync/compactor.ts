@@ -14,6 +14,13 @@ import type { SnapshotCache } from './snapshot-cache.ts'
 const LEAVING_FRACTION = 1 / 8
 /** A log that passes its limits by this multiple of the smallest ones is compacted without waiting for the interval. */
 const OVERDUE_FACTOR = 16
+/**
+ * While so many snapshots of a document are being sent, no further one is made: slow readers would keep one each in
+ * memory. Its log grows meanwhile, up to the size that a document may have.
+ */
+const MAX_SNAPSHOTS_IN_USE = 3
+/** When it is looked again whether they have been sent. */
+const SENT_CHECK_MS = 1_000
 
 export interface CompactorContext {
   readonly config: Config
@@ -68,8 +75,9 @@ export class Compactor {
     const mayMakeRoom = document.isFull && document.log.tailEntries > 0
     if (!mayMakeRoom && !exceeds(document, compactMaxEntries, bytes)) return false
     const isOverdue = exceeds(document, compactMaxEntries * OVERDUE_FACTOR, bytes + compactMinBytes * OVERDUE_FACTOR)
-    const wait = course.lastAt + compactIntervalMs - clock.now()
-    if (wait <= 0 || isOverdue) return this.#start(document, course)
+    const interval = isOverdue ? 0 : course.lastAt + compactIntervalMs - clock.now()
+    const wait = document.snapshotsInUse < MAX_SNAPSHOTS_IN_USE ? interval : Math.max(interval, SENT_CHECK_MS)
+    if (wait <= 0) return this.#start(document, course)
     course.reminder ??= clock.after(wait, () => {
       course.reminder = undefined
       this.#onDone(document)

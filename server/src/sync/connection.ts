@@ -15,8 +15,9 @@ import type { Document } from './document.ts'
 import type { Documents } from './documents.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { Heartbeat } from './heartbeat.ts'
-import { type Edits, Intake } from './intake.ts'
+import { type Edits, Intake, isEdits } from './intake.ts'
 import { Outlet } from './outlet.ts'
+import type { Chunked } from './piece.ts'
 import type { Participant } from './presence.ts'
 import type { EndReason, Flush, Subscriber } from './subscriber.ts'
 import { Throttle } from './throttle.ts'
@@ -99,6 +100,10 @@ export class Connection implements Subscriber, Participant {
 
   get position(): number | undefined {
     return this.#joined?.outlet.position
+  }
+
+  get snapshot(): Chunked | undefined {
+    return this.#joined?.outlet.snapshot
   }
 
   deliver(flush: Flush): void {
@@ -290,8 +295,4 @@ export class Connection implements Subscriber, Participant {
     this.#context.log[isNews ? 'error' : 'debug'](facts, 'closed a connection')
     this.close(close)
   }
-}
-
-function isEdits(message: ClientMessage): message is Edits {
-  return message.type === 'step2' || message.type === 'update'
 }

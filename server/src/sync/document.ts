@@ -12,6 +12,7 @@ import { Presence } from './presence.ts'
 import { type Admitted, roomFor, withinRoom } from './room.ts'
 import type { LoadedSnapshot } from './snapshot.ts'
 import { type EndReason, Flush, type Observer, type Subscriber } from './subscriber.ts'
+import { Subscribers } from './subscribers.ts'
 
 /** Presence gathers for this long for each subscriber, up to the option `presenceIntervalMs`. */
 const PRESENCE_MS_PER_SUBSCRIBER = 1
@@ -46,7 +47,7 @@ export class Document implements CommitSource {
   readonly log: DocumentLog
   readonly presence: Presence
   readonly #context: DocumentContext
-  readonly #subscribers = new Set<Subscriber>()
+  readonly #subscribers = new Subscribers()
   readonly #observers: Observer[] = []
   /** What the log and the commits on their way hold. */
   readonly #known: KnownState
@@ -101,9 +102,12 @@ export class Document implements CommitSource {
 
   /** The lowest position of those who follow; infinite where nobody does. */
   get slowestPosition(): number {
-    let slowest = Number.POSITIVE_INFINITY
-    for (const { position } of this.#subscribers) slowest = Math.min(slowest, position ?? slowest)
-    return slowest
+    return this.#subscribers.slowestPosition
+  }
+
+  /** How many snapshots are in memory because somebody is being sent them. */
+  get snapshotsInUse(): number {
+    return this.#subscribers.snapshotsInUse
   }
 
   /** Whether nobody follows it and everything is durable, so that it may leave memory. */
@@ -150,7 +154,7 @@ export class Document implements CommitSource {
 
   /** Ends all subscribers. What is pending is still committed. */
   end(reason: EndReason): void {
-    for (const subscriber of [...this.#subscribers]) subscriber.end(reason)
+    this.#subscribers.end(reason)
   }
 
   /** The part of a client's update that there is room for. What the app itself writes is not limited. */
@@ -193,7 +197,7 @@ export class Document implements CommitSource {
     if (!this.#isFull) return
     this.#isFull = false
     // Nothing new is in it, but whose edits were refused may send them again.
-    this.#deliver(new Flush(this.head, [], null, null))
+    this.#subscribers.deliver(new Flush(this.head, [], null, null))
   }
 
   takePending(): readonly AppendRequest[] {
@@ -217,7 +221,7 @@ export class Document implements CommitSource {
     this.#commit = undefined
     this.#durableTicket = commit.ticket
     const flush = new Flush(after, pieces, commit.author, this.presence.flush())
-    this.#deliver(flush)
+    this.#subscribers.deliver(flush)
     for (const observer of this.#observers) observer.committed(flush)
     this.#context.changed(this)
   }
@@ -271,17 +275,13 @@ export class Document implements CommitSource {
     })
   }
 
-  #deliver(flush: Flush): void {
-    for (const subscriber of this.#subscribers) subscriber.deliver(flush)
-  }
-
   #presenceChanged(): void {
     const { presenceIntervalMs } = this.#context.config
     const delay = Math.min(presenceIntervalMs, this.#subscribers.size * PRESENCE_MS_PER_SUBSCRIBER)
     this.#presenceTimer ??= this.#context.clock.after(delay, () => {
       this.#presenceTimer = undefined
       const step = this.presence.flush()
-      if (step) this.#deliver(new Flush(this.head, [], null, step))
+      if (step) this.#subscribers.deliver(new Flush(this.head, [], null, step))
     })
   }
 

@@ -28,6 +28,8 @@ export interface FollowerContext {
  * missed is read from there in one go; there is no queue. It keeps the document in memory only while it is behind.
  */
 export class Follower implements Observer, Subscriber {
+  /** It takes it in one go, and lets go of it. */
+  readonly snapshot = undefined
   readonly #hook: 'commit' | 'change'
   readonly #document: Document
   readonly #pace: Pace

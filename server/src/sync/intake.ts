@@ -25,6 +25,10 @@ interface Outcome {
 /** The messages that hold edits. */
 export type Edits = Extract<ClientMessage, { type: 'step2' | 'update' }>
 
+export function isEdits(message: ClientMessage): message is Edits {
+  return message.type === 'step2' || message.type === 'update'
+}
+
 export interface IntakeContext {
   readonly workers: WorkerPool
   readonly document: Document

@@ -2,7 +2,7 @@ import { EMPTY_STEP2_FRAME } from '../protocol/frames.ts'
 import type { Document } from './document.ts'
 import type { Documents } from './documents.ts'
 import type { FrameWriter } from './frame-writer.ts'
-import type { Piece } from './piece.ts'
+import type { Chunked, Piece } from './piece.ts'
 import type { Reading } from './reading.ts'
 import type { Flush, Subscriber } from './subscriber.ts'
 import type { Throttle } from './throttle.ts'
@@ -59,6 +59,12 @@ export class Outlet {
     const cursor = this.#cursor
     if (cursor.state === 'following') return cursor.position
     return cursor.state === 'sending' ? cursor.goal.position : undefined
+  }
+
+  /** The snapshot that the peer is being sent. Chunks of it come before all else. */
+  get snapshot(): Chunked | undefined {
+    const cursor = this.#cursor
+    return cursor.state === 'sending' ? cursor.pieces[0]?.snapshot : undefined
   }
 
   /** Answers a Step1: what the peer lacks as Updates, then an empty Step2. The cursor starts when that is written. */

@@ -9,8 +9,15 @@ export interface Piece {
   readonly update: Uint8Array
   /** Where a cursor stands that has taken this piece; undefined for a snapshot chunk that others must follow. */
   readonly position: number | undefined
+  /** What it is a chunk of, and keeps in memory; undefined for all else. */
+  readonly snapshot?: Chunked
   /** There where it is made for one reader: that one has been sent it or is gone. To be called once. */
   letGo?(): void
+}
+
+/** A snapshot, as those see it who are sent it. */
+export interface Chunked {
+  readonly chunks: readonly Piece[]
 }
 
 /** A piece that is there as it is sent. The update is a view into the frame. */

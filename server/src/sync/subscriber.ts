@@ -1,4 +1,4 @@
-import type { Piece } from './piece.ts'
+import type { Chunked, Piece } from './piece.ts'
 
 /**
  * Whoever follows a document: a socket, an event stream. It keeps its own cursor; the document keeps no queue for it.
@@ -6,6 +6,8 @@ import type { Piece } from './piece.ts'
 export interface Subscriber {
   /** The last log position that it has taken; undefined before it has begun to follow. */
   readonly position: number | undefined
+  /** The snapshot that it is being sent, and which is in memory until it has it; undefined where there is none. */
+  readonly snapshot: Chunked | undefined
   /**
    * Something was committed or somebody's presence changed. A subscriber that stands at `flush.after` and has room
    * takes it; any other reads what it missed from the document later. Must not throw.

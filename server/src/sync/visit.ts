@@ -6,6 +6,7 @@ import type { EndReason, Subscriber } from './subscriber.ts'
 export class Visit implements Subscriber {
   /** It reads by itself. */
   readonly position = undefined
+  readonly snapshot = undefined
   #hasFailed = false
   #wake: () => void = () => undefined
 

@@ -1,0 +1,43 @@
+import type { Chunked } from './piece.ts'
+import type { EndReason, Flush, Subscriber } from './subscriber.ts'
+
+/** All who follow one document. */
+export class Subscribers {
+  readonly #all = new Set<Subscriber>()
+
+  get size(): number {
+    return this.#all.size
+  }
+
+  /** The lowest position of those who follow; infinite where nobody does. */
+  get slowestPosition(): number {
+    let slowest = Number.POSITIVE_INFINITY
+    for (const { position } of this.#all) slowest = Math.min(slowest, position ?? slowest)
+    return slowest
+  }
+
+  /** How many snapshots are in memory because somebody is being sent them. */
+  get snapshotsInUse(): number {
+    const snapshots = new Set<Chunked>()
+    for (const { snapshot } of this.#all) if (snapshot) snapshots.add(snapshot)
+    return snapshots.size
+  }
+
+  add(subscriber: Subscriber): void {
+    this.#all.add(subscriber)
+  }
+
+  /** Tells whether it was one. */
+  delete(subscriber: Subscriber): boolean {
+    return this.#all.delete(subscriber)
+  }
+
+  deliver(flush: Flush): void {
+    for (const subscriber of this.#all) subscriber.deliver(flush)
+  }
+
+  end(reason: EndReason): void {
+    // Those who end leave, and others may come.
+    for (const subscriber of [...this.#all]) subscriber.end(reason)
+  }
+}
