@@ -150,12 +150,15 @@ test('R28 a flood of questions for presence whose sender does not read is answer
   const { url, bystanders } = await attack()
   const flooder = await openRawSocket({ release, url, target: `/${document}` })
   for (const { provider } of bystanders.here) provider.awareness.setLocalStateField('text', 'x'.repeat(10_000))
+  await flooder.until((messages) => Buffer.concat(messages).length > bystanders.here.length * 10_000)
   flooder.pause()
   for (let round = 0; round < 20; round++) {
     flooder.send(...Array.from({ length: 1000 }, () => ({ payload: QUERY_PRESENCE })))
     await flooder.flushed()
     await bystanders.areUnharmed()
   }
+  flooder.send({ payload: presence({ clientId: 9, clock: 1, state: 'the server has read all of it' }) })
+  await bystanders.here[0]?.sees(9, ...bystanders.here.map(({ doc }) => doc.clientID))
   flooder.resume()
   flooder.send({ payload: step1() })
   await flooder.until((messages) => messages.some((message) => message.equals(Buffer.from(step2()))))
