@@ -55,6 +55,7 @@ export interface ServerParts {
 }
 
 export interface ServerStats {
+  /** What was found of the database since it was opened. */
   readonly damage: StorageDamage
   /** How many are in memory. */
   readonly documents: number
@@ -160,7 +161,7 @@ export class CoeditServer {
     this.#log.debug({ url: this.url, data: this.#config.data }, 'listening')
   }
 
-  /** Answers an HTTP request: `/health`, the event streams, the demo page, 404 for all else. */
+  /** Answers an HTTP request: `/health`, the event streams, revocations, the demo page, 404 for all else. */
   handleRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     return this.#app(request, response)
   }
@@ -241,7 +242,7 @@ export class CoeditServer {
     return this.#documents.inProcess.readUpdate(name)
   }
 
-  /** What is in memory now, and how the calls of hooks have ended since the start. */
+  /** What is in memory now, and what damage was found and how the calls of hooks have ended since the start. */
   get stats(): ServerStats {
     return { damage: this.#storage.damage, documents: this.#documents.size, hooks: this.#hooks.counts }
   }

@@ -75,8 +75,8 @@ export class Compactor {
     const mayMakeRoom = document.isFull && document.log.tailEntries > 0
     if (!mayMakeRoom && !exceeds(document, compactMaxEntries, bytes)) return false
     const isOverdue = exceeds(document, compactMaxEntries * OVERDUE_FACTOR, bytes + compactMinBytes * OVERDUE_FACTOR)
-    const interval = isOverdue ? 0 : course.lastAt + compactIntervalMs - clock.now()
-    const wait = document.snapshotsInUse < MAX_SNAPSHOTS_IN_USE ? interval : Math.max(interval, SENT_CHECK_MS)
+    const rest = isOverdue ? 0 : course.lastAt + compactIntervalMs - clock.now()
+    const wait = document.snapshotsInUse < MAX_SNAPSHOTS_IN_USE ? rest : Math.max(rest, SENT_CHECK_MS)
     if (wait <= 0) return this.#start(document, course)
     course.reminder ??= clock.after(wait, () => {
       course.reminder = undefined
