@@ -3,20 +3,13 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { CoeditError } from '../../server/src/errors.ts'
-import {
-  chunkKey,
-  entryKey,
-  FORMAT_KEY,
-  metadataKey,
-  nameKey,
-  revocationKey,
-} from '../../server/src/storage/level/keys.ts'
+import { chunkKey, entryKey, metadataKey, nameKey } from '../../server/src/storage/level/keys.ts'
 import { encodeChunk, encodeNumber } from '../../server/src/storage/level/records.ts'
 import { LevelStorage } from '../../server/src/storage/leveldb.ts'
 import type { Snapshot, StoredDocument } from '../../server/src/storage/storage.ts'
-import { recordingLog } from '../support/log.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { RawLevel } from '../support/raw-level.ts'
+import { openRecorded } from '../support/recorded-storage.ts'
 import { runs } from '../support/runs.ts'
 import { inLaterOpening } from '../support/stored-document.ts'
 import { type Release, temporaryDirectory } from '../support/temporary.ts'
@@ -31,12 +24,8 @@ beforeEach(async () => {
   directory = await temporaryDirectory(onTestFinished)
 })
 
-async function openStorage(release: Release = onTestFinished) {
-  const { log, lines } = recordingLog()
-  const storage = new LevelStorage({ directory, log, clock: new ManualClock() })
-  await storage.open()
-  release(() => storage.close())
-  return { storage, errors: () => lines.filter(({ level }) => level === 'error') }
+function openStorage(release: Release = onTestFinished) {
+  return openRecorded(directory, release)
 }
 
 /** Writes 'doc' with `entries` entries, of which the first `compacted` become a snapshot of three chunks. */
@@ -268,86 +257,6 @@ describe('what an interrupted compaction left', () => {
     expect(await storage.load('doc')).toMatchObject({ head: 4, snapshot: snapshot(3, 'new'), tail: [{ seq: 4 }] })
     await storage.close()
     expect(await leftovers()).toBe(0)
-  })
-})
-
-describe('a damaged revocation', () => {
-  const [ada, eve] = ['ada', 'eve'].map((target, index) => ({ target, time: 1_000 + index }))
-
-  async function revoke(): Promise<void> {
-    const { storage } = await openStorage()
-    await storage.storeRevocations([ada, eve], [])
-    await storage.close()
-  }
-
-  test('becomes one of everything until now, once', async () => {
-    await revoke()
-    await damage((raw) => raw.flip(revocationKey('ada')))
-    const { storage, errors } = await openStorage()
-    const everything = { target: null, time: new ManualClock().now() }
-    for (const _ of ['at first', 'again']) expect(await storage.loadRevocations()).toEqual([eve, everything])
-    expect(errors()).toHaveLength(1)
-    await storage.close()
-    const reopened = await openStorage()
-    expect(await reopened.storage.loadRevocations()).toEqual([eve, everything])
-    expect(reopened.errors()).toEqual([])
-  })
-
-  test('is known by its key, too', async () => {
-    await revoke()
-    await damage(async (raw) => {
-      await raw.put(revocationKey('somebody else'), await raw.get(revocationKey('ada')))
-      await raw.remove(revocationKey('ada'))
-    })
-    const { storage } = await openStorage()
-    expect(await storage.loadRevocations()).toEqual([eve, { target: null, time: new ManualClock().now() }])
-  })
-
-  test('of everything stays one', async () => {
-    const { storage } = await openStorage()
-    await storage.storeRevocations([{ target: null, time: 5 }], [])
-    await storage.close()
-    await damage((raw) => raw.flip(revocationKey(null)))
-    const reopened = await openStorage()
-    expect(await reopened.storage.loadRevocations()).toEqual([{ target: null, time: new ManualClock().now() }])
-  })
-})
-
-describe('the format version', () => {
-  test('a newer one is refused with STORAGE_VERSION, and the directory stays usable to the newer program', async () => {
-    await write(1)
-    await damage((raw) => raw.put(FORMAT_KEY, encodeNumber(FORMAT_KEY, 2)))
-    await expect(openStorage()).rejects.toMatchObject({
-      code: 'STORAGE_VERSION',
-      message: expect.stringContaining(directory),
-    })
-    await damage((raw) => raw.put(FORMAT_KEY, encodeNumber(FORMAT_KEY, 1)))
-    const { storage } = await openStorage()
-    expect((await storage.load('doc')).head).toBe(1)
-  })
-
-  test('its record may be damaged', async () => {
-    const before = await write(1)
-    await damage((raw) => raw.flip(FORMAT_KEY))
-    const { storage, errors } = await openStorage()
-    expect(await storage.load('doc')).toEqual(inLaterOpening(before))
-    expect(errors()).toHaveLength(1)
-  })
-
-  test('its record may be damaged where there are only revocations', async () => {
-    const { storage } = await openStorage()
-    await storage.storeRevocations([{ target: 'ada', time: 5 }], [])
-    await storage.close()
-    await damage((raw) => raw.flip(FORMAT_KEY))
-    const reopened = await openStorage()
-    expect(await reopened.storage.loadRevocations()).toEqual([{ target: 'ada', time: 5 }])
-  })
-
-  test('the database of another program is refused with STORAGE_DAMAGED and not touched', async () => {
-    await damage((raw) => raw.put(text('some key'), text('some value')))
-    await expect(openStorage()).rejects.toMatchObject({ code: 'STORAGE_DAMAGED' })
-    const records = await damage((raw) => raw.records())
-    expect(records).toEqual([{ key: Buffer.from('some key'), value: Buffer.from('some value') }])
   })
 })
 

@@ -1,11 +1,12 @@
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { LevelStorage } from '../../server/src/storage/leveldb.ts'
+import type { LevelStorage } from '../../server/src/storage/leveldb.ts'
 import type { Appended } from '../../server/src/storage/storage.ts'
 import { type CommitSource, Committer } from '../../server/src/sync/committer.ts'
 import { BLOCK_BYTES, damageEntry, damageKey, settle } from '../support/damaged-table.ts'
 import { databaseOf } from '../support/database.ts'
 import { recordingLog } from '../support/log.ts'
 import { ManualClock } from '../support/manual-clock.ts'
+import { openRecorded } from '../support/recorded-storage.ts'
 
 const DAMAGED = { code: 'STORAGE_DAMAGED' }
 const ENTRIES = 3
@@ -20,12 +21,8 @@ beforeEach(async () => {
   await settle(data)
 })
 
-async function open() {
-  const { log, lines } = recordingLog()
-  const storage = new LevelStorage({ directory: data, log, clock: new ManualClock() })
-  await storage.open()
-  onTestFinished(() => storage.close())
-  return { storage, errors: () => lines.filter(({ level }) => level === 'error') }
+function open() {
+  return openRecorded(data, onTestFinished)
 }
 
 function append(storage: LevelStorage, document: string): Promise<readonly Appended[]> {
