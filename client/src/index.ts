@@ -1,5 +1,8 @@
-export { announcePeers } from './announcer.ts'
-export { clearOffline } from './browser-storage.ts'
+export type { ShownText, TextElement } from './binding/shown-text.ts'
+export type { Splice } from './binding/splice.ts'
+export { type BindingOptions, bindTextarea, type TextareaBinding } from './binding/textarea.ts'
+export { ClientError, type ClientErrorCode } from './common/errors.ts'
+export { clearOffline } from './connection/browser-storage.ts'
 export {
   type Connection,
   type ConnectOptions,
@@ -7,11 +10,8 @@ export {
   type Profile,
   type User,
   type WebSocketClass,
-} from './connect.ts'
-export { ClientError, type ClientErrorCode } from './errors.ts'
-export { type Overlay, showPeers } from './overlay.ts'
-export { type Cursor, type Peer, type Presence, watchPresence } from './presence.ts'
-export type { ShownText, TextElement } from './shown-text.ts'
-export type { Splice } from './splice.ts'
-export type { ConnectionState, Denied, ErrorListener, Granted, Progress, StateListener } from './state.ts'
-export { type BindingOptions, bindTextarea, type TextareaBinding } from './textarea.ts'
+} from './connection/connect.ts'
+export type { ConnectionState, Denied, ErrorListener, Granted, Progress, StateListener } from './connection/state.ts'
+export { announcePeers } from './peers/announcer.ts'
+export { type Overlay, showPeers } from './peers/overlay.ts'
+export { type Cursor, type Peer, type Presence, watchPresence } from './peers/presence.ts'

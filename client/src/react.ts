@@ -1,11 +1,11 @@
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react'
-import { announcePeers } from './announcer.ts'
-import { type Connection, type ConnectOptions, connect } from './connect.ts'
-import { showPeers } from './overlay.ts'
-import { type Peer, type Presence, watchPresence } from './presence.ts'
-import type { TextElement } from './shown-text.ts'
-import { type ConnectionState, INITIAL_STATE } from './state.ts'
-import { type BindingOptions, bindTextarea, type TextareaBinding } from './textarea.ts'
+import type { TextElement } from './binding/shown-text.ts'
+import { type BindingOptions, bindTextarea, type TextareaBinding } from './binding/textarea.ts'
+import { type Connection, type ConnectOptions, connect } from './connection/connect.ts'
+import { type ConnectionState, INITIAL_STATE } from './connection/state.ts'
+import { announcePeers } from './peers/announcer.ts'
+import { showPeers } from './peers/overlay.ts'
+import { type Peer, type Presence, watchPresence } from './peers/presence.ts'
 
 /** Of a binding in React. Its presence is that of the connection; `readOnly` is a property of the element as ever. */
 export type UseTextareaOptions = Omit<BindingOptions, 'awareness' | 'readOnly'>

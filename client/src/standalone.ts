@@ -1,4 +1,4 @@
 /** All of coedit and Yjs in one module, for pages without a bundler. */
 export * as Y from 'yjs'
-export * from './element.ts'
+export * from './element/element.ts'
 export * from './index.ts'

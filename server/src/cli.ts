@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { commandHelp, helpText } from './commands/help.ts'
 import { commands } from './commands/index.ts'
-import { configFromProcess } from './config.ts'
-import { CoeditError } from './errors.ts'
-import { commandHelp, helpText } from './help.ts'
+import { CoeditError } from './common/errors.ts'
+import { configFromProcess } from './config/config.ts'
 import { type CoeditServer, createServer } from './server.ts'
 
 /** Exit codes: the command line is wrong (nothing was started), or the server or a command failed. */

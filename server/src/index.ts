@@ -1,8 +1,9 @@
 export type { Authenticate, AuthRequest, Grant, Verdict } from './auth/grant.ts'
 export type { Revocation } from './auth/revocations.ts'
-export type { Cancel, Clock } from './clock.ts'
-export type { ServerOptions } from './config.ts'
-export { CoeditError, type ErrorCode } from './errors.ts'
+export type { Cancel, Clock } from './common/clock.ts'
+export { CoeditError, type ErrorCode } from './common/errors.ts'
+export type { Log } from './common/log.ts'
+export type { ServerOptions } from './config/config.ts'
 export type {
   Change,
   CloseEvent,
@@ -13,5 +14,4 @@ export type {
   LoadEvent,
   Seed,
 } from './hooks/hooks.ts'
-export type { Log } from './log.ts'
 export { type CoeditServer, createServer, type ServerParts, type ServerStats } from './server.ts'

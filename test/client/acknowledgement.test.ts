@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Ledger } from '../../client/src/acknowledgement.ts'
+import { Ledger } from '../../client/src/connection/acknowledgement.ts'
 
 function ledgerOf(...sent: readonly ('Step2' | 'Update')[]): Ledger {
   const ledger = new Ledger()

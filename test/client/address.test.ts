@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { pathSegment, socketAddress } from '../../client/src/address.ts'
+import { pathSegment, socketAddress } from '../../client/src/connection/address.ts'
 
 describe('socketAddress', () => {
   test.each([

@@ -8,8 +8,8 @@ import {
   lengthOf,
   toShared,
   toShown,
-} from '../../client/src/alignment.ts'
-import { applySplice, type Splice } from '../../client/src/splice.ts'
+} from '../../client/src/binding/alignment.ts'
+import { applySplice, type Splice } from '../../client/src/binding/splice.ts'
 import { runs } from '../support/runs.ts'
 
 const piece = fc

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
-import { connect } from '../../client/src/connect.ts'
+import { connect } from '../../client/src/connection/connect.ts'
 import { contains, open, reached, recordErrors, startRestartable } from '../support/connections.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import WebSocket from 'ws'
-import type { ConnectionState } from '../../client/src/state.ts'
+import type { ConnectionState } from '../../client/src/connection/state.ts'
 import { open, reached, recordErrors } from '../support/connections.ts'
 import { startGuarded } from '../support/guarded-server.ts'
 import { ManualClock } from '../support/manual-clock.ts'

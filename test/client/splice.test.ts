@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { applySplice, findSplice } from '../../client/src/splice.ts'
+import { applySplice, findSplice } from '../../client/src/binding/splice.ts'
 import { runs } from '../support/runs.ts'
 
 /** Few letters, so that edits are ambiguous; characters of two units with one half in common. */

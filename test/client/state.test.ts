@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type ConnectionState, INITIAL_STATE, StateStore } from '../../client/src/state.ts'
+import { type ConnectionState, INITIAL_STATE, StateStore } from '../../client/src/connection/state.ts'
 import { nextUncaughtException } from '../support/uncaught.ts'
 
 const ONLINE: ConnectionState = { ...INITIAL_STATE, connection: 'online' }

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import * as Y from 'yjs'
 import type { ServerOptions } from '../../server/src/index.ts'
-import { LevelStorage } from '../../server/src/storage/leveldb.ts'
+import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
 import { afterTests } from '../support/after-tests.ts'
 import { isPending } from '../support/editing.ts'
 import { edit, Writer } from '../support/edits.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { LevelStorage } from '../../server/src/storage/leveldb.ts'
+import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
 import { edit } from '../support/edits.ts'
 import { documentInEvents, lastEntry } from '../support/event-stream.ts'
 import { Gate } from '../support/gate.ts'

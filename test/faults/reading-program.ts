@@ -1,4 +1,4 @@
-import { LevelStorage } from '../../server/src/storage/leveldb.ts'
+import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
 import { recordingLog } from '../support/log.ts'
 import type { Read } from './directory-reader.ts'
 

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { KnownState, takeNews } from '../../server/src/protocol/update.ts'
+import { KnownState, takeNews } from '../../server/src/protocol/update/update.ts'
 import { bytes } from '../support/bytes.ts'
 import { startInProcess } from '../support/in-process-server.ts'
 import { runs } from '../support/runs.ts'

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import * as Y from 'yjs'
-import { decodeMessage } from '../../server/src/protocol/messages.ts'
+import { decodeMessage } from '../../server/src/protocol/wire/messages.ts'
 
 /** One message a line, in base64. It is kept, and not recorded anew for each run, so that a seed means the same inputs. */
 const FILE = new URL('./traffic.txt', import.meta.url)

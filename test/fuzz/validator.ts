@@ -9,7 +9,7 @@ import {
   scanUpdate,
   splitUpdate,
   takeNews,
-} from '../../server/src/protocol/update.ts'
+} from '../../server/src/protocol/update/update.ts'
 import { declareTypes, isPending } from '../support/editing.ts'
 import type { Input, Inputs } from './inputs.ts'
 import type { Traffic } from './traffic.ts'

@@ -1,7 +1,7 @@
-import { CoeditError } from '../../server/src/errors.ts'
-import { decodePresence } from '../../server/src/protocol/awareness.ts'
-import { type ClientMessage, decodeMessage } from '../../server/src/protocol/messages.ts'
-import { decodeStateVector, scanUpdate } from '../../server/src/protocol/update.ts'
+import { CoeditError } from '../../server/src/common/errors.ts'
+import { decodeStateVector, scanUpdate } from '../../server/src/protocol/update/update.ts'
+import { decodePresence } from '../../server/src/protocol/wire/awareness.ts'
+import { type ClientMessage, decodeMessage } from '../../server/src/protocol/wire/messages.ts'
 
 /** Reads a message of a connection that speaks `coedit.v1`, as a server does. Null for one that closes its sender. Throws what is no refusal. */
 export function readMessage(bytes: Uint8Array): ClientMessage | null {

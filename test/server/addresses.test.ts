@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isAddressList, TrustedProxies } from '../../server/src/addresses.ts'
+import { isAddressList, TrustedProxies } from '../../server/src/common/addresses.ts'
 
 describe('whose request it is', () => {
   const proxies = new TrustedProxies('10.0.0.0/8, 192.0.2.1,2001:db8:1::/48')

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { parseOptions } from '../../server/src/config.ts'
+import { parseOptions } from '../../server/src/config/config.ts'
 import { checkHostFor } from '../../server/src/http/host.ts'
 import type { Authenticate, ServerOptions } from '../../server/src/index.ts'
 import { Bystanders } from '../support/bystanders.ts'

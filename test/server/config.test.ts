@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { type Config, configFromProcess, optionFacts, parseOptions } from '../../server/src/config.ts'
-import { errorCodes } from '../../server/src/errors.ts'
-import { helpText } from '../../server/src/help.ts'
+import { helpText } from '../../server/src/commands/help.ts'
+import { errorCodes } from '../../server/src/common/errors.ts'
+import { type Config, configFromProcess, optionFacts, parseOptions } from '../../server/src/config/config.ts'
 import { STATUSES } from '../../server/src/http/failure.ts'
-import { CLOSE, CLOSE_CODES } from '../../server/src/sync/close-codes.ts'
+import { CLOSE, CLOSE_CODES } from '../../server/src/peers/close-codes.ts'
 import { closesTable, readReadme, withTables } from '../support/readme.ts'
 
 /** What goes wrong, as [code, message]. */

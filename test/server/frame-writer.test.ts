@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { FrameWriter } from '../../server/src/sync/frame-writer.ts'
+import { FrameWriter } from '../../server/src/peers/frame-writer.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 
 const BUFFER_BYTES = 64 * 1024

@@ -1,4 +1,4 @@
-import { LevelStorage } from '../../server/src/storage/leveldb.ts'
+import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
 import { storageConformance } from '../conformance/storage.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 

@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { encodeDeleteSet, type Ranges, readInParts } from '../../server/src/protocol/ranges.ts'
-import { KnownState } from '../../server/src/protocol/update.ts'
-import { atOnce, inTurns, type Steps } from '../../server/src/turns.ts'
+import { atOnce, inTurns, type Steps } from '../../server/src/common/turns.ts'
+import { encodeDeleteSet, type Ranges, readInParts } from '../../server/src/protocol/update/ranges.ts'
+import { KnownState } from '../../server/src/protocol/update/update.ts'
 
 const MANY = 100_000
 /** What one step may read, far below what takes 100 ms. */

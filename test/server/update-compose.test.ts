@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
-import { CoeditError } from '../../server/src/errors.ts'
+import { CoeditError } from '../../server/src/common/errors.ts'
 import {
   coversState,
   decodeStateVector,
@@ -11,7 +11,7 @@ import {
   mergeEntries,
   scanUpdate,
   splitUpdate,
-} from '../../server/src/protocol/update.ts'
+} from '../../server/src/protocol/update/update.ts'
 import { byte, bytes } from '../support/bytes.ts'
 import { contentOf, docOf, Editor, isPending } from '../support/editing.ts'
 import { Random } from '../support/random.ts'

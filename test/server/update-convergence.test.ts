@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import * as Y from 'yjs'
+import { atOnce } from '../../server/src/common/turns.ts'
 import {
   coversState,
   decodeStateVector,
@@ -12,8 +13,7 @@ import {
   scanUpdate,
   splitUpdate,
   takeNews,
-} from '../../server/src/protocol/update.ts'
-import { atOnce } from '../../server/src/turns.ts'
+} from '../../server/src/protocol/update/update.ts'
 import { contentOf, docOf, Editor, isPending } from '../support/editing.ts'
 import { Random } from '../support/random.ts'
 import { runs } from '../support/runs.ts'

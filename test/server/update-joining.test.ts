@@ -8,7 +8,7 @@ import {
   type News,
   scanUpdate,
   takeNews,
-} from '../../server/src/protocol/update.ts'
+} from '../../server/src/protocol/update/update.ts'
 import { byte, bytes } from '../support/bytes.ts'
 import { contentOf, docOf, isPending } from '../support/editing.ts'
 import { Random } from '../support/random.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { IdSet, RangeList } from '../../server/src/protocol/id-set.ts'
-import { below, RangeCollector, type Ranges, union } from '../../server/src/protocol/ranges.ts'
+import { IdSet, RangeList } from '../../server/src/protocol/update/id-set.ts'
+import { below, RangeCollector, type Ranges, union } from '../../server/src/protocol/update/ranges.ts'
 import { runs } from '../support/runs.ts'
 
 /** Ranges within 60 clocks, so that they meet, in any order. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isJson } from '../../server/src/protocol/json.ts'
-import { utf16Length } from '../../server/src/protocol/text.ts'
+import { isJson } from '../../server/src/protocol/update/json.ts'
+import { utf16Length } from '../../server/src/protocol/update/text.ts'
 import { byte, bytes } from '../support/bytes.ts'
 import { runs } from '../support/runs.ts'
 

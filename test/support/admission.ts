@@ -1,4 +1,4 @@
-import { LevelStorage } from '../../server/src/storage/leveldb.ts'
+import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
 import { edit } from './edits.ts'
 import { requestEvents } from './event-stream.ts'
 import { step2, update } from './messages.ts'

@@ -1,7 +1,12 @@
 import { onTestFinished } from 'vitest'
 import WebSocket from 'ws'
-import { type Connection, type ConnectOptions, type ConnectParts, connect } from '../../client/src/connect.ts'
-import type { ConnectionState } from '../../client/src/state.ts'
+import {
+  type Connection,
+  type ConnectOptions,
+  type ConnectParts,
+  connect,
+} from '../../client/src/connection/connect.ts'
+import type { ConnectionState } from '../../client/src/connection/state.ts'
 import type { CoeditServer, ServerOptions } from '../../server/src/index.ts'
 import { startInProcess } from './in-process-server.ts'
 import { startProxy, type TcpProxy } from './proxy.ts'

@@ -1,4 +1,4 @@
-import { LevelStorage } from '../../server/src/storage/leveldb.ts'
+import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
 import { type Release, temporaryDirectory } from './temporary.ts'
 
 /** Makes a database in which each document has these updates as its entries, and closes it. */

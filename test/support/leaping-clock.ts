@@ -1,4 +1,4 @@
-import { type Cancel, type Clock, systemClock } from '../../server/src/clock.ts'
+import { type Cancel, type Clock, systemClock } from '../../server/src/common/clock.ts'
 
 interface Timer {
   readonly at: number

@@ -1,4 +1,4 @@
-import type { Log } from '../../server/src/log.ts'
+import type { Log } from '../../server/src/common/log.ts'
 
 export interface LogLine {
   readonly level: keyof Log

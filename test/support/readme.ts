@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { defaultText, usage } from '../../server/src/commands/help.ts'
 import { commands } from '../../server/src/commands/index.ts'
-import { optionFacts } from '../../server/src/config.ts'
-import { errorCodes } from '../../server/src/errors.ts'
-import { defaultText, usage } from '../../server/src/help.ts'
+import { errorCodes } from '../../server/src/common/errors.ts'
+import { optionFacts } from '../../server/src/config/config.ts'
 
 const README = fileURLToPath(new URL('../../server/README.md', import.meta.url))
 const PROTOCOL = fileURLToPath(new URL('../../server/PROTOCOL.md', import.meta.url))

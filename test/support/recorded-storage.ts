@@ -1,4 +1,4 @@
-import { LevelStorage } from '../../server/src/storage/leveldb.ts'
+import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
 import { recordingLog } from './log.ts'
 import { ManualClock } from './manual-clock.ts'
 import type { Release } from './temporary.ts'

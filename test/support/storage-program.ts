@@ -1,4 +1,4 @@
-import { LevelStorage } from '../../server/src/storage/leveldb.ts'
+import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
 import type { Report } from './storage-process.ts'
 import { encodeValues, valuesIn } from './values.ts'
 

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { LevelStorage } from '../../server/src/storage/leveldb.ts'
+import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
 import type { Storage, StoredDocument } from '../../server/src/storage/storage.ts'
 
 /** Opens what lies in the data directory of a closed server, and closes it after `use`. */

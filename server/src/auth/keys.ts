@@ -1,8 +1,8 @@
 import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose'
-import type { Config } from '../config.ts'
-import { CoeditError } from '../errors.ts'
+import { CoeditError } from '../common/errors.ts'
+import type { Config } from '../config/config.ts'
 
 /** What tokens are checked by. The kind of key alone says which algorithms may be named in a token. */
 export interface TokenKey {

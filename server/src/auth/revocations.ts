@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CoeditError } from '../errors.ts'
+import { CoeditError } from '../common/errors.ts'
 import type { StoredRevocation } from '../storage/storage.ts'
 import type { Bearer, Permit } from './grant.ts'
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CoeditError } from '../errors.ts'
+import { CoeditError } from '../common/errors.ts'
 import type { Permit } from './grant.ts'
 
 const verdictSchema = z

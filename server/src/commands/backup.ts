@@ -1,6 +1,6 @@
 import { access, rename } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { CoeditError, hasCode } from '../errors.ts'
+import { CoeditError, hasCode } from '../common/errors.ts'
 import { copyDatabase, syncDirectory } from '../storage/level/copy.ts'
 import type { Storage } from '../storage/storage.ts'
 import { counted, dataSchema, declareCommand } from './command.ts'

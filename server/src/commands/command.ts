@@ -1,7 +1,7 @@
 import type { z } from 'zod'
-import { serverSchema } from '../config.ts'
-import { CoeditError } from '../errors.ts'
-import { type OptionFacts, OptionSet } from '../options.ts'
+import { CoeditError } from '../common/errors.ts'
+import { serverSchema } from '../config/config.ts'
+import { type OptionFacts, OptionSet } from '../config/options.ts'
 
 /** Something that `coedit` does beside serving: `coedit NAME OPERANDS --options`. */
 export interface Command {

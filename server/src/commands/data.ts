@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
-import type { Config } from '../config.ts'
-import { CoeditError } from '../errors.ts'
-import { createLog, type Log } from '../log.ts'
+import { CoeditError } from '../common/errors.ts'
+import { createLog, type Log } from '../common/log.ts'
+import type { Config } from '../config/config.ts'
 import { holdsDatabase, holdsRecords } from '../storage/level/copy.ts'
-import { LevelStorage } from '../storage/leveldb.ts'
+import { LevelStorage } from '../storage/level/level-storage.ts'
 import type { Storage } from '../storage/storage.ts'
 
 const NAMES_AT_A_TIME = 1_000

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { CoeditError } from '../errors.ts'
-import { mergeEntries } from '../protocol/update.ts'
+import { CoeditError } from '../common/errors.ts'
+import { mergeEntries } from '../protocol/update/update.ts'
 import { dataSchema, declareCommand } from './command.ts'
 import { expectDatabase, withStorage } from './data.ts'
 import { jsonOf, textOf } from './readable.ts'

@@ -1,5 +1,5 @@
 import * as Y from 'yjs'
-import { CoeditError } from '../errors.ts'
+import { CoeditError } from '../common/errors.ts'
 
 /** What tells of which type a root is. */
 type Root = Pick<Y.AbstractType<never>, '_start' | '_map'>

@@ -1,7 +1,7 @@
-import { systemClock } from '../clock.ts'
-import { createLog } from '../log.ts'
+import { systemClock } from '../common/clock.ts'
+import { createLog } from '../common/log.ts'
+import { type Finding, type RepairOutcome, repairDatabase } from '../repair/repair.ts'
 import { randomIncarnation } from '../storage/level/incarnation.ts'
-import { type Finding, type RepairOutcome, repairDatabase } from '../storage/level/repair.ts'
 import { counted, dataSchema, declareCommand, type Print } from './command.ts'
 import { expectRemains } from './data.ts'
 

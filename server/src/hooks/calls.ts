@@ -1,7 +1,7 @@
-import type { Cancel, Clock } from '../clock.ts'
-import type { Config } from '../config.ts'
-import { CoeditError } from '../errors.ts'
-import type { Log } from '../log.ts'
+import type { Cancel, Clock } from '../common/clock.ts'
+import { CoeditError } from '../common/errors.ts'
+import type { Log } from '../common/log.ts'
+import type { Config } from '../config/config.ts'
 import type {
   Awaitable,
   ConnectionFacts,

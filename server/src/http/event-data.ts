@@ -1,4 +1,4 @@
-import type { Piece } from '../sync/piece.ts'
+import type { Piece } from '../document/piece.ts'
 
 /**
  * Pieces as the data of server-sent events. All streams that are sent a piece at the same time share its bytes: with

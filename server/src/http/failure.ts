@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import { CoeditError, type ErrorCode } from '../errors.ts'
+import { CoeditError, type ErrorCode } from '../common/errors.ts'
 
 /** Of the errors that whoever asks is told; every other one is a failure of the server. */
 export const STATUSES: Partial<Record<ErrorCode, ContentfulStatusCode>> = {

@@ -1,7 +1,7 @@
-import type { Config } from '../config.ts'
-import { CoeditError } from '../errors.ts'
-import { isLoopback } from '../loopback.ts'
-import { originsIn } from '../origins.ts'
+import { CoeditError } from '../common/errors.ts'
+import { isLoopback } from '../common/loopback.ts'
+import { originsIn } from '../common/origins.ts'
+import type { Config } from '../config/config.ts'
 
 /** Why a request that names this host is refused: HOST_UNKNOWN; undefined for one that is answered. */
 export type CheckHost = (host: string | undefined) => CoeditError | undefined

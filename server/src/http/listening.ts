@@ -1,6 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
-import type { Config } from '../config.ts'
-import { CoeditError } from '../errors.ts'
+import { CoeditError } from '../common/errors.ts'
+import type { Config } from '../config/config.ts'
 
 /** How often requests are looked at that take too long: Node's 30 s would add to every deadline. */
 const REQUEST_CHECK_MS = 1_000

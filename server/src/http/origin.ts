@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { CoeditError } from '../errors.ts'
-import { isLoopback } from '../loopback.ts'
-import { originsIn } from '../origins.ts'
+import { CoeditError } from '../common/errors.ts'
+import { isLoopback } from '../common/loopback.ts'
+import { originsIn } from '../common/origins.ts'
 
 /** Why a request is refused that names this origin and this host: FORBIDDEN; undefined for one that is answered. */
 export function checkOrigin(headers: IncomingHttpHeaders, allowed: string): CoeditError | undefined {

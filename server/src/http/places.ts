@@ -1,6 +1,6 @@
-import { TrustedProxies } from '../addresses.ts'
-import type { Config } from '../config.ts'
-import { CoeditError } from '../errors.ts'
+import { TrustedProxies } from '../common/addresses.ts'
+import { CoeditError } from '../common/errors.ts'
+import type { Config } from '../config/config.ts'
 
 /** Gives a place back; once is enough. */
 export type Leave = () => void

@@ -1,5 +1,5 @@
 import * as Y from 'yjs'
-import { coversState, KnownState, mergeEntries, scanUpdate, splitUpdate } from '../protocol/update.ts'
+import { coversState, KnownState, mergeEntries, scanUpdate, splitUpdate } from '../protocol/update/update.ts'
 import type { Contents } from './jobs.ts'
 
 /** A document as chunks of which every prefix is complete, and what they contain. */

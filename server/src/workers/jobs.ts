@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../errors.ts'
+import type { ErrorCode } from '../common/errors.ts'
 import type { PackedUpdates } from './packing.ts'
 
 /** What is sent to a worker thread. */

@@ -1,6 +1,6 @@
 import { move, transferableSymbol, valueSymbol } from 'piscina'
-import { CoeditError } from '../errors.ts'
-import { decodeStateVector, diffUpdate, mergeEntries, splitUpdate } from '../protocol/update.ts'
+import { CoeditError } from '../common/errors.ts'
+import { decodeStateVector, diffUpdate, mergeEntries, splitUpdate } from '../protocol/update/update.ts'
 import { compactCollecting, compactCopying } from './compaction.ts'
 import type { CompactJob, DiffJob, Job, Outcome, Result } from './jobs.ts'
 import { packUpdates, unpackUpdates } from './packing.ts'

@@ -1,5 +1,5 @@
 import * as Y from 'yjs'
-import { bindTextarea } from '../../../client/src/textarea.ts'
+import { bindTextarea } from '../../../client/src/binding/textarea.ts'
 import { nextFrame, Scene, type SceneOptions } from './scene.ts'
 
 export { bindTextarea, nextFrame, Y }

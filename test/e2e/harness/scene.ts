@@ -1,8 +1,8 @@
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
-import type { TextElement } from '../../../client/src/shown-text.ts'
-import type { Splice } from '../../../client/src/splice.ts'
-import { type BindingOptions, bindTextarea, type TextareaBinding } from '../../../client/src/textarea.ts'
+import type { TextElement } from '../../../client/src/binding/shown-text.ts'
+import type { Splice } from '../../../client/src/binding/splice.ts'
+import { type BindingOptions, bindTextarea, type TextareaBinding } from '../../../client/src/binding/textarea.ts'
 import { wholeCharacters } from './characters.ts'
 
 export interface SceneOptions extends Omit<BindingOptions, 'awareness'> {

@@ -1,10 +1,10 @@
 import { IndexeddbPersistence } from 'y-indexeddb'
 import * as Y from 'yjs'
-import { type Connection, type ConnectOptions, connect } from '../../../client/src/connect.ts'
-import type { ConnectionState } from '../../../client/src/state.ts'
-import { bindTextarea } from '../../../client/src/textarea.ts'
+import { bindTextarea } from '../../../client/src/binding/textarea.ts'
+import { type Connection, type ConnectOptions, connect } from '../../../client/src/connection/connect.ts'
+import type { ConnectionState } from '../../../client/src/connection/state.ts'
 
-export { clearOffline } from '../../../client/src/browser-storage.ts'
+export { clearOffline } from '../../../client/src/connection/browser-storage.ts'
 
 /** The page's connection, with the options that its address tells. */
 export let connection: Connection

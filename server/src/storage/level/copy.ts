@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs'
 import { copyFile, type FileHandle, mkdir, open, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { CoeditError } from '../../errors.ts'
+import { CoeditError } from '../../common/errors.ts'
 import { findMissingRoot } from './remains.ts'
 
 /** Names the manifest that is in force. LevelDB replaces it in one step. */

@@ -1,4 +1,4 @@
-import { CoeditError } from '../../errors.ts'
+import { CoeditError } from '../../common/errors.ts'
 
 export function closedError(cause?: unknown): CoeditError {
   return new CoeditError('STORAGE_CLOSED', 'The storage is closed.', cause === undefined ? undefined : { cause })

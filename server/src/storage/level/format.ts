@@ -1,5 +1,5 @@
-import { CoeditError } from '../../errors.ts'
-import type { Log } from '../../log.ts'
+import { CoeditError } from '../../common/errors.ts'
+import type { Log } from '../../common/log.ts'
 import type { Database } from './database.ts'
 import { DOCUMENTS, FORMAT_KEY, nameRange, REVOCATIONS } from './keys.ts'
 import { readLast } from './reading.ts'

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import type { Log } from '../../log.ts'
+import type { Log } from '../../common/log.ts'
 import type { Database } from './database.ts'
 import { OPENINGS_KEY } from './keys.ts'
 import { putNumbers, removeKey } from './operations.ts'

@@ -1,0 +1,46 @@
+import { ClientError } from '../common/errors.ts'
+import type { Selection } from './selection.ts'
+import type { TextElement } from './shown-text.ts'
+
+/** `<textarea>`, and the `<input>` types whose value is what people type. */
+const TEXT_TYPES = /^(text(area)?|search|url|tel|password|email)$/
+
+/** Throws ELEMENT_UNSUITABLE. Asks for the type only: an element of an iframe shares no constructor. */
+export function assertTextElement(element: TextElement): void {
+  if (TEXT_TYPES.test(element.type)) return
+  throw new ClientError('ELEMENT_UNSUITABLE', `an element of the type "${element.type}" cannot be bound`)
+}
+
+/** Whether people can edit it now: it is neither read-only nor disabled, be it by a fieldset. */
+export function isEditable(element: TextElement): boolean {
+  return element.matches(':read-write')
+}
+
+/**
+ * What this element will show of a shared text: its API value has `\n` for every line end, or none in an input (HTML
+ * Standard, "value sanitization algorithm"). Some types drop more, which only the element itself knows.
+ */
+export function renderText(element: TextElement, shared: string): string {
+  return shared.replace(/\r\n?|\n/g, element.localName === 'input' ? '' : '\n')
+}
+
+/**
+ * Writes by the setter that the element inherits: React puts one of its own on the element, by which it would take the
+ * new value for one that it knows, and tell no controlled parent.
+ */
+export function writeValue(element: TextElement, value: string): void {
+  Reflect.set(Object.getPrototypeOf(element), 'value', value, element)
+}
+
+/** Null for types that hide their selection (email). */
+export function readSelection({ selectionStart, selectionEnd, selectionDirection }: TextElement): Selection | null {
+  if (selectionStart === null || selectionEnd === null) return null
+  return selectionDirection === 'backward'
+    ? { anchor: selectionEnd, head: selectionStart }
+    : { anchor: selectionStart, head: selectionEnd }
+}
+
+export function writeSelection(element: TextElement, { anchor, head }: Selection): void {
+  const direction = head < anchor ? 'backward' : 'forward'
+  element.setSelectionRange(Math.min(anchor, head), Math.max(anchor, head), direction)
+}

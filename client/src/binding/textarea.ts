@@ -1,0 +1,300 @@
+import type { Awareness } from 'y-protocols/awareness'
+import type * as Y from 'yjs'
+import { Listeners } from '../common/listeners.ts'
+import { type Cursor, cursorIn } from './cursor.ts'
+import { assertTextElement, isEditable, readSelection } from './field.ts'
+import { type NextFrame, nextFrame } from './next-frame.ts'
+import { reveal } from './scrolling.ts'
+import type { KeptSelection, Selection } from './selection.ts'
+import { Shadow } from './shadow.ts'
+import type { ShownText, TextElement } from './shown-text.ts'
+import type { Splice } from './splice.ts'
+import {
+  type Author,
+  type EditKind,
+  editKind,
+  type History,
+  type HistoryCommand,
+  historyInput,
+  historyKey,
+  openHistory,
+} from './undo.ts'
+
+export interface BindingOptions {
+  /**
+   * Announces the selection to others as the field `cursor` of the local state: `{ anchor, head }`, Yjs relative
+   * positions. It stays announced while the element has no focus, until another binding of this awareness gets it.
+   */
+  readonly awareness?: Awareness | undefined
+  /**
+   * Shared by several bindings, say; this one adds itself to its tracked origins. One of its own unless given, which
+   * is destroyed with the binding.
+   */
+  readonly undoManager?: Y.UndoManager | undefined
+  /**
+   * Sets `element.readOnly`. That, and `disabled`, may be switched at any time: while people cannot edit the element,
+   * there is no undo either, and what other code writes is reverted.
+   */
+  readonly readOnly?: boolean | undefined
+  /** What a write to `element.value` by other code, or by the browser's autofill, is: 'take' (default) makes it an edit. */
+  readonly foreignWrites?: 'take' | 'revert' | undefined
+  /** A reset of the element's form: 'revert' (default) keeps the shared text, 'take' makes it an edit for everybody. */
+  readonly reset?: 'take' | 'revert' | undefined
+}
+
+export interface TextareaBinding extends ShownText {
+  readonly undoManager: Y.UndoManager
+  /** Takes back the last step made through this binding, nobody else's. Does nothing when there is none. */
+  undo(): void
+  redo(): void
+  /** Ends the binding: no listener is left, the element keeps its text, others see no selection of it. */
+  destroy(): void
+}
+
+/**
+ * Shows a shared text in a textarea or a text-like input and makes what is typed there an edit of the shared text. What
+ * the element holds at this moment is replaced. Several bindings of one text are fine.
+ *
+ * What others do is shown once per animation frame, and raises an `input` event that is not trusted.
+ *
+ * Throws ELEMENT_UNSUITABLE for other elements and types.
+ */
+export function bindTextarea(element: TextElement, text: Y.Text, options: BindingOptions = {}): TextareaBinding {
+  assertTextElement(element)
+  const binding = new Binding(element, text, options)
+  binding.start()
+  return binding
+}
+
+/** Decides when the element is read and written, and whose an edit is. */
+class Binding implements TextareaBinding, Author {
+  readonly element: TextElement
+  readonly text: Y.Text
+  readonly #options: BindingOptions
+  readonly #shadow: Shadow
+  readonly #history: History
+  readonly #cursor: Cursor | undefined
+  readonly #frame: NextFrame
+  readonly #listeners = new Listeners<Splice>()
+  readonly #ended = new AbortController()
+  /** Why nothing is written to the element: that breaks a composition, and a selection that the mouse is making. */
+  #pause: 'composition' | 'mouse' | 'reset' | null = null
+  #selectionBeforeInput: Selection | null = null
+
+  constructor(element: TextElement, text: Y.Text, options: BindingOptions) {
+    this.element = element
+    this.text = text
+    this.#options = options
+    this.#shadow = new Shadow(element, text)
+    this.#history = openHistory(text, this, options.undoManager)
+    this.#cursor = options.awareness && cursorIn(options.awareness)
+    this.#frame = nextFrame(element.ownerDocument, () => this.#onFrame())
+  }
+
+  start(): void {
+    this.#setAttributes()
+    this.#listen()
+    this.text.observe(this.#onSharedChange)
+    this.#shadow.show()
+    this.#onSign()
+  }
+
+  destroy(): void {
+    this.#ended.abort()
+    this.text.unobserve(this.#onSharedChange)
+    this.#history.destroy()
+    this.#cursor?.withdraw()
+    this.#listeners.clear()
+  }
+
+  get undoManager(): Y.UndoManager {
+    return this.#history.manager
+  }
+
+  undo(): void {
+    this.#runHistory('undo')
+  }
+
+  redo(): void {
+    this.#runHistory('redo')
+  }
+
+  toShown(index: number): number {
+    return this.#shadow.toShown(index)
+  }
+
+  onShown(listener: (splice: Splice) => void): () => void {
+    return this.#listeners.add(listener)
+  }
+
+  keepSelection(): KeptSelection | null {
+    return this.#shadow.keepSelection()
+  }
+
+  onHistory(kept: KeptSelection | null): void {
+    this.#show()
+    if (this.#pause !== null || kept === null) return
+    this.#shadow.restoreSelection(kept)
+    reveal(this.element, readSelection(this.element)?.head ?? 0)
+  }
+
+  #setAttributes(): void {
+    const { element } = this
+    const { autocomplete, readOnly } = element
+    const { readOnly: wanted } = this.#options
+    // Otherwise the browser writes into the element what it remembers of the form, after a reload.
+    element.autocomplete = 'off'
+    if (wanted !== undefined) element.readOnly = wanted
+    this.#ended.signal.addEventListener('abort', () => {
+      element.autocomplete = autocomplete
+      if (wanted !== undefined) element.readOnly = readOnly
+    })
+  }
+
+  #listen(): void {
+    const { element } = this
+    const { ownerDocument } = element
+    // While captured: the application may stop events on their way, and finds the shared text edited in its own listeners.
+    const options = { signal: this.#ended.signal, capture: true }
+    const on = (target: EventTarget | null, types: string, listener: (event: Event) => void) => {
+      for (const type of types.split(' ')) target?.addEventListener(type, listener, options)
+    }
+    on(element, 'beforeinput', (event) => this.#onBeforeInput(event))
+    on(element, 'input', (event) => this.#onInput(event))
+    on(element, 'keydown', (event) => this.#onKeydown(event))
+    on(element, 'mousedown', (event) => this.#onMousedown(event))
+    on(element, 'compositionstart', () => this.#onCompositionStart())
+    on(element, 'compositionend blur', () => this.#resume())
+    on(ownerDocument, 'mouseup dragend', () => this.#resume())
+    on(element, 'focus blur change selectionchange', () => this.#onSign())
+    on(ownerDocument, 'selectionchange', () => this.#onSign())
+    on(ownerDocument, 'visibilitychange', () => this.#frame.flush())
+    on(ownerDocument.defaultView, 'pageshow', () => this.#onSign())
+    on(ownerDocument.defaultView, 'pagehide', () => this.#cursor?.withdraw())
+  }
+
+  #onBeforeInput(event: Event): void {
+    this.#takeForeignWrite()
+    this.#selectionBeforeInput = readSelection(this.element)
+    this.#onCommand(historyInput(event), event)
+  }
+
+  /** The browser raises no `beforeinput` when its own history is empty, which says nothing about ours. */
+  #onKeydown(event: Event & Partial<KeyboardEvent>): void {
+    if (event.isComposing) return
+    this.#resume()
+    this.#onCommand(historyKey(event), event)
+  }
+
+  /** The browser's own history knows nothing of remote changes and would corrupt the text. */
+  #onCommand(command: HistoryCommand | null, event: Event): void {
+    if (command === null) return
+    event.preventDefault()
+    this.#runHistory(command)
+  }
+
+  /** Comes from people, whose edits have a type, and from autofill and other code, this binding included. */
+  #onInput({ inputType }: Partial<InputEvent>): void {
+    if (this.#pause === 'composition') this.#takeEdit('composition')
+    else if (inputType) this.#takeEdit(editKind(inputType))
+    else this.#takeForeignWrite()
+  }
+
+  #onCompositionStart(): void {
+    this.#takeForeignWrite()
+    this.#history.seal()
+    this.#pause = 'composition'
+  }
+
+  #onMousedown({ button }: Partial<MouseEvent>): void {
+    this.#takeForeignWrite()
+    if (button === 0) this.#pause ??= 'mouse'
+  }
+
+  /**
+   * Nothing is composed or selected by mouse any more. Called by many signs: Chromium raises no `compositionend` when a
+   * composition is deleted as a whole.
+   */
+  #resume(): void {
+    if (this.#pause === null || this.#pause === 'reset') return
+    if (this.#pause === 'composition') this.#takeEdit('composition')
+    this.#history.seal()
+    this.#pause = null
+    this.#show()
+  }
+
+  /** Resetting a form must not empty the text for everybody. The event comes before the form changes its fields. */
+  readonly #onReset = (event: Event): void => {
+    if (event.target !== this.element.form) return
+    const selection = readSelection(this.element)
+    this.#pause = 'reset'
+    setTimeout(() => {
+      if (this.#ended.signal.aborted) return
+      this.#pause = null
+      if (this.#options.reset === 'take') this.#takeEdit('single')
+      else this.#shadow.revert(selection)
+      this.#show()
+    })
+  }
+
+  /** Something happened to the element: it may have been written to, focused or moved, or its selection changed. */
+  #onSign(): void {
+    this.#takeForeignWrite()
+    this.#frame.request()
+    // The event does not leave a shadow tree. A listener that is there already is not added again.
+    this.element.getRootNode().addEventListener('reset', this.#onReset, { signal: this.#ended.signal })
+  }
+
+  readonly #onSharedChange = (event: Y.YTextEvent, transaction: Y.Transaction): void => {
+    if (transaction.origin === this) return
+    this.#shadow.fallBehind(event)
+    this.#frame.request()
+  }
+
+  #onFrame(): void {
+    if (this.#ended.signal.aborted) return
+    this.#show()
+    this.#cursor?.announce(this.keepSelection(), this.element.matches(':focus'))
+  }
+
+  #runHistory(command: HistoryCommand): void {
+    this.#resume()
+    this.#takeForeignWrite()
+    if (!isEditable(this.element)) return
+    this.#history.run(command)
+    this.#show()
+  }
+
+  #takeForeignWrite(): void {
+    if (this.#pause !== null || !this.#shadow.isAhead) return
+    if (this.#options.foreignWrites === 'revert') this.#shadow.revert()
+    else this.#takeEdit('single')
+  }
+
+  #takeEdit(kind: EditKind): void {
+    const selection = this.#selectionBeforeInput
+    this.#selectionBeforeInput = null
+    if (this.#pause === 'reset') return
+    if (!isEditable(this.element)) {
+      this.#shadow.revert()
+      return
+    }
+    const before = selection && this.#shadow.keepSelection(selection)
+    const splice = this.#shadow.takeEdit(selection, (edit) => {
+      this.#history.record(kind, before, () => this.text.doc?.transact(edit, this))
+    })
+    if (splice === null) return
+    this.#listeners.notify(splice)
+    this.#frame.request()
+  }
+
+  #show(): void {
+    if (this.#pause !== null) return
+    this.#takeForeignWrite()
+    if (!this.#shadow.isBehind) return
+    const splice = this.#shadow.show()
+    if (splice === null) return
+    this.#listeners.notify(splice)
+    this.element.dispatchEvent(new Event('input', { bubbles: true, composed: true }))
+  }
+}

@@ -1,0 +1,34 @@
+import { ClientError } from '../common/errors.ts'
+
+/**
+ * The server's base address as a WebSocket address without a trailing slash: `https://host/base/` becomes
+ * `wss://host/base`. Throws URL_INVALID for anything that is not an absolute ws, wss, http or https URL, and for one
+ * with a query or a fragment, which the document's name could not follow.
+ */
+export function socketAddress(base: string): string {
+  const url = URL.canParse(base) ? new URL(base) : undefined
+  const protocol = url?.protocol.replace('http', 'ws')
+  if (!url || (protocol !== 'ws:' && protocol !== 'wss:') || url.search !== '' || url.hash !== '') {
+    throw new ClientError('URL_INVALID', `"${base}" is no ws, wss, http or https URL without query and fragment`)
+  }
+  return `${protocol}//${url.host}${url.pathname.replace(/\/+$/, '')}`
+}
+
+/**
+ * A document's name as one segment of a URL's path. Throws DOCUMENT_INVALID for names that cannot be one: the empty
+ * name, `.` and `..` (URLs drop them, even when encoded) and text with half of a surrogate pair.
+ */
+export function pathSegment(document: string): string {
+  if (document === '' || document === '.' || document === '..') {
+    throw invalidName(document)
+  }
+  try {
+    return encodeURIComponent(document)
+  } catch {
+    throw invalidName(document)
+  }
+}
+
+function invalidName(document: string): ClientError {
+  return new ClientError('DOCUMENT_INVALID', `"${document}" cannot be the name of a document`)
+}

@@ -1,0 +1,171 @@
+import type { Cancel, Clock } from '../common/clock.ts'
+import { ClientError, type ClientErrorCode } from '../common/errors.ts'
+import type { StateStore } from './state.ts'
+import type { TokenSource } from './token.ts'
+import type { Wire } from './wire.ts'
+
+const FIRST_DELAY_MS = 100
+const MAX_DELAY_MS = 2_500
+/** After a message was too large: the same one would be refused again, until edits have made it smaller. */
+const TOO_LARGE_DELAY_MS = 30_000
+/** Browsers wait minutes for a socket to open. */
+const OPEN_DEADLINE_MS = 15_000
+/** With this many attempts the server counts as unreachable, when the last one did not get to an open socket. */
+const UNREACHABLE_AFTER = 3
+
+const CLOSED_TOO_LARGE = 1009
+const CLOSED_SIGNED_OUT = 4401
+const CLOSED_GONE = 4404
+
+export interface DialerContext {
+  readonly store: StateStore
+  readonly clock: Clock
+  readonly token: TokenSource | undefined
+  /** Opens a socket that offers these subprotocols beside that of the acknowledgements. May throw. */
+  readonly open: (protocols: readonly string[]) => Wire
+}
+
+/**
+ *             start            token            socket opens
+ *   resting ---------> asking ---------> opening -----------> open
+ *      ^                  | fails           | fails              | closes
+ *      | stop, refusal    v                 v                    v
+ *      +-------------- waiting <---------------------------------+
+ */
+type Phase =
+  | { readonly name: 'resting' | 'asking' }
+  | { readonly name: 'opening'; readonly wire: Wire; readonly cancel: Cancel }
+  | { readonly name: 'open'; readonly wire: Wire }
+  | { readonly name: 'waiting'; readonly cancel: Cancel }
+
+/** Decides when a socket is opened, and has one at a time. */
+export class Dialer {
+  readonly #context: DialerContext
+  #phase: Phase = { name: 'resting' }
+  /** Attempts since the server's content came last. */
+  #attempts = 0
+  /** Whether the token was asked for because the server had not taken the one before. */
+  #isTokenNew = false
+
+  constructor(context: DialerContext) {
+    this.#context = context
+  }
+
+  get wire(): Wire | undefined {
+    return 'wire' in this.#phase ? this.#phase.wire : undefined
+  }
+
+  /** Opens a socket, and others after it, until `stop` or until the server refuses for good. */
+  start(): void {
+    if (this.#phase.name === 'resting') void this.#dial()
+  }
+
+  stop(): void {
+    const { wire } = this
+    this.#enter({ name: 'resting' })
+    wire?.close()
+  }
+
+  /** Gives up a socket that seems dead; another one follows. */
+  hangUp(): void {
+    this.wire?.close()
+  }
+
+  /** Something says that the network is back: waits no longer. */
+  hurry(): void {
+    if (this.#phase.name === 'waiting') void this.#dial()
+  }
+
+  opened(): void {
+    const { wire } = this
+    if (!wire) return
+    this.#enter({ name: 'open', wire })
+    this.#context.token?.keepFresh()
+  }
+
+  synced(): void {
+    this.#attempts = 0
+    this.#isTokenNew = false
+  }
+
+  closed(code: number, reason: string): void {
+    const { token } = this.#context
+    token?.rest()
+    if (this.#phase.name === 'resting') return
+    if (code === CLOSED_SIGNED_OUT && token && !this.#isTokenNew) this.#dialWithNewToken(token)
+    else if (code >= 4400 && code < 4500) this.#acceptRefusal(code, reason)
+    else this.#retry(code)
+  }
+
+  /** Synchronous where there is no token to wait for. */
+  async #dial(): Promise<void> {
+    const phase: Phase = { name: 'asking' }
+    this.#enter(phase)
+    this.#attempts += 1
+    const token = this.#context.token && (await this.#context.token.get())
+    if (this.#phase !== phase) return
+    if (token instanceof ClientError) this.#fail(token)
+    else this.#open(token === undefined ? [] : [`bearer.${token}`])
+  }
+
+  #open(protocols: readonly string[]): void {
+    const { clock, open } = this.#context
+    try {
+      const wire = open(protocols)
+      this.#enter({ name: 'opening', wire, cancel: clock.after(OPEN_DEADLINE_MS, () => this.hangUp()) })
+    } catch (cause) {
+      this.#fail(new ClientError('UNREACHABLE', 'no socket can be opened', { cause }))
+    }
+  }
+
+  /** There is not even a socket that could close. */
+  #fail(error: ClientError): void {
+    this.#context.store.change({ connection: 'offline' })
+    this.#context.store.block(error)
+    this.#wait(this.#delayMs)
+  }
+
+  #dialWithNewToken(token: TokenSource): void {
+    token.discard()
+    this.#isTokenNew = true
+    void this.#dial()
+  }
+
+  #acceptRefusal(code: number, reason: string): void {
+    this.#enter({ name: 'resting' })
+    // Whoever starts again does so with a clean slate.
+    this.#isTokenNew = false
+    this.#context.token?.discard()
+    const error = new ClientError(refusal(code), `the server refused: ${reason || code}`)
+    this.#context.store.deny(code, reason, error)
+  }
+
+  #retry(code: number): void {
+    const { store } = this.#context
+    const isTooLarge = code === CLOSED_TOO_LARGE
+    if (isTooLarge) {
+      store.block(new ClientError('TOO_LARGE', 'the server takes no message of this size'))
+    } else if (this.#phase.name === 'opening' && this.#attempts >= UNREACHABLE_AFTER) {
+      store.block(new ClientError('UNREACHABLE', 'the server cannot be reached'))
+    }
+    this.#wait(isTooLarge ? TOO_LARGE_DELAY_MS : this.#delayMs)
+  }
+
+  #wait(delayMs: number): void {
+    this.#enter({ name: 'waiting', cancel: this.#context.clock.after(delayMs, () => void this.#dial()) })
+  }
+
+  get #delayMs(): number {
+    return Math.min(FIRST_DELAY_MS * 2 ** this.#attempts, MAX_DELAY_MS)
+  }
+
+  #enter(phase: Phase): void {
+    if ('cancel' in this.#phase) this.#phase.cancel()
+    this.#phase = phase
+  }
+}
+
+function refusal(code: number): ClientErrorCode {
+  if (code === CLOSED_SIGNED_OUT) return 'SIGNED_OUT'
+  return code === CLOSED_GONE ? 'GONE' : 'DENIED'
+}

@@ -1,0 +1,196 @@
+import { createDecoder, type Decoder, readVarString, readVarUint, readVarUint8Array } from 'lib0/decoding'
+import { createEncoder, toUint8Array, writeVarUint, writeVarUint8Array } from 'lib0/encoding'
+import {
+  type Awareness,
+  applyAwarenessUpdate,
+  encodeAwarenessUpdate,
+  removeAwarenessStates,
+} from 'y-protocols/awareness'
+import * as Y from 'yjs'
+import { isolate } from '../common/listeners.ts'
+import { ACKNOWLEDGING_PROTOCOL, Ledger } from './acknowledgement.ts'
+
+/** The messages of the y-websocket protocol, and coedit's own (server/PROTOCOL.md). */
+const SYNC = 0
+const AWARENESS = 1
+const PERMISSION_DENIED = 2
+const ACKNOWLEDGEMENT = 100
+const TOKEN = 101
+/** The kinds of sync messages. */
+const STEP_1 = 0
+const STEP_2 = 1
+const UPDATE = 2
+/** How the reason of a refusal begins when not the writer lacks a right but the document room. */
+const FULL = 'FULL: '
+/** Of `readyState`; the constant of the class is not there in every WebSocket class. */
+const OPEN = 1
+
+/** What there is to say about one socket. */
+export interface WireEvents {
+  onOpen(): void
+  onSent(bytes: number): void
+  /** Any message has come. */
+  onReceived(): void
+  /** The server's content has come. */
+  onSynced(): void
+  /** All that the document holds is durable on the server. */
+  onSaved(): void
+  /** The server asks for edits, and so takes them. */
+  onWritable(): void
+  /** The server takes no edits. */
+  onPermissionDenied(): void
+  /** The server has refused an edit because the document has reached its limit. */
+  onFull(): void
+  /** The socket is closed, by the other end with its code and reason, by this one or by the network with others. */
+  onClose(code: number, reason: string): void
+}
+
+export interface WireContext extends WireEvents {
+  readonly url: string
+  readonly protocols: string[]
+  readonly WebSocket: typeof WebSocket
+  readonly doc: Y.Doc
+  readonly awareness: Awareness
+  /** Of the transactions with what comes in. */
+  readonly origin: unknown
+}
+
+/** One WebSocket from its opening to its end: exchanges a document's edits and presence over it. */
+export class Wire {
+  readonly #context: WireContext
+  readonly #socket: WebSocket
+  readonly #ledger = new Ledger()
+
+  /** Throws what the WebSocket class throws: a SecurityError for an address without TLS in a page of HTTPS. */
+  static open(context: WireContext): Wire {
+    const wire = new Wire(context, new context.WebSocket(context.url, context.protocols))
+    wire.#start()
+    return wire
+  }
+
+  constructor(context: WireContext, socket: WebSocket) {
+    this.#context = context
+    this.#socket = socket
+  }
+
+  /** Sends a Step1, which every server answers. */
+  probe(): void {
+    this.#send(Y.encodeStateVector(this.#context.doc), SYNC, STEP_1)
+  }
+
+  /** Goes on under another token. Other servers than coedit's are not told, and would not know what it is. */
+  renew(token: string): void {
+    if (this.#socket.protocol === ACKNOWLEDGING_PROTOCOL) this.#send(new TextEncoder().encode(token), TOKEN)
+  }
+
+  close(): void {
+    this.#end(0, '')
+    this.#socket.close()
+  }
+
+  #start(): void {
+    const { doc, awareness } = this.#context
+    const socket = this.#socket
+    socket.binaryType = 'arraybuffer'
+    socket.onopen = () => this.#onOpen()
+    socket.onmessage = ({ data }) => this.#onMessage(data)
+    socket.onclose = ({ code, reason }) => this.#end(code, reason)
+    // It says nothing that the close event does not; in Node an error without a listener would end the process.
+    socket.onerror = () => undefined
+    doc.on('update', this.#onUpdate)
+    awareness.on('update', this.#onPresence)
+  }
+
+  #end(code: number, reason: string): void {
+    const { doc, awareness, onClose } = this.#context
+    const socket = this.#socket
+    socket.onopen = null
+    socket.onmessage = null
+    socket.onclose = null
+    doc.off('update', this.#onUpdate)
+    awareness.off('update', this.#onPresence)
+    this.#forgetPeers()
+    onClose(code, reason)
+  }
+
+  #onOpen(): void {
+    const { awareness, onOpen } = this.#context
+    onOpen()
+    this.probe()
+    // This is sent, with a higher clock: those who saw this editor leave would ignore the old one, and everybody a 0.
+    const state = awareness.getLocalState()
+    if (state !== null) awareness.setLocalState(state)
+  }
+
+  #onMessage(data: unknown): void {
+    if (!(data instanceof ArrayBuffer)) return
+    const { awareness, origin, onReceived, onSaved } = this.#context
+    onReceived()
+    const message = createDecoder(new Uint8Array(data))
+    const type = readVarUint(message)
+    if (type === SYNC) this.#onSync(message)
+    else if (type === AWARENESS) applyAwarenessUpdate(awareness, readVarUint8Array(message), origin)
+    else if (type === PERMISSION_DENIED) this.#onRefusal(message)
+    else if (type === ACKNOWLEDGEMENT) {
+      this.#ledger.acknowledge(readVarUint(message))
+      if (this.#ledger.settled) onSaved()
+    }
+  }
+
+  #onRefusal(message: Decoder): void {
+    const { onFull, onPermissionDenied } = this.#context
+    // The kind of the refusal: there is only one.
+    readVarUint(message)
+    if (readVarString(message).startsWith(FULL)) onFull()
+    else onPermissionDenied()
+  }
+
+  #onSync(message: Decoder): void {
+    const { doc, origin, onSynced, onWritable } = this.#context
+    const kind = readVarUint(message)
+    const content = readVarUint8Array(message)
+    if (kind === STEP_1) {
+      onWritable()
+      this.#send(Y.encodeStateAsUpdate(doc, content), SYNC, STEP_2)
+      this.#ledger.sentStep2()
+      return
+    }
+    // Observers of the application may throw.
+    isolate(() => Y.applyUpdate(doc, content, origin))
+    if (kind === STEP_2) onSynced()
+  }
+
+  readonly #onUpdate = (update: Uint8Array, origin: unknown): void => {
+    if (origin === this.#context.origin) return
+    if (this.#socket.readyState !== OPEN) {
+      this.#ledger.missedUpdate()
+      return
+    }
+    this.#send(update, SYNC, UPDATE)
+    this.#ledger.sentUpdate()
+  }
+
+  /** Others speak for themselves. */
+  readonly #onPresence = (changes: Record<'added' | 'updated' | 'removed', number[]>): void => {
+    const { awareness, doc } = this.#context
+    const changed = [...changes.added, ...changes.updated, ...changes.removed]
+    if (changed.includes(doc.clientID)) this.#send(encodeAwarenessUpdate(awareness, [doc.clientID]), AWARENESS)
+  }
+
+  #send(content: Uint8Array, ...types: number[]): void {
+    if (this.#socket.readyState !== OPEN) return
+    const message = createEncoder()
+    for (const type of types) writeVarUint(message, type)
+    writeVarUint8Array(message, content)
+    this.#socket.send(toUint8Array(message))
+    this.#context.onSent(content.length)
+  }
+
+  /** Those whose clocks have not moved meanwhile would be ignored when the server tells of them again. */
+  #forgetPeers(): void {
+    const { awareness, doc, origin } = this.#context
+    const peers = [...awareness.meta.keys()].filter((id) => id !== doc.clientID)
+    removeAwarenessStates(awareness, peers, origin)
+    for (const id of peers) awareness.meta.delete(id)
+  }
+}

@@ -1,0 +1,297 @@
+import { z } from 'zod'
+import { isAddressList } from '../common/addresses.ts'
+import { CoeditError } from '../common/errors.ts'
+import { LOG_LEVELS } from '../common/log.ts'
+import { isLoopback, isPrivateUrl } from '../common/loopback.ts'
+import { areOrigins } from '../common/origins.ts'
+import { OptionSet } from './options.ts'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+const GiB = 1024 * MiB
+
+const integer = (min: number, max: number) => z.int().min(min).max(max)
+const real = (min: number, max: number) => z.number().min(min).max(max)
+
+/** RFC 7518 §3.2: a key of HS256 is no shorter than its hash. */
+const MIN_SECRET_BYTES = 32
+
+/**
+ * Every option, once: flags, environment variables, `--help`, the table in server/README.md and the types below are
+ * made from here. Names end in their unit (`Bytes`, `Ms`). The text under `expected` completes "expected …" in errors.
+ */
+export const serverSchema = z.strictObject({
+  port: integer(0, 65_535).default(1234).describe('TCP port to listen on; 0 takes any free one.'),
+  host: z.string().min(1).default('127.0.0.1').meta({
+    description:
+      'Address to listen on. Any but a loopback one needs authentication (`authSecret` and others) or `insecureNoAuth`.',
+    expected: 'a host name or an IP address',
+  }),
+  data: z.string().min(1).default('./coedit-data').meta({
+    description: 'Directory of the database; made when it is missing. One server at a time may use it.',
+    expected: 'a path',
+  }),
+  basePath: z
+    .string()
+    .regex(/^(\/(?!\.{1,2}(\/|$))[\w.~-]+)*$/)
+    .default('')
+    .meta({
+      description: 'Path under which everything is served, for use behind a proxy that shares its host name.',
+      expected: 'nothing or a path such as /coedit, without a slash at its end',
+    }),
+  insecureNoAuth: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Listen on a public address, and answer to any host name, although everybody who gets there can read and write ' +
+        'every document.',
+    ),
+  authSecret: z
+    .string()
+    .refine((secret) => secret === '' || Buffer.byteLength(secret) >= MIN_SECRET_BYTES)
+    .default('')
+    .meta({
+      description: 'Secret that tokens are signed with (JWT, HS256). A flag shows in the list of processes.',
+      expected: `nothing or at least ${MIN_SECRET_BYTES} bytes`,
+      secret: true,
+    }),
+  authPublicKey: z.string().default('').meta({
+    description: 'Public key for tokens that are signed with the private one (JWT; RS, PS, ES or EdDSA).',
+    expected: 'nothing, a public key as PEM or the path of a PEM file',
+    secret: true,
+  }),
+  authJwksUrl: z.string().refine(isPrivateUrl).default('').meta({
+    description: 'Where an identity provider publishes its public keys (JWKS; RS, PS, ES or EdDSA).',
+    expected: 'nothing or an https URL (http on a loopback address)',
+    secret: true,
+  }),
+  authIssuer: z.string().default('').meta({
+    description: 'Issuer (iss) that tokens must name; empty: any.',
+    expected: 'text',
+  }),
+  authAudience: z.string().default('').meta({
+    description: 'Audience (aud) that tokens must name; empty: any.',
+    expected: 'text',
+  }),
+  authCookie: z
+    .string()
+    .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]*$/)
+    .default('')
+    .meta({
+      description:
+        'Cookie that may hold the token; empty: none may. Does not go together with all origins being allowed.',
+      expected: 'nothing or the name of a cookie',
+    }),
+  authTimeoutMs: integer(100, 60_000)
+    .default(10_000)
+    .describe('Longest time that authentication may take; past it a client is told to come back later.'),
+  allowedOrigins: z
+    .string()
+    .refine(areOrigins)
+    .default('')
+    .meta({
+      description:
+        'Origins of pages that may connect, beside those of the host that the request names and, on this machine, of ' +
+        'others on it. Without authentication the server answers to no host but theirs and loopback ones.',
+      expected: 'nothing, origins such as https://example.com with commas between them, or * for all',
+    }),
+  logLevel: z.enum(LOG_LEVELS).default('info').describe('Least severe kind of log line that is written to stderr.'),
+
+  trustProxy: z
+    .string()
+    .refine(isAddressList)
+    .default('')
+    .meta({
+      description:
+        'Proxies in front of the server, beside those on loopback: of a request from one of them, the last address in ' +
+        'X-Forwarded-For that is no proxy counts.',
+      expected: 'nothing, or IP addresses and ranges such as 10.0.0.0/8 with commas between them',
+    }),
+  requestTimeoutMs: integer(100, 600_000)
+    .default(10_000)
+    .describe('Longest time that a client may take to send a request; then it is answered with 408 and cut.'),
+  maxConnectionsPerAddress: integer(1, 1_000_000)
+    .default(1000)
+    .describe('Connections of an address (IPv6: a /64), event streams too; more get 429. Loopback is not counted.'),
+  maxConnectionsPerUser: integer(1, 1_000_000)
+    .default(1000)
+    .describe('WebSockets and event streams of one user; a WebSocket more is closed with 1013, a stream gets 429.'),
+  maxConnectionsPerDocument: integer(1, 1_000_000)
+    .default(10_000)
+    .describe('WebSockets and event streams of one document; a WebSocket more is closed with 1013, a stream gets 429.'),
+  maxBytesPerSecond: integer(KiB, GiB)
+    .default(2_000_000)
+    .describe('What a connection may send for long; past that, and past `maxBurstBytes`, it is read no faster.'),
+  maxBurstBytes: integer(KiB, GiB)
+    .default(64 * MiB)
+    .describe('What a connection may send at once, such as what was written offline.'),
+  maxCpuMsPerSecond: integer(1, 1000)
+    .default(200)
+    .describe('Time of the event loop that the messages of a connection may take for long; past that it waits.'),
+
+  maxMessageBytes: integer(KiB, GiB)
+    .default(64 * MiB)
+    .describe('Largest WebSocket message; a larger one closes the connection with 1009.'),
+  maxFirstMessageBytes: integer(KiB, GiB)
+    .default(MiB)
+    .describe('Largest message before the first sync step 1 of a connection; a larger one closes it with 1009.'),
+  maxFragments: integer(1, 1_000_000)
+    .default(4096)
+    .describe('Most fragments of one message; Chromium cuts at 131,000 bytes or less. More close with 1008.'),
+  maxNameBytes: integer(1, 4096)
+    .default(255)
+    .describe('Longest document name in UTF-8; a longer one closes the connection with 4400.'),
+  maxDocumentBytes: integer(KiB, GiB)
+    .default(64 * MiB)
+    .describe(
+      'Encoded document, with 16 bytes for each deleted range; past it only deletions are taken, an eighth more of them.',
+    ),
+  maxDocumentClients: integer(1, 1_000_000)
+    .default(1_000_000)
+    .describe('Client ids in a document; past it only deletions are taken. Each page that somebody edits in has one.'),
+  maxPendingBytes: integer(64 * KiB, GiB)
+    .default(8 * MiB)
+    .describe('Edits of a document that wait to be durable, past which its writers are not read until they are.'),
+  socketBufferBytes: integer(16 * KiB, GiB)
+    .default(MiB)
+    .describe('Unsent bytes of a connection past which it gets no more until it has read; what it missed is merged.'),
+  snapshotCacheBytes: integer(0, 1024 * GiB)
+    .default(256 * MiB)
+    .describe('Snapshots kept in memory, all documents together.'),
+  maxPrivateBytes: integer(0, 1024 * GiB)
+    .default(64 * MiB)
+    .describe('Answers made for single readers, until they are read; past it, one gets all that everybody gets.'),
+
+  maxGatherMs: real(0, 1000)
+    .default(25)
+    .describe('Longest distance between two commits of a document; edits that come in between gather.'),
+  gatherMsPerSubscriber: real(0, 10)
+    .default(0.125)
+    .describe('Distance between two commits for each connection to the document, up to `maxGatherMs`.'),
+  presenceIntervalMs: integer(0, 60_000)
+    .default(100)
+    .describe('Shortest time between two presence frames of a document that has many connections.'),
+  maxPresenceBytes: integer(64, MiB)
+    .default(16 * KiB)
+    .describe("Largest presence state of one client; a larger one is refused and the client's last one stays."),
+  maxPresenceIds: integer(1, 1024)
+    .default(4)
+    .describe(
+      'Client ids whose presence one connection may set beside its own, unless another connection claims them.',
+    ),
+  keepAliveMs: integer(100, 29_000)
+    .default(20_000)
+    .describe('Silence after which a connection is sent an empty presence message; clients give up after 30 s.'),
+  pingIntervalMs: integer(100, 3_600_000)
+    .default(30_000)
+    .describe('Time between two WebSocket pings; a connection that left the last one unanswered is cut.'),
+  stallTimeoutMs: integer(1000, 3_600_000)
+    .default(60_000)
+    .describe(
+      'Longest time that a peer may take nothing of what it is sent; then a WebSocket is closed with 1013, all else cut.',
+    ),
+  shutdownSpreadMs: integer(0, 60_000)
+    .default(2000)
+    .describe('Longest time over which connections are closed at shutdown, so that they do not come back all at once.'),
+
+  hookTimeoutMs: integer(10, 600_000)
+    .default(10_000)
+    .describe('Longest time that a call of a hook may take; then it is given up.'),
+  maxHookCalls: integer(1, 1_000_000)
+    .default(1000)
+    .describe('Calls of the hooks connect, disconnect and close under way at once; further ones are dropped.'),
+  changeQuietMs: integer(0, 3_600_000)
+    .default(2000)
+    .describe('Silence in a document after which the hook change is called.'),
+  changeMaxWaitMs: integer(0, 3_600_000)
+    .default(10_000)
+    .describe('Longest time that the hook change waits for silence.'),
+
+  compactMinBytes: integer(0, GiB)
+    .default(64 * KiB)
+    .describe('Bytes of entries past which a document may be compacted.'),
+  compactRatio: real(0, 1000)
+    .default(0.5)
+    .describe('Bytes of entries, as a multiple of the snapshot, past which a document is compacted.'),
+  compactMaxEntries: integer(1, 1_000_000)
+    .default(2000)
+    .describe('Number of entries past which a document is compacted, however small they are.'),
+  compactIntervalMs: integer(0, 3_600_000)
+    .default(10_000)
+    .describe('Shortest time between two compactions of an open document, unless its log passes the limits by far.'),
+  chunkBytes: integer(KiB, 16 * MiB)
+    .default(256 * KiB)
+    .describe('Size at which a snapshot is cut into chunks; a joining client gets each as a message of its own.'),
+})
+
+/** What `createServer` takes: every option may be left out. */
+export type ServerOptions = z.input<typeof serverSchema>
+
+/** Options validated, with defaults filled in. */
+export type Config = z.output<typeof serverSchema>
+
+const serverOptions = new OptionSet(serverSchema)
+
+/** Every option, in the order of declaration. */
+export const optionFacts = serverOptions.facts
+
+/**
+ * Validates options and fills in the defaults.
+ *
+ * @param hasAuthenticate whether the app authenticates by a function of its own
+ * @throws CoeditError OPTION_INVALID for an unknown option, a value out of range, or options of authentication that do
+ *   not go together; HOST_NEEDS_AUTH for a host that others can reach
+ */
+export function parseOptions(options: ServerOptions, hasAuthenticate = false): Config {
+  return checked(serverOptions.parse(options), hasAuthenticate)
+}
+
+/**
+ * Reads the command line and the environment; a flag wins over a variable, a variable over the default. An empty
+ * variable counts as unset. The flags that are commands (`--help`, `--version`) are the caller's.
+ *
+ * @param argv arguments without node and script
+ * @throws CoeditError as `parseOptions`; messages name the flag or variable as it was given
+ */
+export function configFromProcess(argv: readonly string[], env: Readonly<NodeJS.ProcessEnv>): Config {
+  return checked(serverOptions.fromProcess(argv, env).options, false)
+}
+
+/** Whether tokens are checked: there is a key to check them by. */
+export function checksTokens({ authSecret, authPublicKey, authJwksUrl }: Config): boolean {
+  return authSecret !== '' || authPublicKey !== '' || authJwksUrl !== ''
+}
+
+function checked(config: Config, hasAuthenticate: boolean): Config {
+  const keys = given(config, ['authSecret', 'authPublicKey', 'authJwksUrl'])
+  const demands = given(config, ['authIssuer', 'authAudience'])
+  if (keys.length > 1) throw invalid(`${keys.join(' and ')} are given: expected only one key`)
+  if (hasAuthenticate && keys.length + demands.length > 0) {
+    throw invalid(`${[...keys, ...demands].join(' and ')} would check nothing beside authenticate: expected only one`)
+  }
+  const isAuthenticated = hasAuthenticate || keys.length > 0
+  const idle = isAuthenticated ? [] : [...demands, ...given(config, ['authCookie'])]
+  if (idle.length > 0) throw invalid(`${idle.join(' and ')} would check nothing: expected a key for tokens, too`)
+  if (config.authCookie !== '' && config.allowedOrigins === '*') {
+    throw invalid("authCookie would let every page use its visitor's cookie: expected origins one by one, not *")
+  }
+  if (!isAuthenticated && !config.insecureNoAuth && !isLoopback(config.host)) throw hostNeedsAuth(config.host)
+  return config
+}
+
+function given<Name extends keyof Config>(config: Config, names: readonly Name[]): Name[] {
+  return names.filter((name) => config[name] !== '')
+}
+
+function invalid(message: string): CoeditError {
+  return new CoeditError('OPTION_INVALID', message)
+}
+
+function hostNeedsAuth(host: string): CoeditError {
+  return new CoeditError(
+    'HOST_NEEDS_AUTH',
+    `host ${host} can be reached by others, and everybody could read and write every document: ` +
+      'give a key for tokens (--auth-jwks-url, --auth-public-key or --auth-secret), ' +
+      'listen on 127.0.0.1 behind a proxy that authenticates, or accept the risk with --insecure-no-auth',
+  )
+}

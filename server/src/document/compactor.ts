@@ -1,0 +1,166 @@
+import type { Cancel, Clock } from '../common/clock.ts'
+import { CoeditError } from '../common/errors.ts'
+import type { Log } from '../common/log.ts'
+import type { Config } from '../config/config.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { Compaction } from '../workers/compaction.ts'
+import type { WorkerPool } from '../workers/pool.ts'
+import type { Document } from './document.ts'
+import type { Piece } from './piece.ts'
+import { LoadedSnapshot } from './snapshot.ts'
+import type { SnapshotCache } from './snapshot-cache.ts'
+
+/** A document that leaves memory is compacted at a fraction of the usual log, so that it opens fast and lies small. */
+const LEAVING_FRACTION = 1 / 8
+/** A log that passes its limits by this multiple of the smallest ones is compacted without waiting for the interval. */
+const OVERDUE_FACTOR = 16
+/**
+ * While so many snapshots of a document are being sent, no further one is made: slow readers would keep one each in
+ * memory. Its log grows meanwhile, up to the size that a document may have.
+ */
+const MAX_SNAPSHOTS_IN_USE = 3
+/** When it is looked again whether they have been sent. */
+const SENT_CHECK_MS = 1_000
+
+export interface CompactorContext {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Log
+  readonly storage: Storage
+  readonly workers: WorkerPool
+  readonly snapshots: SnapshotCache
+  loadSnapshot(document: Document): Promise<LoadedSnapshot | null>
+}
+
+/** What is known of the compactions of one document. */
+interface Course {
+  /** The last one, or when the document was first seen. */
+  lastAt: number
+  /** After a failure: the log size at which it is tried again. */
+  retryBytes: number
+  running: Promise<void> | undefined
+  /** What looks again when the interval is over. */
+  reminder: Cancel | undefined
+}
+
+/** Rewrites documents whose logs have grown as snapshots, in a worker. */
+export class Compactor {
+  readonly #context: CompactorContext
+  readonly #courses = new Map<Document, Course>()
+  readonly #onDone: (document: Document) => void
+  /** Each ends the wait for a worker. */
+  readonly #waiting = new Set<() => void>()
+
+  /** @param onDone called after a compaction, and when one that had to wait has become due */
+  constructor(context: CompactorContext, onDone: (document: Document) => void) {
+    this.#context = context
+    this.#onDone = onDone
+  }
+
+  /**
+   * Starts a compaction if the document's log is large enough for one, and tells whether one is under way.
+   * @param isLeaving whether the document is about to leave memory
+   */
+  consider(document: Document, isLeaving: boolean): boolean {
+    const course = this.#courseOf(document)
+    if (course.running) return true
+    if (document.log.tailBytes < course.retryBytes) return false
+    const { clock, config } = this.#context
+    const { compactMinBytes, compactMaxEntries, compactIntervalMs } = config
+    const bytes = Math.max(compactMinBytes, config.compactRatio * document.log.snapshotBytes)
+    if (isLeaving) {
+      const isDue = exceeds(document, compactMaxEntries * LEAVING_FRACTION, bytes * LEAVING_FRACTION)
+      return isDue && this.#start(document, course)
+    }
+    const mayMakeRoom = document.isFull && document.log.tailEntries > 0
+    if (!mayMakeRoom && !exceeds(document, compactMaxEntries, bytes)) return false
+    const isOverdue = exceeds(document, compactMaxEntries * OVERDUE_FACTOR, bytes + compactMinBytes * OVERDUE_FACTOR)
+    const rest = isOverdue ? 0 : course.lastAt + compactIntervalMs - clock.now()
+    const wait = document.snapshotsInUse < MAX_SNAPSHOTS_IN_USE ? rest : Math.max(rest, SENT_CHECK_MS)
+    if (wait <= 0) return this.#start(document, course)
+    course.reminder ??= clock.after(wait, () => {
+      course.reminder = undefined
+      this.#onDone(document)
+    })
+    return false
+  }
+
+  isRunning(document: Document): boolean {
+    return this.#courses.get(document)?.running !== undefined
+  }
+
+  /** Leaves compactions that workers are at undone; those being stored are finished. For the server that closes. */
+  giveUp(): void {
+    for (const giveUp of [...this.#waiting]) giveUp()
+  }
+
+  /** The document has left memory. */
+  forget(document: Document): void {
+    this.#courses.get(document)?.reminder?.()
+    this.#courses.delete(document)
+  }
+
+  #courseOf(document: Document): Course {
+    const known = this.#courses.get(document)
+    if (known) return known
+    const course = { lastAt: this.#context.clock.now(), retryBytes: 0, running: undefined, reminder: undefined }
+    this.#courses.set(document, course)
+    return course
+  }
+
+  #start(document: Document, course: Course): true {
+    course.reminder?.()
+    course.reminder = undefined
+    course.running = this.#compact(document)
+      .then(
+        () => {
+          course.retryBytes = 0
+        },
+        (error: unknown) => {
+          course.retryBytes = 2 * document.log.tailBytes
+          this.#context.log.error({ err: error, document: document.name }, 'compaction failed; the log stays as it is')
+        },
+      )
+      .finally(() => {
+        course.running = undefined
+        course.lastAt = this.#context.clock.now()
+        this.#onDone(document)
+      })
+    return true
+  }
+
+  async #compact(document: Document): Promise<void> {
+    const { storage, snapshots, config } = this.#context
+    const { log } = document
+    const before = await this.#context.loadSnapshot(document)
+    const seq = log.head
+    const result = await this.#workOut(before, log.entriesAfter(before?.seq ?? 0))
+    if (!result) return
+    const snapshot = { seq, ...result }
+    if (!(await storage.compact(document.name, snapshot, before?.seq ?? 0))) {
+      throw new CoeditError('STORAGE_CONFLICT', `the snapshot of '${document.name}' was replaced by somebody else`)
+    }
+    await document.replaceSnapshot(new LoadedSnapshot(snapshot, config.chunkBytes))
+    snapshots.touch(log)
+    this.#context.log.debug({ document: document.name, seq, bytes: log.snapshotBytes }, 'compacted a document')
+  }
+
+  /** What a worker makes of a snapshot and the entries after it; null where it is given up. */
+  #workOut(before: LoadedSnapshot | null, tail: readonly Piece[]): Promise<Compaction | null> {
+    const { workers, config } = this.#context
+    const work = workers.compact({
+      chunks: (before?.chunks ?? []).map((piece) => piece.update),
+      tail: tail.map((piece) => piece.update),
+      maxChunkBytes: config.chunkBytes,
+    })
+    return new Promise((resolve, reject) => {
+      const giveUp = () => resolve(null)
+      this.#waiting.add(giveUp)
+      work.then(resolve, reject).finally(() => this.#waiting.delete(giveUp))
+    })
+  }
+}
+
+function exceeds({ log }: Document, entries: number, bytes: number): boolean {
+  return log.tailEntries > 0 && (log.tailEntries >= entries || log.tailBytes >= bytes)
+}

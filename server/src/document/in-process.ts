@@ -1,0 +1,179 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import * as Y from 'yjs'
+import { CoeditError } from '../common/errors.ts'
+import { Serial } from '../common/serial.ts'
+import type { Config } from '../config/config.ts'
+import type { HookCalls } from '../hooks/calls.ts'
+import type { Seed } from '../hooks/hooks.ts'
+import { KnownState, mergeEntries, scanUpdate, splitUpdate, takeNews } from '../protocol/update/update.ts'
+import { checkName } from '../protocol/wire/names.ts'
+import type { Document } from './document.ts'
+import type { Reading } from './reading.ts'
+import type { Subscriber } from './subscriber.ts'
+import { Visit } from './visit.ts'
+
+/** Where documents come from. */
+export interface DocumentSource {
+  /** In memory already. */
+  find(name: string): Document | undefined
+  join(name: string, subscriber: Subscriber): Promise<Document>
+  /** What a cursor at `position` has missed. */
+  readSince(document: Document, position: number): Promise<Reading>
+}
+
+/**
+ * Documents for the code around the server. A Y.Doc is built for each call and kept by nobody: an open document costs
+ * its encoded size, whoever has edited it.
+ */
+export class InProcess {
+  readonly #documents: DocumentSource
+  readonly #config: Pick<Config, 'chunkBytes' | 'maxNameBytes'>
+  readonly #edits = new WeakMap<Document, Serial>()
+  /** The client id of all edits, so that a document does not grow by one with each of them. */
+  #clientId: number | undefined
+
+  constructor(documents: DocumentSource, config: Pick<Config, 'chunkBytes' | 'maxNameBytes'>) {
+    this.#documents = documents
+    this.#config = config
+  }
+
+  /**
+   * Edits a document, after the edits of it that were asked for before; resolves with what `change` returns when the
+   * edit is durable. When it throws nothing has changed.
+   * @param author who it is that need not be told of it
+   * @throws CoeditError DOCUMENT_NAME, EDIT_ASYNC, DOCUMENT_UNREADABLE, HOOK_FAILED, STORAGE_CLOSED, SERVER_CLOSED
+   */
+  edit<T>(name: string, change: (doc: Y.Doc) => T, author?: Subscriber): Promise<T> {
+    return this.#visit(name, async (visit, document) => {
+      return this.#serialOf(document).run(() => this.#edit(visit, document, change, author ?? visit))
+    })
+  }
+
+  /**
+   * The durable content of a document.
+   * @throws CoeditError DOCUMENT_MISSING, DOCUMENT_UNREADABLE, HOOK_FAILED, SERVER_CLOSED
+   */
+  read(name: string): Promise<Y.Doc> {
+    return this.#visit(name, (_, document) => this.#build(existing(document)))
+  }
+
+  /**
+   * The same as one update, made by copying: linear in its size whatever is in it.
+   * @throws CoeditError DOCUMENT_MISSING, HOOK_FAILED, SERVER_CLOSED
+   */
+  readUpdate(name: string): Promise<Uint8Array> {
+    return this.#visit(name, async (_, document) => {
+      const { pieces } = await this.#documents.readSince(existing(document), 0)
+      // A copy: a single piece is the memory that clients are sent.
+      return new Uint8Array(mergeEntries(pieces.map(({ update }) => update)))
+    })
+  }
+
+  /**
+   * Has the hook `load` fill a document that was never written, before anybody else sees it.
+   * @throws CoeditError HOOK_FAILED, STORAGE_CLOSED
+   */
+  async seed(document: Document, hooks: HookCalls): Promise<void> {
+    const update = await hooks.load(document.name, updateOf)
+    if (!update) return
+    const visit = new Visit()
+    document.subscribe(visit)
+    try {
+      await visit.durable(document, this.#append(document, update, visit))
+    } finally {
+      document.unsubscribe(visit)
+    }
+  }
+
+  async #visit<T>(name: string, body: (visit: Visit, document: Document) => Promise<T>): Promise<T> {
+    checkName(name, this.#config.maxNameBytes)
+    const visit = new Visit()
+    const document = this.#documents.find(name) ?? (await this.#documents.join(name, visit))
+    document.subscribe(visit)
+    try {
+      return await body(visit, document)
+    } finally {
+      document.unsubscribe(visit)
+    }
+  }
+
+  async #edit<T>(visit: Visit, document: Document, change: (doc: Y.Doc) => T, author: Subscriber): Promise<T> {
+    const doc = await this.#build(document)
+    this.#identify(doc, document)
+    const { updates, result } = changed(doc, change)
+    if (updates.length > 0) await visit.durable(document, this.#append(document, Y.mergeUpdates(updates), author))
+    return result
+  }
+
+  /** One commit, hence whole or not at all: everything is handed over in one turn. */
+  #append(document: Document, update: Uint8Array, author: Subscriber): number {
+    for (const piece of splitUpdate(update, this.#config.chunkBytes)) document.append(scanUpdate(piece), author)
+    return document.lastTicket
+  }
+
+  /** Piece by piece, so that a large document holds up nobody for longer than its largest piece takes. */
+  async #build(document: Document): Promise<Y.Doc> {
+    const doc = new Y.Doc()
+    for (let position = 0; position < document.head; ) {
+      const reading = await this.#documents.readSince(document, position)
+      for (const { update } of reading.pieces) {
+        apply(doc, update, document.name)
+        await nextTurn()
+      }
+      position = reading.position
+    }
+    return doc
+  }
+
+  /**
+   * Goes on under the client id of the last edit, unless somebody else has written under it what this copy has not: of
+   * two structs with the same id only one would stay.
+   */
+  #identify(doc: Y.Doc, document: Document): void {
+    this.#clientId ??= doc.clientID
+    const known = document.clocks.get(this.#clientId) ?? 0
+    if (Y.getState(doc.store, this.#clientId) === known) doc.clientID = this.#clientId
+  }
+
+  #serialOf(document: Document): Serial {
+    const serial = this.#edits.get(document) ?? new Serial()
+    this.#edits.set(document, serial)
+    return serial
+  }
+}
+
+function existing(document: Document): Document {
+  if (document.head > 0) return document
+  throw new CoeditError('DOCUMENT_MISSING', `there is no document '${document.name}'`)
+}
+
+/** Content of hostile clients can be well-formed and still too much for Yjs. */
+function apply(doc: Y.Doc, update: Uint8Array, name: string): void {
+  try {
+    Y.applyUpdate(doc, update)
+  } catch (cause) {
+    throw new CoeditError('DOCUMENT_UNREADABLE', `Yjs cannot integrate what is in '${name}'`, { cause })
+  }
+}
+
+function changed<T>(doc: Y.Doc, change: (doc: Y.Doc) => T): { updates: Uint8Array[]; result: T } {
+  const updates: Uint8Array[] = []
+  doc.on('update', (update: Uint8Array) => updates.push(update))
+  const result = doc.transact(() => change(doc))
+  if (!(result instanceof Promise)) return { updates, result }
+  result.catch(() => undefined) // whatever it comes to, it is refused here
+  throw new CoeditError('EDIT_ASYNC', 'the function that edits returned a promise: what it did later would be lost')
+}
+
+/** @throws CoeditError UPDATE_MALFORMED where it is not a whole document */
+function updateOf(seed: Seed): Uint8Array {
+  if (seed instanceof Uint8Array) return whole(seed)
+  const doc = new Y.Doc()
+  changed(doc, seed)
+  return Y.encodeStateAsUpdate(doc)
+}
+
+function whole(update: Uint8Array): Uint8Array {
+  if (takeNews(scanUpdate(update), new KnownState()).complete) return update
+  throw new CoeditError('UPDATE_MALFORMED', 'the update builds on something that is not in it')
+}

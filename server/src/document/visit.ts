@@ -1,0 +1,32 @@
+import { CoeditError } from '../common/errors.ts'
+import type { Document } from './document.ts'
+import type { EndReason, Subscriber } from './subscriber.ts'
+
+/** Keeps a document in memory for a while, and tells when an edit is durable. */
+export class Visit implements Subscriber {
+  /** It reads by itself. */
+  readonly position = undefined
+  readonly snapshot = undefined
+  #hasFailed = false
+  #wake: () => void = () => undefined
+
+  deliver(): void {
+    this.#wake()
+  }
+
+  /** A server that closes commits first what it was given. */
+  end(reason: EndReason): void {
+    this.#hasFailed = reason === 'failed'
+    this.#wake()
+  }
+
+  /** Resolves when what has this ticket is durable. Rejects with STORAGE_CLOSED when it never will be. */
+  async durable(document: Document, ticket: number): Promise<void> {
+    while (document.durableTicket < ticket) {
+      if (this.#hasFailed) throw new CoeditError('STORAGE_CLOSED', `an edit of '${document.name}' could not be stored`)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import type { Duplex } from 'node:stream'
+import type { Clock } from '../common/clock.ts'
+
+/** The writing half of a socket: whole frames, as far as there is room. */
+export class FrameWriter {
+  readonly #socket: Duplex
+  readonly #maxBufferedBytes: number
+  readonly #clock: Clock
+  #lastWriteAt: number
+  #blockedSince: number | undefined
+  #isClosed = false
+
+  /**
+   * @param maxBufferedBytes unsent bytes past which there is no room
+   * @param onDrain called when there is room again
+   */
+  constructor(socket: Duplex, maxBufferedBytes: number, clock: Clock, onDrain: () => void) {
+    this.#socket = socket
+    this.#maxBufferedBytes = maxBufferedBytes
+    this.#clock = clock
+    this.#lastWriteAt = clock.now()
+    // In a turn of its own: a peer that takes all at once would be sent all that there is in this one.
+    socket.on('drain', () => setImmediate(() => this.#drained(onDrain)))
+  }
+
+  /** Whether the peer takes what it is sent. */
+  get hasRoom(): boolean {
+    return this.#blockedSince === undefined
+  }
+
+  /** Since when there has been no room, in milliseconds of the clock. */
+  get blockedSince(): number | undefined {
+    return this.#blockedSince
+  }
+
+  get lastWriteAt(): number {
+    return this.#lastWriteAt
+  }
+
+  /** @param onGone called when the frame is no longer held: it has left, or never will */
+  write(frame: Buffer, onGone?: () => void): void {
+    if (this.#isClosed || !this.#socket.writable) {
+      onGone?.()
+      return
+    }
+    // A stream calls back for each write, with an error where it is destroyed before.
+    this.#socket.write(frame, onGone)
+    this.#lastWriteAt = this.#clock.now()
+    if (this.#socket.writableLength > this.#maxBufferedBytes) this.#blockedSince ??= this.#lastWriteAt
+  }
+
+  writeAll(frames: readonly Buffer[]): void {
+    if (frames.length > 1)
+      this.together(() => {
+        for (const frame of frames) this.write(frame)
+      })
+    else if (frames[0]) this.write(frames[0])
+  }
+
+  /** Has all frames that `action` writes leave in one system call. */
+  together(action: () => void): void {
+    this.#socket.cork()
+    try {
+      action()
+    } finally {
+      this.#socket.uncork()
+    }
+  }
+
+  /** Nothing is written any more: a close frame must be the last. */
+  close(): void {
+    this.#isClosed = true
+  }
+
+  #drained(onDrain: () => void): void {
+    this.#blockedSince = undefined
+    onDrain()
+  }
+}

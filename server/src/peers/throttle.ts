@@ -1,0 +1,84 @@
+import type { Cancel, Clock } from '../common/clock.ts'
+import type { Config } from '../config/config.ts'
+
+/** How much time of the event loop a connection may take at once, as so many seconds of what it may take for long. */
+const CPU_BURST_SECONDS = 10
+
+/** A budget that refills steadily. It may be overdrawn once, and then has to recover. */
+class Budget {
+  readonly #perMs: number
+  readonly #max: number
+  #left: number
+  #at: number
+
+  constructor(perSecond: number, max: number, now: number) {
+    this.#perMs = perSecond / 1000
+    this.#max = max
+    this.#left = max
+    this.#at = now
+  }
+
+  spend(amount: number): void {
+    this.#left -= amount
+  }
+
+  /** Milliseconds until nothing is overdrawn any more; 0 where nothing is. */
+  recoveryMs(now: number): number {
+    this.#left = Math.min(this.#max, this.#left + (now - this.#at) * this.#perMs)
+    this.#at = now
+    return Math.max(0, -this.#left / this.#perMs)
+  }
+}
+
+/**
+ * What one connection may cost, in bytes received and in time of the event loop. Who passes it is not closed but read
+ * later: an honest client that comes back with a large document is only slowed down.
+ */
+export class Throttle {
+  readonly #clock: Clock
+  readonly #bytes: Budget
+  readonly #cpu: Budget
+  #isLifted = false
+  #end: (() => void) | undefined
+
+  constructor({ maxBytesPerSecond, maxBurstBytes, maxCpuMsPerSecond }: Config, clock: Clock) {
+    const now = clock.now()
+    this.#clock = clock
+    this.#bytes = new Budget(maxBytesPerSecond, maxBurstBytes, now)
+    this.#cpu = new Budget(maxCpuMsPerSecond, CPU_BURST_SECONDS * maxCpuMsPerSecond, now)
+  }
+
+  received(byteLength: number): void {
+    this.#bytes.spend(byteLength)
+  }
+
+  /** Does the work, and counts the time that it takes. */
+  measure<T>(work: () => T): T {
+    const start = this.#clock.now()
+    try {
+      return work()
+    } finally {
+      this.#cpu.spend(this.#clock.now() - start)
+    }
+  }
+
+  /** Resolves when the connection may cost more; undefined where it may at once. */
+  pause(): Promise<void> | undefined {
+    const now = this.#clock.now()
+    const recoveryMs = Math.max(this.#bytes.recoveryMs(now), this.#cpu.recoveryMs(now))
+    if (recoveryMs === 0 || this.#isLifted) return undefined
+    return new Promise((resolve) => {
+      const cancel: Cancel = this.#clock.after(recoveryMs, resolve)
+      this.#end = () => {
+        cancel()
+        resolve()
+      }
+    })
+  }
+
+  /** Ends a pause, and lets no other begin. */
+  lift(): void {
+    this.#isLifted = true
+    this.#end?.()
+  }
+}

@@ -1,0 +1,30 @@
+import { mkdtemp, rm, symlink } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { ClassicLevel } from 'classic-level'
+import { openingError } from '../storage/level/errors.ts'
+
+/** The file that LevelDB locks. */
+const LOCK = 'LOCK'
+
+/**
+ * Runs `use` while no other process can open the database, without opening it: LevelDB rewrites what it opens, and its
+ * own repair takes no lock. The lock is on the file, so another database lends its hand whose LOCK leads to the same.
+ * Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE.
+ */
+export async function withLock<T>(directory: string, use: () => Promise<T>): Promise<T> {
+  const scratch = await mkdtemp(join(directory, 'lock-'))
+  try {
+    await symlink(join(resolve(directory), LOCK), join(scratch, LOCK))
+    const level = new ClassicLevel(scratch)
+    await level.open().catch((error: unknown) => {
+      throw openingError(directory, error)
+    })
+    try {
+      return await use()
+    } finally {
+      await level.close()
+    }
+  } finally {
+    await rm(scratch, { recursive: true, force: true })
+  }
+}

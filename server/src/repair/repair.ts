@@ -1,0 +1,161 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '../common/clock.ts'
+import type { Log } from '../common/log.ts'
+import { replaceDatabase } from '../storage/level/copy.ts'
+import { Database, type RawLevel } from '../storage/level/database.ts'
+import { prepareFormat } from '../storage/level/format.ts'
+import { documentRange, nameKey, nameOf, nameRange } from '../storage/level/keys.ts'
+import { type Layout, layOut, sortRecords } from '../storage/level/layout.ts'
+import { readIds, readMetadata } from '../storage/level/lookup.ts'
+import { putName, removeKey, repair } from '../storage/level/operations.ts'
+import { readRange } from '../storage/level/reading.ts'
+import { decodeNumber } from '../storage/level/records.ts'
+import { BatchWriter } from './batch-writer.ts'
+import { withLock } from './lock.ts'
+import { type FilesFound, salvageNewest } from './newest.ts'
+
+export interface RepairContext {
+  readonly directory: string
+  readonly clock: Clock
+  readonly log: Log
+  readonly newIncarnation: () => number
+}
+
+/** What was found of one document. */
+export interface Finding {
+  readonly document: string
+  /** Whether nothing was missing or damaged. */
+  readonly isIntact: boolean
+  /** Records whose checksum fails; they are kept as they are. */
+  readonly damaged: number
+  /** Places in its log, or in its snapshot, where something is missing. */
+  readonly holes: number
+  /** Updates that follow a hole: they come back when clients have filled it. */
+  readonly quarantined: number
+  /** Whether there is nothing of it but the name, which is removed. */
+  readonly isLost: boolean
+}
+
+interface Names {
+  /** The name table: ids by name, undefined for a damaged record. */
+  readonly table: ReadonlyMap<string, number | undefined>
+  /** By id, which name is the document's. */
+  readonly ofId: ReadonlyMap<number, string>
+}
+
+export interface RepairOutcome extends FilesFound {
+  /** Where the files are that were there before. */
+  readonly before: string
+}
+
+/**
+ * Makes a new database of all that can be read of a damaged one, in which what is intact of each document is served.
+ * What follows a hole is quarantined, and a document without its name is called `recovered-` and its number. The files
+ * as they were are kept in a directory `before-repair-…` inside of this one: nothing of them is changed, and they are
+ * moved there when the new ones are complete. Rejects as `Storage.open` does; nothing has changed then.
+ */
+export function repairDatabase(context: RepairContext, report: (finding: Finding) => void): Promise<RepairOutcome> {
+  const { directory, clock, log } = context
+  return withLock(directory, async () => {
+    const scratch = await mkdtemp(join(directory, 'repaired-'))
+    try {
+      const database = new Database({ directory: scratch, clock, log })
+      await database.open()
+      const found = await fill(database, context, report).finally(() => database.close())
+      const before = await mkdtemp(join(directory, 'before-repair-'))
+      await replaceDatabase(directory, scratch, before)
+      return { ...found, before }
+    } finally {
+      await rm(scratch, { recursive: true, force: true })
+    }
+  })
+}
+
+async function fill(
+  database: Database,
+  context: RepairContext,
+  report: (finding: Finding) => void,
+): Promise<FilesFound> {
+  const writer = new BatchWriter(database)
+  const found = await salvageNewest(context.directory, (record) => writer.add({ type: 'put', ...record }))
+  await writer.finish()
+  await repairDocuments(database, context, report)
+  // Last: a database without a version record is known by the names, which may have been lost.
+  await prepareFormat(database, context.directory, context.log)
+  return found
+}
+
+async function repairDocuments(database: Database, context: RepairContext, report: (finding: Finding) => void) {
+  const ids = await database.read(readIds)
+  const names = await database.read((level) => readNames(level, ids))
+  const called = new Set<string>()
+  for (const id of ids) {
+    const finding = await repairDocument(database, id, names, context)
+    called.add(finding.document)
+    report(finding)
+  }
+  for (const document of names.table.keys()) {
+    if (called.has(document)) continue
+    await database.write([removeKey(nameKey(document))])
+    report({ document, isIntact: false, damaged: 0, holes: 0, quarantined: 0, isLost: true })
+  }
+}
+
+async function repairDocument(
+  database: Database,
+  id: number,
+  { table, ofId }: Names,
+  { clock, newIncarnation }: RepairContext,
+): Promise<Finding> {
+  const records = sortRecords(await database.read((level) => readRange(level, documentRange(id))))
+  const document = ofId.get(id) ?? `recovered-${id}`
+  const layout = layOut(records, document, clock.now())
+  const isCalledSo = table.get(document) === id && layout.metadata.name === document
+  const metadata = { ...layout.metadata, name: document }
+  // An intact log may have lost its end: what has its numbers now is not what a cursor of before has read.
+  const operations = repair(id, { ...layout, metadata }, newIncarnation())
+  await database.write(isCalledSo ? operations : [putName(document, id), ...operations])
+  const unreadable = layout.quarantined.filter(({ update }) => update === undefined)
+  return {
+    document,
+    isIntact: isCalledSo && layout.isIntact && layout.quarantined.length === 0,
+    damaged: layout.damaged.length + unreadable.length,
+    holes: holesIn(layout, records.metadata?.chunkCount),
+    quarantined: layout.quarantined.length - unreadable.length + layout.cutOff.length,
+    isLost: false,
+  }
+}
+
+async function readNames(level: RawLevel, ids: readonly number[]): Promise<Names> {
+  const table = new Map<string, number | undefined>()
+  for (const record of await readRange(level, nameRange(''))) table.set(nameOf(record.key), decodeNumber(record))
+  const owners = new Map<string, number>()
+  const nameless = new Set<number>()
+  for (const id of ids) {
+    const name = (await readMetadata(level, id))?.name
+    if (name === undefined) nameless.add(id)
+    // Of several with this name, which only a rebuilt database has, the table tells who it is; else it is the newest.
+    else if (!owners.has(name) || owners.get(name) !== table.get(name)) owners.set(name, id)
+  }
+  for (const [name, id] of table) if (id !== undefined && nameless.has(id) && !owners.has(name)) owners.set(name, id)
+  return { table, ofId: new Map([...owners].map(([name, id]) => [id, name])) }
+}
+
+/** @param chunkCount how many chunks the snapshot had, where that is known */
+function holesIn({ metadata, chunks, tail, cutOff }: Layout, chunkCount: number | undefined): number {
+  const { generation, snapshotSeq } = metadata
+  const chunkNumbers = chunks.map(({ index }) => index)
+  const seqs = tail.map(({ seq }) => seq)
+  for (const record of cutOff) {
+    if (record.kind === 'chunk' && record.generation === generation) chunkNumbers.push(record.index)
+    if (record.kind === 'entry' && record.seq > snapshotSeq) seqs.push(record.seq)
+  }
+  if (chunkCount !== undefined) chunkNumbers.push(chunkCount)
+  return gapsIn(-1, chunkNumbers) + gapsIn(snapshotSeq, seqs)
+}
+
+/** How often the numbers after `before` do not go on by one. */
+function gapsIn(before: number, numbers: readonly number[]): number {
+  return numbers.filter((number, index) => number !== (numbers[index - 1] ?? before) + 1).length
+}

@@ -1,0 +1,289 @@
+import { type Clock, systemClock } from '../../common/clock.ts'
+import { CoeditError } from '../../common/errors.ts'
+import { type Log, silentLog } from '../../common/log.ts'
+import { Serial } from '../../common/serial.ts'
+import type {
+  Appended,
+  AppendRequest,
+  DocumentFacts,
+  Snapshot,
+  Storage,
+  StorageDamage,
+  StorageStatus,
+  StoredDocument,
+  StoredRevocation,
+} from '../storage.ts'
+import { Database, type Operation } from './database.ts'
+import { closedError } from './errors.ts'
+import { prepareFormat } from './format.ts'
+import { Openings, randomIncarnation } from './incarnation.ts'
+import { MAX_DOCUMENT_ID, nameKey, nameOf, nameRange } from './keys.ts'
+import type { Layout } from './layout.ts'
+import { type Position, readAll, readFacts, readId, readLastId, readLayout, readPosition, searchId } from './lookup.ts'
+import { putEntry, putMetadata, putName, removeKey, removeQuarantined, repair } from './operations.ts'
+import { Recent } from './recent.ts'
+import { Reclaimer } from './reclaimer.ts'
+import { Compactor } from './replacing.ts'
+import { RevocationTable } from './revocations.ts'
+import { describe, emptyMetadata, NOTHING, toStored } from './stored.ts'
+
+export interface LevelStorageOptions {
+  /** Where the database is; made with its parents when it does not exist. */
+  readonly directory: string
+  readonly clock?: Clock
+  /** Default: silent. */
+  readonly log?: Log
+  /** A number from 1 to 2^48 that no earlier incarnation of the document had. Default: a random one. */
+  readonly newIncarnation?: () => number
+}
+
+/** Positions of documents kept in memory, about 200 bytes each; the others are looked up when they are written. */
+const MAX_POSITIONS = 10_000
+
+/**
+ * The embedded engine: a LevelDB directory that one process owns. Keys and records are described in level/keys.ts and
+ * level/records.ts, how a failed write is survived in level/database.ts.
+ *
+ * Reads go straight to the database. Everything that writes passes the gate, one after the other.
+ */
+export class LevelStorage implements Storage {
+  readonly #directory: string
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #newIncarnation: () => number
+  readonly #database: Database
+  readonly #openings: Openings
+  readonly #reclaimer: Reclaimer
+  readonly #compactor: Compactor
+  readonly #revocations: RevocationTable
+  readonly #gate = new Serial()
+  /** Compactions, and what must not happen within one. A job in it enters the gate for each of its writes. */
+  readonly #maintenance = new Serial()
+  readonly #maintained = new Set<string>()
+  readonly #positions = new Recent<string, Position>(MAX_POSITIONS)
+  /** The id of the next new document, once there was one. */
+  #nextId: number | undefined
+  #damagedRecords = 0
+  #state: 'new' | 'open' | 'closing' = 'new'
+
+  constructor({
+    directory,
+    clock = systemClock,
+    log = silentLog,
+    newIncarnation = randomIncarnation,
+  }: LevelStorageOptions) {
+    this.#directory = directory
+    this.#clock = clock
+    this.#log = log
+    this.#newIncarnation = newIncarnation
+    this.#database = new Database({ directory, clock, log })
+    this.#openings = new Openings(this.#database, newIncarnation(), log)
+    this.#reclaimer = new Reclaimer({ database: this.#database, gate: this.#gate, clock, log })
+    this.#revocations = new RevocationTable({ database: this.#database, gate: this.#gate, clock, log })
+    this.#compactor = new Compactor({
+      database: this.#database,
+      reclaimer: this.#reclaimer,
+      gate: this.#gate,
+      isClosing: () => this.#state === 'closing',
+      locate: (document) => this.#locate(document),
+    })
+  }
+
+  get status(): StorageStatus {
+    return this.#database.status
+  }
+
+  get damage(): StorageDamage {
+    return { ...this.#database.damage, records: this.#damagedRecords }
+  }
+
+  /** May be called once. Rejects with STORAGE_DAMAGED too, where the database as a whole cannot be read. */
+  async open(): Promise<void> {
+    await this.#database.open()
+    try {
+      await prepareFormat(this.#database, this.#directory, this.#log)
+      await this.#openings.start()
+    } catch (error) {
+      await this.#database.close()
+      throw error
+    }
+    this.#state = 'open'
+  }
+
+  async load(document: string): Promise<StoredDocument> {
+    this.#assertOpen()
+    const found = await this.#find(document)
+    if (found === 'damaged') return this.#gate.run(async () => (await this.#repair(document))?.stored ?? NOTHING)
+    if (!found) return NOTHING
+    if (found.leftovers.length > 0) this.#removeLeftovers(document)
+    return toStored(found, this.#openings)
+  }
+
+  async append(batch: readonly AppendRequest[]): Promise<readonly Appended[]> {
+    this.#assertOpen()
+    return this.#gate.run(() => this.#append(batch))
+  }
+
+  async compact(document: string, snapshot: Snapshot, replaces: number): Promise<boolean> {
+    this.#assertOpen()
+    return this.#maintain(document, () => this.#compactor.compact(document, snapshot, replaces))
+  }
+
+  async stat(document: string): Promise<DocumentFacts | undefined> {
+    this.#assertOpen()
+    const read = () => this.#database.read((level) => readFacts(level, document))
+    const facts = await read()
+    if (facts !== 'damaged') return facts
+    await this.load(document)
+    const repaired = await read()
+    return repaired === 'damaged' ? undefined : repaired
+  }
+
+  async list(prefix: string, cursor: string | undefined, limit: number): Promise<readonly string[]> {
+    this.#assertOpen()
+    const { gte, lt } = nameRange(prefix)
+    const after = cursor === undefined ? undefined : nameKey(cursor)
+    const from = after && Buffer.compare(after, gte) >= 0 ? { gt: after } : { gte }
+    const keys = await this.#database.read((level) => level.keys({ ...from, lt, limit }).all())
+    return keys.map(nameOf)
+  }
+
+  async remove(document: string): Promise<void> {
+    this.#assertOpen()
+    await this.#maintain(document, () => this.#gate.run(() => this.#remove(document)))
+  }
+
+  async loadRevocations(): Promise<readonly StoredRevocation[]> {
+    this.#assertOpen()
+    return this.#revocations.load()
+  }
+
+  async storeRevocations(revocations: readonly StoredRevocation[], forgotten: readonly string[]): Promise<void> {
+    this.#assertOpen()
+    return this.#revocations.store(revocations, forgotten)
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === 'open') this.#state = 'closing'
+    this.#database.giveUp()
+    await this.#maintenance.idle()
+    await this.#gate.idle()
+    await this.#reclaimer.close()
+    await this.#openings.close()
+    await this.#database.close()
+  }
+
+  #assertOpen(): void {
+    if (this.#state !== 'open') throw closedError()
+  }
+
+  async #find(document: string): Promise<Layout | 'damaged' | undefined> {
+    const id = await this.#database.read((level) => readId(level, document))
+    if (id === 'damaged') return 'damaged'
+    if (id === 'absent') return undefined
+    const layout = await this.#database.read((level) => readLayout(level, id, document, this.#clock.now()))
+    return layout?.isIntact === false ? 'damaged' : layout
+  }
+
+  /** Within the gate. */
+  async #append(batch: readonly AppendRequest[]): Promise<readonly Appended[]> {
+    const time = this.#clock.now()
+    const operations: Operation[] = []
+    const moved = new Map<string, Position>()
+    const appended: Appended[] = []
+    for (const { document, update, releases } of batch) {
+      const before =
+        moved.get(document) ?? (await this.#locate(document)) ?? (await this.#create(document, time, operations))
+      const after = { ...before, head: before.head + 1 }
+      moved.set(document, after)
+      operations.push(putEntry(after.id, after.head, { time, update }))
+      for (const released of releases ?? []) operations.push(removeQuarantined(after.id, released))
+      appended.push({ seq: after.head, incarnation: this.#openings.incarnationOf(after.incarnation) })
+    }
+    if (operations.length > 0) await this.#database.write(operations)
+    for (const [document, position] of moved) this.#positions.set(document, position)
+    return appended
+  }
+
+  /** Where a document is; undefined where it does not exist. Repairs what is damaged, hence within the gate. */
+  async #locate(document: string): Promise<Position | undefined> {
+    const known = this.#positions.get(document)
+    if (known) return known
+    const position = await this.#database.read((level) => readPosition(level, document))
+    if (!position) return (await this.#repair(document))?.position
+    this.#positions.set(document, position)
+    return position
+  }
+
+  async #create(document: string, now: number, operations: Operation[]): Promise<Position> {
+    const id = this.#nextId ?? (await this.#database.read(readLastId)) + 1
+    if (id > MAX_DOCUMENT_ID) throw new CoeditError('STORAGE_DAMAGED', `No document id is left in ${this.#directory}.`)
+    this.#nextId = id + 1
+    const incarnation = this.#newIncarnation()
+    operations.push(putName(document, id), putMetadata(id, emptyMetadata(document, incarnation, now)))
+    return { id, incarnation, head: 0 }
+  }
+
+  /** Within the gate: makes the intact part of a document the document. Undefined where there is none. */
+  async #repair(document: string): Promise<{ position: Position; stored: StoredDocument } | undefined> {
+    this.#positions.delete(document)
+    const id = await this.#repairName(document)
+    if (id === undefined) return undefined
+    const read = () => this.#database.read((level) => readLayout(level, id, document, this.#clock.now()))
+    const layout = await read()
+    if (!layout) return undefined
+    if (layout.isIntact) return describe(id, layout, this.#openings)
+    this.#reportDamage(document, layout)
+    await this.#database.write(repair(id, layout, this.#newIncarnation()))
+    const repaired = describe(id, (await read()) ?? layout, this.#openings)
+    this.#positions.set(document, repaired.position)
+    return repaired
+  }
+
+  /** The id of a document; where its name record is damaged it is found by the document's metadata. */
+  async #repairName(document: string): Promise<number | undefined> {
+    const id = await this.#database.read((level) => readId(level, document))
+    if (id === 'absent') return undefined
+    if (id !== 'damaged') return id
+    const found = await this.#database.read((level) => searchId(level, document))
+    this.#damagedRecords += 1
+    this.#log.error({ document, id: found }, 'the name record of a document was damaged')
+    await this.#database.write([found === undefined ? removeKey(nameKey(document)) : putName(document, found)])
+    return found
+  }
+
+  #reportDamage(document: string, { damaged, cutOff, metadata }: Layout): void {
+    this.#damagedRecords += damaged.length + cutOff.length
+    const facts = { document, damaged: damaged.length, cutOff: cutOff.length, snapshotSeq: metadata.snapshotSeq }
+    this.#log.error(facts, 'a document is damaged: its intact part is served, what follows is quarantined')
+  }
+
+  /** Within the gate. */
+  async #remove(document: string): Promise<void> {
+    const position = await this.#locate(document)
+    if (!position) return
+    const { keys, bytes } = await this.#database.read((level) => readAll(level, position.id))
+    await this.#database.write([removeKey(nameKey(document)), ...keys.map(removeKey)])
+    this.#positions.delete(document)
+    this.#reclaimer.removed(bytes)
+  }
+
+  #removeLeftovers(document: string): void {
+    if (this.#maintained.has(document)) return // a compaction under way: its chunks are not left over
+    this.#maintain(document, () => this.#compactor.removeLeftovers(document)).catch((error: unknown) => {
+      if (this.#state === 'closing') return // given up: the next load removes them
+      this.#log.warn({ err: error, document }, 'what an interrupted compaction left could not be removed')
+    })
+  }
+
+  #maintain<T>(document: string, job: () => Promise<T>): Promise<T> {
+    return this.#maintenance.run(async () => {
+      this.#maintained.add(document)
+      try {
+        return await job()
+      } finally {
+        this.#maintained.delete(document)
+      }
+    })
+  }
+}

@@ -1,0 +1,138 @@
+import { CoeditError } from '../../common/errors.ts'
+import type { Serial } from '../../common/serial.ts'
+import type { Snapshot } from '../storage.ts'
+import type { Database, Operation, RawLevel } from './database.ts'
+import { chunkKey, entryKey, entryRange } from './keys.ts'
+import { sortRecords } from './layout.ts'
+import { type Position, type Removable, readLeftovers, readMetadata } from './lookup.ts'
+import { putChunk, putMetadata, removeKey } from './operations.ts'
+import { readRange } from './reading.ts'
+import type { Reclaimer } from './reclaimer.ts'
+import type { Metadata } from './records.ts'
+
+/** A document as a compaction found it. */
+interface Current extends Position {
+  readonly metadata: Metadata
+}
+
+interface Replaced extends Removable {
+  /** When the last of the entries was written. */
+  readonly updatedAt: number
+}
+
+/** What the compactions share with the storage. `locate` is called within the gate. */
+export interface CompactionContext {
+  readonly database: Database
+  readonly reclaimer: Reclaimer
+  /** What every write passes through, one at a time. */
+  readonly gate: Serial
+  readonly isClosing: () => boolean
+  readonly locate: (document: string) => Promise<Position | undefined>
+}
+
+/**
+ * Replaces snapshots. The new chunks are written one by one, so that appends go on in between, under a generation that
+ * nobody reads yet; then one small write makes it the snapshot and removes what it replaces. A crash before that leaves
+ * chunks without meaning, which the next compaction or load removes.
+ *
+ * To be called one at a time: what another one has written so far would look like the remains of a crash.
+ */
+export class Compactor {
+  readonly #context: CompactionContext
+
+  constructor(context: CompactionContext) {
+    this.#context = context
+  }
+
+  async compact(document: string, snapshot: Snapshot, replaces: number): Promise<boolean> {
+    const before = await this.#find(document)
+    if (before?.metadata.snapshotSeq !== replaces) return false
+    if (snapshot.seq < replaces || snapshot.seq > before.head) return false
+    await this.#removeLeftovers(before)
+    await this.#writeChunks(before, snapshot)
+    const isReplaced = await this.#context.gate.run(() => this.#replace(document, before, snapshot))
+    if (!isReplaced) await this.removeLeftovers(document)
+    return isReplaced
+  }
+
+  /** Removes what an interrupted compaction left. */
+  async removeLeftovers(document: string): Promise<void> {
+    const current = await this.#find(document)
+    if (current) await this.#removeLeftovers(current)
+  }
+
+  #find(document: string): Promise<Current | undefined> {
+    return this.#context.gate.run(() => this.#current(document))
+  }
+
+  async #current(document: string): Promise<Current | undefined> {
+    const { database, locate } = this.#context
+    const position = await locate(document)
+    const metadata = position && (await database.read((level) => readMetadata(level, position.id)))
+    return position && metadata && { ...position, metadata }
+  }
+
+  async #removeLeftovers({ id, metadata }: Current): Promise<void> {
+    const { database, reclaimer } = this.#context
+    const { keys, bytes } = await database.read((level) => readLeftovers(level, id, metadata))
+    if (keys.length === 0) return
+    await this.#write(keys.map(removeKey))
+    reclaimer.removed(bytes)
+  }
+
+  async #writeChunks({ id, metadata }: Current, { seq, chunks }: Snapshot): Promise<void> {
+    for (const [index, update] of chunks.entries()) {
+      const chunk = { snapshotSeq: seq, chunkCount: chunks.length, update }
+      await this.#write([putChunk(id, metadata.generation + 1, index, chunk)])
+    }
+  }
+
+  #write(operations: Operation[]): Promise<void> {
+    const { database, gate, isClosing } = this.#context
+    return gate.run(async () => {
+      if (isClosing()) throw new CoeditError('STORAGE_CLOSED', 'The storage is closing: the compaction is given up.')
+      await database.write(operations)
+    })
+  }
+
+  /** Runs within the gate. Resolves false where the document was removed or repaired meanwhile. */
+  async #replace(document: string, before: Current, snapshot: Snapshot): Promise<boolean> {
+    const { database, reclaimer } = this.#context
+    const now = await this.#current(document)
+    if (now?.id !== before.id || now.incarnation !== before.incarnation) return false
+    const replaced = await database.read((level) => readReplaced(level, before, snapshot.seq))
+    await database.write([
+      putMetadata(before.id, snapshotMetadata(now.metadata, snapshot, replaced.updatedAt)),
+      ...replaced.keys.map(removeKey),
+    ])
+    reclaimer.removed(replaced.bytes)
+    return true
+  }
+}
+
+function snapshotMetadata(metadata: Metadata, snapshot: Snapshot, updatedAt: number): Metadata {
+  const { seq, chunks, stateVector, deleteSet } = snapshot
+  return {
+    ...metadata,
+    updatedAt,
+    generation: metadata.generation + 1,
+    snapshotSeq: seq,
+    chunkCount: chunks.length,
+    snapshotBytes: chunks.reduce((sum, chunk) => sum + chunk.length, 0),
+    stateVector,
+    deleteSet,
+  }
+}
+
+/** The old snapshot and the entries that the new one takes in. */
+async function readReplaced(level: RawLevel, { id, metadata }: Current, seq: number): Promise<Replaced> {
+  const { generation, chunkCount } = metadata
+  const range = { gte: entryRange(id).gte, lt: entryKey(id, seq + 1) }
+  const { entries } = sortRecords(await readRange(level, range))
+  const chunkKeys = Array.from({ length: chunkCount }, (_, index) => chunkKey(id, generation, index))
+  return {
+    keys: [...chunkKeys, ...entries.map((entry) => entry.key)],
+    bytes: entries.reduce((sum, entry) => sum + entry.value.length, metadata.snapshotBytes),
+    updatedAt: entries.at(-1)?.time ?? metadata.updatedAt,
+  }
+}

@@ -1,0 +1,79 @@
+import * as decoding from 'lib0/decoding'
+import { systemClock } from '../../common/clock.ts'
+import type { Log } from '../../common/log.ts'
+import { Database, type RawLevel } from './database.ts'
+import type { KeyRange } from './keys.ts'
+
+/*
+ * A directory that y-leveldb 0.1 or 0.2 wrote, as y-websocket does with YPERSISTENCE. A key is a row of parts: a text is
+ * `00` and a varString, a number `01` and four bytes, big-endian.
+ *
+ * | key | value |
+ * | --- | --- |
+ * | `v1` document `update` number | Yjs update (v1) |
+ * | `v1` document `meta` name | a value that an application stored |
+ * | `v1_sv` document | a state vector that may be older than the updates |
+ */
+const TEXT = 0
+const NUMBER = 1
+
+/** Everything whose first part is `v1`. */
+const DOCUMENTS: KeyRange = { gte: Uint8Array.of(TEXT, 2, 0x76, 0x31), lt: Uint8Array.of(TEXT, 2, 0x76, 0x32) }
+
+export interface YLeveldbDocument {
+  /** As it was in the URL: percent-encoded. */
+  readonly name: string
+  /** In the order in which they were stored. */
+  readonly updates: readonly Uint8Array[]
+}
+
+/**
+ * Calls `visit` for each document, one after the other, with all of its updates. The directory must be one that may be
+ * changed, and that nobody has open: LevelDB tidies up what it opens.
+ * Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE or STORAGE_DAMAGED, and with what `visit` rejects with.
+ */
+export async function readYLeveldb(
+  directory: string,
+  log: Log,
+  visit: (document: YLeveldbDocument) => Promise<void>,
+): Promise<void> {
+  const database = new Database({ directory, clock: systemClock, log })
+  await database.open()
+  try {
+    await database.read(async (level) => {
+      for await (const document of documentsIn(level)) await visit(document)
+    })
+  } finally {
+    await database.close()
+  }
+}
+
+/** Keys order a document's records next to each other, and its updates by their number. */
+async function* documentsIn(level: RawLevel): AsyncGenerator<YLeveldbDocument, void, undefined> {
+  let name: string | undefined
+  let updates: Uint8Array[] = []
+  for await (const [key, value] of level.iterator({ ...DOCUMENTS })) {
+    const [, document, kind] = partsOf(key)
+    if (kind !== 'update' || typeof document !== 'string') continue
+    if (document !== name) {
+      if (name !== undefined) yield { name, updates }
+      name = document
+      updates = []
+    }
+    updates.push(value)
+  }
+  if (name !== undefined) yield { name, updates }
+}
+
+/** The parts of a key, up to one that y-leveldb does not write. */
+function partsOf(key: Uint8Array): (string | number)[] {
+  const decoder = decoding.createDecoder(key)
+  const parts: (string | number)[] = []
+  while (decoding.hasContent(decoder)) {
+    const type = decoding.readUint8(decoder)
+    if (type === TEXT) parts.push(decoding.readVarString(decoder))
+    else if (type === NUMBER) parts.push(decoding.readUint32BigEndian(decoder))
+    else break
+  }
+  return parts
+}
