@@ -9,7 +9,7 @@ import { readOptions } from './options.ts'
 import { besiege, ROUND } from './siege.ts'
 import { readTraffic, type Traffic } from './traffic.ts'
 import { expectUnharmed } from './unharmed.ts'
-import { BATCH, Find, Validator } from './validator.ts'
+import { BATCH, Find, type Take, Validator } from './validator.ts'
 import { fire, volleysOf } from './volley.ts'
 
 const release = onTestFinished
@@ -75,7 +75,7 @@ test('a connection that is closed and should not be, or the other way round, is 
   expect(await fire({ ...malformed, end: 'kept' }, url, 'notes')).toMatch(/closed with 1008/)
 })
 
-test.each<[string, typeof takeNews]>([
+test.each<[string, Take]>([
   ['forgets what is known', (update) => takeNews(update, new KnownState())],
   ['deletes more than it says', (update, known) => takeNews(update, withDeletion(known))],
 ])('protocol code that %s is found out, and the find names the inputs', async (_, take) => {

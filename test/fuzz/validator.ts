@@ -6,8 +6,10 @@ import {
   KnownState,
   mergeEntries,
   type News,
+  type ScannedUpdate,
   scanUpdate,
   splitUpdate,
+  type Taken,
   takeNews,
 } from '../../server/src/protocol/update/update.ts'
 import { declareTypes, isPending } from '../support/editing.ts'
@@ -21,6 +23,9 @@ export const BATCH = 100
 const CHUNK_BYTES = 512
 /** Of processor time. A message of this size takes well below a millisecond, a collection of garbage some more. */
 const LONGEST_MS = 100
+
+/** What takes the news of an update. */
+export type Take = (update: ScannedUpdate, known: KnownState) => Taken
 
 export interface Tally {
   inputs: number
@@ -47,10 +52,10 @@ export class Validator {
   readonly tally: Tally = { inputs: 0, refused: 0, taken: 0, slowestMs: 0 }
   readonly #inputs: Inputs
   readonly #traffic: Traffic
-  readonly #take: typeof takeNews
+  readonly #take: Take
 
   /** @param take what is validated; tests pass one that errs */
-  constructor(inputs: Inputs, traffic: Traffic, take = takeNews) {
+  constructor(inputs: Inputs, traffic: Traffic, take: Take = takeNews) {
     this.#inputs = inputs
     this.#traffic = traffic
     this.#take = take
@@ -111,9 +116,9 @@ class History {
    */
   readonly #doc = newDoc()
 
-  readonly #take: typeof takeNews
+  readonly #take: Take
 
-  constructor(base: Uint8Array, take: typeof takeNews) {
+  constructor(base: Uint8Array, take: Take) {
     this.#take = take
     const news = this.take(base)
     if (news) this.append(news)

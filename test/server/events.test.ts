@@ -12,7 +12,10 @@ import { launchChromium } from '../support/chromium.ts'
 import { edit } from '../support/edits.ts'
 import { type EventsRequest, partsOf, requestEvents } from '../support/event-stream.ts'
 import { type InProcessServer, startInProcess } from '../support/in-process-server.ts'
+import { ManualClock } from '../support/manual-clock.ts'
+import { presence } from '../support/messages.ts'
 import { startProxy } from '../support/proxy.ts'
+import { connectRaw } from '../support/raw-client.ts'
 import { type StockClient, syncedClient, textOf } from '../support/stock-clients.ts'
 import { untilChanged } from '../support/until.ts'
 
@@ -217,6 +220,22 @@ describe('GET /api/documents/NAME/events', () => {
     const again = new Follower({ release, url, segment: 'notes' })
     await again.follow(lastEventId.startsWith('-') ? `${life}${lastEventId}` : lastEventId)
     await again.shows('text')
+  })
+
+  test('says so, too, while somebody moves a cursor: presence is no news to a stream', async () => {
+    const clock = new ManualClock()
+    const { url } = await startInProcess({ release, options: { keepAliveMs: 1_000 }, clock })
+    const owner = await connectRaw({ release, url, document: 'silent' })
+    const witness = await connectRaw({ release, url, document: 'silent' })
+    await Promise.all([owner, witness].map((client) => client.message('step1')))
+    const parts = partsOf(await requestEvents({ release, url, segment: 'silent' }))
+    await clock.hasTimerOf(1_000)
+    owner.send(presence({ clientId: 7, clock: 1, state: 'here' }))
+    await owner.roundTrip()
+    clock.advance(500)
+    await witness.message('presence')
+    clock.advance(500)
+    expect(await parts.next()).toEqual({ done: false, value: { kind: 'comment' } })
   })
 
   test('sends a comment in silence, so that nobody on the way gives up the connection', async () => {

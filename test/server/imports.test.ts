@@ -30,7 +30,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 
 /** The only files or directories that may import a package. */
 const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
-  ws: ['peers/connection.ts', 'http/upgrade.ts'],
+  ws: ['peers/socket.ts', 'http/upgrade.ts'],
   hono: ['http/'],
   '@hono/node-server': ['http/'],
   'classic-level': ['storage/level/', 'repair/'],

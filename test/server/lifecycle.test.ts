@@ -3,11 +3,10 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
 import { systemClock } from '../../server/src/common/clock.ts'
 import { parseOptions } from '../../server/src/config/config.ts'
+import type { Cursor } from '../../server/src/document/cursor.ts'
 import type { Document } from '../../server/src/document/document.ts'
 import { Documents } from '../../server/src/document/documents.ts'
-import type { Subscriber } from '../../server/src/document/subscriber.ts'
 import { HookCalls } from '../../server/src/hooks/calls.ts'
-import { scanUpdate } from '../../server/src/protocol/update/update.ts'
 import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
 import type { StoredDocument } from '../../server/src/storage/storage.ts'
 import { WorkerPool } from '../../server/src/workers/pool.ts'
@@ -24,24 +23,18 @@ import { untilChanged } from '../support/until.ts'
 const release = onTestFinished
 
 /** Keeps a document in memory and wants nothing else of it. */
-class Holder implements Subscriber {
-  readonly position = undefined
-  readonly snapshot = undefined
+class Holder {
   readonly document: Promise<Document>
+  readonly #cursor: Promise<Cursor>
 
   constructor(documents: Documents, name: string) {
-    this.document = documents.join(name, this)
+    this.#cursor = documents.join(name, { onEnd: () => void this.leave() })
+    this.document = this.#cursor.then(({ document }) => document)
   }
 
   async leave(): Promise<void> {
-    const document = await this.document
-    document.unsubscribe(this)
-  }
-
-  deliver(): void {}
-
-  end(): void {
-    void this.leave()
+    const cursor = await this.#cursor
+    cursor.release()
   }
 }
 
@@ -103,7 +96,7 @@ describe('a document in memory', () => {
     const { documents, storage } = await openDocuments()
     const holder = new Holder(documents, 'notes')
     const document = await holder.document
-    document.append(scanUpdate(textUpdate('kept')), null)
+    document.submit(textUpdate('kept'), null)
     await holder.leave()
     expect(documents.size).toBe(1)
     await emptied(documents)
@@ -114,7 +107,7 @@ describe('a document in memory', () => {
     const { documents, storage } = await openDocuments({ compactMaxEntries: 1, compactIntervalMs: 0 })
     const first = new Holder(documents, 'notes')
     const document = await first.document
-    document.append(scanUpdate(textUpdate('kept')), null)
+    document.submit(textUpdate('kept'), null)
     await first.leave()
     const second = new Holder(documents, 'notes')
     expect(await second.document).toBe(document)
@@ -129,7 +122,7 @@ describe('a document in memory', () => {
     const { documents, storage } = await openDocuments({ compactMaxEntries: 1, compactIntervalMs: 0 })
     const holder = new Holder(documents, 'notes')
     const document = await holder.document
-    document.append(scanUpdate(textUpdate('kept')), null)
+    document.submit(textUpdate('kept'), null)
     while (document.head === 0) await nextTurn()
     await documents.close()
     expect(documents.size).toBe(0)

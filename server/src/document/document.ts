@@ -2,16 +2,16 @@ import type { Cancel, Clock } from '../common/clock.ts'
 import { CoeditError } from '../common/errors.ts'
 import { inTurns } from '../common/turns.ts'
 import type { Config } from '../config/config.ts'
-import { type KnownState, type News, type ScannedUpdate, scanUpdate, takeNews } from '../protocol/update/update.ts'
+import { type KnownState, type ScannedUpdate, scanUpdate, splitUpdate } from '../protocol/update/update.ts'
 import type { Appended, AppendRequest, QuarantinedUpdate, StoredDocument } from '../storage/storage.ts'
 import { type Admitted, roomFor, withinRoom } from './capacity.ts'
 import type { CommitSource } from './committer.ts'
 import type { DocumentLog } from './document-log.ts'
-import { type Batch, PendingEdits } from './pending.ts'
+import { type Batch, Edits } from './edits.ts'
 import { EncodedPiece, type Piece } from './piece.ts'
 import { Presence } from './presence.ts'
 import type { LoadedSnapshot } from './snapshot.ts'
-import { type EndReason, Flush, type Observer, type Subscriber } from './subscriber.ts'
+import type { Author, EndReason, Flush, PresenceStep, Subscriber } from './subscriber.ts'
 import { Subscribers } from './subscribers.ts'
 
 /** Presence gathers for this long for each subscriber, up to the option `presenceIntervalMs`. */
@@ -27,19 +27,32 @@ export interface DocumentContext {
   changed(document: Document): void
 }
 
-/** What became of an update: what was new in it is durable once `durableTicket` has reached `ticket`. */
-export interface Receipt {
+/** What became of an update. */
+export class Receipt {
+  /** What was new in it is durable when this ticket is. */
   readonly ticket: number
   /** False when something was left out that builds on ids which nobody has sent yet. */
   readonly complete: boolean
-}
+  /** Whether something new was left out because the document has no room for it. */
+  readonly isRefused: boolean
+  readonly #edits: Edits
 
-interface Commit extends Batch {
-  readonly ticket: number
+  constructor(edits: Edits, complete: boolean, isRefused: boolean) {
+    // What brings nothing may repeat what another connection has sent a moment ago: it counts when that is durable.
+    this.ticket = edits.lastTicket
+    this.complete = complete
+    this.isRefused = isRefused
+    this.#edits = edits
+  }
+
+  /** Resolves when the ticket is durable. Rejects with STORAGE_CLOSED when it never will be. */
+  get durable(): Promise<void> {
+    return this.#edits.durable(this.ticket)
+  }
 }
 
 /**
- * One open document: an ordered log, and everybody is a cursor on it. Edits come in by `append` alone, whoever writes;
+ * One open document: an ordered log, and everybody is a cursor on it. Edits come in by `submit` alone, whoever writes;
  * they are shown to the subscribers when they are durable.
  */
 export class Document implements CommitSource {
@@ -48,21 +61,14 @@ export class Document implements CommitSource {
   readonly presence: Presence
   readonly #context: DocumentContext
   readonly #subscribers = new Subscribers()
-  readonly #observers: Observer[] = []
-  /** What the log and the commits on their way hold. */
-  readonly #known: KnownState
+  readonly #edits: Edits
   #incarnations: readonly number[]
   #quarantined: readonly QuarantinedUpdate[]
   /** Quarantined updates that are in the log again, to be deleted with the next commit. */
   #released: number[] = []
-  readonly #pending = new PendingEdits()
-  #commit: Commit | undefined
+  #commit: Batch | undefined
   #hasFailed = false
   #isFull = false
-  #lastTicket = 0
-  #durableTicket = 0
-  #lastCommitAt = 0
-  #gathering: Cancel | undefined
   #presenceTimer: Cancel | undefined
 
   /** @param known what is in the log; becomes its own */
@@ -76,8 +82,9 @@ export class Document implements CommitSource {
     )
     this.#incarnations = [stored.incarnation, ...stored.earlierIncarnations]
     this.#quarantined = stored.quarantined
-    this.#known = known
+    this.#edits = new Edits(known)
     this.#takeQuarantined()
+    if (!this.#edits.isEmpty) context.requestCommit(this)
   }
 
   /** First the present one, which is 0 for a document that was never written; then those whose numbers are still valid. */
@@ -90,14 +97,9 @@ export class Document implements CommitSource {
     return this.log.head
   }
 
-  /** The ticket of the newest edit. */
-  get lastTicket(): number {
-    return this.#lastTicket
-  }
-
   /** Tickets up to this one stand for edits that are durable. */
   get durableTicket(): number {
-    return this.#durableTicket
+    return this.#edits.durableTicket
   }
 
   /** The lowest position of those who follow; infinite where nobody does. */
@@ -110,9 +112,9 @@ export class Document implements CommitSource {
     return this.#subscribers.snapshotsInUse
   }
 
-  /** Whether nobody follows it and everything is durable, so that it may leave memory. */
+  /** Whether nobody needs it and everything is durable, so that it may leave memory. */
   get isIdle(): boolean {
-    return this.#subscribers.size === 0 && this.#pending.isEmpty && !this.#commit
+    return !this.#subscribers.keep && this.#edits.isSettled
   }
 
   /** Whether a commit was refused for good: this object no longer tells what is stored. */
@@ -122,7 +124,7 @@ export class Document implements CommitSource {
 
   /** Whether so much waits to be durable that writers have to wait. */
   get isCongested(): boolean {
-    return this.#pendingBytes > this.#context.config.maxPendingBytes
+    return this.#edits.byteLength > this.#context.config.maxPendingBytes
   }
 
   /** Whether it had no room for something since it was compacted last. */
@@ -132,11 +134,11 @@ export class Document implements CommitSource {
 
   /** Next clock by client, of everything received. */
   get clocks(): ReadonlyMap<number, number> {
-    return this.#known.clocks
+    return this.#edits.known.clocks
   }
 
   encodeStateVector(): Uint8Array {
-    return this.#known.encodeStateVector()
+    return this.#edits.known.encodeStateVector()
   }
 
   subscribe(subscriber: Subscriber): void {
@@ -144,12 +146,12 @@ export class Document implements CommitSource {
   }
 
   unsubscribe(subscriber: Subscriber): void {
-    if (this.#subscribers.delete(subscriber)) this.#context.changed(this)
+    if (this.#subscribers.delete(subscriber)) this.left()
   }
 
-  /** For as long as the document is in memory. */
-  observe(observer: Observer): void {
-    this.#observers.push(observer)
+  /** Somebody does not need it any more. */
+  left(): void {
+    this.#context.changed(this)
   }
 
   /** Ends all subscribers. What is pending is still committed. */
@@ -157,55 +159,45 @@ export class Document implements CommitSource {
     this.#subscribers.end(reason)
   }
 
-  /** The part of a client's update that there is room for. What the app itself writes is not limited. */
-  admit(update: ScannedUpdate): Admitted {
-    const encodedBytes = this.log.snapshotBytes + this.log.tailBytes + this.#pendingBytes
-    const admitted = withinRoom(update, roomFor(encodedBytes, this.#known, this.#context.config), this.#known)
-    if (admitted.isWhole) return admitted
-    this.#isFull = true
-    this.#context.changed(this)
-    return admitted
-  }
-
   /**
-   * The single way in for edits: takes what is new and closed, and has it committed.
-   * @throws CoeditError STORAGE_CLOSED once a commit was refused for good
+   * The single way in for edits, in one step: takes what is new and closed, as far as there is room for what its author
+   * writes, and has it committed.
+   * @throws CoeditError UPDATE_MALFORMED; STORAGE_CLOSED once a commit was refused for good
    */
-  append(update: ScannedUpdate, from: Subscriber | null): Receipt {
-    if (this.#hasFailed) throw new CoeditError('STORAGE_CLOSED', `'${this.name}' cannot be stored: open it anew`)
-    const { news, complete } = takeNews(update, this.#known)
-    if (news) {
-      this.#enqueue(news, from)
-      this.#takeQuarantined()
+  submit(update: Uint8Array, author: Author | null): Receipt {
+    if (this.#hasFailed) throw this.#closed()
+    const { chunkBytes } = this.#context.config
+    let complete = true
+    let isRefused = false
+    for (const piece of update.length > chunkBytes ? splitUpdate(update, chunkBytes) : [update]) {
+      const scanned = scanUpdate(piece)
+      const { part, isWhole } = author?.isLimited ? this.#admit(scanned) : { part: scanned, isWhole: true }
+      if (!isWhole) isRefused = true
+      if (!this.#edits.take(part, author)) complete = false
     }
-    // What brings nothing may repeat what another connection has sent a moment ago: it counts when that is durable.
-    return { ticket: this.#lastTicket, complete }
-  }
-
-  /** Has what still gathers committed now. */
-  flush(): void {
-    this.#gathering?.()
-    this.#gathering = undefined
-    if (!this.#pending.isEmpty) this.#context.requestCommit(this)
+    if (!this.#edits.isEmpty) {
+      this.#takeQuarantined()
+      this.#context.requestCommit(this)
+    }
+    return new Receipt(this.#edits, complete, isRefused)
   }
 
   /** Goes on with a newer snapshot, which is stored already. */
   async replaceSnapshot(snapshot: LoadedSnapshot): Promise<void> {
     this.log.replaceSnapshot(snapshot, this.slowestPosition)
     // Rewriting deletes what lies inside of deleted types, too.
-    await inTurns(this.#known.deleteInSteps(snapshot.deletions()))
+    await inTurns(this.#edits.known.deleteInSteps(snapshot.deletions()))
     if (!this.#isFull) return
     this.#isFull = false
     // Nothing new is in it, but whose edits were refused may send them again.
-    this.#subscribers.deliver(new Flush(this.head, [], null, null))
+    this.#subscribers.deliver(this.#flush(this.head, [], null, null))
   }
 
   takePending(): readonly AppendRequest[] {
-    const batch = this.#pending.drain(this.#context.config.chunkBytes)
+    const batch = this.#edits.drain(this.#context.config.chunkBytes)
     const releases = this.#released
-    this.#commit = { ...batch, ticket: this.#lastTicket }
+    this.#commit = batch
     if (batch.updates.length > 0) this.#released = []
-    this.#lastCommitAt = this.#context.clock.now()
     return batch.updates.map((update, index) => ({
       document: this.name,
       update,
@@ -219,24 +211,37 @@ export class Document implements CommitSource {
     const after = this.log.head
     const pieces = commit.updates.map((update, index) => this.#enter(update, appended[index]))
     this.#commit = undefined
-    this.#durableTicket = commit.ticket
-    const flush = new Flush(after, pieces, commit.author, this.presence.flush())
-    this.#subscribers.deliver(flush)
-    for (const observer of this.#observers) observer.committed(flush)
+    this.#edits.settle()
+    this.#subscribers.deliver(this.#flush(after, pieces, commit.author, this.presence.flush()))
     this.#context.changed(this)
   }
 
   commitFailed(): void {
-    // `known` counts edits that will never be durable: only a fresh load tells the truth again.
+    // What is known counts edits that will never be durable: only a fresh load tells the truth again.
     this.#commit = undefined
-    this.#pending.clear()
+    this.#edits.fail(this.#closed())
     this.#hasFailed = true
     this.#context.changed(this)
     this.end('failed')
   }
 
-  get #pendingBytes(): number {
-    return this.#pending.byteLength + (this.#commit?.byteLength ?? 0)
+  /** The part of an update that there is room for. */
+  #admit(update: ScannedUpdate): Admitted {
+    const { known, byteLength } = this.#edits
+    const encodedBytes = this.log.snapshotBytes + this.log.tailBytes + byteLength
+    const admitted = withinRoom(update, roomFor(encodedBytes, known, this.#context.config), known)
+    if (admitted.isWhole) return admitted
+    this.#isFull = true
+    this.#context.changed(this)
+    return admitted
+  }
+
+  #flush(after: number, pieces: readonly Piece[], author: Author | null, presence: PresenceStep | null): Flush {
+    return { after, head: after + pieces.length, pieces, author, presence }
+  }
+
+  #closed(): CoeditError {
+    return new CoeditError('STORAGE_CLOSED', `an edit of '${this.name}' could not be stored: open it anew`)
   }
 
   #enter(update: Uint8Array, appended: Appended | undefined): Piece {
@@ -252,36 +257,13 @@ export class Document implements CommitSource {
     return piece
   }
 
-  #enqueue(news: News, from: Subscriber | null): void {
-    const isFirst = this.#pending.isEmpty
-    // The first edit after a commit opens the next ticket.
-    if (isFirst) this.#lastTicket++
-    this.#pending.add(news, from)
-    if (isFirst) this.#gather()
-  }
-
-  /** With many subscribers, commits keep a distance: the same bytes then go out in fewer writes to each of them. */
-  #gather(): void {
-    const { config, clock } = this.#context
-    const distance = Math.min(config.maxGatherMs, this.#subscribers.size * config.gatherMsPerSubscriber)
-    const delay = this.#lastCommitAt + distance - clock.now()
-    if (delay < 1) {
-      this.#context.requestCommit(this)
-      return
-    }
-    this.#gathering ??= clock.after(delay, () => {
-      this.#gathering = undefined
-      this.#context.requestCommit(this)
-    })
-  }
-
   #presenceChanged(): void {
     const { presenceIntervalMs } = this.#context.config
     const delay = Math.min(presenceIntervalMs, this.#subscribers.size * PRESENCE_MS_PER_SUBSCRIBER)
     this.#presenceTimer ??= this.#context.clock.after(delay, () => {
       this.#presenceTimer = undefined
       const step = this.presence.flush()
-      if (step) this.#subscribers.deliver(new Flush(this.head, [], null, step))
+      if (step) this.#subscribers.deliver(this.#flush(this.head, [], null, step))
     })
   }
 
@@ -289,8 +271,7 @@ export class Document implements CommitSource {
   #takeQuarantined(): void {
     if (this.#quarantined.length === 0) return
     this.#quarantined = this.#quarantined.filter(({ id, update }) => {
-      const { news, complete } = takeNews(scanUpdate(update), this.#known)
-      if (news) this.#enqueue(news, null)
+      const complete = this.#edits.take(scanUpdate(update), null)
       if (complete) this.#released.push(id)
       return !complete
     })

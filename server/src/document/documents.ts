@@ -9,15 +9,15 @@ import type { Storage } from '../storage/storage.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { Committer } from './committer.ts'
 import { Compactor } from './compactor.ts'
+import { Cursor, type CursorOptions, type Reader } from './cursor.ts'
 import { Document, type DocumentContext } from './document.ts'
 import { DocumentLog } from './document-log.ts'
 import { Follower, type Pace } from './follower.ts'
 import { InProcess } from './in-process.ts'
 import { PrivateBytes } from './private-bytes.ts'
-import { type Reading, type ReadingContext, readDifference, readSince } from './reading.ts'
+import { readDifference, readSince } from './reading.ts'
 import { LoadedSnapshot } from './snapshot.ts'
 import { SnapshotCache } from './snapshot-cache.ts'
-import type { Subscriber } from './subscriber.ts'
 
 export interface DocumentsContext {
   readonly config: Config
@@ -47,7 +47,7 @@ export class Documents {
   readonly #opening = new Map<string, Promise<Document>>()
   readonly #reloading = new Map<Document, { seq: number; snapshot: Promise<LoadedSnapshot | null> }>()
   readonly #documentContext: DocumentContext
-  readonly #readingContext: ReadingContext
+  readonly #reader: Reader
   #isClosing = false
   #onEmpty: (() => void) | undefined
 
@@ -69,10 +69,14 @@ export class Documents {
       requestCommit: (source) => this.#committer.request(source),
       changed: (document) => this.#changed(document),
     }
-    this.#readingContext = {
+    const reading = {
       loadSnapshot,
       privateBytes: new PrivateBytes(config.maxPrivateBytes),
-      diff: (chunks, stateVector) => workers.diff({ chunks, stateVector }),
+      diff: (chunks: readonly Uint8Array[], stateVector: Uint8Array) => workers.diff({ chunks, stateVector }),
+    }
+    this.#reader = {
+      readSince: (document, position) => readSince(document, position, reading),
+      readDifference: (document, stateVector, position) => readDifference(document, stateVector, position, reading),
     }
   }
 
@@ -82,35 +86,28 @@ export class Documents {
   }
 
   /**
-   * Resolves with the document once it is loaded and the subscriber follows it. Subscribing in the same step is what
-   * keeps the document from leaving memory between the two.
+   * Resolves with a cursor on the document once that is loaded. Rejects with SERVER_CLOSED once the server closes, and as
+   * loading does.
    */
-  join(name: string, subscriber: Subscriber): Promise<Document> {
-    if (this.#isClosing) return Promise.reject(new CoeditError('SERVER_CLOSED', 'the server is closing'))
+  async join(name: string, options: CursorOptions = {}): Promise<Cursor> {
+    if (this.#isClosing) throw new CoeditError('SERVER_CLOSED', 'the server is closing')
     const open = this.#open.get(name)
-    if (open) {
-      open.subscribe(subscriber)
-      return Promise.resolve(open)
-    }
-    return this.#load(name).then((document) => {
-      document.subscribe(subscriber)
-      return document
-    })
+    // No turn may lie between the two: a document that nobody follows leaves memory.
+    if (open) return this.follow(open, options)
+    return this.#load(name).then((document) => this.follow(document, options))
   }
 
-  /** A document that is in memory. It may be visited even while the server closes: its hooks are told of the last edits. */
-  find(name: string): Document | undefined {
-    return this.#open.get(name)
+  /** The same, also for a document that is in memory while the server closes: its hooks are told of the last edits. */
+  visit(name: string): Promise<Cursor> {
+    const open = this.#open.get(name)
+    return open ? Promise.resolve(this.follow(open)) : this.join(name)
   }
 
-  /** What a cursor at `position` has missed. */
-  readSince(document: Document, position: number): Promise<Reading> {
-    return readSince(document, position, this.#readingContext)
-  }
-
-  /** What a client with this state vector lacks. Rejects with MESSAGE_MALFORMED. */
-  readDifference(document: Document, stateVector: Uint8Array, position: number | undefined): Promise<Reading> {
-    return readDifference(document, stateVector, position, this.#readingContext)
+  /** A cursor on a document that is in memory. */
+  follow(document: Document, options: CursorOptions = {}): Cursor {
+    const cursor = new Cursor(document, this.#reader, options)
+    document.subscribe(cursor)
+    return cursor
   }
 
   /** Ends all subscribers and resolves when everything received is durable and no document is in memory. */
@@ -132,7 +129,6 @@ export class Documents {
     })
     for (const document of [...this.#open.values()]) {
       document.end('restart')
-      document.flush()
       this.#changed(document)
     }
     this.#compactor.giveUp()
@@ -161,8 +157,8 @@ export class Documents {
     const { config, hooks } = this.#context
     const context = { ...this.#context, documents: this, inProcess: this.inProcess }
     const quiet: Pace = { quietMs: config.changeQuietMs, maxWaitMs: config.changeMaxWaitMs }
-    if (hooks.has('commit')) document.observe(new Follower('commit', document, AT_ONCE, context))
-    if (hooks.has('change')) document.observe(new Follower('change', document, quiet, context))
+    if (hooks.has('commit')) new Follower('commit', document, AT_ONCE, context).start()
+    if (hooks.has('change')) new Follower('change', document, quiet, context).start()
   }
 
   async #loadSnapshot(document: Document): Promise<LoadedSnapshot | null> {

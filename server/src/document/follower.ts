@@ -2,10 +2,11 @@ import type { Cancel, Clock } from '../common/clock.ts'
 import type { Log } from '../common/log.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import type { Change } from '../hooks/hooks.ts'
+import type { Cursor } from './cursor.ts'
 import type { Document } from './document.ts'
 import type { DocumentSource, InProcess } from './in-process.ts'
-import type { Reading } from './reading.ts'
-import type { Flush, Observer, Subscriber } from './subscriber.ts'
+import type { Piece } from './piece.ts'
+import type { Author, Flush } from './subscriber.ts'
 
 /** When a hook is called. */
 export interface Pace {
@@ -24,18 +25,15 @@ export interface FollowerContext {
 }
 
 /**
- * Tells a hook what becomes durable. Like everybody it is a cursor on the log: a slow hook stays behind, and what it
- * missed is read from there in one go; there is no queue. It keeps the document in memory only while it is behind.
+ * Tells a hook what becomes durable. A slow hook stays behind, and what it missed is read in one go. The document stays
+ * in memory for it only while it is behind.
  */
-export class Follower implements Observer, Subscriber {
-  /** It takes it in one go, and lets go of it. */
-  readonly snapshot = undefined
+export class Follower implements Author {
+  readonly isLimited = false
   readonly #hook: 'commit' | 'change'
   readonly #document: Document
   readonly #pace: Pace
   readonly #context: FollowerContext
-  #position: number
-  #isBehind = false
   #lastCommitAt = 0
   #wake: () => void = () => undefined
 
@@ -44,47 +42,43 @@ export class Follower implements Observer, Subscriber {
     this.#document = document
     this.#pace = pace
     this.#context = context
-    this.#position = document.head
   }
 
-  get position(): number {
-    return this.#position
+  /** Follows the document from here on, for as long as it is in memory. */
+  start(): void {
+    const cursor = this.#context.documents.follow(this.#document, {
+      position: this.#document.head,
+      keeps: false,
+      onFlush: (flush) => this.#flushed(flush, cursor),
+      // The server closes: what is still to be told is told now.
+      onEnd: () => this.#wake(),
+    })
   }
 
-  committed({ author, after, head }: Flush): void {
+  #flushed(flush: Flush, cursor: Cursor): void {
     // Its own edits are no news to it: a hook that edits what it is told of would never come to an end.
-    if (author === this && after === this.#position) this.#position = head
-    if (this.#position === head) return
+    if (flush.author === this) cursor.follow(flush)
+    if (!cursor.isBehind) return
     this.#lastCommitAt = this.#context.clock.now()
-    if (!this.#isBehind) void this.#catchUp()
+    if (!cursor.keeps) void this.#catchUp(cursor)
   }
 
-  /** What it follows are commits alone, see `committed`. */
-  deliver(): void {}
-
-  /** The server closes: what is still to be told is told now. */
-  end(): void {
-    this.#wake()
-  }
-
-  async #catchUp(): Promise<void> {
-    this.#isBehind = true
-    this.#document.subscribe(this)
+  async #catchUp(cursor: Cursor): Promise<void> {
+    cursor.keep(true)
     try {
-      while (this.#position < this.#document.head) await this.#tell()
+      while (cursor.isBehind) await this.#tell(cursor)
     } catch (error) {
       this.#context.log.error({ err: error, document: this.#document.name }, 'what to tell a hook could not be read')
-      this.#position = this.#document.head
+      cursor.seek(this.#document.head)
     }
-    this.#isBehind = false
-    this.#document.unsubscribe(this)
+    cursor.keep(false)
   }
 
-  async #tell(): Promise<void> {
+  async #tell(cursor: Cursor): Promise<void> {
     await this.#pause()
-    const reading = await this.#context.documents.readSince(this.#document, this.#position)
-    this.#position = reading.position
-    await this.#context.hooks.tell(this.#hook, this.#changeOf(reading))
+    await cursor.read()
+    const seq = cursor.position ?? 0
+    await this.#context.hooks.tell(this.#hook, this.#changeOf([...cursor.rest()], seq))
   }
 
   async #pause(): Promise<void> {
@@ -108,12 +102,12 @@ export class Follower implements Observer, Subscriber {
     })
   }
 
-  #changeOf({ pieces, position }: Reading): Change {
+  #changeOf(pieces: readonly Piece[], seq: number): Change {
     const { inProcess } = this.#context
     const { name } = this.#document
     return {
       name,
-      seq: position,
+      seq,
       get updates() {
         // Copies: a piece is the memory that clients are sent.
         return pieces.map(({ update }) => new Uint8Array(update))

@@ -5,21 +5,22 @@ import { Serial } from '../common/serial.ts'
 import type { Config } from '../config/config.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import type { Seed } from '../hooks/hooks.ts'
-import { KnownState, mergeEntries, scanUpdate, splitUpdate, takeNews } from '../protocol/update/update.ts'
+import { KnownState, mergeEntries, scanUpdate, takeNews } from '../protocol/update/update.ts'
 import { checkName } from '../protocol/wire/names.ts'
+import type { Cursor, CursorOptions } from './cursor.ts'
 import type { Document } from './document.ts'
-import type { Reading } from './reading.ts'
-import type { Subscriber } from './subscriber.ts'
-import { Visit } from './visit.ts'
+import type { Author } from './subscriber.ts'
 
 /** Where documents come from. */
 export interface DocumentSource {
-  /** In memory already. */
-  find(name: string): Document | undefined
-  join(name: string, subscriber: Subscriber): Promise<Document>
-  /** What a cursor at `position` has missed. */
-  readSince(document: Document, position: number): Promise<Reading>
+  /** A cursor on a document, which is loaded first where it is not in memory. */
+  visit(name: string): Promise<Cursor>
+  /** A cursor on a document that is in memory. */
+  follow(document: Document, options?: CursorOptions): Cursor
 }
+
+/** Code around the server: its edits are shown to all. */
+const APP: Author = { isLimited: false }
 
 /**
  * Documents for the code around the server. A Y.Doc is built for each call and kept by nobody: an open document costs
@@ -27,12 +28,12 @@ export interface DocumentSource {
  */
 export class InProcess {
   readonly #documents: DocumentSource
-  readonly #config: Pick<Config, 'chunkBytes' | 'maxNameBytes'>
+  readonly #config: Pick<Config, 'maxNameBytes'>
   readonly #edits = new WeakMap<Document, Serial>()
   /** The client id of all edits, so that a document does not grow by one with each of them. */
   #clientId: number | undefined
 
-  constructor(documents: DocumentSource, config: Pick<Config, 'chunkBytes' | 'maxNameBytes'>) {
+  constructor(documents: DocumentSource, config: Pick<Config, 'maxNameBytes'>) {
     this.#documents = documents
     this.#config = config
   }
@@ -43,10 +44,8 @@ export class InProcess {
    * @param author who it is that need not be told of it
    * @throws CoeditError DOCUMENT_NAME, EDIT_ASYNC, DOCUMENT_UNREADABLE, HOOK_FAILED, STORAGE_CLOSED, SERVER_CLOSED
    */
-  edit<T>(name: string, change: (doc: Y.Doc) => T, author?: Subscriber): Promise<T> {
-    return this.#visit(name, async (visit, document) => {
-      return this.#serialOf(document).run(() => this.#edit(visit, document, change, author ?? visit))
-    })
+  edit<T>(name: string, change: (doc: Y.Doc) => T, author = APP): Promise<T> {
+    return this.#visit(name, (cursor) => this.#serialOf(cursor.document).run(() => this.#edit(cursor, change, author)))
   }
 
   /**
@@ -54,7 +53,7 @@ export class InProcess {
    * @throws CoeditError DOCUMENT_MISSING, DOCUMENT_UNREADABLE, HOOK_FAILED, SERVER_CLOSED
    */
   read(name: string): Promise<Y.Doc> {
-    return this.#visit(name, (_, document) => this.#build(existing(document)))
+    return this.#visit(name, (cursor) => this.#build(existing(cursor)))
   }
 
   /**
@@ -62,10 +61,10 @@ export class InProcess {
    * @throws CoeditError DOCUMENT_MISSING, HOOK_FAILED, SERVER_CLOSED
    */
   readUpdate(name: string): Promise<Uint8Array> {
-    return this.#visit(name, async (_, document) => {
-      const { pieces } = await this.#documents.readSince(existing(document), 0)
+    return this.#visit(name, async (cursor) => {
+      await existing(cursor).read()
       // A copy: a single piece is the memory that clients are sent.
-      return new Uint8Array(mergeEntries(pieces.map(({ update }) => update)))
+      return new Uint8Array(mergeEntries([...cursor.rest()].map(({ update }) => update)))
     })
   }
 
@@ -76,51 +75,43 @@ export class InProcess {
   async seed(document: Document, hooks: HookCalls): Promise<void> {
     const update = await hooks.load(document.name, updateOf)
     if (!update) return
-    const visit = new Visit()
-    document.subscribe(visit)
+    const cursor = this.#documents.follow(document)
     try {
-      await visit.durable(document, this.#append(document, update, visit))
+      await document.submit(update, APP).durable
     } finally {
-      document.unsubscribe(visit)
+      cursor.release()
     }
   }
 
-  async #visit<T>(name: string, body: (visit: Visit, document: Document) => Promise<T>): Promise<T> {
+  async #visit<T>(name: string, body: (cursor: Cursor) => Promise<T>): Promise<T> {
     checkName(name, this.#config.maxNameBytes)
-    const visit = new Visit()
-    const document = this.#documents.find(name) ?? (await this.#documents.join(name, visit))
-    document.subscribe(visit)
+    const cursor = await this.#documents.visit(name)
     try {
-      return await body(visit, document)
+      return await body(cursor)
     } finally {
-      document.unsubscribe(visit)
+      cursor.release()
     }
   }
 
-  async #edit<T>(visit: Visit, document: Document, change: (doc: Y.Doc) => T, author: Subscriber): Promise<T> {
-    const doc = await this.#build(document)
+  async #edit<T>(cursor: Cursor, change: (doc: Y.Doc) => T, author: Author): Promise<T> {
+    const { document } = cursor
+    const doc = await this.#build(cursor)
     this.#identify(doc, document)
     const { updates, result } = changed(doc, change)
-    if (updates.length > 0) await visit.durable(document, this.#append(document, Y.mergeUpdates(updates), author))
+    // One commit, hence whole or not at all.
+    if (updates.length > 0) await document.submit(Y.mergeUpdates(updates), author).durable
     return result
   }
 
-  /** One commit, hence whole or not at all: everything is handed over in one turn. */
-  #append(document: Document, update: Uint8Array, author: Subscriber): number {
-    for (const piece of splitUpdate(update, this.#config.chunkBytes)) document.append(scanUpdate(piece), author)
-    return document.lastTicket
-  }
-
   /** Piece by piece, so that a large document holds up nobody for longer than its largest piece takes. */
-  async #build(document: Document): Promise<Y.Doc> {
+  async #build(cursor: Cursor): Promise<Y.Doc> {
     const doc = new Y.Doc()
-    for (let position = 0; position < document.head; ) {
-      const reading = await this.#documents.readSince(document, position)
-      for (const { update } of reading.pieces) {
-        apply(doc, update, document.name)
+    for (cursor.seek(0); cursor.isBehind; ) {
+      await cursor.read()
+      for (const { update } of cursor.rest()) {
+        apply(doc, update, cursor.document.name)
         await nextTurn()
       }
-      position = reading.position
     }
     return doc
   }
@@ -142,9 +133,10 @@ export class InProcess {
   }
 }
 
-function existing(document: Document): Document {
-  if (document.head > 0) return document
-  throw new CoeditError('DOCUMENT_MISSING', `there is no document '${document.name}'`)
+function existing(cursor: Cursor): Cursor {
+  const { head, name } = cursor.document
+  if (head > 0) return cursor
+  throw new CoeditError('DOCUMENT_MISSING', `there is no document '${name}'`)
 }
 
 /** Content of hostile clients can be well-formed and still too much for Yjs. */

@@ -1,11 +1,8 @@
 import { mergeEntries } from '../protocol/update/update.ts'
-import { updateFrame, updateInFrame } from '../protocol/wire/frames.ts'
 import type { Loan } from './private-bytes.ts'
 
 /** A part of a document on its way to the cursors: a log entry, several merged, or a chunk of the snapshot. */
 export interface Piece {
-  /** Its WebSocket frame, made once for all sockets. */
-  readonly frame: Buffer
   readonly update: Uint8Array
   /** Where a cursor stands that has taken this piece; undefined for a snapshot chunk that others must follow. */
   readonly position: number | undefined
@@ -20,20 +17,18 @@ export interface Chunked {
   readonly chunks: readonly Piece[]
 }
 
-/** A piece that is there as it is sent. The update is a view into the frame. */
+/** A piece that is there as it is sent. */
 export class EncodedPiece implements Piece {
-  readonly frame: Buffer
-  readonly byteLength: number
+  readonly update: Uint8Array
   readonly position: number | undefined
 
   constructor(update: Uint8Array, position: number | undefined) {
-    this.frame = updateFrame(update)
-    this.byteLength = update.length
+    this.update = update
     this.position = position
   }
 
-  get update(): Uint8Array {
-    return updateInFrame(this.frame, this.byteLength)
+  get byteLength(): number {
+    return this.update.length
   }
 }
 
@@ -47,7 +42,7 @@ export class PrivatePiece extends EncodedPiece {
   }
 
   letGo(): void {
-    this.#loan.repay(this.frame.length)
+    this.#loan.repay(this.byteLength)
   }
 }
 
@@ -55,24 +50,16 @@ export class PrivatePiece extends EncodedPiece {
 export class MergedPiece implements Piece {
   readonly position: number | undefined
   #entries: readonly Piece[]
-  #encoded: EncodedPiece | undefined
+  #update: Uint8Array | undefined
 
   constructor(entries: readonly Piece[]) {
     this.#entries = entries
     this.position = entries.at(-1)?.position
   }
 
-  get frame(): Buffer {
-    return this.#encode().frame
-  }
-
   get update(): Uint8Array {
-    return this.#encode().update
-  }
-
-  #encode(): EncodedPiece {
-    this.#encoded ??= new EncodedPiece(mergeEntries(this.#entries.map((entry) => entry.update)), this.position)
+    this.#update ??= mergeEntries(this.#entries.map((entry) => entry.update))
     this.#entries = []
-    return this.#encoded
+    return this.#update
   }
 }

@@ -1,20 +1,12 @@
-import {
-  ABSENT,
-  decodePresence,
-  encodePresence,
-  isAbsent,
-  isReadableState,
-  type PresenceEntry,
-} from '../protocol/wire/awareness.ts'
-import { presenceFrame } from '../protocol/wire/frames.ts'
+import { ABSENT, decodePresence, isAbsent, isReadableState, type PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { PresenceStep } from './subscriber.ts'
 
 /** A connection as the owner of presence ids. */
 export interface Participant {
   /** Who is behind it, where that is known. Two connections of one user may take over each other's ids. */
   readonly user: string | undefined
-  /** Sends a frame to this participant alone. */
-  write(frame: Buffer): void
+  /** Shows these to this participant alone. */
+  show(entries: readonly PresenceEntry[]): void
   /** Resolves whether its peer still answers. */
   isAlive(): Promise<boolean>
 }
@@ -32,6 +24,8 @@ const MAX_CLOCK = 2 ** 32 - 1
 const MAX_DEPARTED = 1_000
 /** A message holds everybody's presence at most; one beyond this would cost others time and is dropped whole. */
 const MAX_MESSAGE_BYTES = 1024 * 1024
+
+const NOBODY: readonly PresenceEntry[] = []
 
 interface Tracked extends PresenceEntry {
   readonly owner: Participant | null
@@ -59,7 +53,7 @@ export class Presence {
   readonly #onChange: () => void
   #version = 0
   #flushed = 0
-  #everyone: { version: number; frame: Buffer | null } = { version: 0, frame: null }
+  #everyone: { version: number; entries: readonly PresenceEntry[] } = { version: 0, entries: [] }
 
   /** @param onChange called for each change; the owner decides when to flush */
   constructor(limits: PresenceLimits, onChange: () => void) {
@@ -101,22 +95,19 @@ export class Presence {
   flush(): PresenceStep | null {
     const after = this.#flushed
     this.#flushed = this.#version
-    const frame = after === this.#version ? null : this.since(after)
-    return frame && { after, version: this.#version, frame }
+    const entries = this.since(after)
+    return entries.length === 0 ? null : { after, version: this.#version, entries }
   }
 
   /** What changed after `version`, for somebody who missed flushes; version 0 is everybody who is here. */
-  since(version: number): Buffer | null {
-    if (version === 0) return this.#everyoneFrame()
-    return frameOf([...this.#tracked.values()].filter((entry) => entry.version > version))
-  }
-
-  #everyoneFrame(): Buffer | null {
+  since(version: number): readonly PresenceEntry[] {
+    if (version === this.#version) return NOBODY
+    if (version > 0) return [...this.#tracked.values()].filter((entry) => entry.version > version)
     if (this.#everyone.version !== this.#version) {
-      const present = [...this.#tracked.values()].filter((entry) => !isAbsent(entry.state))
-      this.#everyone = { version: this.#version, frame: frameOf(present) }
+      const entries = [...this.#tracked.values()].filter((entry) => !isAbsent(entry.state))
+      this.#everyone = { version: this.#version, entries }
     }
-    return this.#everyone.frame
+    return this.#everyone.entries
   }
 
   #claimsOf(participant: Participant): Claims {
@@ -151,7 +142,7 @@ export class Presence {
     this.#tracked.set(entry.clientId, { ...previous, owner: from, strong: true })
     // The others have seen as late a clock and would ignore this one. Stock clients answer the news of their own
     // removal with a higher clock.
-    from.write(presenceFrame(encodePresence([{ ...previous, state: ABSENT }])))
+    from.show([{ ...previous, state: ABSENT }])
   }
 
   /** By its id and clock alone. */
@@ -200,8 +191,4 @@ function onlyPresent(entries: readonly PresenceEntry[]): PresenceEntry | undefin
 
 function isSameUser(a: Participant, b: Participant): boolean {
   return a.user !== undefined && a.user === b.user
-}
-
-function frameOf(entries: readonly PresenceEntry[]): Buffer | null {
-  return entries.length === 0 ? null : presenceFrame(encodePresence(entries))
 }

@@ -73,10 +73,10 @@ async function search(
 }
 
 /** What is made for one reader, in room that was borrowed for it and is paid back where making it fails. */
-async function within(loan: Loan, make: () => Promise<readonly Uint8Array[]>): Promise<readonly Piece[]> {
+async function within(loan: Loan, make: () => Promise<readonly Uint8Array[]>): Promise<readonly PrivatePiece[]> {
   try {
     const pieces = (await make()).map((update) => new PrivatePiece(update, loan))
-    loan.settle(pieces.reduce((sum, { frame }) => sum + frame.length, 0))
+    loan.settle(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0))
     return pieces
   } catch (error) {
     loan.settle(0)

@@ -5,8 +5,10 @@ import type { EndReason, Flush, Subscriber } from './subscriber.ts'
 export class Subscribers {
   readonly #all = new Set<Subscriber>()
 
-  get size(): number {
-    return this.#all.size
+  /** Whether the document has to stay in memory for one of them. */
+  get keep(): boolean {
+    for (const { keeps } of this.#all) if (keeps) return true
+    return false
   }
 
   /** The lowest position of those who follow; infinite where nobody does. */
@@ -23,6 +25,10 @@ export class Subscribers {
     return snapshots.size
   }
 
+  get size(): number {
+    return this.#all.size
+  }
+
   add(subscriber: Subscriber): void {
     this.#all.add(subscriber)
   }
@@ -33,7 +39,8 @@ export class Subscribers {
   }
 
   deliver(flush: Flush): void {
-    for (const subscriber of this.#all) subscriber.deliver(flush)
+    const isPresence = flush.head === flush.after && flush.presence !== null
+    for (const subscriber of this.#all) if (subscriber.wantsPresence || !isPresence) subscriber.deliver(flush)
   }
 
   end(reason: EndReason): void {

@@ -5,10 +5,10 @@ import type { Clock } from '../common/clock.ts'
 import { CoeditError, hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Config } from '../config/config.ts'
+import type { Cursor } from '../document/cursor.ts'
 import type { Document } from '../document/document.ts'
 import type { Documents } from '../document/documents.ts'
-import type { Chunked, Piece } from '../document/piece.ts'
-import type { Subscriber } from '../document/subscriber.ts'
+import type { Piece } from '../document/piece.ts'
 import { checkName } from '../protocol/wire/names.ts'
 import { authRequest } from './credentials.ts'
 import { cutLater } from './cut.ts'
@@ -89,14 +89,11 @@ async function admit(c: Context<Env>, document: string, stream: EventStream, con
 }
 
 /** A reader of one document over HTTP. */
-class EventStream implements Subscriber {
+class EventStream {
   readonly #name: string
   readonly #eventData: EventData
   readonly #context: EventsContext
-  #position: number | undefined
-  #sending: Piece[] = []
-  #wake: (() => void) | undefined
-  #document: Document | undefined
+  #cursor: Cursor | undefined
   #hasEnded = false
 
   constructor(name: string, eventData: EventData, context: EventsContext) {
@@ -105,48 +102,31 @@ class EventStream implements Subscriber {
     this.#context = context
   }
 
-  get position(): number | undefined {
-    return this.#position
-  }
-
-  get snapshot(): Chunked | undefined {
-    return this.#sending[0]?.snapshot
-  }
-
-  deliver(): void {
-    this.#wake?.()
-  }
-
   end(): void {
     this.#hasEnded = true
-    this.#document?.unsubscribe(this)
-    this.#wake?.()
+    this.#cursor?.release()
   }
 
   async run(sse: SSEStreamingApi, lastEventId: string | undefined): Promise<void> {
     if (this.#hasEnded) return
-    const document = await this.#context.documents.join(this.#name, this)
-    this.#document = document
-    this.#position = positionOf(lastEventId, document)
+    const cursor = await this.#context.documents.join(this.#name, { onEnd: () => this.end() })
+    this.#cursor = cursor
+    if (this.#hasEnded) cursor.release()
+    cursor.seek(positionOf(lastEventId, cursor.document))
     try {
-      while (!this.#hasEnded) await this.#step(sse, document, this.#position)
+      while (!cursor.hasEnded) await this.#step(sse, cursor)
     } finally {
       this.end()
     }
   }
 
-  async #step(sse: SSEStreamingApi, document: Document, from: number): Promise<void> {
-    if (from === document.head) {
-      if (await this.#hearsNothing()) await sse.write(': still here\n\n')
+  async #step(sse: SSEStreamingApi, cursor: Cursor): Promise<void> {
+    if (!cursor.isBehind) {
+      if (await this.#hearsNothing(cursor)) await sse.write(': still here\n\n')
       return
     }
-    const { pieces, position } = await this.#context.documents.readSince(document, from)
-    this.#sending = pieces
-    for (let piece = pieces[0]; piece && !this.#hasEnded; piece = pieces[0]) {
-      await this.#send(sse, piece, document)
-      pieces.shift()
-    }
-    this.#position = position
+    await cursor.read()
+    for (const piece of cursor.rest()) await this.#send(sse, piece, cursor.document)
   }
 
   /** As the HTML standard has it: a line of data, one that names it if it has a name, and an empty one. */
@@ -156,14 +136,14 @@ class EventStream implements Subscriber {
     await sse.write(position === undefined ? '\n' : `id: ${incarnations[0].toString(36)}-${position}\n\n`)
   }
 
-  /** Resolves false when something was committed or the stream has ended, true after a while of neither. */
-  #hearsNothing(): Promise<boolean> {
+  /** Resolves true after a while in which nothing was committed and the stream has not ended. */
+  #hearsNothing(cursor: Cursor): Promise<boolean> {
     return new Promise((resolve) => {
       const cancel = this.#context.clock.after(this.#context.config.keepAliveMs, () => resolve(true))
-      this.#wake = () => {
+      void cursor.moved().then(() => {
         cancel()
         resolve(false)
-      }
+      })
     })
   }
 }

@@ -7,7 +7,9 @@ import type { Cancel } from '../common/clock.ts'
 import { CoeditError } from '../common/errors.ts'
 import { RejectionDelay } from '../common/rejection-delay.ts'
 import { CLOSE, type Close, closeFor } from '../peers/close-codes.ts'
-import { Connection, type ConnectionContext, type ConnectionTerms } from '../peers/connection.ts'
+import { yWebsocket } from '../peers/dialects/y-websocket.ts'
+import { Session, type SessionContext } from '../peers/session.ts'
+import { Socket } from '../peers/socket.ts'
 import { checkName, nameFromPath } from '../protocol/wire/names.ts'
 import { authRequest } from './credentials.ts'
 import { cutLater, hangUp } from './cut.ts'
@@ -36,7 +38,7 @@ interface Opened {
   readonly request: AuthRequest
 }
 
-export interface UpgradesContext extends ConnectionContext {
+export interface UpgradesContext extends SessionContext {
   readonly authority: Authority
   readonly places: Places
   readonly checkHost: CheckHost
@@ -47,7 +49,7 @@ export class Upgrades {
   readonly #context: UpgradesContext
   readonly #server: WebSocketServer
   readonly #rejections: RejectionDelay
-  readonly #connections = new Map<WebSocket, Connection | undefined>()
+  readonly #connections = new Map<WebSocket, Session | undefined>()
   #tick: Cancel | undefined
   #whenEmpty: (() => void) | undefined
 
@@ -70,7 +72,7 @@ export class Upgrades {
   start(): void {
     this.#tick = this.#context.clock.after(TICK_MS, () => {
       const now = this.#context.clock.now()
-      for (const connection of this.#connections.values()) connection?.tick(now)
+      for (const session of this.#connections.values()) session?.tick(now)
       this.start()
     })
   }
@@ -134,8 +136,8 @@ export class Upgrades {
     const { shutdownSpreadMs } = this.#context.config
     const spread = Math.min(shutdownSpreadMs, this.#connections.size * CLOSE_MS_PER_CONNECTION)
     const pause = spread / this.#connections.size
-    for (const [webSocket, connection] of this.#connections) {
-      if (connection) connection.close(CLOSE.restart)
+    for (const [webSocket, session] of this.#connections) {
+      if (session) session.socket.close(CLOSE.restart)
       else this.#closeLater(webSocket, CLOSE.restart, 0)
       if (pause >= 1) await new Promise<void>((resolve) => this.#context.clock.after(pause, resolve))
     }
@@ -168,23 +170,24 @@ export class Upgrades {
 
   #connect(webSocket: WebSocket, permit: Permit, { socket, query, request }: Opened): void {
     if (webSocket.readyState !== webSocket.OPEN) return
-    const { authority, places } = this.#context
+    const { config, clock, authority, places } = this.#context
     const leave = places.inDocument(permit.document, permit.user)
     webSocket.on('close', leave)
     const lease = authority.hold(permit, request, (reason, delayMs) => {
-      connection.leave()
+      session.socket.leave()
       this.#closeLater(webSocket, closeFor(reason), delayMs)
       cutLater(webSocket, socket, this.#context.clock, delayMs)
     })
-    const terms: ConnectionTerms = {
+    const terms = {
       lease,
-      access: query.get('access') === 'read' ? 'read' : permit.access,
+      dialect: yWebsocket,
+      access: query.get('access') === 'read' ? ('read' as const) : permit.access,
       acknowledges: webSocket.protocol === ACKNOWLEDGING,
       echo: query.get('echo') === '1',
     }
-    const connection = new Connection(webSocket, socket, terms, this.#context)
-    this.#connections.set(webSocket, connection)
-    connection.start()
+    const session = new Session(new Socket(webSocket, socket, config, clock), terms, this.#context)
+    this.#connections.set(webSocket, session)
+    session.start()
   }
 
   /**

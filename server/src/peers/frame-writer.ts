@@ -38,7 +38,7 @@ export class FrameWriter {
   }
 
   /** @param onGone called when the frame is no longer held: it has left, or never will */
-  write(frame: Buffer, onGone?: () => void): void {
+  write(frame: Uint8Array, onGone?: () => void): void {
     if (this.#isClosed || !this.#socket.writable) {
       onGone?.()
       return

@@ -1,13 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Document } from '../document/document.ts'
-import type { Subscriber } from '../document/subscriber.ts'
-import { scanUpdate } from '../protocol/update/update.ts'
-import { acknowledgementFrame, permissionDeniedFrame, step1Frame } from '../protocol/wire/frames.ts'
+import type { Document, Receipt } from '../document/document.ts'
+import type { Author } from '../document/subscriber.ts'
 import type { ClientMessage } from '../protocol/wire/messages.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { Acknowledgements } from './acknowledgements.ts'
-import type { FrameWriter } from './frame-writer.ts'
-import type { Throttle } from './throttle.ts'
+import type { Dialect } from './dialect.ts'
+import type { Socket } from './socket.ts'
 
 /**
  * How much of an update is taken in one turn of the event loop. 256 KiB of the worst shape, a delete set of 46,000
@@ -16,11 +14,7 @@ import type { Throttle } from './throttle.ts'
 const MAX_TURN_BYTES = 64 * 1024
 
 /** What became of a message with edits. */
-interface Outcome {
-  /** Its edits are durable with this ticket. */
-  readonly ticket: number
-  readonly result: 'taken' | 'incomplete' | 'refused'
-}
+type Settled = Pick<Receipt, 'ticket' | 'complete' | 'isRefused'>
 
 /** The messages that hold edits. */
 export type Edits = Extract<ClientMessage, { type: 'step2' | 'update' }>
@@ -32,10 +26,10 @@ export function isEdits(message: ClientMessage): message is Edits {
 export interface IntakeContext {
   readonly workers: WorkerPool
   readonly document: Document
-  readonly writer: FrameWriter
-  readonly throttle: Throttle
+  readonly dialect: Dialect
+  readonly socket: Socket
   /** Whose edits they are. */
-  readonly self: Subscriber
+  readonly author: Author
   readonly access: 'read' | 'write'
   /** Whether durable messages are acknowledged (subprotocol `coedit.v1`). */
   readonly acknowledges: boolean
@@ -73,9 +67,9 @@ export class Intake {
       return undefined
     }
     if (update.length > MAX_TURN_BYTES) {
-      return this.#appendLarge(update).then((outcome) => this.#settle(type, outcome))
+      return this.#submitLarge(update).then((receipt) => this.#settle(type, receipt))
     }
-    this.#settle(type, this.#append(update))
+    this.#settle(type, this.#context.document.submit(update, this.#context.author))
     return undefined
   }
 
@@ -94,55 +88,50 @@ export class Intake {
 
   /** What can be acknowledged now; undefined where there is nothing new to say. */
   nextAcknowledgement(): Buffer | undefined {
-    const count = this.#acknowledgements?.next(this.#context.document.durableTicket)
-    return count === undefined ? undefined : acknowledgementFrame(count)
+    const { dialect, document } = this.#context
+    const count = this.#acknowledgements?.next(document.durableTicket)
+    return count === undefined ? undefined : dialect.acknowledgement(count)
   }
 
   /** A large update is cut in a worker and taken piece by piece, so that it holds up nobody else. */
-  async #appendLarge(update: Uint8Array): Promise<Outcome> {
-    const { workers, document, throttle } = this.#context
-    let result: Outcome['result'] = 'taken'
+  async #submitLarge(update: Uint8Array): Promise<Settled> {
+    const { workers, document, socket, author } = this.#context
+    const settled = { ticket: 0, complete: true, isRefused: false }
     for (const piece of await workers.split({ update, maxBytes: MAX_TURN_BYTES })) {
-      const outcome = throttle.measure(() => this.#append(piece))
-      // What follows a refused piece builds upon it.
-      if (result !== 'refused' && outcome.result !== 'taken') result = outcome.result
-      await (throttle.pause() ?? nextTurn())
+      const { ticket, complete, isRefused } = socket.throttle.measure(() => document.submit(piece, author))
+      settled.ticket = ticket
+      // What follows a refused piece builds upon it, and is no hole.
+      if (!complete && !settled.isRefused) settled.complete = false
+      if (isRefused) settled.isRefused = true
+      await (socket.throttle.pause() ?? nextTurn())
     }
-    return { ticket: document.lastTicket, result }
+    return settled
   }
 
-  #append(update: Uint8Array): Outcome {
-    const { document, self } = this.#context
-    const { part, isWhole } = document.admit(scanUpdate(update))
-    const { ticket, complete } = document.append(part, self)
-    if (!isWhole) return { ticket, result: 'refused' }
-    return { ticket, result: complete ? 'taken' : 'incomplete' }
-  }
-
-  #settle(type: Edits['type'], { ticket, result }: Outcome): void {
+  #settle(type: Edits['type'], { ticket, complete, isRefused }: Settled): void {
     if (type === 'step2') this.#step1 = 'answered'
-    if (result === 'refused') {
+    if (isRefused) {
       this.#acknowledgements?.update(ticket, false)
       this.#tellFull()
     } else if (type === 'step2') {
       // What is still left out are edits that this client could not integrate either; who has the rest will send it.
       this.#acknowledgements?.step2(ticket)
     } else {
-      this.#acknowledgements?.update(ticket, result === 'taken')
+      this.#acknowledgements?.update(ticket, complete)
       // Asked now, it would send what was refused once more.
-      if (result === 'incomplete' && this.#step1 === 'answered' && !this.#wasRefused) this.#sendStep1()
+      if (!complete && this.#step1 === 'answered' && !this.#wasRefused) this.#sendStep1()
     }
     this.#acknowledge()
   }
 
   #sendStep1(): void {
-    const { writer, document } = this.#context
-    this.#step1 = writer.hasRoom ? 'outstanding' : 'owed'
-    if (writer.hasRoom) writer.write(step1Frame(document.encodeStateVector()))
+    const { dialect, socket, document } = this.#context
+    this.#step1 = socket.writer.hasRoom ? 'outstanding' : 'owed'
+    if (socket.writer.hasRoom) socket.writer.write(dialect.step1(document.encodeStateVector()))
   }
 
   #acknowledge(): void {
-    const { writer } = this.#context
+    const { writer } = this.#context.socket
     const frame = writer.hasRoom && this.nextAcknowledgement()
     if (frame) writer.write(frame)
   }
@@ -150,14 +139,14 @@ export class Intake {
   #tellFull(): void {
     if (this.#wasRefused) return
     this.#wasRefused = true
-    this.#context.writer.write(
-      permissionDeniedFrame('FULL: the document has reached its limit and takes only deletions'),
-    )
+    const { dialect, socket } = this.#context
+    socket.writer.write(dialect.permissionDenied('FULL: the document has reached its limit and takes only deletions'))
   }
 
   #deny(): void {
     if (this.#wasDenied) return
     this.#wasDenied = true
-    this.#context.writer.write(permissionDeniedFrame('this connection may read the document but not write to it'))
+    const { dialect, socket } = this.#context
+    socket.writer.write(dialect.permissionDenied('this connection may read the document but not write to it'))
   }
 }

@@ -12,8 +12,17 @@ const STEP_CLIENTS = 8192
 /** The next clock of each client. */
 export type Clocks = ReadonlyMap<number, number>
 
+/** What `takeNews` looks up, and advances by what it takes. */
+export interface Known {
+  readonly clocks: Pick<Clocks, 'get'>
+  /** Notes that all ids of the client below `clock` are known. */
+  advance(client: number, clock: number): void
+  /** Notes deletions and returns those that bring something new. */
+  delete(deletes: IdRanges): IdRanges
+}
+
 /** What a log contains: all ids below each client's clock, since a log has no holes, and which of them are deleted. */
-export class KnownState {
+export class KnownState implements Known {
   readonly #clocks: Map<number, number>
   readonly #deleted = new IdSet()
 
@@ -57,12 +66,10 @@ export class KnownState {
     this.delete(update.deletes)
   }
 
-  /** Notes that all ids of the client below `clock` are known. */
   advance(client: number, clock: number): void {
     this.#clocks.set(client, clock)
   }
 
-  /** Notes deletions and returns those that bring something new. */
   delete(deletes: IdRanges): IdRanges {
     if (deletes.size === 0) return NO_RANGES
     const added = new Map<number, number[]>()
@@ -95,6 +102,32 @@ export class KnownState {
   /** In Yjs' encoding (v1). */
   encodeDeleteSet(): Uint8Array {
     return encodeDeleteSet(this.#deleted.ranges)
+  }
+}
+
+/** What is known beyond a state that stays as it is. */
+export class Overlay implements Known {
+  readonly clocks = { get: (client: number) => this.#clocks.get(client) ?? this.#base.clocks.get(client) }
+  readonly #base: KnownState
+  readonly #clocks = new Map<number, number>()
+  readonly #deleted = new IdSet()
+
+  constructor(base: KnownState) {
+    this.#base = base
+  }
+
+  advance(client: number, clock: number): void {
+    this.#clocks.set(client, clock)
+  }
+
+  delete(deletes: IdRanges): IdRanges {
+    const added = new Map<number, number[]>()
+    for (const [client, ranges] of deletes) {
+      if (this.#base.hasDeleted(new Map([[client, ranges]]))) continue
+      const news = this.#deleted.add(client, ranges)
+      if (news.length > 0) added.set(client, news)
+    }
+    return added
   }
 }
 

@@ -1,7 +1,7 @@
 import { below, DELETED_CLIENT_BYTES, DELETED_RANGE_BYTES, type IdRanges, NO_RANGES, type Ranges } from './ranges.ts'
 import { extendRun, runBytes, type StructRun, startRun } from './runs.ts'
 import type { ScannedUpdate } from './scan.ts'
-import type { KnownState } from './state.ts'
+import type { Known } from './state.ts'
 import type { StructReader } from './structs.ts'
 import { type SectionCursor, walkClosed } from './walk.ts'
 
@@ -25,7 +25,7 @@ export interface Taken {
  * What is known already is left out, whatever its content: honest clients hold collected or deleted content where
  * others still have it.
  */
-export function takeNews(update: ScannedUpdate, known: KnownState): Taken {
+export function takeNews(update: ScannedUpdate, known: Known): Taken {
   const cursors = walkClosed(update, {
     known: (client) => known.clocks.get(client) ?? 0,
     gapsAreKnown: false,
@@ -51,7 +51,7 @@ function collect(cursor: SectionCursor, struct: StructReader, offset: number): v
   else extendRun(cursor.run, struct)
 }
 
-function applicableDeletes(deletes: IdRanges, known: KnownState): { deletes: IdRanges; complete: boolean } {
+function applicableDeletes(deletes: IdRanges, known: Known): { deletes: IdRanges; complete: boolean } {
   if (deletes.size === 0) return { deletes: NO_RANGES, complete: true }
   const applicable = new Map<number, Ranges>()
   let complete = true

@@ -17,9 +17,10 @@ export function updateFrame(update: Uint8Array): Buffer {
   return syncFrame(SYNC.update, update)
 }
 
-/** The bytes of the update inside a frame that `updateFrame` made, without copying. */
-export function updateInFrame(frame: Buffer, byteLength: number): Uint8Array {
-  return frame.subarray(frame.length - byteLength)
+/** What comes before an update of so many bytes: both together are a frame. */
+export function updateHead(byteLength: number): Buffer {
+  const message = [Uint8Array.of(MESSAGE.sync, SYNC.update), varUint(byteLength)]
+  return frameHead(message, byteLength)
 }
 
 export function step1Frame(stateVector: Uint8Array): Buffer {
@@ -56,9 +57,14 @@ function varUint(value: number): Uint8Array {
 }
 
 function binaryFrame(message: readonly Uint8Array[]): Buffer {
-  const length = message.reduce((sum, part) => sum + part.length, 0)
-  const frame = Buffer.allocUnsafe(headerBytes(length) + length)
-  let offset = writeHeader(frame, length)
+  return frameHead(message, 0)
+}
+
+/** A frame whose last bytes, so many, are to follow. */
+function frameHead(message: readonly Uint8Array[], following: number): Buffer {
+  const bytes = message.reduce((sum, part) => sum + part.length, 0)
+  const frame = Buffer.allocUnsafe(headerBytes(bytes + following) + bytes)
+  let offset = writeHeader(frame, bytes + following)
   for (const part of message) {
     frame.set(part, offset)
     offset += part.length

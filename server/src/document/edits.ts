@@ -1,0 +1,193 @@
+import { CoeditError } from '../common/errors.ts'
+import {
+  encodeNews,
+  type KnownState,
+  type News,
+  Overlay,
+  type ScannedUpdate,
+  scanUpdate,
+  takeNews,
+} from '../protocol/update/update.ts'
+import { inGroups } from './grouping.ts'
+import type { Author } from './subscriber.ts'
+
+/** What is handed over to be committed. */
+export interface Batch {
+  /** One for each log entry. */
+  readonly updates: readonly Uint8Array[]
+  /** The only one who wrote all of it; null for several or nobody. */
+  readonly author: Author | null
+  readonly byteLength: number
+  /** The ticket that is durable with it. */
+  readonly ticket: number
+}
+
+interface Edit {
+  readonly news: News
+  readonly author: Author | null
+}
+
+interface Waiting {
+  readonly ticket: number
+  resolve(): void
+  reject(error: CoeditError): void
+}
+
+/**
+ * The edits of one document between their writers and the log: what is known, what is pending and what is in flight. The
+ * first edit after a batch was handed over opens the next ticket; a ticket is durable with its batch.
+ */
+export class Edits {
+  /** What the log, the batch in flight and what is pending hold. */
+  readonly known: KnownState
+  /** What the log alone holds; undefined where nobody else writes to it, as it is never asked for then. */
+  readonly #committed: KnownState | undefined
+  #pending: Edit[] = []
+  #pendingBytes = 0
+  #inFlight: Batch | undefined
+  #lastTicket = 0
+  #durableTicket = 0
+  /** Whether somebody else's entry came after some of what is pending was taken. */
+  #mustRetake = false
+  #waiting: Waiting[] = []
+
+  /** Both become its own. */
+  constructor(known: KnownState, committed?: KnownState) {
+    this.known = known
+    this.#committed = committed
+  }
+
+  get isEmpty(): boolean {
+    return this.#pending.length === 0
+  }
+
+  /** Whether everything is durable. */
+  get isSettled(): boolean {
+    return this.isEmpty && this.#inFlight === undefined
+  }
+
+  /** Bytes that are not durable yet. */
+  get byteLength(): number {
+    return this.#pendingBytes + (this.#inFlight?.byteLength ?? 0)
+  }
+
+  /** The ticket of the newest edit. */
+  get lastTicket(): number {
+    return this.#lastTicket
+  }
+
+  /** Tickets up to this one stand for edits that are durable. */
+  get durableTicket(): number {
+    return this.#durableTicket
+  }
+
+  /** Takes what is new and closed in an update; tells whether nothing else was in it. */
+  take(update: ScannedUpdate, author: Author | null): boolean {
+    const { news, complete } = takeNews(update, this.known)
+    if (news) this.#add(news, author)
+    return complete
+  }
+
+  /**
+   * Hands over everything; until `settle` nothing more may be handed over.
+   * @param maxEntryBytes how much is merged into one log entry, so that each is a message that a slow link can carry
+   */
+  drain(maxEntryBytes: number): Batch {
+    if (this.#mustRetake) this.#retake()
+    const updates = inGroups(this.#pending, ({ news }) => news.byteLength, maxEntryBytes).map((group) =>
+      encodeNews(group.map(({ news }) => news)),
+    )
+    const batch = {
+      updates,
+      author: soleAuthor(this.#pending),
+      byteLength: this.#pendingBytes,
+      ticket: this.#lastTicket,
+    }
+    this.#clear()
+    this.#inFlight = batch
+    return batch
+  }
+
+  /**
+   * What of the next entry of the log is new there: all of it, unless another server wrote what is in it at the same
+   * time. To be asked strictly by number, for entries of its own too.
+   */
+  apply(update: Uint8Array, isOwn: boolean): Uint8Array {
+    if (!this.#committed) return update
+    const trimmed = trimEntry(update, this.#committed)
+    if (isOwn) return trimmed
+    takeNews(scanUpdate(trimmed), this.known)
+    this.#mustRetake ||= !this.isEmpty
+    return trimmed
+  }
+
+  /** What was handed over is durable and applied. */
+  settle(): void {
+    if (!this.#inFlight) return
+    this.#durableTicket = this.#inFlight.ticket
+    this.#inFlight = undefined
+    while (this.#waiting[0] && this.#waiting[0].ticket <= this.#durableTicket) this.#waiting.shift()?.resolve()
+  }
+
+  /** Resolves when a ticket is durable. Rejects with STORAGE_CLOSED when it never will be. */
+  durable(ticket: number): Promise<void> {
+    if (ticket <= this.#durableTicket) return Promise.resolve()
+    return new Promise((resolve, reject) => this.#waiting.push({ ticket, resolve, reject }))
+  }
+
+  /** Gives up all that is not durable. */
+  fail(error: CoeditError): void {
+    this.#clear()
+    this.#inFlight = undefined
+    for (const { reject } of this.#waiting.splice(0)) reject(error)
+  }
+
+  #add(news: News, author: Author | null): void {
+    if (this.isEmpty) this.#lastTicket++
+    this.#pending.push({ news, author })
+    this.#pendingBytes += news.byteLength
+  }
+
+  /** What others have committed meanwhile is left out: an entry that repeats it would have a hole where it is trimmed. */
+  #retake(): void {
+    const pending = this.#pending
+    this.#clear()
+    if (!this.#committed) return
+    const known = new Overlay(this.#committed)
+    for (const { news, author } of pending) {
+      const taken = takeNews(scanUpdate(encodeNews([news])), known).news
+      if (!taken) continue
+      this.#pending.push({ news: taken, author })
+      this.#pendingBytes += taken.byteLength
+    }
+  }
+
+  #clear(): void {
+    this.#pending = []
+    this.#pendingBytes = 0
+    this.#mustRetake = false
+  }
+}
+
+/**
+ * What of an entry is new to a log that holds `committed`, which is advanced by it.
+ * @throws CoeditError STORAGE_DAMAGED where the entry builds on something that is not in the log
+ */
+export function trimEntry(update: Uint8Array, committed: KnownState): Uint8Array {
+  const scanned = scanUpdate(update)
+  if (scanned.sections.every(({ client, clock }) => clock === (committed.clocks.get(client) ?? 0))) {
+    committed.absorb(scanned)
+    return update
+  }
+  const { news, complete } = takeNews(scanned, committed)
+  if (!complete) throw new CoeditError('STORAGE_DAMAGED', 'an entry of the log builds on one that is not in it')
+  return news ? encodeNews([news]) : NOTHING_NEW
+}
+
+/** An update without structs and deletions. */
+const NOTHING_NEW = Uint8Array.of(0, 0)
+
+function soleAuthor(edits: readonly Edit[]): Author | null {
+  const author = edits[0]?.author ?? null
+  return edits.every((edit) => edit.author === author) ? author : null
+}

@@ -1,0 +1,177 @@
+import type { Duplex } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { RawData, WebSocket } from 'ws'
+import type { Clock } from '../common/clock.ts'
+import type { Config } from '../config/config.ts'
+import { CLOSE, type Close } from './close-codes.ts'
+import { FrameWriter } from './frame-writer.ts'
+import { Heartbeat } from './heartbeat.ts'
+import { Throttle } from './throttle.ts'
+
+/** What a ping counts for: ws answers it, which takes some 10 µs, as receiving so much does. */
+const PING_BYTES = 1024
+
+/** What a socket is for. */
+export interface SocketUser {
+  /** Whether so much of what it has taken is unfinished that nothing more should be read. */
+  readonly isCongested: boolean
+  /** Takes a message. Where it gives a promise, the next message waits for that. Neither throws nor rejects. */
+  receive(message: Uint8Array): Promise<void> | undefined
+  /** There is room again. */
+  drained(): void
+  /** The peer takes no more part: nothing can be written. What it sent before may still be received. */
+  left(): void
+  /** It has left, and all that it had sent was received. */
+  emptied(): void
+}
+
+/**
+ * A WebSocket as its user sees it, and all that knows of `ws`: whole frames out, as far as there is room, and messages
+ * in, one in a turn of the event loop and no faster than the limits of a connection allow. Frames go to the socket below
+ * the WebSocket, so that many sockets share their bytes.
+ */
+export class Socket {
+  readonly throttle: Throttle
+  readonly writer: FrameWriter
+  readonly #webSocket: WebSocket
+  readonly #config: Config
+  readonly #heartbeat: Heartbeat
+  /** Messages that came while an earlier one was still being worked on. */
+  readonly #inbox: Uint8Array[] = []
+  #user: SocketUser | undefined
+  #isBusy = true
+  #hasLeft = false
+
+  constructor(webSocket: WebSocket, below: Duplex, config: Config, clock: Clock) {
+    this.#webSocket = webSocket
+    this.#config = config
+    this.#heartbeat = new Heartbeat(webSocket, clock, config.pingIntervalMs)
+    this.throttle = new Throttle(config, clock)
+    this.writer = new FrameWriter(below, config.socketBufferBytes, clock, () => this.#drained())
+  }
+
+  get hasLeft(): boolean {
+    return this.#hasLeft
+  }
+
+  /** Begins to read. The first message is received once `ready` has resolved. */
+  start(user: SocketUser, ready: Promise<void>): void {
+    const webSocket = this.#webSocket
+    this.#user = user
+    webSocket.on('message', (data, isBinary) => this.#received(data, isBinary))
+    webSocket.on('pong', () => this.#heartbeat.heard())
+    webSocket.on('ping', () => this.#pinged())
+    webSocket.on('close', () => this.leave())
+    this.#waitFor(ready)
+  }
+
+  /** Sends a frame if there is room; without it, it is as if it had been lost. */
+  offer(frame: Buffer | undefined): void {
+    if (frame && this.writer.hasRoom) this.writer.write(frame)
+  }
+
+  /** Whether the peer answers a ping. */
+  isAlive(): Promise<boolean> {
+    return this.#hasLeft ? Promise.resolve(false) : this.#heartbeat.challenge()
+  }
+
+  /**
+   * Keeps the connection alive and ends it when the peer is not; to be called about once a second.
+   * @param keepAlive a frame that means nothing
+   */
+  tick(now: number, keepAlive: Buffer): void {
+    if (this.#hasLeft) return
+    const { keepAliveMs, stallTimeoutMs } = this.#config
+    const { blockedSince, lastWriteAt, hasRoom } = this.writer
+    // It may come back and get everything in one update.
+    if (blockedSince !== undefined && now - blockedSince >= stallTimeoutMs) {
+      this.close(CLOSE.stalled)
+      return
+    }
+    // A ping would stand behind all that is unsent, and its answer come later than a slow peer deserves to be cut.
+    if (!hasRoom) return
+    if (now - lastWriteAt >= keepAliveMs) this.writer.write(keepAlive)
+    this.#heartbeat.tick(now)
+  }
+
+  /** Reads on only while what was read can be worked on. To be called when its user may no longer be congested. */
+  updateFlow(): void {
+    if (this.#hasLeft) return
+    const mustWait = this.#isBusy || this.#user?.isCongested === true
+    if (mustWait === this.#webSocket.isPaused) return
+    if (mustWait) this.#webSocket.pause()
+    else this.#webSocket.resume()
+  }
+
+  close({ code, reason }: Close): void {
+    if (this.#hasLeft) return
+    this.leave()
+    this.#webSocket.close(code, reason)
+    // The peer's own close frame is still to be read.
+    this.#webSocket.resume()
+  }
+
+  /** The same, without a look at what the peer sent before. */
+  refuse(close: Close): void {
+    this.#inbox.length = 0
+    this.close(close)
+  }
+
+  /** Writes and reads no more. What the peer sent before is still received, if that is not done yet. */
+  leave(): void {
+    if (this.#hasLeft) return
+    this.#hasLeft = true
+    this.writer.close()
+    this.throttle.lift()
+    this.#user?.left()
+    if (!this.#isBusy) this.#user?.emptied()
+  }
+
+  /** Calls `action` when the time has come, unless the socket is closed before. */
+  later(clock: Clock, delayMs: number, action: () => void): void {
+    this.#webSocket.on('close', clock.after(delayMs, action))
+  }
+
+  #received(data: RawData, isBinary: boolean): void {
+    if (this.#hasLeft) return
+    this.#heartbeat.heard()
+    if (!isBinary || !(data instanceof Uint8Array)) {
+      this.close(CLOSE.textFrame)
+      return
+    }
+    this.throttle.received(data.length)
+    if (this.#isBusy) this.#inbox.push(data)
+    else this.#handle(data)
+  }
+
+  #handle(message: Uint8Array): void {
+    this.#waitFor(this.throttle.measure(() => this.#user?.receive(message)) ?? this.throttle.pause())
+  }
+
+  #pinged(): void {
+    this.throttle.received(PING_BYTES)
+    if (!this.#isBusy) this.#waitFor(this.throttle.pause())
+  }
+
+  #waitFor(work: Promise<void> | undefined): void {
+    this.#isBusy = work !== undefined
+    this.updateFlow()
+    void work?.then(() => this.#workOff())
+  }
+
+  /** Handles what has come in the meantime, in order, a message in a turn of the event loop. */
+  #workOff(): void {
+    this.#isBusy = false
+    const next = this.#inbox.shift()
+    if (next) this.#handle(next)
+    if (this.#isBusy) return
+    if (this.#inbox.length > 0) this.#waitFor(nextTurn())
+    else if (this.#hasLeft) this.#user?.emptied()
+    else this.updateFlow()
+  }
+
+  #drained(): void {
+    this.#heartbeat.heard()
+    this.#user?.drained()
+  }
+}
