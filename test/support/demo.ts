@@ -40,7 +40,8 @@ export async function openTab(context: BrowserContext, url: string): Promise<Pag
   return page
 }
 
-const VIOLATION = 'content security policy broken:'
+/** What the report of a broken policy begins with, in the console of the page. */
+export const VIOLATION = 'content security policy broken:'
 
 /** Runs in the page. The event comes for Trusted Types as well, whose messages in the console do not name the policy. */
 function reportViolations(prefix: string): void {

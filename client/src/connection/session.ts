@@ -2,17 +2,17 @@ import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import type { Clock } from '../common/clock.ts'
 import { ClientError } from '../common/errors.ts'
-import { ACKNOWLEDGING_PROTOCOL } from './acknowledgement.ts'
 import { pathSegment, socketAddress } from './address.ts'
 import { storageName } from './browser-storage.ts'
 import type { Connection, ConnectOptions, Profile } from './connection.ts'
 import { Dialer } from './dialer.ts'
 import { Liveness } from './liveness.ts'
-import { watchPage } from './page.ts'
+import { SUBPROTOCOL } from './messages.ts'
+import { watchPage } from './page-lifecycle.ts'
 import { type ConnectionState, type ErrorListener, type StateListener, StateStore } from './state.ts'
 import type { Tabs } from './tabs.ts'
 import { TokenSource } from './token.ts'
-import { guardUnload } from './unload.ts'
+import { guardUnload } from './unload-guard.ts'
 import { until } from './until.ts'
 import { webSocketClass } from './web-socket-class.ts'
 import { Wire } from './wire.ts'
@@ -133,14 +133,14 @@ export class Session implements Connection {
     const dialer = this.#dialer
     return Wire.open({
       url: `${this.#address}/${this.#room}${this.#options.access === 'read' ? '?access=read' : ''}`,
-      protocols: [ACKNOWLEDGING_PROTOCOL, ...protocols],
+      protocols: [SUBPROTOCOL, ...protocols],
       WebSocket: this.#WebSocket,
       doc: this.doc,
       awareness: this.awareness,
       origin: this,
       onOpen: () => {
         const { error } = store.current
-        // Whether a message is too large or the document full shows when it is stored.
+        // An open socket says nothing of these two: they are over when the edits are stored.
         const mayPersist = error?.code === 'TOO_LARGE' || error?.code === 'FULL'
         store.change({ connection: 'online', error: mayPersist ? error : null })
         dialer.opened()

@@ -1,5 +1,7 @@
-import { bindTextarea, type TextareaBinding } from '../binding/textarea.ts'
-import { type Connection, connect, type User } from '../connection/connect.ts'
+import type { TextareaBinding } from '../binding/binding.ts'
+import { bindTextarea } from '../binding/textarea.ts'
+import { connect } from '../connection/connect.ts'
+import type { Connection, User } from '../connection/connection.ts'
 import type { ConnectionState } from '../connection/state.ts'
 import { announcePeers } from '../peers/announcer.ts'
 import { showPeers } from '../peers/overlay.ts'
@@ -21,7 +23,7 @@ export function openSession(textarea: HTMLTextAreaElement, initial: ElementSetti
   const { token } = initial.options
   const connection = connect({
     ...initial.options,
-    // The function of the moment: one written inline is another at each rendering.
+    // The latest function is called: one written inline is another at each rendering.
     ...(token && { token: () => (settings.options.token ?? token)() }),
   })
   const binding = bindTextarea(textarea, connection.text, { awareness: connection.awareness })

@@ -1,6 +1,6 @@
-import type { TextareaBinding } from '../binding/textarea.ts'
+import type { TextareaBinding } from '../binding/binding.ts'
 import type { ClientError } from '../common/errors.ts'
-import type { Connection } from '../connection/connect.ts'
+import type { Connection } from '../connection/connection.ts'
 import type { ConnectionState } from '../connection/state.ts'
 import { ElementHost } from './element-host.ts'
 import { OBSERVED_ATTRIBUTES, type TokenFunction } from './element-settings.ts'
@@ -51,7 +51,7 @@ export function defineCoeditTextarea(name = 'coedit-textarea'): void {
   if (customElements.get(name) === undefined) customElements.define(name, elementClass())
 }
 
-/** Made when it is asked for: a server, which imports this module too, has no HTMLElement to extend. */
+/** The class is made when it is asked for: a server, which imports this module too, has no HTMLElement to extend. */
 function elementClass(): CustomElementConstructor {
   return class CoeditTextareaElement extends HTMLElement implements CoeditTextarea {
     static readonly observedAttributes = OBSERVED_ATTRIBUTES

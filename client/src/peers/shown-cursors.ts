@@ -8,7 +8,7 @@ const MAX_CURSORS = 100
 /** A peer's cursor by offsets in the element's value. */
 export interface ShownCursor {
   readonly peer: Peer
-  /** When it came or moved last, as `performance.now()` tells. */
+  /** When it was first found where it is, as `performance.now()` tells. */
   readonly movedAt: number
   readonly anchor: number
   readonly head: number
@@ -30,7 +30,9 @@ export class ShownCursors {
   }
 
   find(peers: readonly Peer[]): ShownCursor[] {
-    const moved = peers.map((peer) => this.#moveOf(peer))
+    // One time for all: those that moved together keep their order, and none loses its place to the next tick.
+    const now = performance.now()
+    const moved = peers.map((peer) => this.#moveOf(peer, now))
     this.#moves = new Map(moved.map((move) => [move.peer.clientId, move]))
     moved.sort((a, b) => b.movedAt - a.movedAt)
     return moved.slice(0, MAX_CURSORS).flatMap(({ peer, movedAt }) => {
@@ -40,10 +42,10 @@ export class ShownCursors {
     })
   }
 
-  #moveOf(peer: Peer): Move {
+  #moveOf(peer: Peer, now: number): Move {
     const cursor = JSON.stringify(peer.cursor)
     const last = this.#moves.get(peer.clientId)
-    return { peer, cursor, movedAt: last?.cursor === cursor ? last.movedAt : performance.now() }
+    return { peer, cursor, movedAt: last?.cursor === cursor ? last.movedAt : now }
   }
 
   /** Null for a position that is not in the text. */

@@ -25,6 +25,8 @@ export interface Dialect {
   readonly keepAlive: Buffer
   acknowledgement(count: number): Buffer
   permissionDenied(reason: string): Buffer
+  /** Tells a client of `coedit.v1` that the document has no room for what it wrote. */
+  readonly full: Buffer
 }
 
 export interface FlushFrames {

@@ -139,8 +139,9 @@ export class Intake {
   #tellFull(): void {
     if (this.#wasRefused) return
     this.#wasRefused = true
-    const { dialect, socket } = this.#context
-    socket.writer.write(dialect.permissionDenied('FULL: the document has reached its limit and takes only deletions'))
+    const { dialect, socket, acknowledges } = this.#context
+    const reason = 'the document has reached its limit and takes only deletions'
+    socket.writer.write(acknowledges ? dialect.full : dialect.permissionDenied(reason))
   }
 
   #deny(): void {

@@ -3,6 +3,7 @@ import { encodePresence, type PresenceEntry } from '../../protocol/wire/awarenes
 import {
   acknowledgementFrame,
   EMPTY_STEP2_FRAME,
+  FULL_FRAME,
   KEEP_ALIVE_FRAME,
   permissionDeniedFrame,
   presenceFrame,
@@ -28,6 +29,7 @@ export const yWebsocket: Dialect = {
   keepAlive: KEEP_ALIVE_FRAME,
   acknowledgement: acknowledgementFrame,
   permissionDenied: permissionDeniedFrame,
+  full: FULL_FRAME,
 }
 
 function framesOf({ pieces, presence: step }: Flush): FlushFrames {
