@@ -1,5 +1,5 @@
-import type { Cancel, Clock } from '../common/clock.ts'
 import { CoeditError } from '../common/errors.ts'
+import type { Cancel, Clock } from '../common/timing.ts'
 import type { Permit } from './grant.ts'
 
 /** The longest delay that timers take; a longer one would end at once. */

@@ -1,7 +1,7 @@
-import type { Clock } from '../common/clock.ts'
 import { CoeditError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import { RejectionDelay } from '../common/rejection-delay.ts'
+import type { Clock } from '../common/timing.ts'
 import { inTurns } from '../common/turns.ts'
 import type { Config } from '../config/config.ts'
 import type { HookCalls } from '../hooks/calls.ts'

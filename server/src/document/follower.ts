@@ -1,5 +1,5 @@
-import type { Cancel, Clock } from '../common/clock.ts'
 import type { Log } from '../common/log.ts'
+import type { Cancel, Clock } from '../common/timing.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import type { Change } from '../hooks/hooks.ts'
 import type { Document } from './document.ts'

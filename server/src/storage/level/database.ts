@@ -1,7 +1,7 @@
 import { ClassicLevel } from 'classic-level'
-import type { Cancel, Clock } from '../../common/clock.ts'
 import type { CoeditError } from '../../common/errors.ts'
 import type { Log } from '../../common/log.ts'
+import type { Cancel, Clock } from '../../common/timing.ts'
 import type { StorageDamage, StorageStatus } from '../storage.ts'
 import { closedError, damagedError, deepestMessage, isCorruption, openingError, withoutPaths } from './errors.ts'
 import { probeDisk } from './probe.ts'
