@@ -15,3 +15,19 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer)
   },
 }
+
+/** The longest delay that timers take, in milliseconds; a longer one would end at once. */
+export const MAX_DELAY_MS = 2 ** 31 - 1
+
+/**
+ * Keeps the process alive until `work` has ended, and gives what it gives. The timers of a clock do not: a program that has
+ * nothing else to do would end while it waits for one, with its work undone.
+ */
+export async function keepAlive<T>(work: Promise<T>): Promise<T> {
+  const alive = setInterval(() => undefined, MAX_DELAY_MS)
+  try {
+    return await work
+  } finally {
+    clearInterval(alive)
+  }
+}

@@ -30,8 +30,6 @@ export interface DocumentsContext {
 
 /** Hooks that want to hear of each commit. */
 const AT_ONCE: Pace = { quietMs: 0, maxWaitMs: 0 }
-/** Any time at all. */
-const ALIVE_MS = 60_000
 
 /** The open documents. Each is loaded once however many ask for it, and leaves memory when nobody needs it. */
 export class Documents {
@@ -116,16 +114,6 @@ export class Documents {
   /** Ends all subscribers and resolves when everything received is durable and no document is in memory. */
   async close(): Promise<void> {
     this.#isClosing = true
-    // Commits wait for timers that keep no process alive. One that has nothing else to do would end, and lose them.
-    const alive = setInterval(() => undefined, ALIVE_MS)
-    try {
-      await this.#drain()
-    } finally {
-      clearInterval(alive)
-    }
-  }
-
-  async #drain(): Promise<void> {
     await Promise.allSettled(this.#opening.values())
     const emptied = new Promise<void>((resolve) => {
       this.#onEmpty = resolve
