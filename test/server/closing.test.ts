@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Writer } from '../support/edits.ts'
 import { readEvents, type ServerEvent } from '../support/event-stream.ts'
-import { runProgram, type ServerProcess, startEmbedding, startServer } from '../support/process.ts'
+import { runCramped, runProgram, type ServerProcess, startEmbedding, startServer } from '../support/process.ts'
 import { connectRaw, store } from '../support/raw-client.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
@@ -68,4 +68,14 @@ describe.each(CLIENTS)('with %i clients connected', (clients) => {
 test('an edit that somebody waits for keeps the process alive', async () => {
   const exit = await runProgram(release, './editing-program.ts', await temporaryDirectory(release))
   expect(exit).toMatchObject({ code: 0, signal: null, stdout: 'cba\n' })
+})
+
+test('a command waits until a disk that is full has room again', async () => {
+  const server = await startServer({ release })
+  await store({ release, url: server.url, document }, new Writer().insert('x'.repeat(200_000)).update)
+  await server.kill('SIGTERM')
+  const repair = runCramped(release, 100_000, ['repair', '--data', server.data])
+  await repair.logs('storage cannot write')
+  await repair.makeRoom()
+  expect(await repair.exited).toMatchObject({ code: 0, stdout: expect.stringMatching(/^1 document, 1 intact$/m) })
 })

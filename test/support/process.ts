@@ -1,5 +1,6 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { type Release, temporaryDirectory } from './temporary.ts'
 
 const BIN = fileURLToPath(new URL('../../server/bin/coedit.js', import.meta.url))
@@ -93,6 +94,26 @@ export function runProgram(release: Release, program: string, ...args: readonly 
   return launch(release, [...SOURCE_ARGUMENTS, pathOf(program), ...args]).exited
 }
 
+/** A `coedit` that cannot write more than a little to any file, as on a full disk. */
+export interface CrampedProcess {
+  /** Resolves when it has logged this, now or before. */
+  logs(text: string): Promise<void>
+  /** Takes the limit away. */
+  makeRoom(): Promise<void>
+  readonly exited: Promise<Exit>
+}
+
+/** Runs `coedit` with files of at most so many bytes. */
+export function runCramped(release: Release, bytes: number, args: readonly string[]): CrampedProcess {
+  const limited = ['prlimit', `--fsize=${bytes}:unlimited`, process.execPath, BIN, ...args]
+  const { child, output, exited } = launchProgram(release, limited)
+  return {
+    logs: (text) => logged(child, output, text),
+    makeRoom: async () => void (await promisify(execFile)('prlimit', [`--pid=${child.pid}`, '--fsize=unlimited'])),
+    exited,
+  }
+}
+
 function pathOf(program: string): string {
   return fileURLToPath(new URL(program, import.meta.url))
 }
@@ -108,9 +129,18 @@ interface Launched {
   readonly exited: Promise<Exit>
 }
 
+/** Starts Node with these arguments. */
 function launch(release: Release, args: readonly string[], env?: NodeJS.ProcessEnv): Launched {
+  return launchProgram(release, [process.execPath, ...args], env)
+}
+
+function launchProgram(
+  release: Release,
+  [program = '', ...args]: readonly string[],
+  env?: NodeJS.ProcessEnv,
+): Launched {
   // Only PATH is inherited: a COEDIT_ variable of the developer must not reach the server under test.
-  const child = spawn(process.execPath, args, { env: { PATH: process.env.PATH, ...env } })
+  const child = spawn(program, args, { env: { PATH: process.env.PATH, ...env } })
   const output: Output = { stdout: '', stderr: '' }
   const written: Buffer[] = []
   child.stdout.on('data', (bytes: Buffer) => {
