@@ -9,7 +9,7 @@ import type { Revocation } from './auth/revocations.ts'
 import { TokenAuthenticator } from './auth/tokens.ts'
 import { CoeditError } from './common/errors.ts'
 import { createLog, type Log } from './common/log.ts'
-import { type Cancel, type Clock, keepAlive, systemClock } from './common/timing.ts'
+import { type Clock, keepAlive, systemClock, withDeadline } from './common/timing.ts'
 import { type Config, checksTokens, parseOptions, type ServerOptions } from './config/config.ts'
 import { Documents } from './document/documents.ts'
 import { HookCalls } from './hooks/calls.ts'
@@ -260,26 +260,16 @@ export class CoeditServer {
     await this.#opening?.catch(() => undefined)
     await this.#upgrades.close()
     this.#hooks.close()
-    await this.#settled(this.#documents.close())
+    // Not for a disk that stays full: what it holds up was never acknowledged.
+    const tellLost = () =>
+      this.#log.error({ status: this.#storage.status }, 'edits could not be stored before the server closed')
+    await withDeadline(this.#clock, COMMIT_DEADLINE_MS, () => this.#documents.close(), tellLost)
     await this.#hooks.idle()
     this.#http?.closeAllConnections()
     await httpClosed
     await this.#workers.close()
     if (this.#isOpen) await this.#storage.close()
     this.#log.debug({}, 'closed')
-  }
-
-  /** Waits for `work`, but not for a disk that stays full: what it holds up was never acknowledged. */
-  async #settled(work: Promise<void>): Promise<void> {
-    let cancel: Cancel = () => undefined
-    const deadline = new Promise<void>((resolve) => {
-      cancel = this.#clock.after(COMMIT_DEADLINE_MS, () => {
-        this.#log.error({ status: this.#storage.status }, 'edits could not be stored before the server closed')
-        resolve()
-      })
-    })
-    await Promise.race([work, deadline])
-    cancel()
   }
 
   #health(): Health {

@@ -16,6 +16,65 @@ export const systemClock: Clock = {
   },
 }
 
+/** Resolves after so many milliseconds. */
+export function sleep(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(ms, resolve)
+  })
+}
+
+/** Settles as `work` does or, when that takes longer than `ms` milliseconds, with what `onLate` returns or throws. */
+export async function withDeadline<T>(
+  clock: Clock,
+  ms: number,
+  work: () => T | Promise<T>,
+  onLate: () => T,
+): Promise<T> {
+  let cancel: Cancel = () => undefined
+  const late = new Promise<void>((resolve) => {
+    cancel = clock.after(ms, resolve)
+  })
+  try {
+    return await Promise.race([work(), late.then(onLate)])
+  } finally {
+    cancel()
+  }
+}
+
+/** What some wait for and somebody else brings about. */
+export class Condition {
+  #waiting = new Set<() => void>()
+
+  /** Resolves with the next notification. */
+  wait(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.add(resolve)
+    })
+  }
+
+  /** Resolves true with the next notification, or false after `ms` milliseconds without one. */
+  waitFor(clock: Clock, ms: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        cancel()
+        resolve(true)
+      }
+      const cancel = clock.after(ms, () => {
+        this.#waiting.delete(wake)
+        resolve(false)
+      })
+      this.#waiting.add(wake)
+    })
+  }
+
+  /** Wakes all who wait now. Who comes later waits for the next notification. */
+  notify(): void {
+    const waiting = this.#waiting
+    this.#waiting = new Set()
+    for (const wake of waiting) wake()
+  }
+}
+
 /** The longest delay that timers take, in milliseconds; a longer one would end at once. */
 export const MAX_DELAY_MS = 2 ** 31 - 1
 

@@ -1,7 +1,7 @@
 import { CoeditError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import { RejectionDelay } from '../common/rejection-delay.ts'
-import type { Clock } from '../common/timing.ts'
+import { type Clock, Condition } from '../common/timing.ts'
 import { inTurns } from '../common/turns.ts'
 import type { Config } from '../config/config.ts'
 import type { HookCalls } from '../hooks/calls.ts'
@@ -46,8 +46,8 @@ export class Documents {
   readonly #reloading = new Map<Document, { seq: number; snapshot: Promise<LoadedSnapshot | null> }>()
   readonly #documentContext: DocumentContext
   readonly #readingContext: ReadingContext
+  readonly #emptied = new Condition()
   #isClosing = false
-  #onEmpty: (() => void) | undefined
 
   constructor(context: DocumentsContext) {
     const { config, clock, log, storage, workers } = context
@@ -115,16 +115,13 @@ export class Documents {
   async close(): Promise<void> {
     this.#isClosing = true
     await Promise.allSettled(this.#opening.values())
-    const emptied = new Promise<void>((resolve) => {
-      this.#onEmpty = resolve
-    })
     for (const document of [...this.#open.values()]) {
       document.end('restart')
       document.flush()
       this.#changed(document)
     }
     this.#compactor.giveUp()
-    if (this.#open.size > 0) await emptied
+    while (this.#open.size > 0) await this.#emptied.wait()
     await this.#committer.settle()
   }
 
@@ -201,6 +198,6 @@ export class Documents {
     this.#snapshots.forget(document.log)
     this.#compactor.forget(document)
     void this.#context.hooks.offer('close', { name: document.name })
-    if (this.#open.size === 0) this.#onEmpty?.()
+    if (this.#open.size === 0) this.#emptied.notify()
   }
 }

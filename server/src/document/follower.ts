@@ -1,5 +1,5 @@
 import type { Log } from '../common/log.ts'
-import type { Cancel, Clock } from '../common/timing.ts'
+import { type Clock, Condition } from '../common/timing.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import type { Change } from '../hooks/hooks.ts'
 import type { Document } from './document.ts'
@@ -34,10 +34,10 @@ export class Follower implements Observer, Subscriber {
   readonly #document: Document
   readonly #pace: Pace
   readonly #context: FollowerContext
+  readonly #ended = new Condition()
   #position: number
   #isBehind = false
   #lastCommitAt = 0
-  #wake: () => void = () => undefined
 
   constructor(hook: 'commit' | 'change', document: Document, pace: Pace, context: FollowerContext) {
     this.#hook = hook
@@ -64,7 +64,7 @@ export class Follower implements Observer, Subscriber {
 
   /** The server closes: what is still to be told is told now. */
   end(): void {
-    this.#wake()
+    this.#ended.notify()
   }
 
   async #catchUp(): Promise<void> {
@@ -93,19 +93,8 @@ export class Follower implements Observer, Subscriber {
     while (!hooks.isClosing) {
       const delay = Math.min(this.#lastCommitAt + this.#pace.quietMs, latest) - clock.now()
       if (delay <= 0) return
-      await this.#sleep(delay)
+      await this.#ended.waitFor(clock, delay)
     }
-  }
-
-  /** Resolves after the time, or when it has ended. */
-  #sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel: Cancel = this.#context.clock.after(ms, resolve)
-      this.#wake = () => {
-        cancel()
-        resolve()
-      }
-    })
   }
 
   #changeOf({ pieces, position }: Reading): Change {

@@ -3,7 +3,7 @@ import { type SSEStreamingApi, streamSSE } from 'hono/streaming'
 import type { Authority } from '../auth/authority.ts'
 import { CoeditError, hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
-import type { Clock } from '../common/timing.ts'
+import { type Clock, Condition } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import type { Document } from '../document/document.ts'
 import type { Documents } from '../document/documents.ts'
@@ -93,9 +93,9 @@ class EventStream implements Subscriber {
   readonly #name: string
   readonly #eventData: EventData
   readonly #context: EventsContext
+  readonly #news = new Condition()
   #position: number | undefined
   #sending: Piece[] = []
-  #wake: (() => void) | undefined
   #document: Document | undefined
   #hasEnded = false
 
@@ -114,13 +114,13 @@ class EventStream implements Subscriber {
   }
 
   deliver(): void {
-    this.#wake?.()
+    this.#news.notify()
   }
 
   end(): void {
     this.#hasEnded = true
     this.#document?.unsubscribe(this)
-    this.#wake?.()
+    this.#news.notify()
   }
 
   async run(sse: SSEStreamingApi, lastEventId: string | undefined): Promise<void> {
@@ -137,7 +137,8 @@ class EventStream implements Subscriber {
 
   async #step(sse: SSEStreamingApi, document: Document, from: number): Promise<void> {
     if (from === document.head) {
-      if (await this.#hearsNothing()) await sse.write(': still here\n\n')
+      const { clock, config } = this.#context
+      if (!(await this.#news.waitFor(clock, config.keepAliveMs))) await sse.write(': still here\n\n')
       return
     }
     const { pieces, position } = await this.#context.documents.readSince(document, from)
@@ -154,17 +155,6 @@ class EventStream implements Subscriber {
     await sse.write(this.#eventData.of(piece))
     const { position } = piece
     await sse.write(position === undefined ? '\n' : `id: ${incarnations[0].toString(36)}-${position}\n\n`)
-  }
-
-  /** Resolves false when something was committed or the stream has ended, true after a while of neither. */
-  #hearsNothing(): Promise<boolean> {
-    return new Promise((resolve) => {
-      const cancel = this.#context.clock.after(this.#context.config.keepAliveMs, () => resolve(true))
-      this.#wake = () => {
-        cancel()
-        resolve(false)
-      }
-    })
   }
 }
 
