@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { commandHelp, helpText } from './commands/help.ts'
 import { commands } from './commands/index.ts'
 import { CoeditError } from './common/errors.ts'
+import { keepAlive } from './common/timing.ts'
 import { configFromProcess } from './config/config.ts'
 import { type CoeditServer, createServer } from './server.ts'
 
@@ -10,7 +11,7 @@ import { type CoeditServer, createServer } from './server.ts'
 const USAGE = 2
 const FAILURE = 1
 
-await main(process.argv.slice(2)).catch(fail)
+await keepAlive(main(process.argv.slice(2))).catch(fail)
 
 async function main(argv: readonly string[]): Promise<void> {
   const [name, ...rest] = argv

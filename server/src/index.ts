@@ -1,8 +1,8 @@
 export type { Authenticate, AuthRequest, Grant, Verdict } from './auth/grant.ts'
 export type { Revocation } from './auth/revocations.ts'
-export type { Cancel, Clock } from './common/clock.ts'
 export { CoeditError, type ErrorCode } from './common/errors.ts'
 export type { Log } from './common/log.ts'
+export type { Cancel, Clock } from './common/timing.ts'
 export type { ServerOptions } from './config/config.ts'
 export type {
   Change,

@@ -7,9 +7,9 @@ import { Authority } from './auth/authority.ts'
 import { type Authenticate, admitEverybody } from './auth/grant.ts'
 import type { Revocation } from './auth/revocations.ts'
 import { TokenAuthenticator } from './auth/tokens.ts'
-import { type Cancel, type Clock, systemClock } from './common/clock.ts'
 import { CoeditError } from './common/errors.ts'
 import { createLog, type Log } from './common/log.ts'
+import { type Clock, keepAlive, systemClock, withDeadline } from './common/timing.ts'
 import { type Config, checksTokens, parseOptions, type ServerOptions } from './config/config.ts'
 import { Documents } from './document/documents.ts'
 import { HookCalls } from './hooks/calls.ts'
@@ -34,7 +34,7 @@ const COMMIT_DEADLINE_MS = 10_000
 
 /**
  * A coedit server: alone with `listen`, or inside of another HTTP server with `open`, `handleUpgrade` and
- * `handleRequest`. Nothing is touched before `listen` or `open`.
+ * `handleRequest`. Nothing is touched before `listen` or `open`. What it promises keeps the process alive until it is done.
  *
  * @throws CoeditError OPTION_INVALID, HOST_NEEDS_AUTH
  */
@@ -127,7 +127,7 @@ export class CoeditServer {
    * key.
    */
   open(): Promise<void> {
-    this.#opening ??= this.#open()
+    this.#opening ??= keepAlive(this.#open())
     return this.#opening
   }
 
@@ -208,7 +208,7 @@ export class CoeditServer {
    */
   async revoke(target: Revocation): Promise<void> {
     if (!this.#isOpen) await this.open()
-    await this.#authority.revoke(target)
+    await keepAlive(this.#authority.revoke(target))
   }
 
   /**
@@ -221,7 +221,7 @@ export class CoeditServer {
    */
   async edit<T>(name: string, change: (doc: Doc) => T): Promise<T> {
     await this.open()
-    return this.#documents.inProcess.edit(name, change)
+    return keepAlive(this.#documents.inProcess.edit(name, change))
   }
 
   /**
@@ -230,7 +230,7 @@ export class CoeditServer {
    */
   async read(name: string): Promise<Doc> {
     await this.open()
-    return this.#documents.inProcess.read(name)
+    return keepAlive(this.#documents.inProcess.read(name))
   }
 
   /**
@@ -239,7 +239,7 @@ export class CoeditServer {
    */
   async readUpdate(name: string): Promise<Uint8Array> {
     await this.open()
-    return this.#documents.inProcess.readUpdate(name)
+    return keepAlive(this.#documents.inProcess.readUpdate(name))
   }
 
   /** What is in memory now, and what damage was found and how the calls of hooks have ended since the start. */
@@ -251,7 +251,7 @@ export class CoeditServer {
    * Stops: clients get 1012, what was received is committed, the storage is closed. Further calls give the same promise.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close()
+    this.#closing ??= keepAlive(this.#close())
     return this.#closing
   }
 
@@ -260,26 +260,16 @@ export class CoeditServer {
     await this.#opening?.catch(() => undefined)
     await this.#upgrades.close()
     this.#hooks.close()
-    await this.#settled(this.#documents.close())
+    // Not for a disk that stays full: what it holds up was never acknowledged.
+    const tellLost = () =>
+      this.#log.error({ status: this.#storage.status }, 'edits could not be stored before the server closed')
+    await withDeadline(this.#clock, COMMIT_DEADLINE_MS, () => this.#documents.close(), tellLost)
     await this.#hooks.idle()
     this.#http?.closeAllConnections()
     await httpClosed
     await this.#workers.close()
     if (this.#isOpen) await this.#storage.close()
     this.#log.debug({}, 'closed')
-  }
-
-  /** Waits for `work`, but not for a disk that stays full: what it holds up was never acknowledged. */
-  async #settled(work: Promise<void>): Promise<void> {
-    let cancel: Cancel = () => undefined
-    const deadline = new Promise<void>((resolve) => {
-      cancel = this.#clock.after(COMMIT_DEADLINE_MS, () => {
-        this.#log.error({ status: this.#storage.status }, 'edits could not be stored before the server closed')
-        resolve()
-      })
-    })
-    await Promise.race([work, deadline])
-    cancel()
   }
 
   #health(): Health {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import type { Clock } from '../../server/src/common/clock.ts'
+import type { Clock } from '../../server/src/common/timing.ts'
 import type { Snapshot, Storage } from '../../server/src/storage/storage.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { runs } from '../support/runs.ts'

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
-import { systemClock } from '../../server/src/common/clock.ts'
+import { systemClock } from '../../server/src/common/timing.ts'
 import { parseOptions } from '../../server/src/config/config.ts'
 import type { Cursor } from '../../server/src/document/cursor.ts'
 import type { Document } from '../../server/src/document/document.ts'

@@ -1,7 +1,7 @@
 import { cp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { systemClock } from '../../server/src/common/clock.ts'
+import { systemClock } from '../../server/src/common/timing.ts'
 import { repairDatabase } from '../../server/src/repair/repair.ts'
 import { chunkKey, entryKey, metadataKey, nameKey, revocationKey } from '../../server/src/storage/level/keys.ts'
 import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'

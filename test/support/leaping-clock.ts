@@ -1,4 +1,4 @@
-import { type Cancel, type Clock, systemClock } from '../../server/src/common/clock.ts'
+import { type Cancel, type Clock, systemClock } from '../../server/src/common/timing.ts'
 
 interface Timer {
   readonly at: number

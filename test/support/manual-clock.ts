@@ -1,4 +1,4 @@
-import type { Clock } from '../../server/src/common/clock.ts'
+import type { Clock } from '../../server/src/common/timing.ts'
 
 interface Timer {
   readonly at: number

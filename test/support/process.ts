@@ -1,8 +1,11 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { type Release, temporaryDirectory } from './temporary.ts'
 
 const BIN = fileURLToPath(new URL('../../server/bin/coedit.js', import.meta.url))
+/** What runs TypeScript of this repository in a process of its own. */
+const SOURCE_ARGUMENTS = ['--import', 'tsx', '--conditions=@coedit/source']
 const READY = /^coedit is ready on (\S+)\n/m
 
 /** How a process ended: by `code`, or by `signal` where something killed it. */
@@ -46,13 +49,21 @@ export interface ServerProcessOptions {
 /** Starts a server and waits for its ready line. Rejects with its stderr if it ends before. */
 export async function startServer({ release, flags = [], data, env }: ServerProcessOptions): Promise<ServerProcess> {
   const directory = data ?? (await temporaryDirectory(release))
-  const { child, output, exited } = launch(release, BIN, ['--port', '0', '--data', directory, ...flags], env)
+  return started(launch(release, [BIN, '--port', '0', '--data', directory, ...flags], env), directory)
+}
+
+/** Starts a program of test/support that embeds a server on the directory `data`, and waits for the same ready line. */
+export function startEmbedding(release: Release, program: string, data: string): Promise<ServerProcess> {
+  return started(launch(release, [...SOURCE_ARGUMENTS, pathOf(program), data]), data)
+}
+
+async function started({ child, output, exited }: Launched, data: string): Promise<ServerProcess> {
   const url = await Promise.race([readyUrl(child, output), exited.then(failedToStart)])
   if (child.pid === undefined) throw new Error('a process without a pid printed the ready line')
   return {
     url,
     pid: child.pid,
-    data: directory,
+    data,
     stderr: () => output.stderr,
     logs: (text) => logged(child, output, text),
     kill: (signal = 'SIGKILL') => {
@@ -75,7 +86,36 @@ export function runNode(
   args: readonly string[],
   env?: NodeJS.ProcessEnv,
 ): Promise<Exit> {
-  return launch(release, script, args, env).exited
+  return launch(release, [script, ...args], env).exited
+}
+
+/** Runs a program of test/support until it ends by itself. */
+export function runProgram(release: Release, program: string, ...args: readonly string[]): Promise<Exit> {
+  return launch(release, [...SOURCE_ARGUMENTS, pathOf(program), ...args]).exited
+}
+
+/** A `coedit` that cannot write more than a little to any file, as on a full disk. */
+export interface CrampedProcess {
+  /** Resolves when it has logged this, now or before. */
+  logs(text: string): Promise<void>
+  /** Takes the limit away. */
+  makeRoom(): Promise<void>
+  readonly exited: Promise<Exit>
+}
+
+/** Runs `coedit` with files of at most so many bytes. */
+export function runCramped(release: Release, bytes: number, args: readonly string[]): CrampedProcess {
+  const limited = ['prlimit', `--fsize=${bytes}:unlimited`, process.execPath, BIN, ...args]
+  const { child, output, exited } = launchProgram(release, limited)
+  return {
+    logs: (text) => logged(child, output, text),
+    makeRoom: async () => void (await promisify(execFile)('prlimit', [`--pid=${child.pid}`, '--fsize=unlimited'])),
+    exited,
+  }
+}
+
+function pathOf(program: string): string {
+  return fileURLToPath(new URL(program, import.meta.url))
 }
 
 interface Output {
@@ -83,9 +123,24 @@ interface Output {
   stderr: string
 }
 
-function launch(release: Release, script: string, args: readonly string[], env: NodeJS.ProcessEnv | undefined) {
+interface Launched {
+  readonly child: ChildProcessWithoutNullStreams
+  readonly output: Output
+  readonly exited: Promise<Exit>
+}
+
+/** Starts Node with these arguments. */
+function launch(release: Release, args: readonly string[], env?: NodeJS.ProcessEnv): Launched {
+  return launchProgram(release, [process.execPath, ...args], env)
+}
+
+function launchProgram(
+  release: Release,
+  [program = '', ...args]: readonly string[],
+  env?: NodeJS.ProcessEnv,
+): Launched {
   // Only PATH is inherited: a COEDIT_ variable of the developer must not reach the server under test.
-  const child = spawn(process.execPath, [script, ...args], { env: { PATH: process.env.PATH, ...env } })
+  const child = spawn(program, args, { env: { PATH: process.env.PATH, ...env } })
   const output: Output = { stdout: '', stderr: '' }
   const written: Buffer[] = []
   child.stdout.on('data', (bytes: Buffer) => {

@@ -1,6 +1,6 @@
-import type { Cancel, Clock } from '../common/clock.ts'
 import { CoeditError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
+import { type Clock, withDeadline } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Authenticate, AuthRequest, Bearer, Holder, Permit } from './grant.ts'
@@ -116,18 +116,11 @@ export class Authority {
   }
 
   /** An answer, or a rejection when it takes too long. */
-  async #inTime<T>(ask: () => T | Promise<T>): Promise<T> {
+  #inTime<T>(ask: () => T | Promise<T>): Promise<T> {
     const { clock, config } = this.#context
-    let cancel: Cancel = () => undefined
-    const tooLate = new Promise<never>((_, reject) => {
-      const error = new CoeditError('AUTH_UNAVAILABLE', `no answer came within ${config.authTimeoutMs} ms`)
-      cancel = clock.after(config.authTimeoutMs, () => reject(error))
+    return withDeadline(clock, config.authTimeoutMs, ask, () => {
+      throw new CoeditError('AUTH_UNAVAILABLE', `no answer came within ${config.authTimeoutMs} ms`)
     })
-    try {
-      return await Promise.race([ask(), tooLate])
-    } finally {
-      cancel()
-    }
   }
 
   #check(bearer: Bearer & Partial<Permit>): void {

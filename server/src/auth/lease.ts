@@ -1,9 +1,6 @@
-import type { Cancel, Clock } from '../common/clock.ts'
 import { CoeditError } from '../common/errors.ts'
+import { type Cancel, type Clock, MAX_DELAY_MS } from '../common/timing.ts'
 import type { Permit } from './grant.ts'
-
-/** The longest delay that timers take; a longer one would end at once. */
-const MAX_DELAY_MS = 2 ** 31 - 1
 
 /**
  * Called once when a permit ends by itself; not after `release`.

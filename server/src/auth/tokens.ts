@@ -1,7 +1,7 @@
 import { errors, type JWTPayload, jwtVerify } from 'jose'
 import { z } from 'zod'
-import type { Clock } from '../common/clock.ts'
 import { CoeditError } from '../common/errors.ts'
+import type { Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import type { AuthRequest, Bearer, Holder, Verdict } from './grant.ts'
 import { openTokenKey, type TokenKey } from './keys.ts'

@@ -1,5 +1,5 @@
-import { systemClock } from '../common/clock.ts'
 import { createLog } from '../common/log.ts'
+import { systemClock } from '../common/timing.ts'
 import { type Finding, type RepairOutcome, repairDatabase } from '../repair/repair.ts'
 import { randomIncarnation } from '../storage/level/incarnation.ts'
 import { counted, dataSchema, declareCommand, type Print } from './command.ts'

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts'
+import type { Clock } from './timing.ts'
 
 const FIRST_MS = 100
 const LONGEST_MS = 10_000

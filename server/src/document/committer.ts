@@ -1,6 +1,6 @@
-import type { Cancel, Clock } from '../common/clock.ts'
 import { hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
+import type { Cancel, Clock } from '../common/timing.ts'
 import type { Appended, AppendRequest, Storage } from '../storage/storage.ts'
 
 /** What has edits to commit: a document. */

@@ -1,6 +1,6 @@
-import type { Cancel, Clock } from '../common/clock.ts'
 import { CoeditError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
+import type { Cancel, Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Compaction } from '../workers/compaction.ts'

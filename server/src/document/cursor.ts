@@ -1,3 +1,4 @@
+import { type Clock, Condition } from '../common/timing.ts'
 import type { PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { Document } from './document.ts'
 import type { Chunked, Piece } from './piece.ts'
@@ -36,6 +37,7 @@ export class Cursor implements Subscriber {
   readonly wantsPresence: boolean
   readonly #reader: Reader
   readonly #options: CursorOptions
+  readonly #news = new Condition()
   #position: number | undefined
   #keeps: boolean
   #presenceVersion = 0
@@ -44,7 +46,6 @@ export class Cursor implements Subscriber {
   #pieces: Piece[] = []
   #taken: Piece | undefined
   #state: 'following' | EndReason | 'stopped' = 'following'
-  #wake: () => void = () => undefined
 
   constructor(document: Document, reader: Reader, options: CursorOptions) {
     this.document = document
@@ -85,13 +86,13 @@ export class Cursor implements Subscriber {
 
   deliver(flush: Flush): void {
     this.#options.onFlush?.(flush)
-    this.#wake()
+    this.#news.notify()
   }
 
   end(reason: EndReason): void {
     if (this.#state === 'following') this.#state = reason
     this.#options.onEnd?.(reason)
-    this.#wake()
+    this.#news.notify()
   }
 
   /** Goes to a position of the log. */
@@ -151,12 +152,9 @@ export class Cursor implements Subscriber {
     return this.newPresence()
   }
 
-  /** Resolves when something was delivered, or it has ended. */
-  moved(): Promise<void> {
-    if (this.hasEnded) return Promise.resolve()
-    return new Promise((resolve) => {
-      this.#wake = resolve
-    })
+  /** Resolves true when something was delivered or it has ended, false after `ms` milliseconds without. */
+  moved(clock: Clock, ms: number): Promise<boolean> {
+    return this.hasEnded ? Promise.resolve(true) : this.#news.waitFor(clock, ms)
   }
 
   /** Reads no more; the document stays in memory. */
@@ -164,7 +162,7 @@ export class Cursor implements Subscriber {
     this.#state = 'stopped'
     this.#position = undefined
     this.#drop()
-    this.#wake()
+    this.#news.notify()
   }
 
   /** Needs the document no more. */

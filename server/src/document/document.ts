@@ -1,5 +1,5 @@
-import type { Cancel, Clock } from '../common/clock.ts'
 import { CoeditError } from '../common/errors.ts'
+import type { Cancel, Clock } from '../common/timing.ts'
 import { inTurns } from '../common/turns.ts'
 import type { Config } from '../config/config.ts'
 import { type KnownState, type ScannedUpdate, scanUpdate, splitUpdate } from '../protocol/update/update.ts'

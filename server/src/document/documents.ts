@@ -1,7 +1,7 @@
-import type { Clock } from '../common/clock.ts'
 import { CoeditError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import { RejectionDelay } from '../common/rejection-delay.ts'
+import { type Clock, Condition } from '../common/timing.ts'
 import { inTurns } from '../common/turns.ts'
 import type { Config } from '../config/config.ts'
 import type { HookCalls } from '../hooks/calls.ts'
@@ -30,8 +30,6 @@ export interface DocumentsContext {
 
 /** Hooks that want to hear of each commit. */
 const AT_ONCE: Pace = { quietMs: 0, maxWaitMs: 0 }
-/** Any time at all. */
-const ALIVE_MS = 60_000
 
 /** The open documents. Each is loaded once however many ask for it, and leaves memory when nobody needs it. */
 export class Documents {
@@ -48,8 +46,8 @@ export class Documents {
   readonly #reloading = new Map<Document, { seq: number; snapshot: Promise<LoadedSnapshot | null> }>()
   readonly #documentContext: DocumentContext
   readonly #reader: Reader
+  readonly #emptied = new Condition()
   #isClosing = false
-  #onEmpty: (() => void) | undefined
 
   constructor(context: DocumentsContext) {
     const { config, clock, log, storage, workers } = context
@@ -113,26 +111,13 @@ export class Documents {
   /** Ends all subscribers and resolves when everything received is durable and no document is in memory. */
   async close(): Promise<void> {
     this.#isClosing = true
-    // Commits wait for timers that keep no process alive. One that has nothing else to do would end, and lose them.
-    const alive = setInterval(() => undefined, ALIVE_MS)
-    try {
-      await this.#drain()
-    } finally {
-      clearInterval(alive)
-    }
-  }
-
-  async #drain(): Promise<void> {
     await Promise.allSettled(this.#opening.values())
-    const emptied = new Promise<void>((resolve) => {
-      this.#onEmpty = resolve
-    })
     for (const document of [...this.#open.values()]) {
       document.end('restart')
       this.#changed(document)
     }
     this.#compactor.giveUp()
-    if (this.#open.size > 0) await emptied
+    while (this.#open.size > 0) await this.#emptied.wait()
     await this.#committer.settle()
   }
 
@@ -209,6 +194,6 @@ export class Documents {
     this.#snapshots.forget(document.log)
     this.#compactor.forget(document)
     void this.#context.hooks.offer('close', { name: document.name })
-    if (this.#open.size === 0) this.#onEmpty?.()
+    if (this.#open.size === 0) this.#emptied.notify()
   }
 }

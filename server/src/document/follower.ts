@@ -1,5 +1,5 @@
-import type { Cancel, Clock } from '../common/clock.ts'
 import type { Log } from '../common/log.ts'
+import { type Clock, Condition } from '../common/timing.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import type { Change } from '../hooks/hooks.ts'
 import type { Cursor } from './cursor.ts'
@@ -34,8 +34,8 @@ export class Follower implements Author {
   readonly #document: Document
   readonly #pace: Pace
   readonly #context: FollowerContext
+  readonly #ended = new Condition()
   #lastCommitAt = 0
-  #wake: () => void = () => undefined
 
   constructor(hook: 'commit' | 'change', document: Document, pace: Pace, context: FollowerContext) {
     this.#hook = hook
@@ -51,7 +51,7 @@ export class Follower implements Author {
       keeps: false,
       onFlush: (flush) => this.#flushed(flush, cursor),
       // The server closes: what is still to be told is told now.
-      onEnd: () => this.#wake(),
+      onEnd: () => this.#ended.notify(),
     })
   }
 
@@ -87,19 +87,8 @@ export class Follower implements Author {
     while (!hooks.isClosing) {
       const delay = Math.min(this.#lastCommitAt + this.#pace.quietMs, latest) - clock.now()
       if (delay <= 0) return
-      await this.#sleep(delay)
+      await this.#ended.waitFor(clock, delay)
     }
-  }
-
-  /** Resolves after the time, or when it has ended. */
-  #sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel: Cancel = this.#context.clock.after(ms, resolve)
-      this.#wake = () => {
-        cancel()
-        resolve()
-      }
-    })
   }
 
   #changeOf(pieces: readonly Piece[], seq: number): Change {

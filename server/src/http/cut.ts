@@ -1,7 +1,7 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
-import type { Clock } from '../common/clock.ts'
+import type { Clock } from '../common/timing.ts'
 
 /** How long somebody whose access has ended may still take what was sent before. */
 const GRACE_MS = 2_000

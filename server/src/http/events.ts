@@ -1,9 +1,9 @@
 import { type Context, Hono } from 'hono'
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming'
 import type { Authority } from '../auth/authority.ts'
-import type { Clock } from '../common/clock.ts'
 import { CoeditError, hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
+import type { Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import type { Cursor } from '../document/cursor.ts'
 import type { Document } from '../document/document.ts'
@@ -122,7 +122,8 @@ class EventStream {
 
   async #step(sse: SSEStreamingApi, cursor: Cursor): Promise<void> {
     if (!cursor.isBehind) {
-      if (await this.#hearsNothing(cursor)) await sse.write(': still here\n\n')
+      const { clock, config } = this.#context
+      if (!(await cursor.moved(clock, config.keepAliveMs))) await sse.write(': still here\n\n')
       return
     }
     await cursor.read()
@@ -134,17 +135,6 @@ class EventStream {
     await sse.write(this.#eventData.of(piece))
     const { position } = piece
     await sse.write(position === undefined ? '\n' : `id: ${incarnations[0].toString(36)}-${position}\n\n`)
-  }
-
-  /** Resolves true after a while in which nothing was committed and the stream has not ended. */
-  #hearsNothing(cursor: Cursor): Promise<boolean> {
-    return new Promise((resolve) => {
-      const cancel = this.#context.clock.after(this.#context.config.keepAliveMs, () => resolve(true))
-      void cursor.moved().then(() => {
-        cancel()
-        resolve(false)
-      })
-    })
   }
 }
 

@@ -3,9 +3,9 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Authority } from '../auth/authority.ts'
 import type { AuthRequest, Permit } from '../auth/grant.ts'
-import type { Cancel } from '../common/clock.ts'
 import { CoeditError } from '../common/errors.ts'
 import { RejectionDelay } from '../common/rejection-delay.ts'
+import { type Cancel, Condition, sleep } from '../common/timing.ts'
 import { CLOSE, type Close, closeFor } from '../peers/close-codes.ts'
 import { yWebsocket } from '../peers/dialects/y-websocket.ts'
 import { Session, type SessionContext } from '../peers/session.ts'
@@ -50,8 +50,8 @@ export class Upgrades {
   readonly #server: WebSocketServer
   readonly #rejections: RejectionDelay
   readonly #connections = new Map<WebSocket, Session | undefined>()
+  readonly #emptied = new Condition()
   #tick: Cancel | undefined
-  #whenEmpty: (() => void) | undefined
 
   constructor(context: UpgradesContext) {
     const { maxMessageBytes, maxFragments } = context.config
@@ -139,9 +139,12 @@ export class Upgrades {
     for (const [webSocket, session] of this.#connections) {
       if (session) session.socket.close(CLOSE.restart)
       else this.#closeLater(webSocket, CLOSE.restart, 0)
-      if (pause >= 1) await new Promise<void>((resolve) => this.#context.clock.after(pause, resolve))
+      if (pause >= 1) await sleep(this.#context.clock, pause)
     }
-    await this.#emptied()
+    while (this.#connections.size > 0) {
+      const isInTime = await this.#emptied.waitFor(this.#context.clock, CLOSE_GRACE_MS)
+      if (!isInTime) for (const webSocket of this.#connections.keys()) webSocket.terminate()
+    }
   }
 
   /** Of the request only `opened` is kept: a listener made where the request is in scope would keep all of it. */
@@ -207,20 +210,7 @@ export class Upgrades {
 
   #forget(webSocket: WebSocket): void {
     this.#connections.delete(webSocket)
-    if (this.#connections.size === 0) this.#whenEmpty?.()
-  }
-
-  #emptied(): Promise<void> {
-    if (this.#connections.size === 0) return Promise.resolve()
-    return new Promise((resolve) => {
-      const cancel = this.#context.clock.after(CLOSE_GRACE_MS, () => {
-        for (const webSocket of this.#connections.keys()) webSocket.terminate()
-      })
-      this.#whenEmpty = () => {
-        cancel()
-        resolve()
-      }
-    })
+    if (this.#connections.size === 0) this.#emptied.notify()
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { Clock } from '../common/clock.ts'
+import type { Clock } from '../common/timing.ts'
 
 /** The writing half of a socket: whole frames, as far as there is room. */
 export class FrameWriter {

@@ -1,4 +1,4 @@
-import type { Clock } from '../common/clock.ts'
+import type { Clock } from '../common/timing.ts'
 
 /** What a heartbeat needs of a WebSocket. */
 export interface Peer {

@@ -1,7 +1,7 @@
 import type { Lease } from '../auth/lease.ts'
-import type { Clock } from '../common/clock.ts'
 import { hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
+import type { Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import type { Cursor } from '../document/cursor.ts'
 import type { Documents } from '../document/documents.ts'

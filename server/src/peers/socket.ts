@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { RawData, WebSocket } from 'ws'
-import type { Clock } from '../common/clock.ts'
+import type { Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import { CLOSE, type Close } from './close-codes.ts'
 import { FrameWriter } from './frame-writer.ts'

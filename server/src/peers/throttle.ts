@@ -1,4 +1,4 @@
-import type { Cancel, Clock } from '../common/clock.ts'
+import type { Cancel, Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 
 /** How much time of the event loop a connection may take at once, as so many seconds of what it may take for long. */

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Clock } from '../common/clock.ts'
 import type { Log } from '../common/log.ts'
+import type { Clock } from '../common/timing.ts'
 import { replaceDatabase } from '../storage/level/copy.ts'
 import { Database, type RawLevel } from '../storage/level/database.ts'
 import { prepareFormat } from '../storage/level/format.ts'

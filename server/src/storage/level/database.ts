@@ -1,7 +1,7 @@
 import { ClassicLevel } from 'classic-level'
-import type { Cancel, Clock } from '../../common/clock.ts'
 import type { CoeditError } from '../../common/errors.ts'
 import type { Log } from '../../common/log.ts'
+import { type Clock, Condition } from '../../common/timing.ts'
 import type { StorageDamage, StorageStatus } from '../storage.ts'
 import { closedError, damagedError, deepestMessage, isCorruption, openingError, withoutPaths } from './errors.ts'
 import { probeDisk } from './probe.ts'
@@ -54,11 +54,14 @@ export class Database {
   readonly #clock: Clock
   readonly #log: Log
   readonly #readers = new Set<Promise<unknown>>()
-  readonly #givenUp = new AbortController()
+  readonly #givenUp = new Condition()
+  readonly #reopened = new Condition()
   #status: StorageStatus = { state: 'ok' }
   /** Undefined before `open` and after `close`. */
   #level: RawLevel | undefined
-  #unavailable: Unavailable | undefined
+  #isGivenUp = false
+  /** While it is being reopened. */
+  #isUnavailable = false
   #droppedBytes = 0
   #failedReads = 0
   #isDamaged = false
@@ -117,9 +120,9 @@ export class Database {
    * STORAGE_DAMAGED where LevelDB cannot read its tables, and STORAGE_CLOSED.
    */
   async read<T>(use: (level: RawLevel) => Promise<T>): Promise<T> {
-    while (this.#unavailable) {
-      await this.#unavailable.ended
-      if (this.#givenUp.signal.aborted) throw closedError()
+    while (this.#isUnavailable) {
+      if (this.#isGivenUp) throw closedError()
+      await this.#reopened.wait()
     }
     const reading = use(this.#opened())
     this.#readers.add(reading)
@@ -136,8 +139,9 @@ export class Database {
 
   /** Lets writes that fail, and reads that wait for them, reject instead of waiting for the disk. */
   giveUp(): void {
-    this.#givenUp.abort()
-    this.#unavailable?.end()
+    this.#isGivenUp = true
+    this.#givenUp.notify()
+    this.#reopened.notify()
   }
 
   /** Waits for reads, then closes. After `giveUp`, with no write under way. */
@@ -206,38 +210,26 @@ export class Database {
       return
     }
     this.#log.error({ err: this.#damaged(cause) }, 'nothing is stored any more until the database is repaired')
-    await this.#pause(Number.POSITIVE_INFINITY, cause)
+    while (!this.#isGivenUp) await this.#givenUp.wait()
+    throw closedError(cause)
   }
 
   /** Rejects with STORAGE_CLOSED once `giveUp` was called. */
-  #pause(delay: number, cause: unknown): Promise<void> {
-    const { signal } = this.#givenUp
-    return new Promise((resolve, reject) => {
-      let cancel: Cancel = () => undefined
-      const stop = () => {
-        cancel()
-        reject(closedError(cause))
-      }
-      if (signal.aborted) return stop()
-      signal.addEventListener('abort', stop, { once: true })
-      if (!Number.isFinite(delay)) return
-      cancel = this.#clock.after(delay, () => {
-        signal.removeEventListener('abort', stop)
-        resolve()
-      })
-    })
+  async #pause(delay: number, cause: unknown): Promise<void> {
+    if (!this.#isGivenUp) await this.#givenUp.waitFor(this.#clock, delay)
+    if (this.#isGivenUp) throw closedError(cause)
   }
 
   /** Replaces the failed handle. Where that fails, reads wait until a later attempt succeeds. */
   async #reopen(level: RawLevel, operations: readonly Operation[]): Promise<void> {
-    if (!this.#unavailable) await probeDisk(this.#directory, sizeOf(operations))
-    this.#unavailable ??= new Unavailable()
+    if (!this.#isUnavailable) await probeDisk(this.#directory, sizeOf(operations))
+    this.#isUnavailable = true
     await Promise.allSettled(this.#readers)
     await level.close()
     // A directory that has vanished (an unmounted volume) must not be made again: it would be empty.
     await level.open({ createIfMissing: false })
-    this.#unavailable.end()
-    this.#unavailable = undefined
+    this.#isUnavailable = false
+    this.#reopened.notify()
     await this.#reportDropped()
   }
 }
@@ -250,18 +242,6 @@ async function commit(level: RawLevel, operations: readonly Operation[]): Promis
     else batch.del(operation.key)
   }
   await batch.write({ sync: true })
-}
-
-/** A period in which the database is not open. */
-class Unavailable {
-  readonly ended: Promise<void>
-  end: () => void = () => undefined
-
-  constructor() {
-    this.ended = new Promise((resolve) => {
-      this.end = resolve
-    })
-  }
 }
 
 function sizeOf(operations: readonly Operation[]): number {

@@ -1,7 +1,7 @@
-import { type Clock, systemClock } from '../../common/clock.ts'
 import { CoeditError } from '../../common/errors.ts'
 import { type Log, silentLog } from '../../common/log.ts'
 import { Serial } from '../../common/serial.ts'
+import { type Clock, systemClock } from '../../common/timing.ts'
 import type {
   Appended,
   AppendRequest,

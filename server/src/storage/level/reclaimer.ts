@@ -1,6 +1,6 @@
-import type { Cancel, Clock } from '../../common/clock.ts'
 import type { Log } from '../../common/log.ts'
 import type { Serial } from '../../common/serial.ts'
+import type { Cancel, Clock } from '../../common/timing.ts'
 import type { Database } from './database.ts'
 import { DOCUMENTS, documentIdOf, documentsRange, type KeyRange } from './keys.ts'
 import { removeKey } from './operations.ts'

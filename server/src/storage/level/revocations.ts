@@ -1,6 +1,6 @@
-import type { Clock } from '../../common/clock.ts'
 import type { Log } from '../../common/log.ts'
 import type { Serial } from '../../common/serial.ts'
+import type { Clock } from '../../common/timing.ts'
 import type { StoredRevocation } from '../storage.ts'
 import type { Database, Operation } from './database.ts'
 import { REVOCATIONS, revocationKey, targetOf } from './keys.ts'

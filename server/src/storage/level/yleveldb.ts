@@ -1,6 +1,6 @@
 import * as decoding from 'lib0/decoding'
-import { systemClock } from '../../common/clock.ts'
 import type { Log } from '../../common/log.ts'
+import { systemClock } from '../../common/timing.ts'
 import { Database, type RawLevel } from './database.ts'
 import type { KeyRange } from './keys.ts'
 

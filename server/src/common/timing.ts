@@ -1,0 +1,92 @@
+/** Time as a parameter, so that deadlines are tested without waiting for them. */
+export interface Clock {
+  /** Milliseconds of the epoch, with fractions; never goes back. */
+  now(): number
+  /** Calls `action` once, `delayMs` from now, unless cancelled. Does not keep the process alive. */
+  after(delayMs: number, action: () => void): Cancel
+}
+
+export type Cancel = () => void
+
+export const systemClock: Clock = {
+  now: () => performance.timeOrigin + performance.now(),
+  after(delayMs, action) {
+    const timer = setTimeout(action, delayMs).unref()
+    return () => clearTimeout(timer)
+  },
+}
+
+/** Resolves after so many milliseconds. */
+export function sleep(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(ms, resolve)
+  })
+}
+
+/** Settles as `work` does or, when that takes longer than `ms` milliseconds, with what `onLate` returns or throws. */
+export async function withDeadline<T>(
+  clock: Clock,
+  ms: number,
+  work: () => T | Promise<T>,
+  onLate: () => T,
+): Promise<T> {
+  let cancel: Cancel = () => undefined
+  const late = new Promise<void>((resolve) => {
+    cancel = clock.after(ms, resolve)
+  })
+  try {
+    return await Promise.race([work(), late.then(onLate)])
+  } finally {
+    cancel()
+  }
+}
+
+/** What some wait for and somebody else brings about. */
+export class Condition {
+  #waiting = new Set<() => void>()
+
+  /** Resolves with the next notification. */
+  wait(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.add(resolve)
+    })
+  }
+
+  /** Resolves true with the next notification, or false after `ms` milliseconds without one. */
+  waitFor(clock: Clock, ms: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        cancel()
+        resolve(true)
+      }
+      const cancel = clock.after(ms, () => {
+        this.#waiting.delete(wake)
+        resolve(false)
+      })
+      this.#waiting.add(wake)
+    })
+  }
+
+  /** Wakes all who wait now. Who comes later waits for the next notification. */
+  notify(): void {
+    const waiting = this.#waiting
+    this.#waiting = new Set()
+    for (const wake of waiting) wake()
+  }
+}
+
+/** The longest delay that timers take, in milliseconds; a longer one would end at once. */
+export const MAX_DELAY_MS = 2 ** 31 - 1
+
+/**
+ * Keeps the process alive until `work` has ended, and gives what it gives. The timers of a clock do not: a program that has
+ * nothing else to do would end while it waits for one, with its work undone.
+ */
+export async function keepAlive<T>(work: Promise<T>): Promise<T> {
+  const alive = setInterval(() => undefined, MAX_DELAY_MS)
+  try {
+    return await work
+  } finally {
+    clearInterval(alive)
+  }
+}
