@@ -33,7 +33,7 @@ const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
   ws: ['peers/connection.ts', 'http/upgrade.ts'],
   hono: ['http/'],
   '@hono/node-server': ['http/'],
-  'classic-level': ['storage/level/', 'repair/'],
+  level: ['storage/level/', 'repair/'],
   jose: ['auth/'],
   pino: ['common/log.ts'],
   piscina: ['workers/'],
