@@ -81,6 +81,11 @@ describe('server', () => {
     )
     expect(strangers).toEqual([])
   })
+
+  test('what saves a damaged database is known to its command alone', () => {
+    const users = [...server].filter(([, { files }]) => [...files].some((file) => room(file) === 'repair'))
+    expect(users.map(([file]) => file).filter((file) => room(file) !== 'repair')).toEqual(['commands/repair.ts'])
+  })
 })
 
 test('client: imports run one way between the rooms', () => {
