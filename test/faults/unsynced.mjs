@@ -1,9 +1,9 @@
 // Loaded into a server before its own code: its LevelDB no longer waits for the disk. The control of the power cuts.
-import { ClassicLevel } from 'classic-level'
+import { Level } from 'level'
 
-const { _chainedBatch } = ClassicLevel.prototype
+const { _chainedBatch } = Level.prototype
 
-ClassicLevel.prototype._chainedBatch = function unsynced() {
+Level.prototype._chainedBatch = function unsynced() {
   const batch = _chainedBatch.call(this)
   const write = batch._write
   batch._write = (options) => write.call(batch, { ...options, sync: false })

@@ -33,7 +33,7 @@ const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
   ws: ['peers/socket.ts', 'http/upgrade.ts'],
   hono: ['http/'],
   '@hono/node-server': ['http/'],
-  'classic-level': ['storage/level/', 'repair/'],
+  level: ['storage/level/', 'repair/'],
   jose: ['auth/'],
   pino: ['common/log.ts'],
   piscina: ['workers/'],
@@ -80,6 +80,11 @@ describe('server', () => {
         .map((name) => `${file} -> ${name}`),
     )
     expect(strangers).toEqual([])
+  })
+
+  test('what saves a damaged database is known to its command alone', () => {
+    const users = [...server].filter(([, { files }]) => [...files].some((file) => room(file) === 'repair'))
+    expect(users.map(([file]) => file).filter((file) => room(file) !== 'repair')).toEqual(['commands/repair.ts'])
   })
 })
 

@@ -5,7 +5,6 @@ import { CoeditError } from '../../server/src/common/errors.ts'
 import {
   coversState,
   decodeStateVector,
-  deletesOf,
   diffUpdate,
   KnownState,
   mergeEntries,
@@ -86,11 +85,6 @@ describe('diffUpdate', () => {
     expect(diffUpdate(update, new Map([[7, 5]]))).toEqual(bytes(1, 2, 7, 5, byte(0x84), 7, 4, 'c', 0, 2, 0))
     expect(diffUpdate(update, new Map([[7, 8]]))).toBeNull()
   })
-})
-
-test('deletesOf is the deletions alone', () => {
-  expect(deletesOf(bytes(1, 1, 7, 0, 0, 3, 1, 7, 1, 0, 1))).toEqual(bytes(0, 1, 7, 1, 0, 1))
-  expect(deletesOf(bytes(1, 1, 7, 0, 0, 3, 0))).toBeNull()
 })
 
 describe('splitUpdate', () => {

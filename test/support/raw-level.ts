@@ -1,4 +1,4 @@
-import { ClassicLevel } from 'classic-level'
+import { Level } from 'level'
 
 export interface RawRecord {
   readonly key: Buffer
@@ -7,14 +7,14 @@ export interface RawRecord {
 
 /** The records of a LevelDB directory that nobody has open, past every check of the storage. */
 export class RawLevel {
-  readonly #level: ClassicLevel<Buffer, Buffer>
+  readonly #level: Level<Buffer, Buffer>
 
-  private constructor(level: ClassicLevel<Buffer, Buffer>) {
+  private constructor(level: Level<Buffer, Buffer>) {
     this.#level = level
   }
 
   static async use<T>(directory: string, action: (raw: RawLevel) => Promise<T>): Promise<T> {
-    const level = new ClassicLevel<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+    const level = new Level<Buffer, Buffer>(directory, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
     await level.open()
     try {
       return await action(new RawLevel(level))

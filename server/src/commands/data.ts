@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { CoeditError } from '../common/errors.ts'
 import { createLog, type Log } from '../common/log.ts'
 import type { Config } from '../config/config.ts'
-import { holdsDatabase, holdsRecords } from '../storage/level/copy.ts'
+import { holdsDatabase, holdsRecords } from '../storage/level/files.ts'
 import { LevelStorage } from '../storage/level/level-storage.ts'
 import type { Storage } from '../storage/storage.ts'
 

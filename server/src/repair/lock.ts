@@ -1,6 +1,6 @@
 import { mkdtemp, rm, symlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { ClassicLevel } from 'classic-level'
+import { Level } from 'level'
 import { openingError } from '../storage/level/errors.ts'
 
 /** The file that LevelDB locks. */
@@ -15,7 +15,7 @@ export async function withLock<T>(directory: string, use: () => Promise<T>): Pro
   const scratch = await mkdtemp(join(directory, 'lock-'))
   try {
     await symlink(join(resolve(directory), LOCK), join(scratch, LOCK))
-    const level = new ClassicLevel(scratch)
+    const level = new Level(scratch)
     await level.open().catch((error: unknown) => {
       throw openingError(directory, error)
     })

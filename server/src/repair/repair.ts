@@ -2,18 +2,17 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../common/log.ts'
 import type { Clock } from '../common/timing.ts'
-import { replaceDatabase } from '../storage/level/copy.ts'
-import { Database, type RawLevel } from '../storage/level/database.ts'
+import { Database } from '../storage/level/database.ts'
 import { prepareFormat } from '../storage/level/format.ts'
-import { documentRange, nameKey, nameOf, nameRange } from '../storage/level/keys.ts'
+import { documentRange, nameKey } from '../storage/level/keys.ts'
 import { type Layout, layOut, sortRecords } from '../storage/level/layout.ts'
-import { readIds, readMetadata } from '../storage/level/lookup.ts'
 import { putName, removeKey, repair } from '../storage/level/operations.ts'
 import { readRange } from '../storage/level/reading.ts'
-import { decodeNumber } from '../storage/level/records.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { withLock } from './lock.ts'
+import { type Names, readIds, readNames } from './names.ts'
 import { type FilesFound, salvageNewest } from './newest.ts'
+import { replaceDatabase } from './replace.ts'
 
 export interface RepairContext {
   readonly directory: string
@@ -35,13 +34,6 @@ export interface Finding {
   readonly quarantined: number
   /** Whether there is nothing of it but the name, which is removed. */
   readonly isLost: boolean
-}
-
-interface Names {
-  /** The name table: ids by name, undefined for a damaged record. */
-  readonly table: ReadonlyMap<string, number | undefined>
-  /** By id, which name is the document's. */
-  readonly ofId: ReadonlyMap<number, string>
 }
 
 export interface RepairOutcome extends FilesFound {
@@ -125,21 +117,6 @@ async function repairDocument(
     quarantined: layout.quarantined.length - unreadable.length + layout.cutOff.length,
     isLost: false,
   }
-}
-
-async function readNames(level: RawLevel, ids: readonly number[]): Promise<Names> {
-  const table = new Map<string, number | undefined>()
-  for (const record of await readRange(level, nameRange(''))) table.set(nameOf(record.key), decodeNumber(record))
-  const owners = new Map<string, number>()
-  const nameless = new Set<number>()
-  for (const id of ids) {
-    const name = (await readMetadata(level, id))?.name
-    if (name === undefined) nameless.add(id)
-    // Of several with this name, which only a rebuilt database has, the table tells who it is; else it is the newest.
-    else if (!owners.has(name) || owners.get(name) !== table.get(name)) owners.set(name, id)
-  }
-  for (const [name, id] of table) if (id !== undefined && nameless.has(id) && !owners.has(name)) owners.set(name, id)
-  return { table, ofId: new Map([...owners].map(([name, id]) => [id, name])) }
 }
 
 /** @param chunkCount how many chunks the snapshot had, where that is known */

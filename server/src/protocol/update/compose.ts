@@ -45,12 +45,6 @@ export function diffUpdate(update: Uint8Array, clocks: Clocks): Uint8Array | nul
   return runs.length === 0 && index.deletes.size === 0 ? null : writeUpdate(runs, deletes)
 }
 
-/** The deletions of a stored update as an update of their own, or null when it has none. */
-export function deletesOf(update: Uint8Array): Uint8Array | null {
-  const index = indexUpdate(update)
-  return index.deletes.size === 0 ? null : writeUpdate([], update.subarray(index.deletesStart))
-}
-
 function compose(runs: readonly StructRun[], deletes: readonly IdRanges[]): Uint8Array {
   return writeUpdate(runs, encodeDeleteSet(unionOf(deletes)))
 }

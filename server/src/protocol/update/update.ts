@@ -1,7 +1,7 @@
 /** Yjs updates (v1) as bytes: checked, taken apart and put together without Yjs. */
-export { deletesOf, diffUpdate, encodeNews, mergeEntries } from './compose.ts'
+export { diffUpdate, encodeNews, mergeEntries } from './compose.ts'
 export { type IdRanges, readInParts } from './ranges.ts'
-export { type ScannedUpdate, type Section, scanUpdate } from './scan.ts'
+export { type ScannedUpdate, scanUpdate } from './scan.ts'
 export { splitUpdate } from './split.ts'
 export { type Clocks, coversState, coversStateVector, decodeStateVector, KnownState, Overlay } from './state.ts'
 export { type News, type Taken, takeNews } from './take.ts'

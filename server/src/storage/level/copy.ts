@@ -1,15 +1,10 @@
 import { createWriteStream } from 'node:fs'
-import { copyFile, type FileHandle, mkdir, open, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { CoeditError } from '../../common/errors.ts'
+import { CURRENT, isMissing, isRecords, syncDirectory } from './files.ts'
 import { findMissingRoot } from './remains.ts'
-
-/** Names the manifest that is in force. LevelDB replaces it in one step. */
-const CURRENT = 'CURRENT'
-const MANIFEST = 'MANIFEST-'
-/** Tables and logs: what holds records. */
-const RECORDS = /^\d+\.(ldb|sst|log)$/
 
 /** Only a database that never pauses for a millisecond needs more than a few. */
 const MAX_ATTEMPTS = 1_000
@@ -18,16 +13,6 @@ const MAX_ATTEMPTS = 1_000
 interface Version {
   readonly manifest: string
   readonly bytes: number
-}
-
-/** Whether there is a LevelDB database in the directory. */
-export async function holdsDatabase(directory: string): Promise<boolean> {
-  return (await namesIn(directory)).includes(CURRENT)
-}
-
-/** Whether there are tables or logs in the directory, be there a database that can be opened or not. */
-export async function holdsRecords(directory: string): Promise<boolean> {
-  return (await namesIn(directory)).some(isRecords)
 }
 
 /**
@@ -53,48 +38,6 @@ export async function copyDatabase(from: string, to: string): Promise<void> {
     await syncDirectory(to)
   } finally {
     await closeAll(files)
-  }
-}
-
-/**
- * Puts the files of a database in the place of another's, which are moved to `before`. All three directories are of one
- * file system. Wherever it is cut off, CURRENT stands and names a manifest that is there only with all that it needs:
- * without CURRENT, LevelDB would make an empty database.
- */
-export async function replaceDatabase(directory: string, fresh: string, before: string): Promise<void> {
-  const current = join(directory, CURRENT)
-  if (await holdsDatabase(directory)) await copyFile(current, join(before, CURRENT))
-  else await writeFile(current, `${MANIFEST}000000\n`, { flush: true })
-  await moveFiles(directory, before, [isManifest, isRecords])
-  await moveFiles(fresh, directory, [isRecords, isManifest])
-  await rename(join(fresh, CURRENT), current)
-  await syncDirectory(directory)
-}
-
-async function moveFiles(from: string, to: string, kinds: readonly ((name: string) => boolean)[]): Promise<void> {
-  const names = await namesIn(from)
-  for (const isOfKind of kinds) {
-    for (const name of names.filter(isOfKind)) await rename(join(from, name), join(to, name))
-    await syncDirectory(to)
-    await syncDirectory(from)
-  }
-}
-
-function isManifest(name: string): boolean {
-  return name.startsWith(MANIFEST)
-}
-
-function isRecords(name: string): boolean {
-  return RECORDS.test(name)
-}
-
-/** Makes durable which files a directory has. */
-export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory)
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }
 
@@ -145,16 +88,6 @@ async function copyStart(file: FileHandle, bytes: number, to: string): Promise<v
   await pipeline(start, createWriteStream(to, { flags: 'wx', flush: true }))
 }
 
-/** None where there is no directory. */
-async function namesIn(directory: string): Promise<readonly string[]> {
-  try {
-    return await readdir(directory)
-  } catch (error) {
-    if (isMissing(error)) return []
-    throw error
-  }
-}
-
 async function sizeOf(file: FileHandle): Promise<number> {
   return (await file.stat()).size
 }
@@ -163,8 +96,4 @@ async function closeAll(files: Map<string, FileHandle>): Promise<void> {
   const handles = [...files.values()]
   files.clear()
   await Promise.all(handles.map((handle) => handle.close()))
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
 }

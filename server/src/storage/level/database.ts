@@ -1,4 +1,4 @@
-import { ClassicLevel } from 'classic-level'
+import { Level } from 'level'
 import type { CoeditError } from '../../common/errors.ts'
 import type { Log } from '../../common/log.ts'
 import { type Clock, Condition } from '../../common/timing.ts'
@@ -11,7 +11,16 @@ export type Operation =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
   | { readonly type: 'del'; readonly key: Uint8Array }
 
-export type RawLevel = ClassicLevel<Uint8Array, Uint8Array>
+export type RawLevel = Level<Uint8Array, Uint8Array>
+
+/** On Node, `Level` is the class of classic-level. Its types leave out what browsers lack, and that `get` may find nothing. */
+declare module 'level' {
+  interface Level<KDefault, VDefault> {
+    get(key: KDefault): Promise<VDefault | undefined>
+    approximateSize(start: KDefault, end: KDefault): Promise<number>
+    compactRange(start: KDefault, end: KDefault): Promise<void>
+  }
+}
 
 /** What LevelDB itself could not read. */
 export type LevelDamage = Pick<StorageDamage, 'droppedBytes' | 'failedReads'>
@@ -90,7 +99,7 @@ export class Database {
   async open(): Promise<void> {
     const missing = await findMissingRoot(this.#directory)
     if (missing !== undefined) throw damagedError(this.#directory, missing)
-    const level: RawLevel = new ClassicLevel(this.#directory, OPTIONS)
+    const level: RawLevel = new Level(this.#directory, OPTIONS)
     try {
       await level.open()
     } catch (error) {

@@ -55,21 +55,6 @@ export async function readLastId(level: RawLevel): Promise<number> {
   return last ? documentIdOf(last.key) : 0
 }
 
-/** All ids under which there are records. */
-export async function readIds(level: RawLevel): Promise<number[]> {
-  const ids: number[] = []
-  const keys = level.keys({ ...DOCUMENTS })
-  try {
-    for (let key = await keys.next(); key; key = await keys.next()) {
-      ids.push(documentIdOf(key))
-      keys.seek(documentRange(documentIdOf(key)).lt)
-    }
-    return ids
-  } finally {
-    await keys.close()
-  }
-}
-
 export async function readMetadata(level: RawLevel, id: number): Promise<Metadata | undefined> {
   const key = metadataKey(id)
   const value = await level.get(key)

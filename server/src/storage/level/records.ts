@@ -97,9 +97,6 @@ export function decodeChunk({ key, value }: RawRecord): ChunkBody | undefined {
   }
 }
 
-/** Bytes that `encodeChunk` adds to a chunk. */
-export const CHUNK_OVERHEAD = CHUNK_HEADER
-
 export function encodeMetadata(key: Uint8Array, metadata: Metadata): Uint8Array {
   return encodeBody(key, (body) => {
     encoding.writeVarString(body, metadata.name)

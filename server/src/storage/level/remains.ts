@@ -1,8 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { CURRENT, isRecords } from './files.ts'
 
-/** The files of LevelDB that hold records. */
-const HOLDS_RECORDS = /^\d+\.(ldb|sst|log)$/
 /** How LevelDB notes in its own log that it could not read a part of its records' log, and went on without it. */
 const DROPPED = /: dropping (\d+) bytes/g
 
@@ -13,9 +12,9 @@ const DROPPED = /: dropping (\d+) bytes/g
  */
 export async function findMissingRoot(directory: string): Promise<string | undefined> {
   const files = await namesIn(directory)
-  if (!files.some((name) => HOLDS_RECORDS.test(name))) return undefined
-  if (!files.includes('CURRENT')) return 'CURRENT is missing'
-  const manifest = (await readFile(join(directory, 'CURRENT'), 'utf8')).trimEnd()
+  if (!files.some(isRecords)) return undefined
+  if (!files.includes(CURRENT)) return 'CURRENT is missing'
+  const manifest = (await readFile(join(directory, CURRENT), 'utf8')).trimEnd()
   return files.includes(manifest) ? undefined : `CURRENT names '${manifest}', which is missing`
 }
 
