@@ -4,14 +4,14 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import type { Authority } from '../auth/authority.ts'
 import type { AuthRequest, Permit } from '../auth/grant.ts'
 import type { Cancel } from '../common/clock.ts'
-import { CoeditError } from '../common/errors.ts'
+import { CoeditError, ERRORS } from '../common/errors.ts'
 import { RejectionDelay } from '../common/rejection-delay.ts'
 import { CLOSE, type Close, closeFor } from '../peers/close-codes.ts'
 import { Connection, type ConnectionContext, type ConnectionTerms } from '../peers/connection.ts'
 import { checkName, nameFromPath } from '../protocol/wire/names.ts'
 import { authRequest } from './credentials.ts'
 import { cutLater, hangUp } from './cut.ts'
-import { failureBody, STATUSES } from './failure.ts'
+import { failureBody } from './failure.ts'
 import type { CheckHost } from './host.ts'
 import { checkOrigin } from './origin.ts'
 import type { Places } from './places.ts'
@@ -117,7 +117,7 @@ export class Upgrades {
 
   /** Answers as `failure` does, without a response of node:http, of which an upgrade has none. */
   #refuse(socket: Duplex, { code, message }: CoeditError): void {
-    const status = STATUSES[code] ?? 500
+    const { status = 500 } = ERRORS[code]
     const body = JSON.stringify(failureBody(code, message))
     const headers = [
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
