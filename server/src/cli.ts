@@ -2,13 +2,12 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { commandHelp, helpText } from './commands/help.ts'
 import { commands } from './commands/index.ts'
-import { CoeditError } from './common/errors.ts'
+import { CoeditError, ERRORS } from './common/errors.ts'
 import { keepAlive } from './common/timing.ts'
 import { configFromProcess } from './config/config.ts'
 import { type CoeditServer, createServer } from './server.ts'
 
-/** Exit codes: the command line is wrong (nothing was started), or the server or a command failed. */
-const USAGE = 2
+/** The exit code where the server or a command failed and the error has none of its own. */
 const FAILURE = 1
 
 await keepAlive(main(process.argv.slice(2))).catch(fail)
@@ -42,7 +41,7 @@ function closeOnSignal(server: CoeditServer): void {
 function fail(error: unknown): void {
   if (!(error instanceof CoeditError)) throw error
   console.error(`coedit: ${error.message} (${error.code})`)
-  process.exit(error.code === 'OPTION_INVALID' || error.code === 'HOST_NEEDS_AUTH' ? USAGE : FAILURE)
+  process.exit(ERRORS[error.code].exit ?? FAILURE)
 }
 
 function print(output: string | Uint8Array): void {

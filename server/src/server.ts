@@ -14,12 +14,12 @@ import { type Config, checksTokens, parseOptions, type ServerOptions } from './c
 import { Documents } from './document/documents.ts'
 import { HookCalls } from './hooks/calls.ts'
 import type { HookCounts, HookName, Hooks } from './hooks/hooks.ts'
+import { Admission } from './http/admission.ts'
 import { createApp, type Health, type RequestListener } from './http/app.ts'
 import { hangUp } from './http/cut.ts'
 import { createEventRoutes } from './http/events.ts'
 import { checkHostFor } from './http/host.ts'
 import { closed, httpServer, listening } from './http/listening.ts'
-import { Places } from './http/places.ts'
 import { createRevocationRoutes } from './http/revocations.ts'
 import { Upgrades } from './http/upgrade.ts'
 import { LevelStorage } from './storage/level/level-storage.ts'
@@ -95,9 +95,9 @@ export class CoeditServer {
     const identify = this.#tokens?.identify
     this.#authority = new Authority({ config, clock, log, authenticate, identify, storage: this.#storage })
     const checkHost = checkHostFor(config, authenticate !== admitEverybody)
-    const guards = { authority: this.#authority, places: new Places(config), checkHost }
+    const admission = new Admission({ config, authority: this.#authority, checkHost })
     const documents = this.#documents
-    this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, ...guards })
+    this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission })
     this.#app = createApp({
       basePath: config.basePath,
       publicDirectory: PUBLIC_DIRECTORY,
@@ -105,8 +105,8 @@ export class CoeditServer {
       stallTimeoutMs: config.stallTimeoutMs,
       health: () => this.#health(),
       log,
-      routes: createEventRoutes({ config, clock, log, documents, ...guards }),
-      routesWithBody: this.#tokens && createRevocationRoutes({ config, log, ...guards }),
+      routes: createEventRoutes({ config, clock, log, documents, admission }),
+      routesWithBody: this.#tokens && createRevocationRoutes({ config, log, authority: this.#authority }),
     })
   }
 

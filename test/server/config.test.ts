@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { helpText } from '../../server/src/commands/help.ts'
-import { errorCodes } from '../../server/src/common/errors.ts'
+import { ERRORS } from '../../server/src/common/errors.ts'
 import { type Config, configFromProcess, optionFacts, parseOptions } from '../../server/src/config/config.ts'
-import { STATUSES } from '../../server/src/http/failure.ts'
-import { CLOSE, CLOSE_CODES } from '../../server/src/peers/close-codes.ts'
-import { closesTable, readReadme, withTables } from '../support/readme.ts'
+import { CLOSE } from '../../server/src/peers/close-codes.ts'
+import { paper } from '../support/papers.ts'
+import { withTables } from '../support/readme.ts'
 
 /** What goes wrong, as [code, message]. */
 function refusal(act: () => Config): [unknown, string] {
@@ -178,22 +178,24 @@ describe('what is made from the declaration', () => {
     for (const reference of references) expect(names).toContain(reference)
   })
 
-  test('the tables in server/README.md are up to date (npm run docs)', () => {
-    expect(readReadme()).toBe(withTables(readReadme()))
-  })
+  test.each(['server/README.md', 'server/PROTOCOL.md'] as const)(
+    '%s: its tables are up to date (npm run docs)',
+    async (name) => {
+      const { text, expected } = await withTables(name)
+      expect(text).toBe(expected)
+    },
+  )
 
-  test('the close codes and HTTP statuses that errors lead to are those that are documented', () => {
-    for (const [code, closeCode] of Object.entries(CLOSE_CODES)) {
-      expect([code, meaningOf(code)]).toEqual([code, expect.stringMatching(`\\(${closeCode}\\b`)])
-      expect(closesTable()).toContain(`\n| ${closeCode} |`)
+  test('every close code and HTTP status that there is is documented', async () => {
+    const [readme, protocol] = await Promise.all([paper('server/README.md'), paper('server/PROTOCOL.md')])
+    const closes = [...Object.values(CLOSE).map(({ code }) => code), ...Object.values(ERRORS).map(({ close }) => close)]
+    for (const close of closes) {
+      if (close === undefined) continue
+      expect(protocol).toContain(`\n| ${close} |`)
+      expect(readme).toContain(`\n| ${close} |`)
     }
-    for (const { code } of Object.values(CLOSE)) expect(closesTable()).toContain(`\n| ${code} |`)
-    for (const [code, status] of Object.entries(STATUSES)) {
-      expect([code, meaningOf(code)]).toEqual([code, expect.stringContaining(`HTTP ${status})`)])
+    for (const [code, { status }] of Object.entries(ERRORS)) {
+      if (status !== undefined) expect(readme).toContain(`\n| ${status} | \`${code}\` |`)
     }
   })
 })
-
-function meaningOf(code: string): string | undefined {
-  return new Map<string, string>(Object.entries(errorCodes)).get(code)
-}

@@ -3,9 +3,14 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
+/** Where a file of the repository lies, by its path in it. */
+export function pathOf(path: string): string {
+  return `${ROOT}/${path}`
+}
+
 /** The text of a file of the repository, by its path in it. */
 export function paper(path: string): Promise<string> {
-  return readFile(`${ROOT}/${path}`, 'utf8')
+  return readFile(pathOf(path), 'utf8')
 }
 
 /** The first block of this language that a README shows under a heading. */

@@ -1,34 +1,36 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { defaultText, usage } from '../../server/src/commands/help.ts'
 import { commands } from '../../server/src/commands/index.ts'
-import { errorCodes } from '../../server/src/common/errors.ts'
+import { ERRORS } from '../../server/src/common/errors.ts'
 import { optionFacts } from '../../server/src/config/config.ts'
+import { CLOSE } from '../../server/src/peers/close-codes.ts'
+import { paper, pathOf } from './papers.ts'
 
-const README = fileURLToPath(new URL('../../server/README.md', import.meta.url))
-const PROTOCOL = fileURLToPath(new URL('../../server/PROTOCOL.md', import.meta.url))
-
-export function readReadme(): string {
-  return readFileSync(README, 'utf8')
+/** The papers with generated tables, by path in the repository, and which these are. */
+const TABLES = {
+  'server/README.md': {
+    commands: commandsTable,
+    options: optionsTable,
+    errors: errorsTable,
+    closes: closesTable,
+    statuses: statusesTable,
+  },
+  'server/PROTOCOL.md': { closes: closesTable },
 }
 
-/** The text with its tables made anew, each between `<!-- NAME -->` and `<!-- /NAME -->`. */
-export function withTables(markdown: string): string {
-  const tables = {
-    commands: commandsTable(),
-    options: optionsTable(),
-    errors: errorsTable(),
-    closes: closesTable(),
-    statuses: statusesTable(),
-  }
-  return Object.entries(tables).reduce((text, [name, content]) => replaceBlock(text, name, content), markdown)
+/** The text of a paper, and what it is with its tables made anew, each between `<!-- NAME -->` and `<!-- /NAME -->`. */
+export async function withTables(name: keyof typeof TABLES): Promise<{ text: string; expected: string }> {
+  const text = await paper(name)
+  const blocks = Object.entries(TABLES[name])
+  return { text, expected: blocks.reduce((made, [block, content]) => replaceBlock(made, block, content()), text) }
 }
 
 function replaceBlock(markdown: string, name: string, content: string): string {
   const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
   const start = markdown.indexOf(open)
   const end = markdown.indexOf(close)
-  if (start < 0 || end < start) throw new Error(`server/README.md has no block ${open} … ${close}`)
+  if (start < 0 || end < start) throw new Error(`there is no block ${open} … ${close}`)
   return `${markdown.slice(0, start + open.length)}\n\n${content}\n\n${markdown.slice(end)}`
 }
 
@@ -53,24 +55,32 @@ function optionsTable(): string {
 
 function errorsTable(): string {
   return table(
-    ['code', 'meaning'],
-    Object.entries(errorCodes).map(([code, meaning]) => [`\`${code}\``, meaning]),
+    ['code', 'meaning', 'leads to'],
+    Object.entries(ERRORS).map(([code, { meaning, close, status, exit }]) => [
+      `\`${code}\``,
+      meaning,
+      [close, status && `HTTP ${status}`, exit && `exit code ${exit}`].filter(Boolean).join(', '),
+    ]),
   )
 }
 
-/** As PROTOCOL.md has it. */
-export function closesTable(): string {
-  const [found] = /^\| close code \|.*(\n\|.*)*/m.exec(readFileSync(PROTOCOL, 'utf8')) ?? []
-  if (found === undefined) throw new Error('server/PROTOCOL.md has no table of close codes')
-  return found
+function closesTable(): string {
+  const ofErrors = Object.entries(ERRORS).flatMap(([code, { meaning, close }]) =>
+    close === undefined ? [] : [{ code: close, why: `\`${code}\`: ${meaning}` }],
+  )
+  const ofTheServer = Object.values(CLOSE).map(({ code, reason }) => ({ code, why: reason }))
+  return table(
+    ['close code', 'why', 'does y-websocket 3.1 come back'],
+    [...ofTheServer, ...ofErrors]
+      .toSorted((a, b) => a.code - b.code)
+      .map(({ code, why }) => [String(code), why, code >= 4400 && code < 4500 ? 'no' : 'yes']),
+  )
 }
 
-/** Of the errors whose meaning names an HTTP status. */
 function statusesTable(): string {
-  const rows = Object.entries(errorCodes).flatMap(([code, meaning]) => {
-    const [mention, status] = / \((?:\d{4}, )?HTTP (\d{3})\)/.exec(meaning) ?? []
-    return mention === undefined ? [] : [[status, `\`${code}\``, meaning.replace(mention, '')]]
-  })
+  const rows = Object.entries(ERRORS).flatMap(([code, { meaning, status }]) =>
+    status === undefined ? [] : [[String(status), `\`${code}\``, meaning]],
+  )
   return table(['status', 'code', 'meaning'], rows.toSorted())
 }
 
@@ -79,4 +89,8 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 // `npm run docs`
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(README, withTables(readReadme()))
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const name of ['server/README.md', 'server/PROTOCOL.md'] as const) {
+    await writeFile(pathOf(name), (await withTables(name)).expected)
+  }
+}

@@ -36,6 +36,10 @@ export class Lease {
     return this.#permit
   }
 
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
   start(): void {
     const leftMs = this.#permit.expiresAt - this.#context.clock.now()
     if (leftMs === Number.POSITIVE_INFINITY) return

@@ -1,45 +1,74 @@
-/** Every error code with its meaning; the table in server/README.md is made from here. Codes are stable. */
-export const errorCodes = {
-  OPTION_INVALID: 'An option is unknown or its value is not one that it takes.',
-  PORT_IN_USE: 'Another process listens on the port.',
-  HOST_NEEDS_AUTH: 'The host can be reached by others, but nothing authenticates them.',
-  STORAGE_UNWRITABLE: 'The data directory cannot be made or written.',
-  STORAGE_LOCKED: 'Another process uses the data directory.',
-  STORAGE_VERSION: 'The data directory was written by a newer version.',
-  STORAGE_CLOSED: 'The storage was closed before the operation was done.',
-  STORAGE_DAMAGED:
-    'Something stored is not as it was written, or LevelDB cannot read it: coedit repair saves what can be read.',
-  STORAGE_MISSING: 'The directory that a command was given has no database.',
-  STORAGE_BUSY: 'The database changed too fast to be copied.',
-  STORAGE_CONFLICT: 'Somebody else replaced a stored snapshot at the same time.',
-  CANNOT_LISTEN: 'The host or port cannot be listened on; the message holds the reason of the system.',
-  DOCUMENT_NAME:
-    'The document name is empty, too long, or holds a control character or a dot segment (4400, HTTP 400).',
-  DOCUMENT_MISSING: 'There is no document of this name.',
-  DOCUMENT_UNREADABLE: 'Yjs cannot build the document: what is in it is well-formed, but too much for it.',
-  DESTINATION_EXISTS: 'A command would write where something is already.',
-  FILE_FAILED: 'A command could not read or write a file; the message holds the reason of the system.',
-  IMPORT_INCOMPLETE: 'Some of what was to be imported was left out; the command names it.',
-  MESSAGE_MALFORMED: 'A message does not follow the protocol (1008).',
-  UPDATE_MALFORMED: 'An update is not one in the Yjs v1 encoding, or passes a limit (1008).',
-  UNAUTHORIZED: 'There is no token, or none that is valid here and now (4401, HTTP 401).',
-  FORBIDDEN: 'The token does not allow this document, or the page is of a foreign origin (4403, HTTP 403).',
-  HOST_UNKNOWN:
-    'The request names a host that is neither loopback nor that of an allowed origin, and nobody is asked for a token (HTTP 421).',
-  AUTH_UNAVAILABLE: 'Tokens cannot be checked at present; its log says why (1013, HTTP 503).',
-  ACCESS_CHANGED: 'A renewed token allows something else than the connection was opened with (1012).',
-  EDIT_ASYNC: 'The function given to edit returned a promise; nothing was changed.',
-  HOOK_FAILED: 'The hook load threw, took too long or returned no whole document; the document was not opened.',
-  SERVER_CLOSED: 'The server was closed before the operation was done.',
-  TOO_MANY_CONNECTIONS:
-    'The address, the user or the document has as many connections as it may have (1013, HTTP 429).',
-  BODY_UNEXPECTED: 'A request has a body, and none is taken at this address (HTTP 413).',
-  BODY_INVALID: 'The body of a request is not what is taken at this address (HTTP 400).',
-  NOT_FOUND: 'Nothing is served at this address (HTTP 404).',
-  INTERNAL: 'The server failed to answer a request; its log says why (HTTP 500).',
-} as const
+/** What everybody needs to know of an error; the tables in server/README.md and PROTOCOL.md are made from it. */
+export interface ErrorFacts {
+  /** One sentence. */
+  readonly meaning: string
+  /** With which code a WebSocket is closed for it. Default: 1011, a failure of the server that the peer is not told. */
+  readonly close?: number
+  /** How an HTTP request is answered. Default: 500, with INTERNAL. */
+  readonly status?: 400 | 401 | 403 | 404 | 413 | 421 | 429 | 500 | 503
+  /** With what the process exits, be it a server that does not start or a command. Default: 1. */
+  readonly exit?: 2
+}
 
-export type ErrorCode = keyof typeof errorCodes
+const table = {
+  OPTION_INVALID: { meaning: 'An option is unknown or its value is not one that it takes.', exit: 2 },
+  PORT_IN_USE: { meaning: 'Another process listens on the port.' },
+  HOST_NEEDS_AUTH: { meaning: 'The host can be reached by others, but nothing authenticates them.', exit: 2 },
+  STORAGE_UNWRITABLE: { meaning: 'The data directory cannot be made or written.' },
+  STORAGE_LOCKED: { meaning: 'Another process uses the data directory.' },
+  STORAGE_VERSION: { meaning: 'The data directory was written by a newer version.' },
+  STORAGE_CLOSED: { meaning: 'The storage was closed before the operation was done.' },
+  STORAGE_DAMAGED: {
+    meaning:
+      'Something stored is not as it was written, or LevelDB cannot read it: coedit repair saves what can be read.',
+  },
+  STORAGE_MISSING: { meaning: 'The directory that a command was given has no database.' },
+  STORAGE_BUSY: { meaning: 'The database changed too fast to be copied.' },
+  STORAGE_CONFLICT: { meaning: 'Somebody else replaced a stored snapshot at the same time.' },
+  CANNOT_LISTEN: { meaning: 'The host or port cannot be listened on; the message holds the reason of the system.' },
+  DOCUMENT_NAME: {
+    meaning: 'The document name is empty, too long, or holds a control character or a dot segment.',
+    close: 4400,
+    status: 400,
+  },
+  DOCUMENT_MISSING: { meaning: 'There is no document of this name.' },
+  DOCUMENT_UNREADABLE: { meaning: 'Yjs cannot build the document: what is in it is well-formed, but too much for it.' },
+  DESTINATION_EXISTS: { meaning: 'A command would write where something is already.' },
+  FILE_FAILED: { meaning: 'A command could not read or write a file; the message holds the reason of the system.' },
+  IMPORT_INCOMPLETE: { meaning: 'Some of what was to be imported was left out; the command names it.' },
+  MESSAGE_MALFORMED: { meaning: 'A message does not follow the protocol.', close: 1008 },
+  UPDATE_MALFORMED: { meaning: 'An update is not one in the Yjs v1 encoding, or passes a limit.', close: 1008 },
+  UNAUTHORIZED: { meaning: 'There is no token, or none that is valid here and now.', close: 4401, status: 401 },
+  FORBIDDEN: {
+    meaning: 'The token does not allow this, or the page is of a foreign origin.',
+    close: 4403,
+    status: 403,
+  },
+  HOST_UNKNOWN: {
+    meaning:
+      'The request names a host that is neither loopback nor that of an allowed origin, and nobody is asked for a token.',
+    status: 421,
+  },
+  AUTH_UNAVAILABLE: { meaning: 'Tokens cannot be checked at present; its log says why.', close: 1013, status: 503 },
+  ACCESS_CHANGED: { meaning: 'A renewed token allows something else than the one before it.', close: 1012 },
+  EDIT_ASYNC: { meaning: 'The function given to edit returned a promise; nothing was changed.' },
+  HOOK_FAILED: { meaning: 'The hook load threw, took too long or returned no whole document, which stays closed.' },
+  SERVER_CLOSED: { meaning: 'The server was closed before the operation was done.' },
+  TOO_MANY_CONNECTIONS: {
+    meaning: 'The address, the user or the document has as many connections as it may have.',
+    close: 1013,
+    status: 429,
+  },
+  BODY_UNEXPECTED: { meaning: 'A request has a body, and none is taken at this address.', status: 413 },
+  BODY_INVALID: { meaning: 'The body of a request is not what is taken at this address.', status: 400 },
+  NOT_FOUND: { meaning: 'Nothing is served at this address.', status: 404 },
+  INTERNAL: { meaning: 'The server failed to answer a request; its log says why.', status: 500 },
+} as const satisfies Record<string, ErrorFacts>
+
+export type ErrorCode = keyof typeof table
+
+/** The facts of every error. Codes are stable. */
+export const ERRORS: Readonly<Record<ErrorCode, ErrorFacts>> = table
 
 /**
  * Every error that coedit raises on purpose. `code` is stable and listed in server/README.md; `message` names what is

@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
-import { CoeditError } from '../common/errors.ts'
+import { CoeditError, ERRORS } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { StorageDamage } from '../storage/storage.ts'
 import { Answers } from './answers.ts'
-import { failure, refusal } from './failure.ts'
+import { failure } from './failure.ts'
 import type { CheckHost } from './host.ts'
 import { createPage } from './page.ts'
 import type { Env, Routes } from './routes.ts'
@@ -66,12 +66,12 @@ export function createApp(options: AppOptions): RequestListener {
     }
     await next()
   })
-  root.notFound((c) => failure(c, 404, 'NOT_FOUND', 'nothing is served at this address'))
+  root.notFound((c) => failure(c, 'NOT_FOUND', 'nothing is served at this address'))
   root.onError((err, c) => {
-    const refused = refusal(c, err)
-    if (refused) return refused
+    // Whoever asks is told of an error that has a status; every other one is a failure of the server.
+    if (err instanceof CoeditError && ERRORS[err.code].status) return failure(c, err.code, err.message)
     log.error({ err, method: c.req.method, path: c.req.path }, 'request failed')
-    return failure(c, 500, 'INTERNAL', 'the server failed to answer; its log says why')
+    return failure(c, 'INTERNAL', 'the server failed to answer; its log says why')
   })
 
   root.get(`${basePath}/health`, (c) => {

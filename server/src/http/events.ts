@@ -1,6 +1,5 @@
 import { type Context, Hono } from 'hono'
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming'
-import type { Authority } from '../auth/authority.ts'
 import { CoeditError, hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Clock } from '../common/timing.ts'
@@ -9,12 +8,10 @@ import type { Cursor } from '../document/cursor.ts'
 import type { Document } from '../document/document.ts'
 import type { Documents } from '../document/documents.ts'
 import type { Piece } from '../document/piece.ts'
-import { checkName } from '../protocol/wire/names.ts'
-import { authRequest } from './credentials.ts'
+import type { Admission } from './admission.ts'
 import { cutLater } from './cut.ts'
 import { EventData } from './event-data.ts'
 import { guardOrigin } from './origin-guard.ts'
-import type { Places } from './places.ts'
 import type { Env, Routes } from './routes.ts'
 
 export interface EventsContext {
@@ -22,8 +19,7 @@ export interface EventsContext {
   readonly clock: Clock
   readonly log: Log
   readonly documents: Documents
-  readonly authority: Authority
-  readonly places: Places
+  readonly admission: Admission
 }
 
 /** `URL` resolves empty and dot segments, encoded or not: no route gets to see them. */
@@ -46,7 +42,6 @@ export function createEventRoutes(context: EventsContext): Routes {
   routes.use('/api/*', guardOrigin(config.allowedOrigins))
   routes.get('/api/documents/:name/events', async (c) => {
     const document = c.req.param('name')
-    checkName(document, config.maxNameBytes)
     const stream = new EventStream(document, eventData, context)
     await admit(c, document, stream, context)
     const lastEventId = c.req.header('last-event-id')
@@ -62,30 +57,19 @@ export function createEventRoutes(context: EventsContext): Routes {
 
 /**
  * Lets a stream follow a document until the answer ends, or its permit does.
- * @throws CoeditError UNAUTHORIZED, FORBIDDEN, AUTH_UNAVAILABLE, TOO_MANY_CONNECTIONS
+ * Rejects as `Admission.knock` and `Admission.admit` do.
  */
 async function admit(c: Context<Env>, document: string, stream: EventStream, context: EventsContext): Promise<void> {
-  const { authority, clock, config, places } = context
   const { incoming, outgoing } = c.env
-  // It waits for another answer on the same connection, and Node does not tell when nobody is there any more to wait for it.
-  if (outgoing.socket === null) return stream.end()
-  const address = places.addressOf(incoming.socket.remoteAddress, c.req.header('x-forwarded-for'))
-  const leave = places.forAddress(address)
-  if (!leave) throw new CoeditError('TOO_MANY_CONNECTIONS', 'the address has as many connections as it may have')
-  outgoing.once('close', leave)
-  const query = new URL(c.req.url).searchParams
-  const request = authRequest({ document, headers: incoming.headers, query, cookie: config.authCookie, address })
-  const permit = await authority.authorize(request)
-  // Whoever has gone meanwhile gives nothing back any more.
-  if (outgoing.destroyed) return stream.end()
+  // One without a socket waits for another answer on the same connection, and Node does not tell when nobody is there any
+  // more to wait for it. An embedding app may have been busy for so long that the answer is closed.
+  if (outgoing.socket === null || outgoing.destroyed) return stream.end()
   // Also where nobody reads the body, as of an answer to HEAD, whose end nothing else would tell.
   outgoing.once('close', () => stream.end())
-  outgoing.once('close', places.inDocument(document, permit.user))
-  const lease = authority.hold(permit, request, () => {
+  await context.admission.admit(context.admission.knock(incoming, outgoing, document), () => {
     stream.end()
-    cutLater(outgoing, incoming.socket, clock)
+    cutLater(outgoing, incoming.socket, context.clock)
   })
-  outgoing.once('close', () => lease.release())
 }
 
 /** A reader of one document over HTTP. */

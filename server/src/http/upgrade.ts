@@ -1,22 +1,17 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
-import type { Authority } from '../auth/authority.ts'
-import type { AuthRequest, Permit } from '../auth/grant.ts'
-import { CoeditError } from '../common/errors.ts'
+import { CoeditError, ERRORS } from '../common/errors.ts'
 import { RejectionDelay } from '../common/rejection-delay.ts'
 import { type Cancel, Condition, sleep } from '../common/timing.ts'
 import { CLOSE, type Close, closeFor } from '../peers/close-codes.ts'
 import { yWebsocket } from '../peers/dialects/y-websocket.ts'
-import { Session, type SessionContext } from '../peers/session.ts'
+import { Session, type SessionContext, type SessionTerms } from '../peers/session.ts'
 import { Socket } from '../peers/socket.ts'
-import { checkName, nameFromPath } from '../protocol/wire/names.ts'
-import { authRequest } from './credentials.ts'
+import { nameFromPath } from '../protocol/wire/names.ts'
+import type { Admission, Visitor } from './admission.ts'
 import { cutLater, hangUp } from './cut.ts'
-import { failureBody, STATUSES } from './failure.ts'
-import type { CheckHost } from './host.ts'
-import { checkOrigin } from './origin.ts'
-import type { Places } from './places.ts'
+import { failureBody } from './failure.ts'
 
 /** The subprotocol of clients that want their edits acknowledged. */
 const ACKNOWLEDGING = 'coedit.v1'
@@ -31,17 +26,8 @@ const CLOSE_GRACE_MS = 2_000
 /** At shutdown: connections are closed at this pace, up to the option `shutdownSpreadMs`. */
 const CLOSE_MS_PER_CONNECTION = 2
 
-/** What is left of an upgrade request. */
-interface Opened {
-  readonly socket: Duplex
-  readonly query: URLSearchParams
-  readonly request: AuthRequest
-}
-
 export interface UpgradesContext extends SessionContext {
-  readonly authority: Authority
-  readonly places: Places
-  readonly checkHost: CheckHost
+  readonly admission: Admission
 }
 
 /** Turns upgrade requests into connections and keeps them. */
@@ -82,44 +68,24 @@ export class Upgrades {
    * opened for it.
    */
   handle(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { config, places } = this.#context
-    const { basePath, authCookie: cookie } = config
+    const { config, admission } = this.#context
     // Taken apart by hand: `URL` resolves dot segments and throws on some targets.
-    const [path = '', search = ''] = (request.url ?? '/').split(/\?(.*)/s, 2)
-    const refusal = this.#refusal(request, path)
-    if (refusal) {
-      this.#refuse(socket, refusal)
-      return
+    const [path = ''] = (request.url ?? '/').split('?', 1)
+    try {
+      if (!path.startsWith(`${config.basePath}/`)) {
+        throw new CoeditError('NOT_FOUND', 'nothing is served at this address')
+      }
+      const visitor = admission.knock(request, socket, nameFromPath(path.slice(config.basePath.length)))
+      this.#server.handleUpgrade(request, socket, head, (webSocket) => void this.#accept(webSocket, socket, visitor))
+    } catch (error) {
+      if (!(error instanceof CoeditError)) throw error
+      this.#refuse(socket, error)
     }
-    const address = places.addressOf(request.socket.remoteAddress, forwardedFor(request))
-    const leave = places.forAddress(address)
-    if (!leave) {
-      this.#refuse(
-        socket,
-        new CoeditError('TOO_MANY_CONNECTIONS', 'the address has as many connections as it may have'),
-      )
-      return
-    }
-    socket.once('close', leave)
-    const query = new URLSearchParams(search)
-    const document = nameFromPath(path.slice(basePath.length))
-    const asked = authRequest({ document, headers: request.headers, query, cookie, address })
-    this.#server.handleUpgrade(request, socket, head, (webSocket) =>
-      this.#accept(webSocket, { socket, query, request: asked }),
-    )
-  }
-
-  /** Why a request is not even counted. */
-  #refusal({ headers }: IncomingMessage, path: string): CoeditError | undefined {
-    const { config, checkHost } = this.#context
-    if (!path.startsWith(`${config.basePath}/`))
-      return new CoeditError('NOT_FOUND', 'nothing is served at this address')
-    return checkHost(headers.host) ?? checkOrigin(headers, config.allowedOrigins)
   }
 
   /** Answers as `failure` does, without a response of node:http, of which an upgrade has none. */
   #refuse(socket: Duplex, { code, message }: CoeditError): void {
-    const status = STATUSES[code] ?? 500
+    const { status = 500 } = ERRORS[code]
     const body = JSON.stringify(failureBody(code, message))
     const headers = [
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
@@ -147,46 +113,38 @@ export class Upgrades {
     }
   }
 
-  /** Of the request only `opened` is kept: a listener made where the request is in scope would keep all of it. */
-  #accept(webSocket: WebSocket, opened: Opened): void {
-    const { document, address } = opened.request
+  /** No listener may use the visitor: it would keep the headers of the request for as long as the connection lives. */
+  async #accept(webSocket: WebSocket, socket: Duplex, visitor: Visitor): Promise<void> {
     this.#connections.set(webSocket, undefined)
     webSocket.on('close', () => this.#forget(webSocket))
     // ws answers breaches of RFC 6455 with the right code itself; what is left to do is to say so.
     webSocket.on('error', (error) => this.#context.log.debug({ err: error }, 'a WebSocket broke'))
     // Nothing is read before it is known who sends it.
     webSocket.pause()
-    this.#admit(opened.request)
-      .then((permit) => this.#connect(webSocket, permit, opened))
-      .catch((error: unknown) => {
-        const close = closeFor(error)
-        this.#context.log[close === CLOSE.failed ? 'error' : 'debug']({ err: error, document }, 'refused a connection')
-        this.#closeLater(webSocket, close, this.#rejections.next(address ?? ''))
-      })
+    try {
+      await this.#connect(webSocket, socket, visitor)
+    } catch (err) {
+      const { document, address } = visitor.request
+      const close = closeFor(err)
+      this.#context.log[close === CLOSE.failed ? 'error' : 'debug']({ err, document }, 'refused a connection')
+      this.#closeLater(webSocket, close, this.#rejections.next(address ?? ''))
+    }
   }
 
-  async #admit(request: AuthRequest): Promise<Permit> {
-    const { config, authority } = this.#context
-    checkName(request.document, config.maxNameBytes)
-    return authority.authorize(request)
-  }
-
-  #connect(webSocket: WebSocket, permit: Permit, { socket, query, request }: Opened): void {
-    if (webSocket.readyState !== webSocket.OPEN) return
-    const { config, clock, authority, places } = this.#context
-    const leave = places.inDocument(permit.document, permit.user)
-    webSocket.on('close', leave)
-    const lease = authority.hold(permit, request, (reason, delayMs) => {
-      session.socket.leave()
+  async #connect(webSocket: WebSocket, socket: Duplex, visitor: Visitor): Promise<void> {
+    const lease = await this.#context.admission.admit(visitor, (reason, delayMs) => {
+      this.#connections.get(webSocket)?.socket.leave()
       this.#closeLater(webSocket, closeFor(reason), delayMs)
       cutLater(webSocket, socket, this.#context.clock, delayMs)
     })
-    const terms = {
+    if (!lease || lease.isOver || webSocket.readyState !== webSocket.OPEN) return
+    const { config, clock } = this.#context
+    const terms: SessionTerms = {
       lease,
       dialect: yWebsocket,
-      access: query.get('access') === 'read' ? ('read' as const) : permit.access,
+      access: visitor.query.get('access') === 'read' ? 'read' : lease.permit.access,
       acknowledges: webSocket.protocol === ACKNOWLEDGING,
-      echo: query.get('echo') === '1',
+      echo: visitor.query.get('echo') === '1',
     }
     const session = new Session(new Socket(webSocket, socket, config, clock), terms, this.#context)
     this.#connections.set(webSocket, session)
@@ -212,9 +170,4 @@ export class Upgrades {
     this.#connections.delete(webSocket)
     if (this.#connections.size === 0) this.#emptied.notify()
   }
-}
-
-/** Node joins repeated headers, but types them as if it did not. */
-function forwardedFor({ headers }: IncomingMessage): string | undefined {
-  return headers['x-forwarded-for']?.toString()
 }

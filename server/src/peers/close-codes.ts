@@ -1,4 +1,4 @@
-import { CoeditError, type ErrorCode } from '../common/errors.ts'
+import { CoeditError, ERRORS } from '../common/errors.ts'
 
 /** Why the server closes a WebSocket. The codes are listed in server/PROTOCOL.md. */
 export interface Close {
@@ -18,21 +18,9 @@ export const CLOSE = {
   firstMessageTooLarge: { code: 1009, reason: 'too large for a message before the first Step1' },
 } as const satisfies Record<string, Close>
 
-/** Of the errors that the peer is told; every other one is a failure of the server. */
-export const CLOSE_CODES: Partial<Record<ErrorCode, number>> = {
-  MESSAGE_MALFORMED: 1008,
-  UPDATE_MALFORMED: 1008,
-  ACCESS_CHANGED: 1012,
-  TOO_MANY_CONNECTIONS: 1013,
-  AUTH_UNAVAILABLE: 1013,
-  DOCUMENT_NAME: 4400,
-  UNAUTHORIZED: 4401,
-  FORBIDDEN: 4403,
-}
-
 /** How a connection ends for an error. */
 export function closeFor(error: unknown): Close {
-  const code = error instanceof CoeditError ? CLOSE_CODES[error.code] : undefined
+  const code = error instanceof CoeditError ? ERRORS[error.code].close : undefined
   return error instanceof CoeditError && code !== undefined ? { code, reason: truncate(error.message) } : CLOSE.failed
 }
 

@@ -1,0 +1,119 @@
+import type { IncomingMessage } from 'node:http'
+import type { Authority } from '../auth/authority.ts'
+import type { AuthRequest } from '../auth/grant.ts'
+import type { Lease, OnEnd } from '../auth/lease.ts'
+import { TrustedProxies } from '../common/addresses.ts'
+import { CoeditError } from '../common/errors.ts'
+import type { Config } from '../config/config.ts'
+import { checkName } from '../protocol/wire/names.ts'
+import { authRequest } from './credentials.ts'
+import type { CheckHost } from './host.ts'
+import { checkOrigin } from './origin.ts'
+
+/** The socket of a WebSocket, or an answer. Whatever its visitor has is given back when it closes. */
+export interface Line {
+  readonly destroyed: boolean
+  once(event: 'close', listener: () => void): unknown
+}
+
+/** Somebody who asks for a document. */
+export interface Visitor {
+  readonly line: Line
+  readonly query: URLSearchParams
+  readonly request: AuthRequest
+}
+
+export interface AdmissionContext {
+  readonly config: Config
+  readonly authority: Authority
+  readonly checkHost: CheckHost
+}
+
+/** Lets visitors into documents, be it for a WebSocket or for an event stream. */
+export class Admission {
+  readonly #context: AdmissionContext
+  readonly #proxies: TrustedProxies
+  readonly #addresses: Quota
+  readonly #users: Quota
+  readonly #documents: Quota
+
+  constructor(context: AdmissionContext) {
+    const { config } = context
+    this.#context = context
+    this.#proxies = new TrustedProxies(config.trustProxy)
+    this.#addresses = new Quota(config.maxConnectionsPerAddress)
+    this.#users = new Quota(config.maxConnectionsPerUser)
+    this.#documents = new Quota(config.maxConnectionsPerDocument)
+  }
+
+  /**
+   * Takes a place for the address, before anything else is done for it.
+   * @throws CoeditError HOST_UNKNOWN, FORBIDDEN, TOO_MANY_CONNECTIONS
+   */
+  knock({ headers, socket, url = '' }: IncomingMessage, line: Line, document: string): Visitor {
+    const { config, checkHost } = this.#context
+    const refusal = checkHost(headers.host) ?? checkOrigin(headers, config.allowedOrigins)
+    if (refusal) throw refusal
+    // Node joins repeated headers, but types them as if it did not.
+    const address = this.#proxies.client(socket.remoteAddress, headers['x-forwarded-for']?.toString())
+    if (!this.#addresses.hasRoom(address)) throw tooMany('the address has')
+    this.#addresses.take(address, line)
+    const query = new URLSearchParams(/\?(.*)/s.exec(url)?.[1])
+    return { line, query, request: authRequest({ document, headers, query, cookie: config.authCookie, address }) }
+  }
+
+  /**
+   * Lets a visitor in until the line closes or the lease ends. Resolves with undefined where the line has closed before.
+   * Rejects with DOCUMENT_NAME, UNAUTHORIZED, FORBIDDEN, AUTH_UNAVAILABLE or TOO_MANY_CONNECTIONS.
+   * @param onEnd may be called before the caller has the lease
+   */
+  async admit({ line, request }: Visitor, onEnd: OnEnd): Promise<Lease | undefined> {
+    const { config, authority } = this.#context
+    checkName(request.document, config.maxNameBytes)
+    const permit = await authority.authorize(request)
+    if (line.destroyed) return undefined
+    if (!this.#users.hasRoom(permit.user) || !this.#documents.hasRoom(permit.document)) {
+      throw tooMany('the document or the user has')
+    }
+    this.#users.take(permit.user, line)
+    this.#documents.take(permit.document, line)
+    const lease = authority.hold(permit, request, onEnd)
+    line.once('close', () => lease.release())
+    return lease
+  }
+}
+
+/** How many connections there are under each key, up to a limit. Without a key nothing is counted. */
+class Quota {
+  readonly #max: number
+  readonly #held = new Map<string, number>()
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  hasRoom(key: string | undefined): boolean {
+    return key === undefined || this.#heldBy(key) < this.#max
+  }
+
+  /** Counts one more until the line closes; one that has closed already would never say so. */
+  take(key: string | undefined, line: Line): void {
+    if (key === undefined || line.destroyed) return
+    this.#held.set(key, this.#heldBy(key) + 1)
+    line.once('close', () => this.#giveBack(key))
+  }
+
+  #giveBack(key: string): void {
+    const held = this.#heldBy(key)
+    if (held > 1) this.#held.set(key, held - 1)
+    else this.#held.delete(key)
+  }
+
+  #heldBy(key: string): number {
+    return this.#held.get(key) ?? 0
+  }
+}
+
+function tooMany(whoHas: string): CoeditError {
+  return new CoeditError('TOO_MANY_CONNECTIONS', `${whoHas} as many connections as it may have`)
+}
