@@ -221,7 +221,7 @@ export class Connection implements Subscriber, Participant {
     if (!this.#isBusy && this.#joined) this.#waitFor(this.#throttle.pause(), this.#joined)
   }
 
-  #waitFor(work: Promise<void> | undefined, joined: Joined): void {
+  #waitFor(work: Promise<unknown> | undefined, joined: Joined): void {
     this.#isBusy = work !== undefined
     this.#updateFlow()
     void work?.catch((error: unknown) => this.#refuse(error)).finally(() => this.#workOff(joined))
