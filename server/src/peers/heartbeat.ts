@@ -1,4 +1,4 @@
-import type { Clock } from '../common/timing.ts'
+import { type Clock, Condition } from '../common/timing.ts'
 
 /** What a heartbeat needs of a WebSocket. */
 export interface Peer {
@@ -57,18 +57,14 @@ export class Heartbeat {
     return this.#challenge
   }
 
-  #ask(): Promise<boolean> {
-    return new Promise((resolve) => {
-      const answered = () => {
-        cancel()
-        resolve(true)
-      }
-      const cancel = this.#clock.after(CHALLENGE_MS, () => {
-        this.#peer.off('pong', answered)
-        resolve(this.#peer.isPaused)
-      })
-      this.#peer.once('pong', answered)
-      this.#peer.ping()
-    })
+  async #ask(): Promise<boolean> {
+    const answer = new Condition()
+    const answered = () => answer.notify()
+    const inTime = answer.waitFor(this.#clock, CHALLENGE_MS)
+    this.#peer.once('pong', answered)
+    this.#peer.ping()
+    if (await inTime) return true
+    this.#peer.off('pong', answered)
+    return this.#peer.isPaused
   }
 }

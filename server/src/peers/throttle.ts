@@ -1,4 +1,4 @@
-import type { Cancel, Clock } from '../common/timing.ts'
+import { type Clock, Condition } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 
 /** How much time of the event loop a connection may take at once, as so many seconds of what it may take for long. */
@@ -38,8 +38,8 @@ export class Throttle {
   readonly #clock: Clock
   readonly #bytes: Budget
   readonly #cpu: Budget
+  readonly #lifted = new Condition()
   #isLifted = false
-  #end: (() => void) | undefined
 
   constructor({ maxBytesPerSecond, maxBurstBytes, maxCpuMsPerSecond }: Config, clock: Clock) {
     const now = clock.now()
@@ -63,22 +63,16 @@ export class Throttle {
   }
 
   /** Resolves when the connection may cost more; undefined where it may at once. */
-  pause(): Promise<void> | undefined {
+  pause(): Promise<unknown> | undefined {
     const now = this.#clock.now()
     const recoveryMs = Math.max(this.#bytes.recoveryMs(now), this.#cpu.recoveryMs(now))
     if (recoveryMs === 0 || this.#isLifted) return undefined
-    return new Promise((resolve) => {
-      const cancel: Cancel = this.#clock.after(recoveryMs, resolve)
-      this.#end = () => {
-        cancel()
-        resolve()
-      }
-    })
+    return this.#lifted.waitFor(this.#clock, recoveryMs)
   }
 
   /** Ends a pause, and lets no other begin. */
   lift(): void {
     this.#isLifted = true
-    this.#end?.()
+    this.#lifted.notify()
   }
 }
