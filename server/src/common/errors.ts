@@ -11,7 +11,7 @@ export const errorCodes = {
     'Something stored is not as it was written, or LevelDB cannot read it: coedit repair saves what can be read.',
   STORAGE_MISSING: 'The directory that a command was given has no database.',
   STORAGE_BUSY: 'The database changed too fast to be copied.',
-  STORAGE_CONFLICT: 'Somebody else replaced a stored snapshot at the same time.',
+  STORAGE_CONFLICT: 'Somebody else replaced or removed what is stored at the same time.',
   CANNOT_LISTEN: 'The host or port cannot be listened on; the message holds the reason of the system.',
   DOCUMENT_NAME:
     'The document name is empty, too long, or holds a control character or a dot segment (4400, HTTP 400).',

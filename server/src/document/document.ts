@@ -74,8 +74,8 @@ export class Document implements CommitSource {
       { maxPresenceBytes: context.config.maxPresenceBytes, maxWeakClaims: context.config.maxPresenceIds },
       () => this.#presenceChanged(),
     )
-    this.#incarnations = [stored.incarnation, ...stored.earlierIncarnations]
-    this.#quarantined = stored.quarantined
+    this.#incarnations = [stored.incarnation, ...(stored.earlierIncarnations ?? [])]
+    this.#quarantined = stored.quarantined ?? []
     this.#known = known
     this.#takeQuarantined()
   }
@@ -209,6 +209,8 @@ export class Document implements CommitSource {
     return batch.updates.map((update, index) => ({
       document: this.name,
       update,
+      base: this.log.head,
+      incarnation: this.#incarnations[0],
       releases: index === 0 ? releases : [],
     }))
   }
