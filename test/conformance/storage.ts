@@ -311,6 +311,16 @@ export function storageConformance(name: string, newHost: NewStorageHost): void 
         expect(await namesWith('')).toEqual(['a'])
       })
 
+      test('resolves false for a snapshot of what was there before the document was made anew', async () => {
+        const [{ incarnation }] = await append('a', bytes(1))
+        expect(await storage.compact('a', snapshot(1, bytes(1)), 0, incarnation)).toBe(true)
+        await storage.remove('a')
+        const [anew] = await append('a', bytes(2))
+        expect(await storage.compact('a', snapshot(1, bytes(1)), 0, incarnation)).toBe(false)
+        expect(await storage.load('a')).toMatchObject({ head: 1, snapshot: null, tail: [entry(1, 2)] })
+        expect(await storage.compact('a', snapshot(1, bytes(2)), 0, anew.incarnation)).toBe(true)
+      })
+
       test('of two at a time one succeeds', async () => {
         await append('a', bytes(1), bytes(2))
         const results = await Promise.all([

@@ -103,10 +103,11 @@ export class MemoryStorage implements Storage {
     })
   }
 
-  compact(document: string, snapshot: Snapshot, replaces: number): Promise<boolean> {
+  compact(document: string, snapshot: Snapshot, replaces: number, incarnation?: number): Promise<boolean> {
     return this.#run(() => {
       const stored = this.#database.documents.get(document)
       if (!stored || (stored.snapshot?.seq ?? 0) !== replaces) return false
+      if (incarnation !== undefined && incarnation !== stored.incarnation) return false
       if (snapshot.seq < replaces || snapshot.seq > stored.head) return false
       stored.snapshot = { ...snapshot, chunks: snapshot.chunks.map((chunk) => new Uint8Array(chunk)) }
       stored.tail = stored.tail.filter(({ seq }) => seq > snapshot.seq)

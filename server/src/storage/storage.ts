@@ -57,10 +57,10 @@ export interface DocumentStore {
   /**
    * Replaces the snapshot and the entries up to `snapshot.seq` in one atomic step; entries appended meanwhile stay.
    * Resolves false and changes nothing when the stored snapshot is no longer the one with number `replaces`
-   * (0: none), which means that somebody else compacted first, or when the document has no entry `snapshot.seq`.
-   * Rejects with STORAGE_CLOSED.
+   * (0: none), which means that somebody else compacted first, when the document has no entry `snapshot.seq`, or when its
+   * numbers are no longer of the `incarnation` given. Rejects with STORAGE_CLOSED.
    */
-  compact(document: string, snapshot: Snapshot, replaces: number): Promise<boolean>
+  compact(document: string, snapshot: Snapshot, replaces: number, incarnation?: number): Promise<boolean>
 
   /**
    * Reports the entries after number `after` that others commit, in ascending order, as soon as it can but never within this

@@ -99,6 +99,7 @@ export class LevelStorage implements Storage {
       gate: this.#gate,
       isClosing: () => this.#state === 'closing',
       locate: (document) => this.#locate(document),
+      incarnationOf: (document) => this.#openings.incarnationOf(document),
     })
   }
 
@@ -141,9 +142,9 @@ export class LevelStorage implements Storage {
     return this.#gate.run(() => this.#append(batch))
   }
 
-  async compact(document: string, snapshot: Snapshot, replaces: number): Promise<boolean> {
+  async compact(document: string, snapshot: Snapshot, replaces: number, incarnation?: number): Promise<boolean> {
     this.#assertOpen()
-    return this.#maintain(document, () => this.#compactor.compact(document, snapshot, replaces))
+    return this.#maintain(document, () => this.#compactor.compact(document, snapshot, replaces, incarnation))
   }
 
   /** Nobody else can write: the process owns the directory. */
