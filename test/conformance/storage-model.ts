@@ -6,7 +6,7 @@ import type { StorageHost } from './storage.ts'
 const NAMES = ['a', 'b', 'ab', '__proto__']
 
 export type Operation =
-  | { type: 'append'; batch: { document: string; update: Uint8Array }[] }
+  | { type: 'append'; batch: { document: string; update: Uint8Array }[]; behind: number }
   | { type: 'compact'; document: string; behind: number; chunks: Uint8Array[]; stale: boolean }
   | { type: 'remove'; document: string }
   | { type: 'reopen' }
@@ -23,6 +23,7 @@ export const operations: fc.Arbitrary<Operation[]> = fc.array(
       arbitrary: fc.record({
         type: fc.constant('append' as const),
         batch: fc.array(fc.record({ document, update }), { maxLength: 6 }),
+        behind: fc.nat(3),
       }),
     },
     {
@@ -62,7 +63,7 @@ export class StorageModel {
   async run(operation: Operation): Promise<void> {
     switch (operation.type) {
       case 'append':
-        return this.#append(operation.batch)
+        return this.#append(operation)
       case 'compact':
         return this.#compact(operation)
       case 'remove':
@@ -82,8 +83,14 @@ export class StorageModel {
       const expected = this.#documents.get(name)
       const { snapshot = null, tail = [], incarnation = 0 } = expected ?? {}
       const head = tail.at(-1)?.seq ?? snapshot?.seq ?? 0
-      const { earlierIncarnations: _, ...stored } = await this.#storage.load(name)
-      expect(stored).toEqual({ head, snapshot, tail, incarnation, quarantined: [] })
+      const { earlierIncarnations: _, quarantined = [], ...stored } = await this.#storage.load(name)
+      expect(stored).toEqual({ head, snapshot, tail, incarnation })
+      expect(quarantined).toEqual([])
+      for (const after of [head + 1, head, head - 1, head - 2]) {
+        const isThere = after <= head && after >= (snapshot?.seq ?? 0)
+        const entries = tail.filter(({ seq }) => seq > after)
+        expect(await this.#storage.readAfter(name, after)).toEqual(isThere ? { incarnation, entries } : null)
+      }
       const facts = {
         head,
         snapshotBytes: sum(snapshot?.chunks ?? []),
@@ -100,28 +107,39 @@ export class StorageModel {
     await this.#storage.close()
     this.#storage = await this.#host.open()
     for (const [name, model] of this.#documents) {
-      const { incarnation, earlierIncarnations } = await this.#storage.load(name)
-      expect(earlierIncarnations).toContain(model.incarnation)
+      const { incarnation, earlierIncarnations = [] } = await this.#storage.load(name)
+      expect([incarnation, ...earlierIncarnations]).toContain(model.incarnation)
       model.incarnation = incarnation
     }
   }
 
-  async #append(batch: { document: string; update: Uint8Array }[]): Promise<void> {
-    const appended = await this.#storage.append(batch)
+  async #append({ batch, behind }: Extract<Operation, { type: 'append' }>): Promise<void> {
+    const bases = new Map(batch.map(({ document }) => [document, Math.max(0, this.#headOf(document) - behind)]))
+    const requests = batch.map((entry) => ({ ...entry, base: bases.get(entry.document) ?? 0 }))
+    const appended = await this.#storage.append(requests)
     for (const [index, { document, update }] of batch.entries()) {
-      const { seq, incarnation } = appended[index]
+      const { seq, incarnation, between } = appended[index]
       const model = this.#documents.get(document) ?? { snapshot: null, tail: [], incarnation }
       expect(seq).toBe(headOf(model) + 1)
       expect(incarnation).toBe(model.incarnation)
+      const base = bases.get(document)
+      bases.delete(document)
+      const isThere = base !== undefined && base >= (model.snapshot?.seq ?? 0)
+      expect(between).toEqual(isThere ? model.tail.filter((entry) => entry.seq > base) : [])
       model.tail.push({ seq, update })
       this.#documents.set(document, model)
     }
   }
 
+  #headOf(document: string): number {
+    const model = this.#documents.get(document)
+    return model ? headOf(model) : 0
+  }
+
   async #compact(operation: Extract<Operation, { type: 'compact' }>): Promise<void> {
     const model = this.#documents.get(operation.document)
     const current = model?.snapshot?.seq ?? 0
-    const seq = Math.max(1, current, (model ? headOf(model) : 0) - operation.behind)
+    const seq = Math.max(1, current, this.#headOf(operation.document) - operation.behind)
     const isPossible = model !== undefined && !operation.stale
     const replaces = operation.stale ? current + 1 : current
     const { chunks } = operation

@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { Clock } from '../../server/src/common/timing.ts'
-import type { Snapshot, Storage } from '../../server/src/storage/storage.ts'
+import type {
+  Appended,
+  LogEntry,
+  LogPart,
+  Snapshot,
+  Storage,
+  StoredDocument,
+} from '../../server/src/storage/storage.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { runs } from '../support/runs.ts'
 import type { Release } from '../support/temporary.ts'
@@ -28,8 +35,11 @@ export function storageConformance(name: string, newHost: NewStorageHost): void 
       storage = await host.open()
     })
 
-    const append = (document: string, ...updates: Uint8Array[]) =>
-      storage.append(updates.map((update) => ({ document, update })))
+    /** By a writer that knows all that is in the log. */
+    const append = async (document: string, ...updates: Uint8Array[]): Promise<readonly Appended[]> => {
+      const { head, incarnation } = await storage.load(document)
+      return storage.append(updates.map((update) => ({ document, update, base: head, incarnation })))
+    }
     const reopen = async () => {
       await storage.close()
       storage = await host.open()
@@ -38,8 +48,10 @@ export function storageConformance(name: string, newHost: NewStorageHost): void 
 
     describe('load', () => {
       test('an unknown name is an empty document, and nothing is written for it', async () => {
-        const nothing = { head: 0, incarnation: 0, earlierIncarnations: [], snapshot: null, tail: [], quarantined: [] }
-        expect(await storage.load('new')).toEqual(nothing)
+        const stored = await storage.load('new')
+        expect(stored).toMatchObject({ head: 0, incarnation: 0, snapshot: null, tail: [] })
+        expect(stored.earlierIncarnations ?? []).toEqual([])
+        expect(stored.quarantined ?? []).toEqual([])
         expect(await storage.stat('new')).toBeUndefined()
         expect(await namesWith('')).toEqual([])
       })
@@ -65,7 +77,11 @@ export function storageConformance(name: string, newHost: NewStorageHost): void 
 
     describe('append', () => {
       test('gives each document contiguous numbers from 1, in the order of the batch', async () => {
-        const batch = ['a', 'b', 'a', 'a', 'c', 'b'].map((document, index) => ({ document, update: bytes(index) }))
+        const batch = ['a', 'b', 'a', 'a', 'c', 'b'].map((document, index) => ({
+          document,
+          update: bytes(index),
+          base: 0,
+        }))
         const appended = await storage.append(batch)
         expect(appended.map(({ seq }) => seq)).toEqual([1, 1, 2, 3, 1, 2])
         expect((await append('a', bytes(9)))[0].seq).toBe(4)
@@ -81,7 +97,10 @@ export function storageConformance(name: string, newHost: NewStorageHost): void 
       })
 
       test('keeps the order of calls that do not wait for each other', async () => {
-        const calls = Array.from({ length: 50 }, (_, index) => append('a', bytes(index), bytes(index)))
+        const calls = Array.from({ length: 50 }, (_, index) => {
+          const request = { document: 'a', update: bytes(index), base: 0 }
+          return storage.append([request, request])
+        })
         const numbers = (await Promise.all(calls)).flat().map(({ seq }) => seq)
         expect(numbers).toEqual(Array.from({ length: 100 }, (_, index) => index + 1))
         const { tail } = await storage.load('a')
@@ -93,27 +112,128 @@ export function storageConformance(name: string, newHost: NewStorageHost): void 
       })
 
       test('releasing what is not quarantined changes nothing', async () => {
-        await storage.append([{ document: 'a', update: bytes(1), releases: [1, 7] }])
-        expect(await storage.load('a')).toMatchObject({ head: 1, tail: [{ seq: 1 }], quarantined: [] })
+        await storage.append([{ document: 'a', update: bytes(1), base: 0, releases: [1, 7] }])
+        expect(await storage.load('a')).toMatchObject({ head: 1, tail: [{ seq: 1 }] })
       })
 
       test('what was resolved is there after reopening, and numbers go on', async () => {
         const [before] = await append('a', bytes(1), bytes(2))
         await reopen()
-        const { incarnation, ...stored } = await storage.load('a')
-        expect(incarnation).not.toBe(before.incarnation)
-        expect(stored).toEqual({
-          head: 2,
-          earlierIncarnations: [before.incarnation],
-          snapshot: null,
-          tail: [
-            { seq: 1, update: bytes(1) },
-            { seq: 2, update: bytes(2) },
-          ],
-          quarantined: [],
-        })
-        expect(await append('a', bytes(3))).toEqual([{ seq: 3, incarnation }])
+        const stored = await storage.load('a')
+        expect(validIncarnations(stored)).toContain(before.incarnation)
+        expect(stored).toMatchObject({ head: 2, snapshot: null })
+        expect(stored.tail).toEqual([entry(1, 1), entry(2, 2)])
+        expect(await append('a', bytes(3))).toEqual([{ seq: 3, incarnation: stored.incarnation, between: [] }])
       })
+    })
+
+    describe('append tells what was written since the base', () => {
+      test('with the first entry of a document in a batch, in order', async () => {
+        await append('a', bytes(1), bytes(2), bytes(3))
+        await append('b', bytes(4))
+        const requests = [
+          { document: 'a', update: bytes(5), base: 1 },
+          { document: 'b', update: bytes(6), base: 0 },
+          { document: 'a', update: bytes(7), base: 1 },
+        ]
+        const appended = await storage.append(requests)
+        expect(appended.map(({ seq }) => seq)).toEqual([4, 2, 5])
+        expect(appended.map(({ between }) => between)).toEqual([[entry(2, 2), entry(3, 3)], [entry(1, 4)], []])
+      })
+
+      test('nothing where the writer knows all of it', async () => {
+        await append('a', bytes(1))
+        await storage.compact('a', snapshot(1, bytes(1)), 0)
+        for (const base of [1, 2]) {
+          const [{ between }] = await storage.append([{ document: 'a', update: bytes(base), base }])
+          expect(between).toEqual([])
+        }
+      })
+
+      test('at most 64 KiB, without a gap; the rest is read', async () => {
+        const updates = [random(30_000), random(35_536), random(1), random(70_000)]
+        await append('a', ...updates)
+        const sinceBase = async (base: number) =>
+          numbersOf((await storage.append([{ document: 'a', update: bytes(0), base }]))[0].between)
+        expect(await sinceBase(0)).toEqual([1, 2])
+        expect(await sinceBase(2)).toEqual([3])
+        expect(await sinceBase(3)).toEqual([])
+        expect(numbersOf((await storage.readAfter('a', 3))?.entries)).toEqual([4, 5, 6, 7])
+      })
+
+      test('nothing where a compaction has taken it in', async () => {
+        await append('a', bytes(1), bytes(2), bytes(3))
+        await storage.compact('a', snapshot(2, bytes(12)), 0)
+        const appended = await storage.append([{ document: 'a', update: bytes(4), base: 1 }])
+        expect(appended).toMatchObject([{ seq: 4, between: [] }])
+        expect(await storage.readAfter('a', 1)).toBeNull()
+      })
+
+      test.each([
+        ['above the head', 3, 0],
+        ['of another incarnation', 2, 1],
+      ])('a base %s is refused, and nothing of the batch is written', async (_, base, wrong) => {
+        const [{ incarnation }] = await append('a', bytes(1), bytes(2))
+        const appending = storage.append([
+          { document: 'b', update: bytes(3), base: 0 },
+          { document: 'a', update: bytes(4), base, incarnation: incarnation + wrong },
+        ])
+        await expect(appending).rejects.toMatchObject({ code: 'STORAGE_CONFLICT' })
+        expect((await storage.load('a')).head).toBe(2)
+        expect(await namesWith('')).toEqual(['a'])
+        expect((await append('a', bytes(5)))[0].seq).toBe(3)
+      })
+
+      test('a base in a document that was removed is refused, unless it is 0: that update builds on nothing', async () => {
+        const [{ incarnation }] = await append('a', bytes(1))
+        await storage.remove('a')
+        const request = { document: 'a', update: bytes(2), incarnation }
+        await expect(storage.append([{ ...request, base: 1 }])).rejects.toMatchObject({ code: 'STORAGE_CONFLICT' })
+        expect(await namesWith('')).toEqual([])
+        expect(await storage.append([{ ...request, base: 0 }])).toMatchObject([{ seq: 1, between: [] }])
+      })
+    })
+
+    describe('readAfter', () => {
+      const read = async (after: number, maxBytes?: number) =>
+        numbersOf((await storage.readAfter('a', after, maxBytes))?.entries)
+
+      test('gives the entries after a number, and their incarnation', async () => {
+        const [{ incarnation }] = await append('a', bytes(1), bytes(2), bytes(3))
+        expect(await storage.readAfter('a', 1)).toEqual({ incarnation, entries: [entry(2, 2), entry(3, 3)] })
+        expect(await storage.readAfter('a', 3)).toEqual({ incarnation, entries: [] })
+        expect(await storage.readAfter('unknown', 0)).toEqual({ incarnation: 0, entries: [] })
+      })
+
+      test('stops where they have so many bytes together, but gives one', async () => {
+        await append('a', random(10), random(10), random(100), random(1))
+        expect(await read(0, 20)).toEqual([1, 2])
+        expect(await read(0, 19)).toEqual([1])
+        expect(await read(2, 20)).toEqual([3])
+        expect(await read(2, 101)).toEqual([3, 4])
+      })
+
+      test('resolves null for numbers that the log does not have', async () => {
+        await append('a', bytes(1), bytes(2), bytes(3))
+        await storage.compact('a', snapshot(2, bytes(12)), 0)
+        expect(await storage.readAfter('a', 1)).toBeNull()
+        expect(await read(2)).toEqual([3])
+        expect(await storage.readAfter('a', 4)).toBeNull()
+        expect(await storage.readAfter('unknown', 1)).toBeNull()
+      })
+    })
+
+    test('follow reports nothing that was appended through the same storage', async () => {
+      await append('a', bytes(1))
+      const reports: LogPart[] = []
+      const unfollow = storage.follow('a', 0, (part) => reports.push(part))
+      await append('a', bytes(2))
+      await storage.load('a')
+      unfollow()
+      unfollow()
+      await append('a', bytes(3))
+      await storage.close()
+      expect(reports).toEqual([])
     })
 
     test.each(['__proto__', 'constructor', '😀', 'ä/ö', ' ', '100%', 'x'.repeat(255)])(
@@ -191,6 +311,16 @@ export function storageConformance(name: string, newHost: NewStorageHost): void 
         expect(await namesWith('')).toEqual(['a'])
       })
 
+      test('resolves false for a snapshot of what was there before the document was made anew', async () => {
+        const [{ incarnation }] = await append('a', bytes(1))
+        expect(await storage.compact('a', snapshot(1, bytes(1)), 0, incarnation)).toBe(true)
+        await storage.remove('a')
+        const [anew] = await append('a', bytes(2))
+        expect(await storage.compact('a', snapshot(1, bytes(1)), 0, incarnation)).toBe(false)
+        expect(await storage.load('a')).toMatchObject({ head: 1, snapshot: null, tail: [entry(1, 2)] })
+        expect(await storage.compact('a', snapshot(1, bytes(2)), 0, anew.incarnation)).toBe(true)
+      })
+
       test('of two at a time one succeeds', async () => {
         await append('a', bytes(1), bytes(2))
         const results = await Promise.all([
@@ -209,7 +339,7 @@ export function storageConformance(name: string, newHost: NewStorageHost): void 
           const chunks = Array.from({ length: 20 }, (_, index) => bytes(round, index))
           const compacting = head > 0 ? storage.compact('a', snapshot(head, ...chunks), replaces) : undefined
           const appending = Array.from({ length: 20 }, async () => {
-            ledger.push((await append('a', bytes(round)))[0].seq)
+            ledger.push((await storage.append([{ document: 'a', update: bytes(round), base: head }]))[0].seq)
           })
           const loaded = await storage.load('a')
           expect(loaded.tail.map(({ seq }) => seq)).toEqual(numbersAfter(loaded.snapshot?.seq ?? 0, loaded.head))
@@ -249,7 +379,7 @@ export function storageConformance(name: string, newHost: NewStorageHost): void 
       const names = ['', 'B', 'a', 'a/', 'a/1', 'a/2', 'ab', 'b', 'é', '～', '😀'] // UTF-16 would order the last two otherwise
 
       beforeEach(async () => {
-        await storage.append(names.toReversed().map((document) => ({ document, update: bytes(1) })))
+        await storage.append(names.toReversed().map((document) => ({ document, update: bytes(1), base: 0 })))
       })
 
       test('gives all names in byte order', async () => {
@@ -332,11 +462,11 @@ export function storageConformance(name: string, newHost: NewStorageHost): void 
 
     describe('close', () => {
       test('settles what is under way', async () => {
-        const appending = [append('a', bytes(1)), append('a', bytes(2)), append('b', bytes(3))]
+        const appending = ['a', 'a', 'b'].map((document) => storage.append([{ document, update: bytes(1), base: 0 }]))
         await storage.close()
-        expect((await Promise.all(appending)).flat().map(({ seq }) => seq)).toEqual([1, 2, 1])
         storage = await host.open()
         expect((await storage.load('a')).head).toBe(2)
+        expect((await Promise.all(appending)).flat().map(({ seq }) => seq)).toEqual([1, 2, 1])
       })
 
       test('then everything rejects with STORAGE_CLOSED, and closing again is fine', async () => {
@@ -344,7 +474,9 @@ export function storageConformance(name: string, newHost: NewStorageHost): void 
         await storage.close()
         const closed = { code: 'STORAGE_CLOSED' }
         await expect(append('a', bytes(2))).rejects.toMatchObject(closed)
+        await expect(storage.append([])).rejects.toMatchObject(closed)
         await expect(storage.load('a')).rejects.toMatchObject(closed)
+        await expect(storage.readAfter('a', 0)).rejects.toMatchObject(closed)
         await expect(storage.compact('a', snapshot(1, bytes(1)), 0)).rejects.toMatchObject(closed)
         await expect(storage.stat('a')).rejects.toMatchObject(closed)
         await expect(storage.list('', undefined, 1)).rejects.toMatchObject(closed)
@@ -391,6 +523,18 @@ function random(length: number): Uint8Array {
 
 function snapshot(seq: number, ...chunks: Uint8Array[]): Snapshot {
   return { seq, chunks, stateVector: bytes(1, 2, 3), deleteSet: bytes(0) }
+}
+
+function entry(seq: number, ...values: number[]): LogEntry {
+  return { seq, update: bytes(...values) }
+}
+
+function numbersOf(entries: readonly LogEntry[] | undefined): number[] | undefined {
+  return entries?.map(({ seq }) => seq)
+}
+
+function validIncarnations({ incarnation, earlierIncarnations = [] }: StoredDocument): number[] {
+  return [incarnation, ...earlierIncarnations]
 }
 
 function numbersAfter(after: number, last: number): number[] {

@@ -15,7 +15,7 @@ async function read(directory: string): Promise<Read> {
     const documents = []
     for (const document of await storage.list('', undefined, Number.MAX_SAFE_INTEGER)) {
       const { head, tail } = await storage.load(document)
-      const [appended] = await storage.append([{ document, update: Buffer.from('goes on') }])
+      const [appended] = await storage.append([{ document, update: Buffer.from('goes on'), base: head }])
       documents.push({ document, head, updates: tail.map(({ update }) => update), next: appended.seq })
     }
     return { outcome: 'served', documents, isReported: lines.some(({ level }) => level === 'error') }

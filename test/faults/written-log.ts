@@ -47,7 +47,8 @@ export class WrittenLog {
     for (let logBytes = 0; logBytes < bytes; ) {
       const document = random.pick(DOCUMENTS)
       const update = randomBytes(1 + random.below(LARGEST_UPDATE))
-      await storage.append([{ document, update }])
+      const base = acknowledged.filter((entry) => entry.document === document).length
+      await storage.append([{ document, update, base }])
       logBytes = (await stat(log)).size
       acknowledged.push({ document, update, logBytes })
     }

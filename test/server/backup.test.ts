@@ -105,7 +105,8 @@ class Flood {
   async #run(): Promise<void> {
     const padding = new Uint8Array(Flood.#ENTRY_BYTES)
     for (let n = 1; !this.#isOver; n++) {
-      await this.#storage.append([{ document: 'doc', update: Buffer.concat([encodeValues([n]), padding]) }])
+      const update = Buffer.concat([encodeValues([n]), padding])
+      await this.#storage.append([{ document: 'doc', update, base: n - 1 }])
       this.#acknowledged = n
       if (n % Flood.#COMPACT_EVERY > 0) continue
       const snapshot = { seq: n, chunks: [encodeValues([n])], stateVector: null, deleteSet: null }

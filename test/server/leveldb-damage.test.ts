@@ -6,6 +6,7 @@ import { CoeditError } from '../../server/src/common/errors.ts'
 import { chunkKey, entryKey, metadataKey, nameKey } from '../../server/src/storage/level/keys.ts'
 import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
 import { encodeChunk, encodeNumber } from '../../server/src/storage/level/records.ts'
+import type { LevelDocument } from '../../server/src/storage/level/stored.ts'
 import type { Snapshot, StoredDocument } from '../../server/src/storage/storage.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { RawLevel } from '../support/raw-level.ts'
@@ -29,9 +30,9 @@ function openStorage(release: Release = onTestFinished) {
 }
 
 /** Writes 'doc' with `entries` entries, of which the first `compacted` become a snapshot of three chunks. */
-async function write(entries: number, compacted = 0): Promise<StoredDocument> {
+async function write(entries: number, compacted = 0): Promise<LevelDocument> {
   const { storage } = await openStorage()
-  await storage.append(numbers(1, entries).map((n) => ({ document: 'doc', update: text(`entry ${n}`) })))
+  await storage.append(numbers(1, entries).map((n) => ({ document: 'doc', update: text(`entry ${n}`), base: 0 })))
   if (compacted > 0) await storage.compact('doc', snapshot(compacted, 'chunk 1', 'chunk 2', 'chunk 3'), 0)
   const stored = await storage.load('doc')
   await storage.close()
@@ -60,10 +61,10 @@ describe('a damaged entry', () => {
 
     const [first, second] = damaged.quarantined
     const appended = await storage.append([
-      { document: 'doc', update: text('entries 3 and 4'), releases: [first.id] },
-      { document: 'doc', update: text('entry 5'), releases: [second.id] },
+      { document: 'doc', update: text('entries 3 and 4'), base: 2, releases: [first.id] },
+      { document: 'doc', update: text('entry 5'), base: 2, releases: [second.id] },
     ])
-    expect(appended).toEqual([3, 4].map((seq) => ({ seq, incarnation: damaged.incarnation })))
+    expect(appended).toEqual([3, 4].map((seq) => ({ seq, incarnation: damaged.incarnation, between: [] })))
     await storage.close()
 
     const reopened = await openStorage()
@@ -95,7 +96,7 @@ describe('a damaged entry', () => {
     const { incarnation } = await write(3)
     await damage((raw) => raw.flip(entryKey(ID, 3)))
     const { storage } = await openStorage()
-    const [appended] = await storage.append([{ document: 'doc', update: text('new') }])
+    const [appended] = await storage.append([{ document: 'doc', update: text('new'), base: 0 }])
     expect(appended.seq).toBe(3)
     expect(appended.incarnation).not.toBe(incarnation)
     expect(texts((await storage.load('doc')).tail)).toEqual(['entry 1', 'entry 2', 'new'])
@@ -119,7 +120,7 @@ describe('a damaged entry', () => {
     await write(3)
     await damage((raw) => raw.flip(entryKey(ID, 3)))
     const { storage } = await openStorage()
-    await storage.append(['other', 'doc', 'third'].map((document) => ({ document, update: text('new') })))
+    await storage.append(['other', 'doc', 'third'].map((document) => ({ document, update: text('new'), base: 0 })))
     for (const name of ['other', 'third']) expect((await storage.load(name)).head).toBe(1)
   })
 })
@@ -143,7 +144,7 @@ describe('a damaged snapshot', () => {
     expect(damaged).toMatchObject({ head: 2, tail: [] })
     expect(damaged.snapshot).toEqual({ seq: 2, chunks: [text('chunk 1')], stateVector: null, deleteSet: null })
     expect(texts(damaged.quarantined)).toEqual(['chunk 3', 'entry 3', 'entry 4'])
-    expect(await storage.append([{ document: 'doc', update: text('new') }])).toMatchObject([{ seq: 3 }])
+    expect(await storage.append([{ document: 'doc', update: text('new'), base: 2 }])).toMatchObject([{ seq: 3 }])
     expect(await storage.compact('doc', snapshot(3, 'all'), 2)).toBe(true)
     expect(await storage.load('doc')).toMatchObject({ head: 3, snapshot: snapshot(3, 'all') })
   })
@@ -226,7 +227,7 @@ describe('a damaged name', () => {
     const { storage } = await openStorage()
     expect((await storage.load('other')).head).toBe(0)
     expect(await storage.stat('other')).toBeUndefined()
-    expect(await storage.append([{ document: 'other', update: text('mine') }])).toMatchObject([{ seq: 1 }])
+    expect(await storage.append([{ document: 'other', update: text('mine'), base: 0 }])).toMatchObject([{ seq: 1 }])
     expect(texts((await storage.load('doc')).tail)).toEqual(['entry 1', 'entry 2', 'entry 3'])
     expect(texts((await storage.load('other')).tail)).toEqual(['mine'])
   })
@@ -317,7 +318,7 @@ async function outcomeOf(copy: string, written: StoredDocument): Promise<'whole'
   try {
     await storage.open()
     const survived = await storage.load('doc')
-    const [appended] = await storage.append([{ document: 'doc', update: text('new') }])
+    const [appended] = await storage.append([{ document: 'doc', update: text('new'), base: survived.head }])
     expect(isPrefix(survived, written)).toBe(true)
     expect(appended.seq).toBe(survived.head + 1)
     return survived.head === written.head ? 'whole' : 'less'

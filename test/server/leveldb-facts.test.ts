@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { FORMAT_KEY, revocationKey } from '../../server/src/storage/level/keys.ts'
 import { encodeNumber } from '../../server/src/storage/level/records.ts'
-import type { StoredDocument } from '../../server/src/storage/storage.ts'
+import type { LevelDocument } from '../../server/src/storage/level/stored.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { RawLevel } from '../support/raw-level.ts'
 import { openRecorded } from '../support/recorded-storage.ts'
@@ -19,9 +19,9 @@ function open() {
 }
 
 /** Writes 'doc' with one entry. */
-async function write(): Promise<StoredDocument> {
+async function write(): Promise<LevelDocument> {
   const { storage } = await open()
-  await storage.append([{ document: 'doc', update: Buffer.from('entry') }])
+  await storage.append([{ document: 'doc', update: Buffer.from('entry'), base: 0 }])
   const stored = await storage.load('doc')
   await storage.close()
   return stored

@@ -32,7 +32,7 @@ async function openStorage(directory: string, clock = new ManualClock()) {
 async function appendUntilStuck({ storage, clock }: { storage: LevelStorage; clock: ManualClock }) {
   let acknowledged = 0
   for (;;) {
-    const stuck = storage.append([{ document: 'doc', update: LARGE }])
+    const stuck = storage.append([{ document: 'doc', update: LARGE, base: acknowledged }])
     stuck.catch(() => undefined) // what becomes of it is up to the test
     const outcome = await Promise.race([stuck, clock.hasTimers()])
     if (!outcome) return { acknowledged, stuck }
@@ -125,7 +125,7 @@ describe('a directory that vanishes', () => {
     const since = clock.now()
     await failOnce(clock)
     expect(storage.status).toMatchObject({ state: 'degraded', since })
-    const queued = storage.append([{ document: 'doc', update: encodeValues([7]) }])
+    const queued = storage.append([{ document: 'doc', update: encodeValues([7]), base: acknowledged }])
     const compaction = { seq: acknowledged, chunks: [LARGE], stateVector: null, deleteSet: null }
     const compacted = storage.compact('doc', compaction, 0)
     await rename(elsewhere, directory)
@@ -160,7 +160,7 @@ describe('a directory that vanishes', () => {
 
   test('does not keep close waiting: what could not be written rejects with STORAGE_CLOSED', async () => {
     const { storage, directory, elsewhere, acknowledged, stuck } = await vanish()
-    const queued = storage.append([{ document: 'doc', update: LARGE }])
+    const queued = storage.append([{ document: 'doc', update: LARGE, base: acknowledged }])
     const revoked = storage.storeRevocations([{ target: 'ada', time: 5 }], [])
     const rejections = Promise.all([stuck, queued, revoked].map((write) => expect(write).rejects.toMatchObject(CLOSED)))
     await storage.close()
@@ -215,7 +215,7 @@ test('a full disk: appends wait, reads go on, and with space again everything ac
   clock.advance(2000)
   expect(seqs(await stuck)).toEqual([acknowledged + 1])
   expect(storage.status).toEqual({ state: 'ok' })
-  await storage.append([{ document: 'doc', update: LARGE }])
+  await storage.append([{ document: 'doc', update: LARGE, base: acknowledged + 1 }])
   await storage.close()
 
   const reopened = await openStorage(directory)
@@ -261,7 +261,8 @@ test('the directory is at most half as large again as what is in it, when it was
   const { storage } = await openStorage(directory)
   const chunks = Array.from({ length: 5 }, () => LARGE)
   for (let round = 1; round <= 100; round++) {
-    await storage.append(Array.from({ length: 10 }, () => ({ document: 'doc', update: LARGE.subarray(0, 6_000) })))
+    const entry = { document: 'doc', update: LARGE.subarray(0, 6_000), base: 10 * (round - 1) }
+    await storage.append(Array.from({ length: 10 }, () => entry))
     const snapshot = { seq: 10 * round, chunks, stateVector: null, deleteSet: null }
     expect(await storage.compact('doc', snapshot, 10 * (round - 1))).toBe(true)
   }

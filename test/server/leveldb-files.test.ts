@@ -14,7 +14,7 @@ beforeEach(async () => {
   directory = await temporaryDirectory(onTestFinished)
   const { storage } = await openStorage()
   for (let entry = 0; entry < ENTRIES; entry++) {
-    await storage.append([{ document: DOCUMENT, update: new Uint8Array(5_000) }])
+    await storage.append([{ document: DOCUMENT, update: new Uint8Array(5_000), base: entry }])
   }
   await storage.close()
 })

@@ -24,7 +24,7 @@ async function open(): Promise<LevelStorage> {
 
 /** Appends an update of that many bytes; gives the incarnation under whose numbers it is. */
 async function append(storage: LevelStorage, bytes = 1): Promise<number> {
-  const [{ incarnation }] = await storage.append([{ document: DOCUMENT, update: new Uint8Array(bytes) }])
+  const [{ incarnation }] = await storage.append([{ document: DOCUMENT, update: new Uint8Array(bytes), base: 0 }])
   return incarnation
 }
 

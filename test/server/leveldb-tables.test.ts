@@ -26,7 +26,7 @@ function open() {
 }
 
 function append(storage: LevelStorage, document: string): Promise<readonly Appended[]> {
-  return storage.append([{ document, update: new Uint8Array(1) }])
+  return storage.append([{ document, update: new Uint8Array(1), base: 0 }])
 }
 
 describe.each([2, 3])('where LevelDB cannot read entry %d', (seq) => {
@@ -73,7 +73,7 @@ test('what cannot be written costs nothing else that is committed with it', asyn
   const committer = new Committer(storage, new ManualClock(), log)
   const outcomes = new Map<string, unknown>()
   const source = (document: string): CommitSource => ({
-    takePending: () => [{ document, update: new Uint8Array(1) }],
+    takePending: () => [{ document, update: new Uint8Array(1), base: 0 }],
     committed: ([appended]) => outcomes.set(document, appended.seq),
     commitFailed: (error) => outcomes.set(document, error),
   })

@@ -192,7 +192,7 @@ describe('a long log', () => {
       else text.insert(text.length, String.fromCharCode(97 + (updates.length % 26)))
     }
     const storage = await openStorage(data)
-    await storage.append(updates.map((update) => ({ document: 'log', update })))
+    await storage.append(updates.map((update) => ({ document: 'log', update, base: 0 })))
     await storage.close()
     return doc
   }

@@ -141,7 +141,7 @@ describe('coedit repair', () => {
     await RawLevel.use(data, (raw) => raw.remove(nameKey('notes')))
     const storage = new LevelStorage({ directory: data })
     await storage.open()
-    await storage.append([{ document: 'notes', update: new Writer().insert('newer').update }])
+    await storage.append([{ document: 'notes', update: new Writer().insert('newer').update, base: 0 }])
     await storage.close()
     expect((await runRepair(data)).stdout).toMatch(/^'recovered-1': restored without a loss\n3 documents, 2 intact$/m)
     expect(await textIn(data, 'recovered-1')).toBe('one two three four ')
@@ -223,8 +223,9 @@ describe('whatever happens to one of the files', () => {
       const storage = new LevelStorage({ directory })
       await storage.open()
       for (const document of DOCUMENTS) {
-        const entries = Array.from({ length: ENTRIES / 2 }, (_, index) => encodeValues([(part * ENTRIES) / 2 + index]))
-        await storage.append(entries.map((update) => ({ document, update })))
+        const base = (part * ENTRIES) / 2
+        const entries = Array.from({ length: ENTRIES / 2 }, (_, index) => encodeValues([base + index]))
+        await storage.append(entries.map((update) => ({ document, update, base })))
         if (part > 0) continue
         const chunks = [0, 50, 100].map((first) => encodeValues(Array.from({ length: 50 }, (_, i) => first + i)))
         await storage.compact(document, { seq: COMPACTED, chunks, stateVector: null, deleteSet: null }, 0)

@@ -10,7 +10,9 @@ export async function databaseOf(
   const storage = new LevelStorage({ directory })
   await storage.open()
   await storage.append(
-    Object.entries(documents).flatMap(([document, updates]) => updates.map((update) => ({ document, update }))),
+    Object.entries(documents).flatMap(([document, updates]) =>
+      updates.map((update) => ({ document, update, base: 0 })),
+    ),
   )
   await storage.close()
   return directory

@@ -15,10 +15,13 @@ report({ type: 'open' })
 if (mode === 'write') await Promise.all(['a', 'b', 'c'].map(writeForever))
 
 async function writeForever(document: string): Promise<void> {
-  let next = valuesIn(await storage.load(document)).length
+  const stored = await storage.load(document)
+  let next = valuesIn(stored).length
+  let base = stored.head
   for (let round = 1; ; round++) {
     const values = Array.from({ length: 1 + (round % MOST_PER_BATCH) }, () => next++)
-    await storage.append(values.map((value) => ({ document, update: encodeValues([value]) })))
+    await storage.append(values.map((value) => ({ document, update: encodeValues([value]), base })))
+    base += values.length
     report({ type: 'acknowledged', document, values })
     if (round % COMPACT_EVERY === 0) await compact(document)
   }

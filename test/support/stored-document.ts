@@ -1,9 +1,9 @@
 import { expect } from 'vitest'
 import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
-import type { Storage, StoredDocument } from '../../server/src/storage/storage.ts'
+import type { LevelDocument } from '../../server/src/storage/level/stored.ts'
 
 /** Opens what lies in the data directory of a closed server, and closes it after `use`. */
-export async function withStored<T>(data: string, use: (storage: Storage) => Promise<T>): Promise<T> {
+export async function withStored<T>(data: string, use: (storage: LevelStorage) => Promise<T>): Promise<T> {
   const storage = new LevelStorage({ directory: data })
   await storage.open()
   try {
@@ -14,12 +14,12 @@ export async function withStored<T>(data: string, use: (storage: Storage) => Pro
 }
 
 /** What lies on the disk under this name. The server of the data directory must be closed. */
-export function storedDocument(data: string, document: string): Promise<StoredDocument> {
+export function storedDocument(data: string, document: string): Promise<LevelDocument> {
   return withStored(data, (storage) => storage.load(document))
 }
 
 /** What a later opening of the storage gives where nothing has happened to the document: its numbers are still valid. */
-export function inLaterOpening(stored: StoredDocument): StoredDocument {
+export function inLaterOpening(stored: LevelDocument): LevelDocument {
   const { incarnation, earlierIncarnations } = stored
   return {
     ...stored,

@@ -2,7 +2,7 @@ import { CoeditError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import { type Clock, withDeadline } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
-import type { Storage } from '../storage/storage.ts'
+import type { RevocationStore } from '../storage/storage.ts'
 import type { Authenticate, AuthRequest, Bearer, Holder, Permit } from './grant.ts'
 import { Lease, type OnEnd } from './lease.ts'
 import { type Revocation, Revocations } from './revocations.ts'
@@ -24,7 +24,7 @@ export interface AuthorityContext {
   /** Whose token it is. Default: nobody may revoke by a token. */
   readonly identify?: ((token: string) => Promise<Holder>) | undefined
   /** Where revocations are kept. */
-  readonly storage: Pick<Storage, 'loadRevocations' | 'storeRevocations'>
+  readonly storage: RevocationStore
 }
 
 /** Says who may do what, and takes it back: the one place that every connection, stream and request passes. */
@@ -38,7 +38,7 @@ export class Authority {
     this.#context = context
   }
 
-  /** Learns what was revoked before; until then nobody is let in. Rejects as `Storage.loadRevocations` does. */
+  /** Learns what was revoked before; until then nobody is let in. Rejects as `RevocationStore.loadRevocations` does. */
   async open(): Promise<void> {
     this.#revocations.restore(await this.#context.storage.loadRevocations())
     this.#isOpen = true

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import { CoeditError, hasCode } from '../common/errors.ts'
 import { copyDatabase } from '../storage/level/copy.ts'
 import { syncDirectory } from '../storage/level/files.ts'
-import type { Storage } from '../storage/storage.ts'
+import type { LevelStorage } from '../storage/level/level-storage.ts'
 import { counted, dataSchema, declareCommand } from './command.ts'
 import { type DataOptions, expectDatabase, namesIn, withScratch, withStorage } from './data.ts'
 
@@ -57,7 +57,7 @@ function verify(options: DataOptions): Promise<Verified> {
   })
 }
 
-async function isWhole(storage: Storage, name: string): Promise<boolean> {
+async function isWhole(storage: LevelStorage, name: string): Promise<boolean> {
   const before = storage.damage.records
   try {
     const { quarantined } = await storage.load(name)

@@ -4,7 +4,7 @@ import { createLog, type Log } from '../common/log.ts'
 import type { Config } from '../config/config.ts'
 import { holdsDatabase, holdsRecords } from '../storage/level/files.ts'
 import { LevelStorage } from '../storage/level/level-storage.ts'
-import type { Storage } from '../storage/storage.ts'
+import type { Catalog } from '../storage/storage.ts'
 
 const NAMES_AT_A_TIME = 1_000
 
@@ -57,10 +57,10 @@ export async function withScratch<T>(prefix: string, use: (directory: string) =>
 }
 
 /** The names of all documents, in byte order. */
-export async function* namesIn(storage: Storage): AsyncGenerator<string, void, undefined> {
-  let names = await storage.list('', undefined, NAMES_AT_A_TIME)
+export async function* namesIn(catalog: Catalog): AsyncGenerator<string, void, undefined> {
+  let names = await catalog.list('', undefined, NAMES_AT_A_TIME)
   while (names.length > 0) {
     yield* names
-    names = await storage.list('', names.at(-1), NAMES_AT_A_TIME)
+    names = await catalog.list('', names.at(-1), NAMES_AT_A_TIME)
   }
 }

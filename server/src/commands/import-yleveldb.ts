@@ -5,7 +5,7 @@ import { encodeNews, KnownState, type News, scanUpdate, splitUpdate, takeNews } 
 import { checkName, nameFromPath } from '../protocol/wire/names.ts'
 import { copyDatabase } from '../storage/level/copy.ts'
 import { readYLeveldb, type YLeveldbDocument } from '../storage/level/yleveldb.ts'
-import type { Storage, StoredDocument } from '../storage/storage.ts'
+import type { DocumentStore, StoredDocument } from '../storage/storage.ts'
 import { counted, dataSchema, declareCommand, type Print } from './command.ts'
 import { expectDatabase, withScratch, withStorage } from './data.ts'
 
@@ -59,15 +59,16 @@ function problemOf(name: string, maxBytes: number): CoeditError | undefined {
 }
 
 async function importDocument(
-  storage: Storage,
+  storage: DocumentStore,
   name: string,
   { updates }: YLeveldbDocument,
   chunkBytes: number,
 ): Promise<Finding> {
-  const { news, holes, malformed } = takeAll(updates, stateOf(await storage.load(name)))
+  const stored = await storage.load(name)
+  const { news, holes, malformed } = takeAll(updates, stateOf(stored))
   if (news.length > 0) {
     const entries = splitUpdate(encodeNews(news), chunkBytes)
-    await storage.append(entries.map((update) => ({ document: name, update })))
+    await storage.append(entries.map((update) => ({ document: name, update, base: stored.head })))
   }
   return { updates: updates.length, isNew: news.length > 0, holes, malformed }
 }

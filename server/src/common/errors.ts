@@ -24,7 +24,7 @@ const table = {
   },
   STORAGE_MISSING: { meaning: 'The directory that a command was given has no database.' },
   STORAGE_BUSY: { meaning: 'The database changed too fast to be copied.' },
-  STORAGE_CONFLICT: { meaning: 'Somebody else replaced a stored snapshot at the same time.' },
+  STORAGE_CONFLICT: { meaning: 'Somebody else replaced or removed what is stored at the same time.' },
   CANNOT_LISTEN: { meaning: 'The host or port cannot be listened on; the message holds the reason of the system.' },
   DOCUMENT_NAME: {
     meaning: 'The document name is empty, too long, or holds a control character or a dot segment.',

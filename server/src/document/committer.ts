@@ -85,9 +85,9 @@ export class Committer {
     }
   }
 
-  /** Damage of one document must cost no other one: nothing was written, so each is tried by itself. */
+  /** What one document suffers must cost no other one: nothing was written, so each is tried by itself. */
   async #refuse(due: readonly Due[], error: unknown): Promise<void> {
-    if (due.length > 1 && hasCode(error, 'STORAGE_DAMAGED')) {
+    if (due.length > 1 && (hasCode(error, 'STORAGE_DAMAGED') || hasCode(error, 'STORAGE_CONFLICT'))) {
       for (const one of due) await this.#append([one])
       return
     }

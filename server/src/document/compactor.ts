@@ -134,10 +134,11 @@ export class Compactor {
     const { log } = document
     const before = await this.#context.loadSnapshot(document)
     const seq = log.head
+    const [incarnation] = document.incarnations
     const result = await this.#workOut(before, log.entriesAfter(before?.seq ?? 0))
     if (!result) return
     const snapshot = { seq, ...result }
-    if (!(await storage.compact(document.name, snapshot, before?.seq ?? 0))) {
+    if (!(await storage.compact(document.name, snapshot, before?.seq ?? 0, incarnation))) {
       throw new CoeditError('STORAGE_CONFLICT', `the snapshot of '${document.name}' was replaced by somebody else`)
     }
     await document.replaceSnapshot(new LoadedSnapshot(snapshot, config.chunkBytes))

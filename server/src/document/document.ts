@@ -80,8 +80,8 @@ export class Document implements CommitSource {
       { maxPresenceBytes: context.config.maxPresenceBytes, maxWeakClaims: context.config.maxPresenceIds },
       () => this.#presenceChanged(),
     )
-    this.#incarnations = [stored.incarnation, ...stored.earlierIncarnations]
-    this.#quarantined = stored.quarantined
+    this.#incarnations = [stored.incarnation, ...(stored.earlierIncarnations ?? [])]
+    this.#quarantined = stored.quarantined ?? []
     this.#edits = new Edits(known)
     this.#takeQuarantined()
     if (!this.#edits.isEmpty) context.requestCommit(this)
@@ -201,6 +201,8 @@ export class Document implements CommitSource {
     return batch.updates.map((update, index) => ({
       document: this.name,
       update,
+      base: this.log.head,
+      incarnation: this.#incarnations[0],
       releases: index === 0 ? releases : [],
     }))
   }

@@ -153,7 +153,7 @@ export class Socket {
     if (!this.#isBusy) this.#waitFor(this.throttle.pause())
   }
 
-  #waitFor(work: Promise<void> | undefined): void {
+  #waitFor(work: Promise<unknown> | undefined): void {
     this.#isBusy = work !== undefined
     this.updateFlow()
     void work?.then(() => this.#workOff())

@@ -3,45 +3,96 @@
  * test/conformance/storage.ts.
  *
  * A document is a snapshot at a sequence number and the tail of entries after it. Sequence numbers are per document,
- * contiguous, start at 1 and are given by the engine on `append`: an engine that several servers share may have given
- * the numbers in between to others.
+ * contiguous, start at 1 and are given by the engine on `append`.
+ *
+ * Several servers may share an engine and write to the same document. None of them waits for another or is turned away
+ * because of it: each says up to which number it had applied the log, and is told its own number and what the others
+ * wrote in between. So entries may overlap, where a client has brought the same edit to two servers. Whoever applies a
+ * log does so strictly by number, its own entries too, and takes of each what is new against those before it.
  */
-export interface Storage {
+export interface Storage extends DocumentStore, Catalog, RevocationStore {
   /** Opens the engine. Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE, STORAGE_VERSION or STORAGE_DAMAGED. */
   open(): Promise<void>
 
+  /** Whether writes succeed at present, for /health. */
+  readonly status: StorageStatus
+
+  /** What was found damaged since `open`, for /health. */
+  readonly damage: StorageDamage
+
+  /**
+   * Closes the engine; whoever follows is told nothing more. Appends under way are settled first; those that cannot be
+   * written reject with STORAGE_CLOSED, as everything does from then on.
+   */
+  close(): Promise<void>
+}
+
+/** The content of documents. */
+export interface DocumentStore {
   /**
    * Reads a document and verifies it. An unknown name is an empty document with `head` 0, and nothing is written for it.
-   * Where records are damaged, the intact prefix is returned and what follows it is kept as `quarantined`. Rejects with
-   * STORAGE_DAMAGED where the engine cannot read them at all.
+   * Where records are damaged, the intact prefix is returned. Rejects with STORAGE_DAMAGED where the engine cannot read
+   * them at all.
    */
   load(document: string): Promise<StoredDocument>
 
   /**
-   * Appends all entries in one group commit and resolves, in the order given, once they are durable. Several entries of
-   * one document get ascending numbers. While the engine cannot write, the promise stays pending and the write is
-   * retried: nothing that was passed in is given up. Rejects with STORAGE_CLOSED after `close`, and with
-   * STORAGE_DAMAGED, having written nothing, where the engine cannot read what it needs to know of a document.
+   * Reads entries from number `after + 1` on, to the head or until they have `maxBytes` together, but at least one where
+   * there is one. Resolves null where the log does not have what follows `after`: a compaction has taken it in, or the
+   * number is above the head. The document has to be loaded then. Rejects as `load` does.
+   */
+  readAfter(document: string, after: number, maxBytes?: number): Promise<LogPart | null>
+
+  /**
+   * Appends all entries in one group commit and resolves, in the order given, once they are durable. Those of one document
+   * get numbers that follow each other. While the engine cannot write, the promise stays pending and the write is
+   * retried: nothing that was passed in is given up, nor written twice.
+   *
+   * Rejects with STORAGE_CLOSED after `close`. Rejects, having written nothing, with STORAGE_CONFLICT where a document
+   * has lost the number that an update builds on, so that its writer has to load it anew, and with STORAGE_DAMAGED where
+   * the engine cannot read what it needs to know of a document.
    */
   append(batch: readonly AppendRequest[]): Promise<readonly Appended[]>
 
   /**
    * Replaces the snapshot and the entries up to `snapshot.seq` in one atomic step; entries appended meanwhile stay.
    * Resolves false and changes nothing when the stored snapshot is no longer the one with number `replaces`
-   * (0: none), which means that somebody else compacted first, or when the document has no entry `snapshot.seq`.
-   * Rejects with STORAGE_CLOSED.
+   * (0: none), which means that somebody else compacted first, when the document has no entry `snapshot.seq`, or when its
+   * numbers are no longer of the `incarnation` given. Rejects with STORAGE_CLOSED.
    */
-  compact(document: string, snapshot: Snapshot, replaces: number): Promise<boolean>
+  compact(document: string, snapshot: Snapshot, replaces: number, incarnation?: number): Promise<boolean>
+
+  /**
+   * Reports the entries after number `after` that others commit, in ascending order, as soon as it can but never within this
+   * call. Others append through another storage: an engine that one process owns has none, and reports nothing.
+   *
+   * Reports are for speed and need not be complete: entries that were appended through this storage are left out, as are
+   * those that a compaction took in before they could be reported. They may repeat what `append` or `readAfter` gave. A
+   * missing number is the answer of an `append` under way, or is read with `readAfter`. The removal of a document is not
+   * reported; when it is made anew, its entries are, from 1 on and under their new incarnation.
+   *
+   * @param onEntries must not throw
+   */
+  follow(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow
+}
+
+/** Ends the reports: none comes once it was called. Calling it again is fine. */
+export type Unfollow = () => void
+
+/** Which documents there are. */
+export interface Catalog {
+  /** Names with the prefix, in byte order, after `cursor` (exclusive); at most `limit`. */
+  list(prefix: string, cursor: string | undefined, limit: number): Promise<readonly string[]>
 
   /** Facts about one document, or undefined where nothing is stored under that name. */
   stat(document: string): Promise<DocumentFacts | undefined>
 
-  /** Names with the prefix, in byte order, after `cursor` (exclusive); at most `limit`. */
-  list(prefix: string, cursor: string | undefined, limit: number): Promise<readonly string[]>
-
   /** Removes a document and all that is stored of it. */
   remove(document: string): Promise<void>
+}
 
+/** Which access was taken back. */
+export interface RevocationStore {
   /**
    * All revocations that are stored, the oldest first. A damaged one is replaced by one of everything until now: nobody
    * can tell any more what it took back. Rejects with STORAGE_DAMAGED where the engine cannot read them all.
@@ -53,15 +104,6 @@ export interface Storage {
    * Resolves once that is durable; while the engine cannot write it waits, as `append` does. Rejects with STORAGE_CLOSED.
    */
   storeRevocations(revocations: readonly StoredRevocation[], forgotten: readonly string[]): Promise<void>
-
-  /** Whether writes succeed at present, for /health. */
-  readonly status: StorageStatus
-
-  /** What was found damaged since `open`, for /health. */
-  readonly damage: StorageDamage
-
-  /** Closes the engine. Appends under way are settled first; those that cannot be written reject with STORAGE_CLOSED. */
-  close(): Promise<void>
 }
 
 /** `since` is in milliseconds of the epoch; `error` is the last failure's text. */
@@ -83,6 +125,12 @@ export interface LogEntry {
   readonly update: Uint8Array
 }
 
+/** Some entries of a log in ascending order, without a gap unless `follow` reports them, and whose numbers they are. */
+export interface LogPart {
+  readonly incarnation: number
+  readonly entries: readonly LogEntry[]
+}
+
 /** A compacted document. Every prefix of `chunks` is a complete document: no struct needs a later chunk. */
 export interface Snapshot {
   readonly seq: number
@@ -93,21 +141,28 @@ export interface Snapshot {
   readonly deleteSet: Uint8Array | null
 }
 
-export interface StoredDocument {
+export interface StoredDocument extends Quarantine {
   /** The last sequence number, 0 for a document that was never written. */
   readonly head: number
   /**
-   * Another one each time the engine is opened, and when sequence numbers are given anew (removal, damage), so that an old
-   * cursor is told from a valid one. 0 for a document that was never written.
+   * Another one when sequence numbers are given anew (removal, damage), and where the engine cannot exclude that (each time
+   * LevelDB is opened), so that an old cursor is told from a valid one. 0 for a document that was never written.
    */
   readonly incarnation: number
   /** Those before, as far as they are known, whose numbers stand for the same entries now. */
-  readonly earlierIncarnations: readonly number[]
+  readonly earlierIncarnations?: readonly number[]
   readonly snapshot: Snapshot | null
-  /** The entries from `snapshot.seq + 1` (or 1) to `head`, without a gap. */
+  /** The entries from `snapshot.seq + 1` (or 1) to `head`, without a gap. Those of different writers may overlap. */
   readonly tail: readonly LogEntry[]
+}
+
+/**
+ * What an engine adds to a document where it looks after its disk itself, as LevelDB does; others leave it out. Updates
+ * that follow a damaged record are not part of the document until what they build on is there again.
+ */
+export interface Quarantine {
   /** Updates cut off from the log by a damaged record before them. */
-  readonly quarantined: readonly QuarantinedUpdate[]
+  readonly quarantined?: readonly QuarantinedUpdate[]
 }
 
 export interface QuarantinedUpdate {
@@ -118,6 +173,13 @@ export interface QuarantinedUpdate {
 export interface AppendRequest {
   readonly document: string
   readonly update: Uint8Array
+  /**
+   * The last number that the writer had applied when it made the update, 0 for none: what the update builds on is in the
+   * log up to there. The same in all requests for one document in a batch.
+   */
+  readonly base: number
+  /** The incarnation that `base` is a number of. Without it the engine cannot tell a document that was made anew. */
+  readonly incarnation?: number
   /** Quarantined updates that this one contains; they are deleted in the same commit. */
   readonly releases?: readonly number[]
 }
@@ -125,6 +187,13 @@ export interface AppendRequest {
 export interface Appended {
   readonly seq: number
   readonly incarnation: number
+  /**
+   * What others wrote in between: the entries from `base + 1` on that were in the log before this one, without a gap. They
+   * have at most 64 KiB together, for a writer that is slow to read a large answer would hold up the others; `readAfter`
+   * reads what is missing up to `seq`. Empty where a compaction has taken in what follows `base`, and in the answers to all
+   * but the first of the requests for one document in a batch.
+   */
+  readonly between: readonly LogEntry[]
 }
 
 /** Access that was taken back. */

@@ -2,16 +2,19 @@ import { CoeditError } from '../../common/errors.ts'
 import { type Log, silentLog } from '../../common/log.ts'
 import { Serial } from '../../common/serial.ts'
 import { type Clock, systemClock } from '../../common/timing.ts'
+import { checkBase, entriesAfter, partAfter } from '../log-part.ts'
 import type {
   Appended,
   AppendRequest,
   DocumentFacts,
+  LogEntry,
+  LogPart,
   Snapshot,
   Storage,
   StorageDamage,
   StorageStatus,
-  StoredDocument,
   StoredRevocation,
+  Unfollow,
 } from '../storage.ts'
 import { Database, type Operation } from './database.ts'
 import { closedError } from './errors.ts'
@@ -19,13 +22,23 @@ import { prepareFormat } from './format.ts'
 import { Openings, randomIncarnation } from './incarnation.ts'
 import { MAX_DOCUMENT_ID, nameKey, nameOf, nameRange } from './keys.ts'
 import type { Layout } from './layout.ts'
-import { type Position, readAll, readFacts, readId, readLastId, readLayout, readPosition, searchId } from './lookup.ts'
+import {
+  type Position,
+  readAll,
+  readFacts,
+  readId,
+  readLastId,
+  readLayout,
+  readLog,
+  readPosition,
+  searchId,
+} from './lookup.ts'
 import { putEntry, putMetadata, putName, removeKey, removeQuarantined, repair } from './operations.ts'
 import { Recent } from './recent.ts'
 import { Reclaimer } from './reclaimer.ts'
 import { Compactor } from './replacing.ts'
 import { RevocationTable } from './revocations.ts'
-import { describe, emptyMetadata, NOTHING, toStored } from './stored.ts'
+import { describe, emptyMetadata, type LevelDocument, NOTHING, toStored } from './stored.ts'
 
 export interface LevelStorageOptions {
   /** Where the database is; made with its parents when it does not exist. */
@@ -86,6 +99,7 @@ export class LevelStorage implements Storage {
       gate: this.#gate,
       isClosing: () => this.#state === 'closing',
       locate: (document) => this.#locate(document),
+      incarnationOf: (document) => this.#openings.incarnationOf(document),
     })
   }
 
@@ -110,7 +124,7 @@ export class LevelStorage implements Storage {
     this.#state = 'open'
   }
 
-  async load(document: string): Promise<StoredDocument> {
+  async load(document: string): Promise<LevelDocument> {
     this.#assertOpen()
     const found = await this.#find(document)
     if (found === 'damaged') return this.#gate.run(async () => (await this.#repair(document))?.stored ?? NOTHING)
@@ -119,14 +133,23 @@ export class LevelStorage implements Storage {
     return toStored(found, this.#openings)
   }
 
+  async readAfter(document: string, after: number, maxBytes?: number): Promise<LogPart | null> {
+    return partAfter(await this.load(document), after, maxBytes)
+  }
+
   async append(batch: readonly AppendRequest[]): Promise<readonly Appended[]> {
     this.#assertOpen()
     return this.#gate.run(() => this.#append(batch))
   }
 
-  async compact(document: string, snapshot: Snapshot, replaces: number): Promise<boolean> {
+  async compact(document: string, snapshot: Snapshot, replaces: number, incarnation?: number): Promise<boolean> {
     this.#assertOpen()
-    return this.#maintain(document, () => this.#compactor.compact(document, snapshot, replaces))
+    return this.#maintain(document, () => this.#compactor.compact(document, snapshot, replaces, incarnation))
+  }
+
+  /** Nobody else can write: the process owns the directory. */
+  follow(): Unfollow {
+    return () => undefined
   }
 
   async stat(document: string): Promise<DocumentFacts | undefined> {
@@ -191,18 +214,26 @@ export class LevelStorage implements Storage {
     const operations: Operation[] = []
     const moved = new Map<string, Position>()
     const appended: Appended[] = []
-    for (const { document, update, releases } of batch) {
-      const before =
-        moved.get(document) ?? (await this.#locate(document)) ?? (await this.#create(document, time, operations))
+    for (const request of batch) {
+      const { document, update, releases = [] } = request
+      const earlier = moved.get(document)
+      const before = earlier ?? (await this.#locate(document)) ?? (await this.#create(document, time, operations))
+      const between = earlier ? [] : await this.#between(request, before)
       const after = { ...before, head: before.head + 1 }
       moved.set(document, after)
       operations.push(putEntry(after.id, after.head, { time, update }))
-      for (const released of releases ?? []) operations.push(removeQuarantined(after.id, released))
-      appended.push({ seq: after.head, incarnation: this.#openings.incarnationOf(after.incarnation) })
+      for (const released of releases) operations.push(removeQuarantined(after.id, released))
+      appended.push({ seq: after.head, incarnation: this.#openings.incarnationOf(after.incarnation), between })
     }
     if (operations.length > 0) await this.#database.write(operations)
     for (const [document, position] of moved) this.#positions.set(document, position)
     return appended
+  }
+
+  async #between(request: AppendRequest, { id, incarnation, head }: Position): Promise<readonly LogEntry[]> {
+    checkBase(request, { incarnation: this.#openings.incarnationOf(incarnation), head })
+    if (request.base === head) return []
+    return entriesAfter((await this.#database.read((level) => readLog(level, id))).entries, request.base)
   }
 
   /** Where a document is; undefined where it does not exist. Repairs what is damaged, hence within the gate. */
@@ -225,7 +256,7 @@ export class LevelStorage implements Storage {
   }
 
   /** Within the gate: makes the intact part of a document the document. Undefined where there is none. */
-  async #repair(document: string): Promise<{ position: Position; stored: StoredDocument } | undefined> {
+  async #repair(document: string): Promise<{ position: Position; stored: LevelDocument } | undefined> {
     this.#positions.delete(document)
     const id = await this.#repairName(document)
     if (id === undefined) return undefined

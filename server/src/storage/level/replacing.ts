@@ -28,6 +28,8 @@ export interface CompactionContext {
   readonly gate: Serial
   readonly isClosing: () => boolean
   readonly locate: (document: string) => Promise<Position | undefined>
+  /** What a document of this stored incarnation is in the present opening. */
+  readonly incarnationOf: (stored: number) => number
 }
 
 /**
@@ -44,9 +46,10 @@ export class Compactor {
     this.#context = context
   }
 
-  async compact(document: string, snapshot: Snapshot, replaces: number): Promise<boolean> {
+  async compact(document: string, snapshot: Snapshot, replaces: number, incarnation?: number): Promise<boolean> {
     const before = await this.#find(document)
     if (before?.metadata.snapshotSeq !== replaces) return false
+    if (incarnation !== undefined && incarnation !== this.#context.incarnationOf(before.incarnation)) return false
     if (snapshot.seq < replaces || snapshot.seq > before.head) return false
     await this.#removeLeftovers(before)
     await this.#writeChunks(before, snapshot)

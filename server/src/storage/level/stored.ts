@@ -4,8 +4,11 @@ import type { Layout } from './layout.ts'
 import type { Position } from './lookup.ts'
 import type { Metadata } from './records.ts'
 
+/** What LevelDB tells of a document: it knows its quarantine and its earlier openings. */
+export type LevelDocument = Required<StoredDocument>
+
 /** A document that was never written. */
-export const NOTHING: StoredDocument = {
+export const NOTHING: LevelDocument = {
   head: 0,
   incarnation: 0,
   earlierIncarnations: [],
@@ -34,12 +37,12 @@ export function describe(
   id: number,
   layout: Layout,
   openings: Openings,
-): { position: Position; stored: StoredDocument } {
+): { position: Position; stored: LevelDocument } {
   const stored = toStored(layout, openings)
   return { stored, position: { id, incarnation: layout.metadata.incarnation, head: stored.head } }
 }
 
-export function toStored({ metadata, chunks, tail, quarantined }: Layout, openings: Openings): StoredDocument {
+export function toStored({ metadata, chunks, tail, quarantined }: Layout, openings: Openings): LevelDocument {
   const { snapshotSeq, incarnation, stateVector, deleteSet } = metadata
   const updates = chunks.map((chunk) => chunk.update)
   return {

@@ -1,0 +1,44 @@
+import { CoeditError } from '../common/errors.ts'
+import type { AppendRequest, LogEntry, LogPart, StoredDocument } from './storage.ts'
+
+/** How much `Appended.between` has at most. */
+export const MAX_BETWEEN_BYTES = 64 * 1024
+
+/** The log of a document that was never written. */
+export const NO_LOG: Pick<StoredDocument, 'head' | 'incarnation'> = { head: 0, incarnation: 0 }
+
+/**
+ * That the log has what an update builds on.
+ * @throws CoeditError STORAGE_CONFLICT
+ */
+export function checkBase(request: AppendRequest, log: typeof NO_LOG): void {
+  const { document, base, incarnation = log.incarnation } = request
+  if (base === 0 || (base <= log.head && incarnation === log.incarnation)) return
+  const message = `'${document}' has no entry ${base} of incarnation ${incarnation} any more: load it anew`
+  throw new CoeditError('STORAGE_CONFLICT', message)
+}
+
+/** What was written between the base of a request and its entry, as far as it is in these entries. */
+export function entriesAfter(entries: readonly LogEntry[], base: number): readonly LogEntry[] {
+  return upTo(MAX_BETWEEN_BYTES, 0, entries, base)
+}
+
+/** The answer to `readAfter`. */
+export function partAfter(stored: StoredDocument, after: number, maxBytes = Number.POSITIVE_INFINITY): LogPart | null {
+  const { head, incarnation, tail } = stored
+  if (after > head || after < head - tail.length) return null
+  return { incarnation, entries: upTo(maxBytes, 1, tail, after) }
+}
+
+/** Those that follow `after` without a gap: as many as have `maxBytes`, but `atLeast` so many. */
+function upTo(maxBytes: number, atLeast: number, entries: readonly LogEntry[], after: number): readonly LogEntry[] {
+  const found: LogEntry[] = []
+  let bytes = 0
+  for (const { seq, update } of entries) {
+    if (seq <= after) continue
+    bytes += update.length
+    if (seq !== after + 1 + found.length || (bytes > maxBytes && found.length >= atLeast)) break
+    found.push({ seq, update })
+  }
+  return found
+}

@@ -1,0 +1,228 @@
+import { randomInt } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
+import { CoeditError } from '../common/errors.ts'
+import { Serial } from '../common/serial.ts'
+import { type Clock, systemClock } from '../common/timing.ts'
+import { checkBase, entriesAfter, NO_LOG, partAfter } from './log-part.ts'
+import type {
+  Appended,
+  AppendRequest,
+  DocumentFacts,
+  LogEntry,
+  LogPart,
+  Snapshot,
+  Storage,
+  StorageDamage,
+  StorageStatus,
+  StoredDocument,
+  StoredRevocation,
+  Unfollow,
+} from './storage.ts'
+
+interface MemoryEntry extends LogEntry {
+  readonly writer: MemoryStorage
+}
+
+interface MemoryDocument {
+  readonly incarnation: number
+  readonly createdAt: number
+  updatedAt: number
+  head: number
+  snapshot: Snapshot | null
+  tail: MemoryEntry[]
+}
+
+/** What several storages share as servers share an engine. It is gone with the process. */
+export class MemoryDatabase {
+  readonly documents = new Map<string, MemoryDocument>()
+  readonly revocations = new Map<string | null, StoredRevocation>()
+  /** By document, whoever is to be told that something was appended. */
+  readonly followers = new Map<string, Set<() => void>>()
+}
+
+export interface MemoryStorageOptions {
+  /** Default: one of its own. */
+  readonly database?: MemoryDatabase
+  readonly clock?: Clock
+  /**
+   * Awaited before and after each step and before each report: what others do comes in between. Default: a turn of the
+   * event loop.
+   */
+  readonly pause?: () => Promise<unknown>
+}
+
+/** An engine in memory: for tests, and the shortest answer to what an engine has to do. */
+export class MemoryStorage implements Storage {
+  readonly status: StorageStatus = { state: 'ok' }
+  readonly damage: StorageDamage = { droppedBytes: 0, records: 0, failedReads: 0 }
+  readonly #database: MemoryDatabase
+  readonly #clock: Clock
+  readonly #pause: () => Promise<unknown>
+  readonly #gate = new Serial()
+  readonly #following = new Set<Unfollow>()
+  #isOpen = false
+
+  constructor({
+    database = new MemoryDatabase(),
+    clock = systemClock,
+    pause = setImmediate,
+  }: MemoryStorageOptions = {}) {
+    this.#database = database
+    this.#clock = clock
+    this.#pause = pause
+  }
+
+  async open(): Promise<void> {
+    this.#isOpen = true
+  }
+
+  async close(): Promise<void> {
+    this.#isOpen = false
+    for (const unfollow of this.#following) unfollow()
+    await this.#gate.idle()
+  }
+
+  load(document: string): Promise<StoredDocument> {
+    return this.#run(() => {
+      const { head, incarnation, snapshot, tail } = this.#database.documents.get(document) ?? NOTHING
+      return { head, incarnation, snapshot, tail: tail.map(plain) }
+    })
+  }
+
+  async readAfter(document: string, after: number, maxBytes?: number): Promise<LogPart | null> {
+    return partAfter(await this.load(document), after, maxBytes)
+  }
+
+  append(batch: readonly AppendRequest[]): Promise<readonly Appended[]> {
+    return this.#run(() => {
+      for (const request of batch) checkBase(request, this.#database.documents.get(request.document) ?? NO_LOG)
+      const written = new Set<MemoryDocument>()
+      const appended = batch.map((request) => this.#append(request, written))
+      for (const { document } of batch) for (const tell of this.#database.followers.get(document) ?? []) tell()
+      return appended
+    })
+  }
+
+  compact(document: string, snapshot: Snapshot, replaces: number, incarnation?: number): Promise<boolean> {
+    return this.#run(() => {
+      const stored = this.#database.documents.get(document)
+      if (!stored || (stored.snapshot?.seq ?? 0) !== replaces) return false
+      if (incarnation !== undefined && incarnation !== stored.incarnation) return false
+      if (snapshot.seq < replaces || snapshot.seq > stored.head) return false
+      stored.snapshot = { ...snapshot, chunks: snapshot.chunks.map((chunk) => new Uint8Array(chunk)) }
+      stored.tail = stored.tail.filter(({ seq }) => seq > snapshot.seq)
+      return true
+    })
+  }
+
+  follow(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow {
+    const { documents, followers } = this.#database
+    let { incarnation } = documents.get(document) ?? NO_LOG
+    let position = after
+    let isTelling = false
+    const tell = async () => {
+      if (isTelling) return
+      isTelling = true
+      await this.#pause()
+      isTelling = false
+      const stored = documents.get(document)
+      if (!stored || !this.#following.has(unfollow)) return
+      if (stored.incarnation !== incarnation) position = 0
+      const entries = stored.tail.filter(({ seq, writer }) => seq > position && writer !== this)
+      incarnation = stored.incarnation
+      position = stored.head
+      if (entries.length > 0) onEntries({ incarnation, entries: entries.map(plain) })
+    }
+    const ofDocument = followers.get(document) ?? new Set()
+    const unfollow = () => {
+      this.#following.delete(unfollow)
+      ofDocument.delete(tell)
+    }
+    followers.set(document, ofDocument.add(tell))
+    this.#following.add(unfollow)
+    void tell()
+    return unfollow
+  }
+
+  stat(document: string): Promise<DocumentFacts | undefined> {
+    return this.#run(() => {
+      const stored = this.#database.documents.get(document)
+      if (!stored) return undefined
+      const { createdAt, updatedAt, head, snapshot, tail } = stored
+      const tailBytes = sumBytes(tail.map(({ update }) => update))
+      return {
+        createdAt,
+        updatedAt,
+        head,
+        snapshotBytes: sumBytes(snapshot?.chunks ?? []),
+        tailEntries: tail.length,
+        tailBytes,
+      }
+    })
+  }
+
+  list(prefix: string, cursor: string | undefined, limit: number): Promise<readonly string[]> {
+    return this.#run(() => {
+      const names = [...this.#database.documents.keys()].filter((name) => name.startsWith(prefix)).sort(inByteOrder)
+      return names.filter((name) => cursor === undefined || inByteOrder(name, cursor) > 0).slice(0, limit)
+    })
+  }
+
+  remove(document: string): Promise<void> {
+    return this.#run(() => void this.#database.documents.delete(document))
+  }
+
+  loadRevocations(): Promise<readonly StoredRevocation[]> {
+    return this.#run(() => [...this.#database.revocations.values()].sort((a, b) => a.time - b.time))
+  }
+
+  storeRevocations(revocations: readonly StoredRevocation[], forgotten: readonly string[]): Promise<void> {
+    return this.#run(() => {
+      for (const target of forgotten) this.#database.revocations.delete(target)
+      for (const revocation of revocations) this.#database.revocations.set(revocation.target, revocation)
+    })
+  }
+
+  /** One after the other in this storage, each in one step for all that share the database. */
+  async #run<T>(step: () => T): Promise<T> {
+    if (!this.#isOpen) throw new CoeditError('STORAGE_CLOSED', 'The storage is closed.')
+    return this.#gate.run(async () => {
+      await this.#pause()
+      const result = step()
+      await this.#pause()
+      return result
+    })
+  }
+
+  #append({ document, update, base }: AppendRequest, written: Set<MemoryDocument>): Appended {
+    const stored = this.#database.documents.get(document) ?? this.#create(document)
+    const between = written.has(stored) ? [] : entriesAfter(stored.tail, base)
+    written.add(stored)
+    stored.head += 1
+    stored.updatedAt = this.#clock.now()
+    stored.tail.push({ seq: stored.head, update: new Uint8Array(update), writer: this })
+    return { seq: stored.head, incarnation: stored.incarnation, between }
+  }
+
+  #create(document: string): MemoryDocument {
+    const now = this.#clock.now()
+    const created = { ...NOTHING, incarnation: randomInt(1, 2 ** 48 - 1), createdAt: now, updatedAt: now, tail: [] }
+    this.#database.documents.set(document, created)
+    return created
+  }
+}
+
+const NOTHING: MemoryDocument = { ...NO_LOG, createdAt: 0, updatedAt: 0, snapshot: null, tail: [] }
+
+function plain({ seq, update }: LogEntry): LogEntry {
+  return { seq, update }
+}
+
+function sumBytes(updates: readonly Uint8Array[]): number {
+  return updates.reduce((sum, update) => sum + update.length, 0)
+}
+
+/** That of UTF-8, in which JavaScript does not compare. */
+function inByteOrder(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
