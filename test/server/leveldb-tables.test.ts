@@ -74,7 +74,7 @@ test('what cannot be written costs nothing else that is committed with it', asyn
   const outcomes = new Map<string, unknown>()
   const source = (document: string): CommitSource => ({
     takePending: () => [{ document, update: new Uint8Array(1), base: 0 }],
-    committed: ([appended]) => outcomes.set(document, appended.seq),
+    committed: (_, [appended]) => outcomes.set(document, appended.seq),
     commitFailed: (error) => outcomes.set(document, error),
   })
   for (const document of ['first', 'middle', 'last']) committer.request(source(document))

@@ -34,7 +34,7 @@ test('a document that somebody else has removed costs no other its commit', asyn
   const outcomes = new Map<string, unknown>()
   const source = (document: string, base: number): CommitSource => ({
     takePending: () => [{ document, update: Uint8Array.of(1), base }],
-    committed: ([{ seq }]) => outcomes.set(document, seq),
+    committed: (_, [{ seq }]) => outcomes.set(document, seq),
     commitFailed: (error) => outcomes.set(document, error),
   })
   for (const [document, base] of [

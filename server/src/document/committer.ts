@@ -8,7 +8,7 @@ export interface CommitSource {
   /** Hands over all that is pending, as log entries. */
   takePending(): readonly AppendRequest[]
   /** The entries last handed over are durable, in their order. */
-  committed(appended: readonly Appended[]): void
+  committed(requests: readonly AppendRequest[], appended: readonly Appended[]): void
   /** The entries last handed over were refused for good. */
   commitFailed(error: unknown): void
 }
@@ -63,9 +63,10 @@ export class Committer {
 
   async #commit(): Promise<void> {
     const started = this.#clock.now()
-    const due = [...this.#due].map((source) => ({ source, requests: source.takePending() }))
+    const sources = this.#due
     this.#due = new Set()
-    await this.#append(due)
+    const due = [...sources].map((source) => ({ source, requests: source.takePending() }))
+    await this.#append(due.filter(({ requests }) => requests.length > 0))
     this.#rest(this.#clock.now() - started)
   }
 
@@ -80,7 +81,7 @@ export class Committer {
   #distribute(due: readonly Due[], appended: readonly Appended[]): void {
     let taken = 0
     for (const { source, requests } of due) {
-      this.#settle(source, appended.slice(taken, taken + requests.length))
+      this.#settle(source, requests, appended.slice(taken, taken + requests.length))
       taken += requests.length
     }
   }
@@ -95,9 +96,9 @@ export class Committer {
     for (const { source } of due) source.commitFailed(error)
   }
 
-  #settle(source: CommitSource, appended: readonly Appended[]): void {
+  #settle(source: CommitSource, requests: readonly AppendRequest[], appended: readonly Appended[]): void {
     try {
-      source.committed(appended)
+      source.committed(requests, appended)
     } catch (error) {
       this.#log.error({ err: error }, 'what was committed could not be taken over: the document is loaded anew')
       source.commitFailed(error)

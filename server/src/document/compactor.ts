@@ -2,7 +2,7 @@ import { CoeditError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
-import type { Storage } from '../storage/storage.ts'
+import type { Snapshot, Storage } from '../storage/storage.ts'
 import type { Compaction } from '../workers/compaction.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import type { Document } from './document.ts'
@@ -138,12 +138,19 @@ export class Compactor {
     const result = await this.#workOut(before, log.entriesAfter(before?.seq ?? 0))
     if (!result) return
     const snapshot = { seq, ...result }
-    if (!(await storage.compact(document.name, snapshot, before?.seq ?? 0, incarnation))) {
-      throw new CoeditError('STORAGE_CONFLICT', `the snapshot of '${document.name}' was replaced by somebody else`)
-    }
-    await document.replaceSnapshot(new LoadedSnapshot(snapshot, config.chunkBytes))
+    const isStored = await storage.compact(document.name, snapshot, before?.seq ?? 0, incarnation)
+    const current = isStored ? snapshot : await this.#readNewer(document, before?.seq ?? 0)
+    await document.replaceSnapshot(new LoadedSnapshot(current, config.chunkBytes))
     snapshots.touch(log)
     this.#context.log.debug({ document: document.name, seq, bytes: log.snapshotBytes }, 'compacted a document')
+  }
+
+  /** The snapshot that another server has stored in the place of number `before`. */
+  async #readNewer(document: Document, before: number): Promise<Snapshot> {
+    const { snapshot, incarnation } = await this.#context.storage.load(document.name)
+    const isNewer = snapshot !== null && snapshot.seq > before && snapshot.seq <= document.head
+    if (isNewer && incarnation === document.incarnations[0]) return snapshot
+    throw new CoeditError('STORAGE_CONFLICT', `the snapshot of '${document.name}' was replaced by somebody else`)
   }
 
   /** What a worker makes of a snapshot and the entries after it; null where it is given up. */

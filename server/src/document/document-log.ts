@@ -1,6 +1,7 @@
 import type { Steps } from '../common/turns.ts'
-import { KnownState, scanUpdate } from '../protocol/update/update.ts'
+import { KnownState } from '../protocol/update/update.ts'
 import type { StoredDocument } from '../storage/storage.ts'
+import { trimEntry } from './edits.ts'
 import { inGroups } from './grouping.ts'
 import { EncodedPiece, MergedPiece, type Piece } from './piece.ts'
 import { LoadedSnapshot } from './snapshot.ts'
@@ -62,11 +63,12 @@ export class DocumentLog {
     return this.#head - this.#snapshotSeq
   }
 
-  /** What it contains. Only while the snapshot is in memory. */
+  /** What it contains; what overlaps in its entries is cut off. To be asked first, while the snapshot is in memory. */
   *decodeState(): Steps<KnownState> {
     const known = this.#snapshot ? yield* this.#snapshot.decodeState() : new KnownState()
-    for (const piece of this.entriesAfter(this.#snapshotSeq)) {
-      known.absorb(scanUpdate(piece.update))
+    for (const [index, { update, position }] of this.#entries.entries()) {
+      const trimmed = trimEntry(update, known)
+      if (trimmed !== update) this.#entries[index] = new EncodedPiece(trimmed, position)
       yield
     }
     return known

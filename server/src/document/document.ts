@@ -1,15 +1,24 @@
 import { CoeditError } from '../common/errors.ts'
+import type { Log } from '../common/log.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
 import { inTurns } from '../common/turns.ts'
 import type { Config } from '../config/config.ts'
-import { type KnownState, type ScannedUpdate, scanUpdate, splitUpdate } from '../protocol/update/update.ts'
-import type { Appended, AppendRequest, QuarantinedUpdate, StoredDocument } from '../storage/storage.ts'
+import { type ScannedUpdate, scanUpdate, splitUpdate } from '../protocol/update/update.ts'
+import type {
+  Appended,
+  AppendRequest,
+  DocumentStore,
+  LogPart,
+  QuarantinedUpdate,
+  StoredDocument,
+} from '../storage/storage.ts'
 import { type Admitted, roomFor, withinRoom } from './capacity.ts'
 import type { CommitSource } from './committer.ts'
 import type { DocumentLog } from './document-log.ts'
-import { type Batch, Edits } from './edits.ts'
+import type { Edits } from './edits.ts'
 import { EncodedPiece, type Piece } from './piece.ts'
 import { Presence } from './presence.ts'
+import { type Replica, SharedLog } from './shared-log.ts'
 import type { LoadedSnapshot } from './snapshot.ts'
 import type { Author, EndReason, Flush, PresenceStep, Subscriber } from './subscriber.ts'
 import { Subscribers } from './subscribers.ts'
@@ -21,10 +30,16 @@ const PRESENCE_MS_PER_SUBSCRIBER = 1
 export interface DocumentContext {
   readonly config: Config
   readonly clock: Clock
+  readonly log: Log
   /** Asks for a commit of what is pending. */
   requestCommit(source: CommitSource): void
   /** Called when the log has grown or the last subscriber has gone. */
   changed(document: Document): void
+}
+
+interface Answered {
+  readonly update: Uint8Array
+  readonly appended: Appended
 }
 
 /** What became of an update. */
@@ -55,7 +70,7 @@ export class Receipt {
  * One open document: an ordered log, and everybody is a cursor on it. Edits come in by `submit` alone, whoever writes;
  * they are shown to the subscribers when they are durable.
  */
-export class Document implements CommitSource {
+export class Document implements CommitSource, Replica {
   readonly name: string
   readonly log: DocumentLog
   readonly presence: Presence
@@ -66,13 +81,15 @@ export class Document implements CommitSource {
   #quarantined: readonly QuarantinedUpdate[]
   /** Quarantined updates that are in the log again, to be deleted with the next commit. */
   #released: number[] = []
-  #commit: Batch | undefined
+  /** What was committed and is not entered yet. */
+  #answered: readonly Answered[] | undefined
+  #sharedLog: SharedLog | undefined
   #hasFailed = false
   #isFull = false
   #presenceTimer: Cancel | undefined
 
-  /** @param known what is in the log; becomes its own */
-  constructor(name: string, stored: StoredDocument, log: DocumentLog, known: KnownState, context: DocumentContext) {
+  /** @param edits knows what is in the log; becomes its own */
+  constructor(name: string, stored: StoredDocument, log: DocumentLog, edits: Edits, context: DocumentContext) {
     this.name = name
     this.#context = context
     this.log = log
@@ -82,7 +99,7 @@ export class Document implements CommitSource {
     )
     this.#incarnations = [stored.incarnation, ...(stored.earlierIncarnations ?? [])]
     this.#quarantined = stored.quarantined ?? []
-    this.#edits = new Edits(known)
+    this.#edits = edits
     this.#takeQuarantined()
     if (!this.#edits.isEmpty) context.requestCommit(this)
   }
@@ -186,7 +203,7 @@ export class Document implements CommitSource {
   async replaceSnapshot(snapshot: LoadedSnapshot): Promise<void> {
     this.log.replaceSnapshot(snapshot, this.slowestPosition)
     // Rewriting deletes what lies inside of deleted types, too.
-    await inTurns(this.#edits.known.deleteInSteps(snapshot.deletions()))
+    await inTurns(this.#edits.noteDeleted(snapshot.deletions()))
     if (!this.#isFull) return
     this.#isFull = false
     // Nothing new is in it, but whose edits were refused may send them again.
@@ -194,37 +211,89 @@ export class Document implements CommitSource {
   }
 
   takePending(): readonly AppendRequest[] {
-    const batch = this.#edits.drain(this.#context.config.chunkBytes)
+    // Entries of others are still to be read before the last batch.
+    if (this.#edits.isInFlight || this.#edits.isEmpty) return []
+    const { updates } = this.#edits.drain(this.#context.config.chunkBytes)
+    if (updates.length === 0) {
+      // Others have committed all of it meanwhile.
+      this.#deliver([], this.#edits.settle())
+      return []
+    }
     const releases = this.#released
-    this.#commit = batch
-    if (batch.updates.length > 0) this.#released = []
-    return batch.updates.map((update, index) => ({
+    this.#released = []
+    return updates.map((update, index) => ({
       document: this.name,
       update,
-      base: this.log.head,
+      base: this.head,
       incarnation: this.#incarnations[0],
       releases: index === 0 ? releases : [],
     }))
   }
 
-  committed(appended: readonly Appended[]): void {
-    const commit = this.#commit
-    if (!commit) return
-    const after = this.log.head
-    const pieces = commit.updates.map((update, index) => this.#enter(update, appended[index]))
-    this.#commit = undefined
-    this.#edits.settle()
-    this.#subscribers.deliver(this.#flush(after, pieces, commit.author, this.presence.flush()))
-    this.#context.changed(this)
+  committed(requests: readonly AppendRequest[], appended: readonly Appended[]): void {
+    const [first] = appended
+    if (!first) return
+    this.#answered = requests.map(({ update }, index) => ({ update, appended: appended[index] ?? first }))
+    this.enter({ incarnation: first.incarnation, entries: first.between })
+    if (!this.#answered) return
+    if (!this.#sharedLog) {
+      const message = `the storage gave number ${first.seq} to an entry of '${this.name}', expected ${this.head + 1}`
+      throw new CoeditError('STORAGE_DAMAGED', message)
+    }
+    this.#sharedLog.want(first.seq - 1)
+  }
+
+  /** Begins to take in what other servers append. */
+  share(store: DocumentStore): void {
+    this.#sharedLog = new SharedLog(this, store)
+    this.#sharedLog.start()
+  }
+
+  /** Takes in those entries of others that come next, and its own behind them. */
+  enter({ incarnation, entries }: LogPart): void {
+    if (this.head > 0 && incarnation !== this.#incarnations[0]) {
+      throw new CoeditError('STORAGE_CONFLICT', `'${this.name}' was removed and made anew by another server`)
+    }
+    const pieces: Piece[] = []
+    for (const { seq, update } of entries) {
+      if (seq === this.head + 1) pieces.push(this.#push(update, { seq, incarnation }, false))
+    }
+    if (pieces.length > 0) this.#deliver(pieces, null)
+    this.#enterOwn()
+  }
+
+  lose(error: unknown): void {
+    this.#context.log.warn({ err: error, document: this.name }, 'a document is loaded anew')
+    this.commitFailed()
+  }
+
+  /** It is not in memory any more. */
+  close(): void {
+    this.#sharedLog?.stop()
   }
 
   commitFailed(): void {
     // What is known counts edits that will never be durable: only a fresh load tells the truth again.
-    this.#commit = undefined
+    this.#answered = undefined
     this.#edits.fail(this.#closed())
     this.#hasFailed = true
+    this.close()
     this.#context.changed(this)
     this.end('failed')
+  }
+
+  /** What was committed, once all that comes before it is there. */
+  #enterOwn(): void {
+    const answered = this.#answered
+    if (!answered || (answered[0]?.appended.seq ?? 0) > this.head + 1) return
+    this.#answered = undefined
+    const pieces: Piece[] = []
+    for (const { update, appended } of answered) {
+      // Where the log was read meanwhile it has come from there.
+      if (appended.seq === this.head + 1) pieces.push(this.#push(update, appended, true))
+    }
+    this.#deliver(pieces, this.#edits.settle())
+    if (!this.#edits.isEmpty) this.#context.requestCommit(this)
   }
 
   /** The part of an update that there is room for. */
@@ -246,17 +315,16 @@ export class Document implements CommitSource {
     return new CoeditError('STORAGE_CLOSED', `an edit of '${this.name}' could not be stored: open it anew`)
   }
 
-  #enter(update: Uint8Array, appended: Appended | undefined): Piece {
-    if (appended?.seq !== this.log.head + 1) {
-      throw new CoeditError(
-        'STORAGE_DAMAGED',
-        `the storage gave number ${appended?.seq} to an entry of '${this.name}', expected ${this.log.head + 1}`,
-      )
-    }
-    const piece = new EncodedPiece(update, appended.seq)
-    if (appended.incarnation !== this.#incarnations[0]) this.#incarnations = [appended.incarnation]
+  #push(update: Uint8Array, { seq, incarnation }: Pick<Appended, 'seq' | 'incarnation'>, isOwn: boolean): Piece {
+    const piece = new EncodedPiece(this.#edits.apply(update, isOwn), seq)
+    if (incarnation !== this.#incarnations[0]) this.#incarnations = [incarnation]
     this.log.push(piece)
     return piece
+  }
+
+  #deliver(pieces: readonly Piece[], author: Author | null): void {
+    this.#subscribers.deliver(this.#flush(this.head - pieces.length, pieces, author, this.presence.flush()))
+    this.#context.changed(this)
   }
 
   #presenceChanged(): void {

@@ -12,6 +12,7 @@ import { Compactor } from './compactor.ts'
 import { Cursor, type CursorOptions, type Reader } from './cursor.ts'
 import { Document, type DocumentContext } from './document.ts'
 import { DocumentLog } from './document-log.ts'
+import { Edits } from './edits.ts'
 import { Follower, type Pace } from './follower.ts'
 import { InProcess } from './in-process.ts'
 import { PrivateBytes } from './private-bytes.ts'
@@ -64,6 +65,7 @@ export class Documents {
     this.#documentContext = {
       config,
       clock,
+      log,
       requestCommit: (source) => this.#committer.request(source),
       changed: (document) => this.#changed(document),
     }
@@ -130,7 +132,11 @@ export class Documents {
   async #read(name: string): Promise<Document> {
     const stored = await this.#context.storage.load(name)
     const log = new DocumentLog(stored, this.#context.config.chunkBytes)
-    const document = new Document(name, stored, log, await inTurns(log.decodeState()), this.#documentContext)
+    const known = await inTurns(log.decodeState())
+    const { isShared } = this.#context.storage
+    const edits = new Edits(known, isShared ? await inTurns(log.decodeState()) : undefined)
+    const document = new Document(name, stored, log, edits, this.#documentContext)
+    if (isShared) document.share(this.#context.storage)
     this.#observe(document)
     if (document.incarnations[0] === 0) await this.inProcess.seed(document, this.#context.hooks)
     this.#open.set(name, document)
@@ -191,6 +197,7 @@ export class Documents {
 
   #remove(document: Document): void {
     this.#open.delete(document.name)
+    document.close()
     this.#snapshots.forget(document.log)
     this.#compactor.forget(document)
     void this.#context.hooks.offer('close', { name: document.name })

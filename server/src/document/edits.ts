@@ -1,6 +1,8 @@
 import { CoeditError } from '../common/errors.ts'
+import type { Steps } from '../common/turns.ts'
 import {
   encodeNews,
+  type IdRanges,
   type KnownState,
   type News,
   Overlay,
@@ -59,6 +61,11 @@ export class Edits {
 
   get isEmpty(): boolean {
     return this.#pending.length === 0
+  }
+
+  /** Whether something was handed over that is not settled. */
+  get isInFlight(): boolean {
+    return this.#inFlight !== undefined
   }
 
   /** Whether everything is durable. */
@@ -121,12 +128,22 @@ export class Edits {
     return trimmed
   }
 
-  /** What was handed over is durable and applied. */
-  settle(): void {
-    if (!this.#inFlight) return
-    this.#durableTicket = this.#inFlight.ticket
+  /** What was handed over is durable and applied. Gives who alone wrote it; null for several or nobody. */
+  settle(): Author | null {
+    const author = this.#inFlight?.author ?? null
+    this.#durableTicket = this.#inFlight?.ticket ?? this.#durableTicket
     this.#inFlight = undefined
     while (this.#waiting[0] && this.#waiting[0].ticket <= this.#durableTicket) this.#waiting.shift()?.resolve()
+    return author
+  }
+
+  /** Notes what a newer snapshot of the same content has deleted. */
+  *noteDeleted(parts: Iterable<IdRanges>): Steps<void> {
+    for (const part of parts) {
+      this.known.delete(part)
+      this.#committed?.delete(part)
+      yield
+    }
   }
 
   /** Resolves when a ticket is durable. Rejects with STORAGE_CLOSED when it never will be. */

@@ -53,6 +53,7 @@ export interface MemoryStorageOptions {
 
 /** An engine in memory: for tests, and the shortest answer to what an engine has to do. */
 export class MemoryStorage implements Storage {
+  readonly isShared = true
   readonly status: StorageStatus = { state: 'ok' }
   readonly damage: StorageDamage = { droppedBytes: 0, records: 0, failedReads: 0 }
   readonly #database: MemoryDatabase

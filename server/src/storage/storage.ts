@@ -14,6 +14,9 @@ export interface Storage extends DocumentStore, Catalog, RevocationStore {
   /** Opens the engine. Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE, STORAGE_VERSION or STORAGE_DAMAGED. */
   open(): Promise<void>
 
+  /** Whether other servers may append to the same documents. */
+  readonly isShared: boolean
+
   /** Whether writes succeed at present, for /health. */
   readonly status: StorageStatus
 

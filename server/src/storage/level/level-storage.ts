@@ -60,6 +60,7 @@ const MAX_POSITIONS = 10_000
  * Reads go straight to the database. Everything that writes passes the gate, one after the other.
  */
 export class LevelStorage implements Storage {
+  readonly isShared = false
   readonly #directory: string
   readonly #clock: Clock
   readonly #log: Log
