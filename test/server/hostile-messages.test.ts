@@ -88,7 +88,7 @@ test('R30 a flood of messages of unknown types is ignored, and said nothing abou
 
 test('R30 refusals and acknowledgements from a client change nothing', async () => {
   const { attacker, bystanders } = await attack()
-  attacker.send(bytes(2, 0, 'I deny it'), bytes(100, 2 ** 53 - 1), bytes(100), bytes(2))
+  attacker.send(bytes(2, 0, 'I deny it'), bytes(100, 2 ** 53 - 1), bytes(100), bytes(2), bytes(102, 0), bytes(102))
   await attacker.follow()
   await bystanders.areUnharmed()
 })

@@ -14,6 +14,7 @@ export type ServerMessage =
   | { readonly type: 'presence'; readonly entries: readonly PresenceEntry[] }
   | { readonly type: 'denied'; readonly reason: string }
   | { readonly type: 'acknowledgement'; readonly count: number }
+  | { readonly type: 'full' }
 
 export interface PresenceEntry {
   readonly clientId: number
@@ -72,6 +73,9 @@ function readMessage(decoder: decoding.Decoder): ServerMessage {
       return { type: 'denied', reason: decoding.readVarString(decoder) }
     case 100:
       return { type: 'acknowledgement', count: decoding.readVarUint(decoder) }
+    case 102:
+      if (decoding.readVarUint(decoder) !== 0) throw new Error('a refusal of an unknown kind')
+      return { type: 'full' }
     default:
       throw new Error(`a message of type ${type}`)
   }

@@ -1,6 +1,3 @@
-/** Offered as a WebSocket subprotocol: only then the server sends acknowledgements. */
-export const ACKNOWLEDGING_PROTOCOL = 'coedit.v1'
-
 /**
  * What one socket has sent, and how much of it the server has stored. Step2 and Update messages count, in the order
  * sent; the server answers with how many of them, from the first on, are durable.

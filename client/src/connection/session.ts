@@ -2,12 +2,12 @@ import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import type { Clock } from '../common/clock.ts'
 import { ClientError } from '../common/errors.ts'
-import { ACKNOWLEDGING_PROTOCOL } from './acknowledgement.ts'
 import { pathSegment, socketAddress } from './address.ts'
 import { storageName } from './browser-storage.ts'
 import type { Connection, ConnectOptions, Profile } from './connection.ts'
 import { Dialer } from './dialer.ts'
 import { Liveness } from './liveness.ts'
+import { SUBPROTOCOL } from './messages.ts'
 import { watchPage } from './page.ts'
 import { type ConnectionState, type ErrorListener, type StateListener, StateStore } from './state.ts'
 import type { Tabs } from './tabs.ts'
@@ -133,7 +133,7 @@ export class Session implements Connection {
     const dialer = this.#dialer
     return Wire.open({
       url: `${this.#address}/${this.#room}${this.#options.access === 'read' ? '?access=read' : ''}`,
-      protocols: [ACKNOWLEDGING_PROTOCOL, ...protocols],
+      protocols: [SUBPROTOCOL, ...protocols],
       WebSocket: this.#WebSocket,
       doc: this.doc,
       awareness: this.awareness,

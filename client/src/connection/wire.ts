@@ -1,4 +1,4 @@
-import { createDecoder, type Decoder, readVarString, readVarUint, readVarUint8Array } from 'lib0/decoding'
+import { createDecoder, type Decoder, readVarUint, readVarUint8Array } from 'lib0/decoding'
 import { createEncoder, toUint8Array, writeVarUint, writeVarUint8Array } from 'lib0/encoding'
 import {
   type Awareness,
@@ -8,20 +8,9 @@ import {
 } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import { isolate } from '../common/listeners.ts'
-import { ACKNOWLEDGING_PROTOCOL, Ledger } from './acknowledgement.ts'
+import { Ledger } from './acknowledgement.ts'
+import { MESSAGE, REFUSAL, SUBPROTOCOL, SYNC } from './messages.ts'
 
-/** The messages of the y-websocket protocol, and coedit's own (server/PROTOCOL.md). */
-const SYNC = 0
-const AWARENESS = 1
-const PERMISSION_DENIED = 2
-const ACKNOWLEDGEMENT = 100
-const TOKEN = 101
-/** The kinds of sync messages. */
-const STEP_1 = 0
-const STEP_2 = 1
-const UPDATE = 2
-/** How the reason of a refusal begins when not the writer lacks a right but the document room. */
-const FULL = 'FULL: '
 /** Of `readyState`; the constant of the class is not there in every WebSocket class. */
 const OPEN = 1
 
@@ -75,12 +64,12 @@ export class Wire {
 
   /** Sends a Step1, which every server answers. */
   probe(): void {
-    this.#send(Y.encodeStateVector(this.#context.doc), SYNC, STEP_1)
+    this.#send(Y.encodeStateVector(this.#context.doc), MESSAGE.sync, SYNC.step1)
   }
 
   /** Goes on under another token. Other servers than coedit's are not told, and would not know what it is. */
   renew(token: string): void {
-    if (this.#socket.protocol === ACKNOWLEDGING_PROTOCOL) this.#send(new TextEncoder().encode(token), TOKEN)
+    if (this.#socket.protocol === SUBPROTOCOL) this.#send(new TextEncoder().encode(token), MESSAGE.token)
   }
 
   close(): void {
@@ -124,40 +113,35 @@ export class Wire {
 
   #onMessage(data: unknown): void {
     if (!(data instanceof ArrayBuffer)) return
-    const { awareness, origin, onReceived, onSaved } = this.#context
+    const { awareness, origin, onReceived, onPermissionDenied, onFull } = this.#context
     onReceived()
     const message = createDecoder(new Uint8Array(data))
     const type = readVarUint(message)
-    if (type === SYNC) this.#onSync(message)
-    else if (type === AWARENESS) applyAwarenessUpdate(awareness, readVarUint8Array(message), origin)
-    else if (type === PERMISSION_DENIED) this.#onRefusal(message)
-    else if (type === ACKNOWLEDGEMENT) {
-      this.#ledger.acknowledge(readVarUint(message))
-      if (this.#ledger.settled) onSaved()
-    }
+    if (type === MESSAGE.sync) this.#onSync(message)
+    else if (type === MESSAGE.awareness) applyAwarenessUpdate(awareness, readVarUint8Array(message), origin)
+    else if (type === MESSAGE.auth) onPermissionDenied()
+    else if (type === MESSAGE.acknowledgement) this.#onAcknowledgement(readVarUint(message))
+    else if (type === MESSAGE.refusal && readVarUint(message) === REFUSAL.full) onFull()
   }
 
-  #onRefusal(message: Decoder): void {
-    const { onFull, onPermissionDenied } = this.#context
-    // The kind of the refusal: there is only one.
-    readVarUint(message)
-    if (readVarString(message).startsWith(FULL)) onFull()
-    else onPermissionDenied()
+  #onAcknowledgement(count: number): void {
+    this.#ledger.acknowledge(count)
+    if (this.#ledger.settled) this.#context.onSaved()
   }
 
   #onSync(message: Decoder): void {
     const { doc, origin, onSynced, onWritable } = this.#context
     const kind = readVarUint(message)
     const content = readVarUint8Array(message)
-    if (kind === STEP_1) {
+    if (kind === SYNC.step1) {
       onWritable()
-      this.#send(Y.encodeStateAsUpdate(doc, content), SYNC, STEP_2)
+      this.#send(Y.encodeStateAsUpdate(doc, content), MESSAGE.sync, SYNC.step2)
       this.#ledger.sentStep2()
       return
     }
     // Observers of the application may throw.
     isolate(() => Y.applyUpdate(doc, content, origin))
-    if (kind === STEP_2) onSynced()
+    if (kind === SYNC.step2) onSynced()
   }
 
   readonly #onUpdate = (update: Uint8Array, origin: unknown): void => {
@@ -166,7 +150,7 @@ export class Wire {
       this.#ledger.missedUpdate()
       return
     }
-    this.#send(update, SYNC, UPDATE)
+    this.#send(update, MESSAGE.sync, SYNC.update)
     this.#ledger.sentUpdate()
   }
 
@@ -174,7 +158,7 @@ export class Wire {
   readonly #onPresence = (changes: Record<'added' | 'updated' | 'removed', number[]>): void => {
     const { awareness, doc } = this.#context
     const changed = [...changes.added, ...changes.updated, ...changes.removed]
-    if (changed.includes(doc.clientID)) this.#send(encodeAwarenessUpdate(awareness, [doc.clientID]), AWARENESS)
+    if (changed.includes(doc.clientID)) this.#send(encodeAwarenessUpdate(awareness, [doc.clientID]), MESSAGE.awareness)
   }
 
   #send(content: Uint8Array, ...types: number[]): void {

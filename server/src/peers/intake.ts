@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Document } from '../document/document.ts'
 import type { Subscriber } from '../document/subscriber.ts'
 import { scanUpdate } from '../protocol/update/update.ts'
-import { acknowledgementFrame, permissionDeniedFrame, step1Frame } from '../protocol/wire/frames.ts'
+import { acknowledgementFrame, FULL_FRAME, permissionDeniedFrame, step1Frame } from '../protocol/wire/frames.ts'
 import type { ClientMessage } from '../protocol/wire/messages.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { Acknowledgements } from './acknowledgements.ts'
@@ -150,9 +150,9 @@ export class Intake {
   #tellFull(): void {
     if (this.#wasRefused) return
     this.#wasRefused = true
-    this.#context.writer.write(
-      permissionDeniedFrame('FULL: the document has reached its limit and takes only deletions'),
-    )
+    const { writer, acknowledges } = this.#context
+    const reason = 'the document has reached its limit and takes only deletions'
+    writer.write(acknowledges ? FULL_FRAME : permissionDeniedFrame(reason))
   }
 
   #deny(): void {

@@ -1,5 +1,5 @@
 import * as encoding from 'lib0/encoding'
-import { MESSAGE, SYNC } from './messages.ts'
+import { MESSAGE, REFUSAL, SYNC } from './messages.ts'
 
 /**
  * What the server sends, as complete WebSocket frames: header and message in one buffer, made once and written to every
@@ -40,6 +40,9 @@ export function presenceFrame(awarenessUpdate: Uint8Array): Buffer {
 export function acknowledgementFrame(count: number): Buffer {
   return binaryFrame([varUint(MESSAGE.acknowledgement), varUint(count)])
 }
+
+/** Tells a client of `coedit.v1` that the document has no room for what it wrote. */
+export const FULL_FRAME: Buffer = binaryFrame([Uint8Array.of(MESSAGE.refusal, REFUSAL.full)])
 
 /** Tells a client that what it wrote was refused. Stock clients log the reason. */
 export function permissionDeniedFrame(reason: string): Buffer {

@@ -3,9 +3,19 @@ import * as decoding from 'lib0/decoding'
 import { CoeditError } from '../../common/errors.ts'
 
 /** Message types of the y-websocket protocol, and our own from 100 on (PROTOCOL.md). */
-export const MESSAGE = { sync: 0, awareness: 1, auth: 2, queryAwareness: 3, acknowledgement: 100, token: 101 } as const
+export const MESSAGE = {
+  sync: 0,
+  awareness: 1,
+  auth: 2,
+  queryAwareness: 3,
+  acknowledgement: 100,
+  token: 101,
+  refusal: 102,
+} as const
 /** Subtypes of a sync message. */
 export const SYNC = { step1: 0, step2: 1, update: 2 } as const
+/** Why edits are refused, in our own refusal message. */
+export const REFUSAL = { full: 0 } as const
 
 /** What a client sent. The bytes are views into the received message. */
 export type ClientMessage =
