@@ -1,11 +1,14 @@
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import type { BindingOptions, TextareaBinding } from './binding/binding.ts'
 import type { TextElement } from './binding/shown-text.ts'
-import { type BindingOptions, bindTextarea, type TextareaBinding } from './binding/textarea.ts'
-import { type Connection, type ConnectOptions, connect } from './connection/connect.ts'
+import { bindTextarea } from './binding/textarea.ts'
+import { connect } from './connection/connect.ts'
+import type { Connection, ConnectOptions } from './connection/connection.ts'
 import { type ConnectionState, INITIAL_STATE } from './connection/state.ts'
 import { announcePeers } from './peers/announcer.ts'
 import { showPeers } from './peers/overlay.ts'
-import { type Peer, type Presence, watchPresence } from './peers/presence.ts'
+import type { Peer } from './peers/peer.ts'
+import { type Presence, watchPresence } from './peers/presence.ts'
 
 /** Of a binding in React. Its presence is that of the connection; `readOnly` is a property of the element as ever. */
 export type UseTextareaOptions = Omit<BindingOptions, 'awareness' | 'readOnly'>

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
-import type { WebSocketClass } from '../../client/src/connection/connect.ts'
+import type { WebSocketClass } from '../../client/src/connection/connection.ts'
 import { contains, open, startRestartable } from '../support/connections.ts'
 
 describe('access "read"', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { ConnectOptions } from '../../client/src/connection/connect.ts'
+import type { ConnectOptions } from '../../client/src/connection/connection.ts'
 import { contains, open } from '../support/connections.ts'
 import { startInProcess } from '../support/in-process-server.ts'
 import { ManualClock } from '../support/manual-clock.ts'

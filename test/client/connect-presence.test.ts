@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { Connection } from '../../client/src/connection/connect.ts'
+import type { Connection } from '../../client/src/connection/connection.ts'
 import { contains, open, reached, startRestartable } from '../support/connections.ts'
 import { startStockServer } from '../support/stock-server.ts'
 import { nextUncaughtException } from '../support/uncaught.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import WebSocket from 'ws'
 import { storageName } from '../../client/src/connection/browser-storage.ts'
-import type { Connection, ConnectOptions, WebSocketClass } from '../../client/src/connection/connect.ts'
+import type { Connection, ConnectOptions, WebSocketClass } from '../../client/src/connection/connection.ts'
 import { contains, open, reached, startRestartable } from '../support/connections.ts'
 import { startGuarded } from '../support/guarded-server.ts'
 import { untilChanged } from '../support/until.ts'

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocketServer } from 'ws'
-import type { Connection } from '../../client/src/connection/connect.ts'
+import type { Connection } from '../../client/src/connection/connection.ts'
 import * as client from '../../client/src/connection/messages.ts'
 import * as server from '../../server/src/protocol/wire/messages.ts'
 import { bytes } from '../support/bytes.ts'

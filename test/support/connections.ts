@@ -1,11 +1,7 @@
 import { onTestFinished } from 'vitest'
 import WebSocket from 'ws'
-import {
-  type Connection,
-  type ConnectOptions,
-  type ConnectParts,
-  connect,
-} from '../../client/src/connection/connect.ts'
+import { type ConnectParts, connect } from '../../client/src/connection/connect.ts'
+import type { Connection, ConnectOptions } from '../../client/src/connection/connection.ts'
 import type { ConnectionState } from '../../client/src/connection/state.ts'
 import type { CoeditServer, ServerOptions } from '../../server/src/index.ts'
 import { startInProcess } from './in-process-server.ts'

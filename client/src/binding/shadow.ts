@@ -3,9 +3,9 @@ import { type Alignment, align, editShared, editShown, lengthOf, toShared, toSho
 import { readSelection, renderText, writeSelection, writeValue } from './field.ts'
 import { firstLine, holdLine } from './scrolling.ts'
 import type { KeptSelection, Selection } from './selection.ts'
+import { readText } from './shared-text.ts'
 import type { TextElement } from './shown-text.ts'
 import { findSplice, type Splice } from './splice.ts'
-import { readText } from './text.ts'
 
 /** Half of a surrogate pair, of which Yjs would send something else (U+FFFD) than it keeps. */
 const LONE_SURROGATES = /\p{Surrogate}/gu

@@ -1,13 +1,13 @@
-import type { Awareness } from 'y-protocols/awareness'
 import type * as Y from 'yjs'
 import { Listeners } from '../common/listeners.ts'
-import { type Cursor, cursorIn } from './cursor.ts'
+import { type AnnouncedCursor, cursorIn } from './announced-cursor.ts'
+import type { BindingOptions, TextareaBinding } from './binding.ts'
 import { assertTextElement, isEditable, readSelection } from './field.ts'
 import { type NextFrame, nextFrame } from './next-frame.ts'
 import { reveal } from './scrolling.ts'
 import type { KeptSelection, Selection } from './selection.ts'
 import { Shadow } from './shadow.ts'
-import type { ShownText, TextElement } from './shown-text.ts'
+import type { TextElement } from './shown-text.ts'
 import type { Splice } from './splice.ts'
 import {
   type Author,
@@ -19,37 +19,6 @@ import {
   historyKey,
   openHistory,
 } from './undo.ts'
-
-export interface BindingOptions {
-  /**
-   * Announces the selection to others as the field `cursor` of the local state: `{ anchor, head }`, Yjs relative
-   * positions. It stays announced while the element has no focus, until another binding of this awareness gets it.
-   */
-  readonly awareness?: Awareness | undefined
-  /**
-   * Shared by several bindings, say; this one adds itself to its tracked origins. One of its own unless given, which
-   * is destroyed with the binding.
-   */
-  readonly undoManager?: Y.UndoManager | undefined
-  /**
-   * Sets `element.readOnly`. That, and `disabled`, may be switched at any time: while people cannot edit the element,
-   * there is no undo either, and what other code writes is reverted.
-   */
-  readonly readOnly?: boolean | undefined
-  /** What a write to `element.value` by other code, or by the browser's autofill, is: 'take' (default) makes it an edit. */
-  readonly foreignWrites?: 'take' | 'revert' | undefined
-  /** A reset of the element's form: 'revert' (default) keeps the shared text, 'take' makes it an edit for everybody. */
-  readonly reset?: 'take' | 'revert' | undefined
-}
-
-export interface TextareaBinding extends ShownText {
-  readonly undoManager: Y.UndoManager
-  /** Takes back the last step made through this binding, nobody else's. Does nothing when there is none. */
-  undo(): void
-  redo(): void
-  /** Ends the binding: no listener is left, the element keeps its text, others see no selection of it. */
-  destroy(): void
-}
 
 /**
  * Shows a shared text in a textarea or a text-like input and makes what is typed there an edit of the shared text. What
@@ -73,7 +42,7 @@ class Binding implements TextareaBinding, Author {
   readonly #options: BindingOptions
   readonly #shadow: Shadow
   readonly #history: History
-  readonly #cursor: Cursor | undefined
+  readonly #cursor: AnnouncedCursor | undefined
   readonly #frame: NextFrame
   readonly #listeners = new Listeners<Splice>()
   readonly #ended = new AbortController()

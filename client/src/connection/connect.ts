@@ -2,8 +2,6 @@ import { type Clock, systemClock } from '../common/clock.ts'
 import type { Connection, ConnectOptions } from './connection.ts'
 import { Session } from './session.ts'
 
-export type { Connection, ConnectOptions, Profile, User, WebSocketClass } from './connection.ts'
-
 /** What a test may bring itself. */
 export interface ConnectParts {
   /** Default: the time of the system. */

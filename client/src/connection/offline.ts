@@ -1,3 +1,3 @@
 // What only matters without a server is loaded apart, and only for those who say who they are.
-export { keepCopy } from './copy.ts'
+export { keepCopy } from './offline-copy.ts'
 export { Tabs } from './tabs.ts'

@@ -1,4 +1,4 @@
-import type { ConnectOptions, User } from '../connection/connect.ts'
+import type { ConnectOptions, User } from '../connection/connection.ts'
 
 export const OBSERVED_ATTRIBUTES = [
   'url',

@@ -1,6 +1,6 @@
-import type { TextareaBinding } from '../binding/textarea.ts'
+import type { TextareaBinding } from '../binding/binding.ts'
 import type { ClientError } from '../common/errors.ts'
-import type { Connection } from '../connection/connect.ts'
+import type { Connection } from '../connection/connection.ts'
 import type { ConnectionState } from '../connection/state.ts'
 import { ElementHost } from './element-host.ts'
 import { OBSERVED_ATTRIBUTES, type TokenFunction } from './element-settings.ts'

@@ -2,8 +2,6 @@ import type { Awareness } from 'y-protocols/awareness'
 import { Listeners } from '../common/listeners.ts'
 import { type Peer, readPeer } from './peer.ts'
 
-export type { Cursor, Peer } from './peer.ts'
-
 /** Who else is here. */
 export interface Presence {
   /** Everybody but this editor, by client id. A new array for each change; who has not changed is the same object. */

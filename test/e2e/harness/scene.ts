@@ -1,8 +1,9 @@
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
+import type { BindingOptions, TextareaBinding } from '../../../client/src/binding/binding.ts'
 import type { TextElement } from '../../../client/src/binding/shown-text.ts'
 import type { Splice } from '../../../client/src/binding/splice.ts'
-import { type BindingOptions, bindTextarea, type TextareaBinding } from '../../../client/src/binding/textarea.ts'
+import { bindTextarea } from '../../../client/src/binding/textarea.ts'
 import { wholeCharacters } from './characters.ts'
 
 export interface SceneOptions extends Omit<BindingOptions, 'awareness'> {

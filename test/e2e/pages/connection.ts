@@ -1,7 +1,8 @@
 import { IndexeddbPersistence } from 'y-indexeddb'
 import * as Y from 'yjs'
 import { bindTextarea } from '../../../client/src/binding/textarea.ts'
-import { type Connection, type ConnectOptions, connect } from '../../../client/src/connection/connect.ts'
+import { connect } from '../../../client/src/connection/connect.ts'
+import type { Connection, ConnectOptions } from '../../../client/src/connection/connection.ts'
 import type { ConnectionState } from '../../../client/src/connection/state.ts'
 
 export { clearOffline } from '../../../client/src/connection/browser-storage.ts'

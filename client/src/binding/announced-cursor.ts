@@ -5,12 +5,12 @@ import type { KeptSelection } from './selection.ts'
 const FIELD = 'cursor'
 
 /** Where one element's selection is, as others are told. Of several elements, the one that had the focus last tells it. */
-export interface Cursor {
+export interface AnnouncedCursor {
   announce(selection: KeptSelection | null, hasFocus: boolean): void
   withdraw(): void
 }
 
-export function cursorIn(awareness: Awareness): Cursor {
+export function cursorIn(awareness: Awareness): AnnouncedCursor {
   let announced: KeptSelection | null = null
   const isHolder = () => announced !== null && awareness.getLocalState()?.[FIELD] === announced
   return {
