@@ -10,7 +10,7 @@ import { showPeers } from './peers/overlay.ts'
 import type { Peer } from './peers/peer.ts'
 import { type Presence, watchPresence } from './peers/presence.ts'
 
-/** Of a binding in React. Its presence is that of the connection; `readOnly` is a property of the element as ever. */
+/** Options of a binding in React. Its presence is the connection's; `readOnly` is a property of the element as ever. */
 export type UseTextareaOptions = Omit<BindingOptions, 'awareness' | 'readOnly'>
 
 export interface BoundTextarea {
@@ -24,10 +24,10 @@ const NOBODY: readonly Peer[] = []
 const nothingToEnd = () => undefined
 
 /**
- * A connection that lasts as long as the component. Null on the server and until the component is mounted. The options
- * may be written inline: another `user.id`, a token where there was none, or another value of any other option but
- * `token` and `user` makes another connection; all else is followed. It ends with the component: where edits may be under
- * way, `await connection.flush()` before. Throws what `connect` throws, to the next error boundary.
+ * A connection that lasts as long as the component. It is null on the server and until the component is mounted. The
+ * options may be written inline: another `user.id`, a token where there was none, or another value of any other option
+ * but `token` and `user` makes another connection; all else is followed. It ends with the component: where edits may be
+ * under way, `await connection.flush()` before. Throws what `connect` throws, to the next error boundary.
  */
 export function useConnection(options: ConnectOptions): Connection | null {
   const { token, user, ...others } = options
@@ -93,7 +93,7 @@ export function useTextarea(connection: Connection | null, options: UseTextareaO
     if (connection === null || element === null) return
     let bound: TextareaBinding | null = null
     let isEnded = false
-    // Not now: while React commits a rendering, it would undo what is written to a controlled element.
+    // The binding waits for React's commit, which would undo what is written to a controlled element during it.
     queueMicrotask(() => {
       if (isEnded) return
       bound = bindTextarea(element, connection.text, { ...fixed, awareness: connection.awareness })
@@ -144,7 +144,7 @@ export function usePeers(connection: Connection | null): readonly Peer[] {
   )
 }
 
-/** The first of equal objects: one written inline is a new one at each rendering. */
+/** Gives the first of equal objects: one written inline is a new one at each rendering. */
 function useStable<T extends object>(value: T): T {
   const [stable, setStable] = useState(value)
   if (hasSameFields(stable, value)) return stable
@@ -158,7 +158,7 @@ function hasSameFields(a: object, b: object): boolean {
   return fields.size === others.length && others.every(([name, value]) => Object.is(fields.get(name), value))
 }
 
-/** What the last rendering that came to the page had, for functions that are called later. */
+/** Keeps what the last rendering that came to the page had, for functions that are called later. */
 function useLatest<T>(value: T): { readonly current: T } {
   const ref = useRef(value)
   useEffect(() => {

@@ -36,7 +36,7 @@ export interface SharedEdit {
 /** Which side of shared text that is not shown yet an offset at its place stands on. */
 export type Side = 'before' | 'after'
 
-/** Of a shared text and what an element made of it: it shows `\r\n` as `\n`, or leaves characters out. */
+/** Aligns a shared text and what an element made of it: it shows `\r\n` as `\n`, or leaves characters out. */
 export function align(shown: string, shared: string): Alignment {
   const runs: Run[] = []
   let read = 0
@@ -68,7 +68,7 @@ export function toShown(alignment: Alignment, offset: number): number {
   return lengthOf(split(alignment, offset, 'shared')[0], 'shown')
 }
 
-/** What the user did to the shown text, for the shared text. What is not shown survives. */
+/** Says for the shared text what the user did to the shown text. What is not shown survives. */
 export function editShown(alignment: Alignment, { index, remove, insert }: Splice): SharedEdit {
   const [head, rest] = split(alignment, index, 'shown')
   const [removed, tail] = split(rest, remove, 'shown')
@@ -84,7 +84,7 @@ export function editShown(alignment: Alignment, { index, remove, insert }: Splic
   return { deletions, insertAt, alignment: [...head, inserted, ...survivors, ...tail] }
 }
 
-/** What others did to the shared text, while the element shows what it showed. */
+/** Takes in what others did to the shared text, while the element shows what it showed. */
 export function editShared(alignment: Alignment, delta: readonly DeltaStep[]): Alignment {
   const runs: Run[] = []
   let rest = alignment

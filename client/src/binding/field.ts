@@ -5,7 +5,7 @@ import type { TextElement } from './shown-text.ts'
 /** `<textarea>`, and the `<input>` types whose value is what people type. */
 const TEXT_TYPES = /^(text(area)?|search|url|tel|password|email)$/
 
-/** Throws ELEMENT_UNSUITABLE. Asks for the type only: an element of an iframe shares no constructor. */
+/** Throws ELEMENT_UNSUITABLE. It asks for the type only: an element of an iframe shares no constructor. */
 export function assertTextElement(element: TextElement): void {
   if (TEXT_TYPES.test(element.type)) return
   throw new ClientError('ELEMENT_UNSUITABLE', `an element of the type "${element.type}" cannot be bound`)
@@ -32,7 +32,7 @@ export function writeValue(element: TextElement, value: string): void {
   Reflect.set(Object.getPrototypeOf(element), 'value', value, element)
 }
 
-/** Null for types that hide their selection (email). */
+/** The selection, or null for types that hide theirs (email). */
 export function readSelection({ selectionStart, selectionEnd, selectionDirection }: TextElement): Selection | null {
   if (selectionStart === null || selectionEnd === null) return null
   return selectionDirection === 'backward'

@@ -46,7 +46,7 @@ class Binding implements TextareaBinding, Author {
   readonly #frame: NextFrame
   readonly #listeners = new Listeners<Splice>()
   readonly #ended = new AbortController()
-  /** Why nothing is written to the element: that breaks a composition, and a selection that the mouse is making. */
+  /** Why nothing is written to the element now: a write breaks a composition, or a selection that the mouse makes. */
   #pause: 'composition' | 'mouse' | 'reset' | null = null
   #selectionBeforeInput: Selection | null = null
 
@@ -123,7 +123,7 @@ class Binding implements TextareaBinding, Author {
   #listen(): void {
     const { element } = this
     const { ownerDocument } = element
-    // While captured: the application may stop events on their way, and finds the shared text edited in its own listeners.
+    // Events are captured: the application may stop them on their way, and its listeners find the shared text edited.
     const options = { signal: this.#ended.signal, capture: true }
     const on = (target: EventTarget | null, types: string, listener: (event: Event) => void) => {
       for (const type of types.split(' ')) target?.addEventListener(type, listener, options)
@@ -162,7 +162,7 @@ class Binding implements TextareaBinding, Author {
     this.#runHistory(command)
   }
 
-  /** Comes from people, whose edits have a type, and from autofill and other code, this binding included. */
+  /** The event comes from people, whose edits have a type, and from autofill and other code, this binding included. */
   #onInput({ inputType }: Partial<InputEvent>): void {
     if (this.#pause === 'composition') this.#takeEdit('composition')
     else if (inputType) this.#takeEdit(editKind(inputType))

@@ -35,7 +35,7 @@ export function historyInput({ inputType }: Partial<InputEvent>): HistoryCommand
   return inputType === 'historyRedo' ? 'redo' : null
 }
 
-/** By the types of the standard "Input Events Level 2". */
+/** Tells the kind by the input types of the standard "Input Events Level 2". */
 export function editKind(inputType: string): EditKind {
   if (inputType === 'deleteByDrag') return 'drag'
   if (inputType === 'insertFromDrop') return 'drop'
@@ -90,7 +90,7 @@ export function openHistory(text: Y.Text, author: Author, shared: Y.UndoManager 
     record(kind, before, edit) {
       const isContinued = open !== null && CONTINUED[kind] === open
       if (!isContinued) manager.stopCapturing()
-      // However long ago the step was begun.
+      // Only typing ends by itself when there was a break; the others go on however long ago they were begun.
       else if (kind !== 'typing') manager.lastChange = Number.POSITIVE_INFINITY
       open = kind
       edit()

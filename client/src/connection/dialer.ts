@@ -6,7 +6,7 @@ import type { Wire } from './wire.ts'
 
 const FIRST_DELAY_MS = 100
 const MAX_DELAY_MS = 2_500
-/** After a message was too large: the same one would be refused again, until edits have made it smaller. */
+/** How long to wait after a message was too large: it would be refused again, until edits have made it smaller. */
 const TOO_LARGE_DELAY_MS = 30_000
 /** Browsers wait minutes for a socket to open. */
 const OPEN_DEADLINE_MS = 15_000
@@ -97,7 +97,7 @@ export class Dialer {
     else this.#retry(code)
   }
 
-  /** Synchronous where there is no token to wait for. */
+  /** Opens a socket synchronously where there is no token to wait for. */
   async #dial(): Promise<void> {
     const phase: Phase = { name: 'asking' }
     this.#enter(phase)
@@ -118,7 +118,7 @@ export class Dialer {
     }
   }
 
-  /** There is not even a socket that could close. */
+  /** Waits for the next attempt where no socket was opened, so that none will be closed. */
   #fail(error: ClientError): void {
     this.#context.store.change({ connection: 'offline' })
     this.#context.store.block(error)

@@ -1,7 +1,7 @@
 import type { Cancel, Clock } from '../common/clock.ts'
 import type { ConnectionState, StateStore } from './state.ts'
 
-/** Something is unsaved, and nothing has been received for this long: the server should have acknowledged it. */
+/** When something is unsaved and nothing has been received for this long, an acknowledgement is overdue. */
 const OVERDUE_MS = 4_000
 /** Servers break a silence after 20 s at the latest, and y-websocket's answer one's own presence every 15 s. */
 const SILENCE_MS = 30_000
@@ -57,8 +57,8 @@ export class Liveness {
   }
 
   /**
-   * Finds out at once whether the socket still lives. Not before the document has arrived: on a slow line the messages
-   * that bring it are far apart.
+   * Finds out at once whether the socket still lives. It does nothing before the document has arrived: on a slow line
+   * the messages that bring it are far apart.
    */
   check(): void {
     if (this.#context.store.current.synced && this.#phase.name !== 'probing') this.#probe()

@@ -11,7 +11,7 @@ const MERGED_AFTER = 500
 const OPEN_DEADLINE_MS = 10_000
 
 export interface CopyContext {
-  /** Of the database: it must tell servers, documents and users apart. */
+  /** The name of the database, which must tell servers, documents and users apart. */
   readonly name: string
   readonly doc: Y.Doc
   readonly clock: Clock
@@ -29,8 +29,8 @@ export function keepCopy(context: CopyContext): void {
 }
 
 /**
- * In the format of y-indexeddb, but not by it: that tells nobody when it fails to open or to write, and it asks for no
- * commit. Of 50 edits before a reload, Chromium then lost some in 8 of 10 tries, with a commit in 1 (measured).
+ * Writes the format of y-indexeddb without that package, which tells nobody when it fails to open or to write, and asks
+ * for no commit. Of 50 edits before a reload, Chromium then lost some in 8 of 10 tries, with a commit in 1 (measured).
  */
 class Copy {
   readonly #context: CopyContext
@@ -72,7 +72,7 @@ class Copy {
     this.#merge(database)
   }
 
-  /** In one transaction: what another tab writes is read here, or comes after it. */
+  /** Reads and writes in one transaction, so that what another tab writes is read here or comes after it. */
   #merge(database: IDBDatabase): void {
     const { doc, onKept } = this.#context
     const updates = openStore(database)
@@ -96,7 +96,7 @@ class Copy {
     if (origin === this || !this.#database) return
     const updates = openStore(this.#database)
     updates.add(update)
-    // Without waiting for an answer, which a page that is being closed does not get.
+    // The commit waits for no answer, which a page that is being closed does not get.
     updates.transaction.commit()
     this.#written += 1
     if (this.#written % MERGED_AFTER === 0) this.#merge(this.#database)

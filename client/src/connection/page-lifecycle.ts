@@ -9,7 +9,7 @@ export interface PageEvents {
   onOffline(): void
 }
 
-/** Tells what happens to the page until `signal` is aborted. Nothing where there is none. */
+/** Tells what happens to the page until `signal` is aborted. Does nothing where there is no page. */
 export function watchPage({ onHide, onShow, onWake, onOffline }: PageEvents, signal: AbortSignal): void {
   if (typeof window === 'undefined') return
   const options = { signal }

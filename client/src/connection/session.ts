@@ -140,7 +140,7 @@ export class Session implements Connection {
       origin: this,
       onOpen: () => {
         const { error } = store.current
-        // Whether a message is too large or the document full shows when it is stored.
+        // An open socket says nothing of these two: they are over when the edits are stored.
         const mayPersist = error?.code === 'TOO_LARGE' || error?.code === 'FULL'
         store.change({ connection: 'online', error: mayPersist ? error : null })
         dialer.opened()

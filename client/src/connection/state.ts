@@ -61,7 +61,7 @@ const INITIAL_PROGRESS: Progress = {
   error: null,
 }
 
-/** Of a connection that may write, before it is made. */
+/** The state of a connection that may write, before it is made. */
 export const INITIAL_STATE: ConnectionState = { ...INITIAL_PROGRESS, access: 'write' }
 
 export type StateListener = (state: ConnectionState) => void
@@ -85,7 +85,7 @@ export class StateStore {
   }
 
   subscribe(listener: StateListener): () => void {
-    // A listener may change the state, and those after it must not end with the one before.
+    // A listener may change the state: those after it get the newest one, not the one that they were called for.
     return this.#stateListeners.add(() => listener(this.#current))
   }
 

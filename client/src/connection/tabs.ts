@@ -8,7 +8,7 @@ type TabMessage =
   | { readonly type: 'answer'; readonly to: number; readonly vector: Uint8Array; readonly update: Uint8Array }
 
 export interface TabsContext {
-  /** Of the channel: it must tell servers, documents and users apart. */
+  /** The name of the channel, which must tell servers, documents and users apart. */
   readonly name: string
   readonly doc: Y.Doc
   readonly store: StateStore

@@ -101,7 +101,7 @@ function expiryOf(token: string): number {
     const claims: unknown = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/')))
     if (typeof claims === 'object' && claims !== null && 'exp' in claims) return Number(claims.exp) * 1000
   } catch {
-    // No JWT, and nothing says that a token must be one: then the server tells by 4401 that it has expired.
+    // The token is no JWT, and need not be one. Then the server tells by 4401 that it has expired.
   }
   return Number.POSITIVE_INFINITY
 }

@@ -11,7 +11,7 @@ import { isolate } from '../common/listeners.ts'
 import { Ledger } from './acknowledgement.ts'
 import { MESSAGE, REFUSAL, SUBPROTOCOL, SYNC } from './messages.ts'
 
-/** Of `readyState`; the constant of the class is not there in every WebSocket class. */
+/** The `readyState` of an open socket. Not every WebSocket class has the constant. */
 const OPEN = 1
 
 /** What there is to say about one socket. */
@@ -40,7 +40,7 @@ export interface WireContext extends WireEvents {
   readonly WebSocket: typeof WebSocket
   readonly doc: Y.Doc
   readonly awareness: Awareness
-  /** Of the transactions with what comes in. */
+  /** The origin of the transactions with what comes in. */
   readonly origin: unknown
 }
 
@@ -84,7 +84,7 @@ export class Wire {
     socket.onopen = () => this.#onOpen()
     socket.onmessage = ({ data }) => this.#onMessage(data)
     socket.onclose = ({ code, reason }) => this.#end(code, reason)
-    // It says nothing that the close event does not; in Node an error without a listener would end the process.
+    // An error event says nothing that the close event does not; in Node one without a listener would end the process.
     socket.onerror = () => undefined
     doc.on('update', this.#onUpdate)
     awareness.on('update', this.#onPresence)
@@ -106,7 +106,7 @@ export class Wire {
     const { awareness, onOpen } = this.#context
     onOpen()
     this.probe()
-    // This is sent, with a higher clock: those who saw this editor leave would ignore the old one, and everybody a 0.
+    // Setting the state sends it with a higher clock: who saw this editor leave ignores the old one, and everybody a 0.
     const state = awareness.getLocalState()
     if (state !== null) awareness.setLocalState(state)
   }
@@ -154,7 +154,7 @@ export class Wire {
     this.#ledger.sentUpdate()
   }
 
-  /** Others speak for themselves. */
+  /** Only this editor's own presence is sent: others speak for themselves. */
   readonly #onPresence = (changes: Record<'added' | 'updated' | 'removed', number[]>): void => {
     const { awareness, doc } = this.#context
     const changed = [...changes.added, ...changes.updated, ...changes.removed]
@@ -170,7 +170,7 @@ export class Wire {
     this.#context.onSent(content.length)
   }
 
-  /** Those whose clocks have not moved meanwhile would be ignored when the server tells of them again. */
+  /** What is not forgotten would be ignored when the server tells of it again, by clocks that have not moved. */
   #forgetPeers(): void {
     const { awareness, doc, origin } = this.#context
     const peers = [...awareness.meta.keys()].filter((id) => id !== doc.clientID)

@@ -23,7 +23,7 @@ export function openSession(textarea: HTMLTextAreaElement, initial: ElementSetti
   const { token } = initial.options
   const connection = connect({
     ...initial.options,
-    // The function of the moment: one written inline is another at each rendering.
+    // The latest function is called: one written inline is another at each rendering.
     ...(token && { token: () => (settings.options.token ?? token)() }),
   })
   const binding = bindTextarea(textarea, connection.text, { awareness: connection.awareness })

@@ -50,7 +50,7 @@ function addressOf(url: string, base: string): string {
   return URL.canParse(url, base) ? new URL(url, base).href : url
 }
 
-/** Always somebody: who gives no name is shown as such. */
+/** There is always a user: one who gives no name is shown as Anonymous. */
 function userOf(id: string | null, name: string | null, color: string | null): User {
   return { name: name ?? '', ...(id !== null && { id }), ...(color !== null && { color }) }
 }

@@ -51,7 +51,7 @@ export function defineCoeditTextarea(name = 'coedit-textarea'): void {
   if (customElements.get(name) === undefined) customElements.define(name, elementClass())
 }
 
-/** Made when it is asked for: a server, which imports this module too, has no HTMLElement to extend. */
+/** The class is made when it is asked for: a server, which imports this module too, has no HTMLElement to extend. */
 function elementClass(): CustomElementConstructor {
   return class CoeditTextareaElement extends HTMLElement implements CoeditTextarea {
     static readonly observedAttributes = OBSERVED_ATTRIBUTES

@@ -4,10 +4,10 @@ import { type Peer, readPeers } from './peer.ts'
 
 /** How long joins and leaves are collected before they are told together, in milliseconds. */
 const COLLECTING_TIME = 1_000
-/** Who comes behind these is not named. */
+/** So many are named; others are counted. */
 const MAX_NAMES = 3
 
-/** Heard, and not seen: an element that is not displayed is not read out either. */
+/** The region is heard and not seen. One that is not displayed would not be read out either. */
 const REGION_STYLE = 'position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap'
 
 /**

@@ -104,7 +104,7 @@ export class Cover {
     this.node.style.cssText = boxStyle({ ...content, x: this.#x, y: this.#y })
     const before = this.node.getBoundingClientRect()
     const element = this.#element.getBoundingClientRect()
-    // Of zoom and transforms.
+    // Zoom and transforms make it other than 1.
     const scale = before.width / content.width
     const left = element.x + content.x * scale
     const top = element.y + content.y * scale

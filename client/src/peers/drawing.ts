@@ -4,7 +4,7 @@ import type { ShownCursor } from './shown-cursors.ts'
 
 /** How long a name is shown after its caret has moved, in milliseconds. */
 const NAME_TIME = 3_000
-/** As the style sheet has it, with a gap, in CSS px. */
+/** The height of a name in the style sheet, with a gap, in CSS px. */
 const NAME_HEIGHT = 20
 /** Names whose carets are closer than this are put above each other, in CSS px. */
 const NAME_WIDTH = 120
@@ -35,7 +35,7 @@ export function drawCursors(
   }
 }
 
-/** Above the caret, or below where there is no room; not over another name. Takes the place. */
+/** Finds and takes the place of a name: above the caret, or below where there is no room, and not over another one. */
 function freeHeight({ x, y, height }: Box, view: Box, names: Box[]): number {
   const place = (top: number) => ({ x, y: top, width: NAME_WIDTH, height: NAME_HEIGHT - 1 })
   const isTaken = (top: number) => names.some((name) => intersection(name, place(top)))

@@ -5,13 +5,13 @@ const TEXT_PROPERTY =
   /^(font|text|letter|word|line|tab|white|hyphen|direction|unicode|overflow-wrap|-webkit-(text|locale))/
 /** Whole lines of some length: shorter blocks make an edit cheaper, and longer ones the first layout. */
 const BLOCK = /[\s\S]{0,2000}[^\n]*\n/g
-/** Of a line feed that is selected, in CSS px. */
+/** The width of a line feed that is selected, in CSS px. */
 const LINE_FEED_WIDTH = 4
 
 /** How the text of an element lies at one moment. The origin is the content box, and the unit is CSS px. */
 export interface TextLayout {
   readonly style: CSSStyleDeclaration
-  /** Of the content box. */
+  /** The size of the content box. */
   readonly width: number
   readonly height: number
   /** Where text can be seen; null for nowhere. */
@@ -66,7 +66,8 @@ export class Mirror {
     const [part] = this.#partsInView(offset, offset + 1)
     if (part === undefined) return null
     const { text, from, to } = part
-    // Before a line feed only that has a place for sure. At a wrap there are two: the start of the next line counts.
+    // An empty range before a line feed may have no box, so it is measured itself. At a wrap there are two boxes: the
+    // start of the next line counts.
     const place = this.#boxes({ text, from, to: text.data[from] === '\n' ? to : from }).at(-1)
     if (place === undefined) return null
     const { style, width } = this.#layout

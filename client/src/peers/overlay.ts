@@ -35,7 +35,7 @@ class PeerOverlay implements Overlay {
   readonly #drawn: HTMLElement
   readonly #listening = new AbortController()
   #endShown: (() => void) | undefined
-  /** Made for the first cursor: for a long text that takes some 0.1 s. */
+  /** It is made for the first cursor: for a long text that takes some 0.1 s. */
   #mirror: Mirror | undefined
   /** Undefined from a change of the text or of peers until they are looked for. */
   #found: readonly ShownCursor[] | undefined

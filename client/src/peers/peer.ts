@@ -21,9 +21,9 @@ export interface Cursor {
   readonly head: Y.RelativePosition
 }
 
-/** In code points. */
+/** The longest name, in code points. */
 const MAX_NAME_LENGTH = 40
-/** In UTF-16 code units. What comes behind is not even looked at. */
+/** How much of a name is looked at, in UTF-16 code units. */
 const MAX_NAME_INPUT = 1_000
 /** Controls, halves of surrogate pairs, private and unassigned characters, and what reorders text around it. */
 const UNFIT = /[\p{Cc}\p{Cs}\p{Co}\p{Cn}\p{Bidi_Control}]/gu
