@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { closure, findCircle, type Imports, importGraph } from '../support/imports.ts'
+import { paper } from '../support/papers.ts'
 
 const server = importGraph(fileURLToPath(new URL('../../server/src', import.meta.url)))
 const client = importGraph(fileURLToPath(new URL('../../client/src', import.meta.url)))
@@ -85,6 +86,18 @@ describe('server', () => {
 
 test('client: imports run one way between the rooms', () => {
   expect(offences(client, isAllowedBy(CLIENT_ROOMS))).toEqual([])
+})
+
+/** The table of rooms in a paper: what it says that each may import. */
+async function roomsIn(name: string): Promise<Record<string, readonly string[]>> {
+  const rows = (await paper(name)).matchAll(/^\| `(\w+)(?:\/|\.ts)` \|.*\|([^|]*)\|$/gm)
+  const namesIn = (cell: string) => [...cell.matchAll(/`(\w+)`/g)].map(([, name = '']) => name)
+  return Object.fromEntries([...rows].map(([, room = '', cell = '']) => [room, namesIn(cell)]))
+}
+
+test('client: the README names every room, and what it may import', async () => {
+  expect(await roomsIn('client/README.md')).toEqual(CLIENT_ROOMS)
+  expect(new Set(Object.keys(CLIENT_ROOMS))).toEqual(new Set([...client.keys()].map(room)))
 })
 
 test.each([
