@@ -205,7 +205,7 @@ test.each(Array.from({ length: runs(12) }, (_, seed) => seed))(
     onTestFinished(() => workers.close())
     const database = new MemoryDatabase()
     const pause = async () => {
-      for (let turns = random.below(4); turns > 0; turns--) await nextTurn()
+      for (let turns = random.below(12); turns > 0; turns--) await nextTurn()
     }
     const openCore = async () => {
       const storage = new MemoryStorage({ database, clock: hurried, pause })
@@ -249,7 +249,7 @@ test.each(Array.from({ length: runs(12) }, (_, seed) => seed))(
         closed.push(leaving)
         await leaving.close()
       }
-      if (random.chance(0.5)) await nextTurn()
+      if (random.chance(0.3)) await nextTurn()
     }
 
     for (const client of clients) await connect(client)
