@@ -1,7 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import * as decoding from 'lib0/decoding'
-import * as encoding from 'lib0/encoding'
-import { CoeditError } from '../../common/errors.ts'
+import { MessageReader } from './reader.ts'
+import { ByteWriter } from './writer.ts'
 
 /** One client's presence as it travels: `state` is JSON text in UTF-8, `null` for a client that has left. */
 export interface PresenceEntry {
@@ -13,37 +12,32 @@ export interface PresenceEntry {
 /** JSON text of a client that has left. */
 export const ABSENT: Uint8Array = Buffer.from('null')
 
+/** An id, a clock and the length of the state. */
+const MIN_ENTRY_BYTES = 3
+
 /**
  * Reads an awareness update by length alone: no state is parsed, for most of what a stock client sends is about others.
  * @throws CoeditError MESSAGE_MALFORMED where the entries do not fill the bytes exactly.
  */
 export function decodePresence(bytes: Uint8Array): PresenceEntry[] {
-  try {
-    const decoder = decoding.createDecoder(bytes)
-    const entries: PresenceEntry[] = []
-    for (let left = decoding.readVarUint(decoder); left > 0; left--) {
-      const clientId = decoding.readVarUint(decoder)
-      const clock = decoding.readVarUint(decoder)
-      entries.push({ clientId, clock, state: readWhole(decoder) })
-    }
-    if (decoding.hasContent(decoder)) throw new RangeError(`${bytes.length - decoder.pos} bytes follow the last entry`)
-    return entries
-  } catch (cause) {
-    throw new CoeditError('MESSAGE_MALFORMED', 'the awareness update is cut short, too long or has no valid lengths', {
-      cause,
-    })
+  const reader = new MessageReader(bytes, 'the awareness update')
+  const entries: PresenceEntry[] = []
+  for (let left = reader.count(MIN_ENTRY_BYTES, 'entries'); left > 0; left--) {
+    entries.push({ clientId: reader.varUint(), clock: reader.varUint(), state: reader.varBytes() })
   }
+  reader.expectEnd()
+  return entries
 }
 
 export function encodePresence(entries: readonly PresenceEntry[]): Uint8Array {
-  return encoding.encode((encoder) => {
-    encoding.writeVarUint(encoder, entries.length)
-    for (const { clientId, clock, state } of entries) {
-      encoding.writeVarUint(encoder, clientId)
-      encoding.writeVarUint(encoder, clock)
-      encoding.writeVarUint8Array(encoder, state)
-    }
-  })
+  const writer = new ByteWriter()
+  writer.varUint(entries.length)
+  for (const { clientId, clock, state } of entries) {
+    writer.varUint(clientId)
+    writer.varUint(clock)
+    writer.varBytes(state)
+  }
+  return writer.finish()
 }
 
 export function isAbsent(state: Uint8Array): boolean {
@@ -81,10 +75,4 @@ function nestingOf(json: Uint8Array): number {
     else if (byte === 0x5d || byte === 0x7d) depth--
   }
   return deepest
-}
-
-function readWhole(decoder: decoding.Decoder): Uint8Array {
-  const length = decoding.readVarUint(decoder)
-  if (!(length <= decoder.arr.length - decoder.pos)) throw new RangeError(`${length} bytes declared, fewer are there`)
-  return decoding.readUint8Array(decoder, length)
 }

@@ -1,5 +1,5 @@
-import * as encoding from 'lib0/encoding'
 import { MESSAGE, REFUSAL, SYNC } from './messages.ts'
+import { ByteWriter, varUintBytes } from './writer.ts'
 
 /**
  * What the server sends, as complete WebSocket frames: header and message in one buffer, made once and written to every
@@ -56,7 +56,9 @@ function syncFrame(type: number, body: Uint8Array): Buffer {
 }
 
 function varUint(value: number): Uint8Array {
-  return encoding.encode((encoder) => encoding.writeVarUint(encoder, value))
+  const writer = new ByteWriter(varUintBytes(value))
+  writer.varUint(value)
+  return writer.finish()
 }
 
 function binaryFrame(message: readonly Uint8Array[]): Buffer {

@@ -1,6 +1,4 @@
-import { isUtf8 } from 'node:buffer'
-import * as decoding from 'lib0/decoding'
-import { CoeditError } from '../../common/errors.ts'
+import { MessageReader } from './reader.ts'
 
 /** Message types of the y-websocket protocol, and our own from 100 on (PROTOCOL.md). */
 export const MESSAGE = {
@@ -33,22 +31,20 @@ export type ClientMessage =
  * @throws CoeditError MESSAGE_MALFORMED where the bytes are not one whole message.
  */
 export function decodeMessage(bytes: Uint8Array, isOwn: boolean): ClientMessage {
-  const decoder = decoding.createDecoder(bytes)
-  const message = readMessage(decoder, isOwn)
-  if (message.type !== 'unknown' && decoding.hasContent(decoder)) {
-    throw malformed(`${bytes.length - decoder.pos} bytes follow the ${message.type} message, expected none`)
-  }
+  const reader = new MessageReader(bytes, 'the message type')
+  const message = readMessage(reader, isOwn)
+  if (message.type !== 'unknown') reader.expectEnd()
   return message
 }
 
-function readMessage(decoder: decoding.Decoder, isOwn: boolean): ClientMessage {
-  const type = readNumber(decoder, 'the message type')
-  if (isOwn && type === MESSAGE.token) return { type: 'token', token: readText(decoder, 'the token') }
+function readMessage(reader: MessageReader, isOwn: boolean): ClientMessage {
+  const type = reader.varUint()
+  if (isOwn && type === MESSAGE.token) return { type: 'token', token: reader.named('the token').text() }
   switch (type) {
     case MESSAGE.sync:
-      return readSync(decoder)
+      return readSync(reader)
     case MESSAGE.awareness:
-      return { type: 'awareness', entries: readBytes(decoder, 'the awareness update') }
+      return { type: 'awareness', entries: reader.named('the awareness update').varBytes() }
     case MESSAGE.queryAwareness:
       return { type: 'queryAwareness' }
     default:
@@ -56,44 +52,16 @@ function readMessage(decoder: decoding.Decoder, isOwn: boolean): ClientMessage {
   }
 }
 
-function readSync(decoder: decoding.Decoder): ClientMessage {
-  const type = readNumber(decoder, 'the sync type')
+function readSync(reader: MessageReader): ClientMessage {
+  const type = reader.named('the sync type').varUint()
   switch (type) {
     case SYNC.step1:
-      return { type: 'step1', stateVector: readBytes(decoder, 'the state vector') }
+      return { type: 'step1', stateVector: reader.named('the state vector').varBytes() }
     case SYNC.step2:
-      return { type: 'step2', update: readBytes(decoder, 'the update') }
+      return { type: 'step2', update: reader.named('the update').varBytes() }
     case SYNC.update:
-      return { type: 'update', update: readBytes(decoder, 'the update') }
+      return { type: 'update', update: reader.named('the update').varBytes() }
     default:
-      throw malformed(`sync type ${type}, expected 0 (Step1), 1 (Step2) or 2 (Update)`)
+      return reader.fail(`it is ${type}, expected 0 (Step1), 1 (Step2) or 2 (Update)`)
   }
-}
-
-function readNumber(decoder: decoding.Decoder, what: string): number {
-  let value: number
-  try {
-    value = decoding.readVarUint(decoder)
-  } catch (cause) {
-    throw malformed(`${what} is cut short or no number`, cause)
-  }
-  if (!Number.isSafeInteger(value)) throw malformed(`${what} is ${value}, expected at most 2^53 - 1`)
-  return value
-}
-
-function readBytes(decoder: decoding.Decoder, what: string): Uint8Array {
-  const length = readNumber(decoder, `the length of ${what}`)
-  const left = decoder.arr.length - decoder.pos
-  if (length > left) throw malformed(`${what} is declared as ${length} bytes, ${left} are there`)
-  return decoding.readUint8Array(decoder, length)
-}
-
-function readText(decoder: decoding.Decoder, what: string): string {
-  const bytes = readBytes(decoder, what)
-  if (!isUtf8(bytes)) throw malformed(`${what} is no UTF-8`)
-  return new TextDecoder().decode(bytes)
-}
-
-function malformed(message: string, cause?: unknown): CoeditError {
-  return new CoeditError('MESSAGE_MALFORMED', message, cause === undefined ? undefined : { cause })
 }

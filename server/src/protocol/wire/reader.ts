@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { CoeditError, type ErrorCode } from '../../common/errors.ts'
 
 /** Eight groups of seven bits hold every safe integer; a longer encoding is only ever an attack. */
@@ -62,6 +63,20 @@ export class ByteReader {
     return start
   }
 
+  /** A length-prefixed run of bytes, as a view. It is never a Buffer, whose `slice` shares memory. */
+  varBytes(): Uint8Array {
+    const start = this.block()
+    return new Uint8Array(this.bytes.buffer, this.bytes.byteOffset + start, this.position - start)
+  }
+
+  /** A length-prefixed text in UTF-8. */
+  text(): string {
+    const start = this.position
+    const bytes = this.varBytes()
+    if (!isUtf8(bytes)) this.fail('a text is not valid UTF-8', start)
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
+  }
+
   expectEnd(): void {
     if (this.remaining > 0) this.fail(`${this.remaining} bytes follow its end`)
   }
@@ -87,5 +102,25 @@ export class ByteReader {
       return value <= Number.MAX_SAFE_INTEGER ? value : this.fail('an integer exceeds 2^53 - 1', start)
     }
     return this.fail(`an integer does not end within ${MAX_VARINT_BYTES} bytes`, start)
+  }
+}
+
+/** Reads a message from a peer, and names the part of it that is at fault. */
+export class MessageReader extends ByteReader {
+  #part: string
+
+  constructor(bytes: Uint8Array, part: string) {
+    super(bytes, 0, 'MESSAGE_MALFORMED')
+    this.#part = part
+  }
+
+  /** Names what is read next. */
+  named(part: string): this {
+    this.#part = part
+    return this
+  }
+
+  protected override get subject(): string {
+    return this.#part
   }
 }

@@ -35,6 +35,17 @@ export class ByteWriter {
     this.#length += end - start
   }
 
+  /** The length of the bytes, and the bytes. */
+  varBytes(bytes: Uint8Array): void {
+    this.varUint(bytes.length)
+    this.copy(bytes)
+  }
+
+  /** A text in UTF-8, with its length in bytes before it. */
+  text(text: string): void {
+    this.varBytes(Buffer.from(text))
+  }
+
   finish(): Uint8Array {
     return this.#length === this.#bytes.length ? this.#bytes : this.#bytes.slice(0, this.#length)
   }

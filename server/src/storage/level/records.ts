@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
-import * as decoding from 'lib0/decoding'
-import * as encoding from 'lib0/encoding'
+import { ByteReader } from '../../protocol/wire/reader.ts'
+import { ByteWriter } from '../../protocol/wire/writer.ts'
 
 /*
  * Values of the LevelDB engine: 4 bytes of CRC, then the body. The CRC covers the key too, so that a record which turns
@@ -13,6 +13,7 @@ import * as encoding from 'lib0/encoding'
 const CRC_BYTES = 4
 
 const TIME_BYTES = 6
+const DOUBLE_BYTES = 8
 const ENTRY_HEADER = CRC_BYTES + TIME_BYTES
 
 const SEQ_BYTES = 6
@@ -99,109 +100,112 @@ export function decodeChunk({ key, value }: RawRecord): ChunkBody | undefined {
 
 export function encodeMetadata(key: Uint8Array, metadata: Metadata): Uint8Array {
   return encodeBody(key, (body) => {
-    encoding.writeVarString(body, metadata.name)
-    encoding.writeVarUint(body, metadata.createdAt)
-    encoding.writeVarUint(body, metadata.updatedAt)
-    encoding.writeVarUint(body, metadata.incarnation)
-    encoding.writeVarUint(body, metadata.generation)
-    encoding.writeVarUint(body, metadata.snapshotSeq)
-    encoding.writeVarUint(body, metadata.chunkCount)
-    encoding.writeVarUint(body, metadata.snapshotBytes)
+    body.text(metadata.name)
+    body.varUint(metadata.createdAt)
+    body.varUint(metadata.updatedAt)
+    body.varUint(metadata.incarnation)
+    body.varUint(metadata.generation)
+    body.varUint(metadata.snapshotSeq)
+    body.varUint(metadata.chunkCount)
+    body.varUint(metadata.snapshotBytes)
     writeNullable(body, metadata.stateVector)
     writeNullable(body, metadata.deleteSet)
-    encoding.writeVarUint(body, metadata.nextQuarantineId)
+    body.varUint(metadata.nextQuarantineId)
   })
 }
 
 export function decodeMetadata(record: RawRecord): Metadata | undefined {
   return decodeBody(record, (body) => ({
-    name: decoding.readVarString(body),
-    createdAt: decoding.readVarUint(body),
-    updatedAt: decoding.readVarUint(body),
-    incarnation: decoding.readVarUint(body),
-    generation: decoding.readVarUint(body),
-    snapshotSeq: decoding.readVarUint(body),
-    chunkCount: decoding.readVarUint(body),
-    snapshotBytes: decoding.readVarUint(body),
+    name: body.text(),
+    createdAt: body.varUint(),
+    updatedAt: body.varUint(),
+    incarnation: body.varUint(),
+    generation: body.varUint(),
+    snapshotSeq: body.varUint(),
+    chunkCount: body.varUint(),
+    snapshotBytes: body.varUint(),
     stateVector: readNullable(body),
     deleteSet: readNullable(body),
-    nextQuarantineId: decoding.readVarUint(body),
+    nextQuarantineId: body.varUint(),
   }))
 }
 
 /** The format version and the ids of the name table. */
 export function encodeNumber(key: Uint8Array, number: number): Uint8Array {
-  return encodeBody(key, (body) => encoding.writeVarUint(body, number))
+  return encodeBody(key, (body) => body.varUint(number))
 }
 
 export function decodeNumber(record: RawRecord): number | undefined {
-  return decodeBody(record, decoding.readVarUint)
+  return decodeBody(record, (body) => body.varUint())
 }
 
 /** When something was revoked: what it is stands in the key. */
 export function encodeTime(key: Uint8Array, time: number): Uint8Array {
-  return encodeBody(key, (body) => encoding.writeFloat64(body, time))
+  const value = Buffer.allocUnsafe(CRC_BYTES + DOUBLE_BYTES)
+  value.writeDoubleBE(time, CRC_BYTES)
+  return seal(key, value)
 }
 
-export function decodeTime(record: RawRecord): number | undefined {
-  return decodeBody(record, decoding.readFloat64)
+export function decodeTime({ key, value }: RawRecord): number | undefined {
+  return unseal(key, value, CRC_BYTES + DOUBLE_BYTES)?.readDoubleBE(CRC_BYTES)
 }
 
 /** The openings whose numbers are kept. */
 export function encodeNumbers(key: Uint8Array, numbers: readonly number[]): Uint8Array {
   return encodeBody(key, (body) => {
-    for (const number of numbers) encoding.writeVarUint(body, number)
+    for (const number of numbers) body.varUint(number)
   })
 }
 
 export function decodeNumbers(record: RawRecord): readonly number[] | undefined {
   return decodeBody(record, (body) => {
     const numbers: number[] = []
-    while (decoding.hasContent(body)) numbers.push(decoding.readVarUint(body))
+    while (body.remaining > 0) numbers.push(body.varUint())
     return numbers
   })
 }
 
 export function encodeQuarantinedUpdate(key: Uint8Array, update: Uint8Array): Uint8Array {
   return encodeBody(key, (body) => {
-    encoding.writeUint8(body, QUARANTINED_UPDATE)
-    encoding.writeUint8Array(body, update)
+    body.byte(QUARANTINED_UPDATE)
+    body.copy(update)
   })
 }
 
 /** Keeps a record whose CRC fails as it was found: people may make sense of it where this program cannot. */
 export function encodeQuarantinedDamage(key: Uint8Array, damaged: RawRecord): Uint8Array {
   return encodeBody(key, (body) => {
-    encoding.writeUint8(body, QUARANTINED_DAMAGED)
-    encoding.writeVarUint8Array(body, damaged.key)
-    encoding.writeUint8Array(body, damaged.value)
+    body.byte(QUARANTINED_DAMAGED)
+    body.varBytes(damaged.key)
+    body.copy(damaged.value)
   })
 }
 
 export function decodeQuarantined(record: RawRecord): QuarantinedBody | undefined {
   return decodeBody(record, (body) => {
-    const isUpdate = decoding.readUint8(body) === QUARANTINED_UPDATE
-    return { update: isUpdate ? decoding.readTailAsUint8Array(body) : undefined }
+    const isUpdate = body.byte() === QUARANTINED_UPDATE
+    return { update: isUpdate ? body.bytes.subarray(body.position) : undefined }
   })
 }
 
-function encodeBody(key: Uint8Array, write: (body: encoding.Encoder) => void): Uint8Array {
-  const body = encoding.encode(write)
-  return seal(key, Buffer.concat([Buffer.alloc(CRC_BYTES), body]))
+function encodeBody(key: Uint8Array, write: (body: ByteWriter) => void): Uint8Array {
+  const body = new ByteWriter()
+  write(body)
+  return seal(key, Buffer.concat([Buffer.alloc(CRC_BYTES), body.finish()]))
 }
 
-function decodeBody<T>({ key, value }: RawRecord, read: (body: decoding.Decoder) => T): T | undefined {
+function decodeBody<T>({ key, value }: RawRecord, read: (body: ByteReader) => T): T | undefined {
   const record = unseal(key, value, CRC_BYTES)
-  return record && read(decoding.createDecoder(bytesFrom(record, CRC_BYTES)))
+  return record && read(new ByteReader(bytesFrom(record, CRC_BYTES), 0, 'STORAGE_DAMAGED'))
 }
 
 // Neither a state vector nor a delete set is ever empty: both begin with a count.
-function writeNullable(body: encoding.Encoder, bytes: Uint8Array | null): void {
-  encoding.writeVarUint8Array(body, bytes ?? new Uint8Array())
+function writeNullable(body: ByteWriter, bytes: Uint8Array | null): void {
+  body.varBytes(bytes ?? new Uint8Array())
 }
 
-function readNullable(body: decoding.Decoder): Uint8Array | null {
-  const bytes = decoding.readVarUint8Array(body)
+function readNullable(body: ByteReader): Uint8Array | null {
+  const bytes = body.varBytes()
   return bytes.length === 0 ? null : bytes
 }
 

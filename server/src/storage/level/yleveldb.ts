@@ -1,6 +1,6 @@
-import * as decoding from 'lib0/decoding'
 import type { Log } from '../../common/log.ts'
 import { systemClock } from '../../common/timing.ts'
+import { ByteReader } from '../../protocol/wire/reader.ts'
 import { Database, type RawLevel } from './database.ts'
 import type { KeyRange } from './keys.ts'
 
@@ -15,7 +15,6 @@ import type { KeyRange } from './keys.ts'
  * | `v1_sv` document | a state vector that may be older than the updates |
  */
 const TEXT = 0
-const NUMBER = 1
 
 /** Everything whose first part is `v1`. */
 const DOCUMENTS: KeyRange = { gte: Uint8Array.of(TEXT, 2, 0x76, 0x31), lt: Uint8Array.of(TEXT, 2, 0x76, 0x32) }
@@ -53,8 +52,8 @@ async function* documentsIn(level: RawLevel): AsyncGenerator<YLeveldbDocument, v
   let name: string | undefined
   let updates: Uint8Array[] = []
   for await (const [key, value] of level.iterator({ ...DOCUMENTS })) {
-    const [, document, kind] = partsOf(key)
-    if (kind !== 'update' || typeof document !== 'string') continue
+    const [, document, kind] = textsIn(key)
+    if (kind !== 'update') continue
     if (document !== name) {
       if (name !== undefined) yield { name, updates }
       name = document
@@ -65,15 +64,10 @@ async function* documentsIn(level: RawLevel): AsyncGenerator<YLeveldbDocument, v
   if (name !== undefined) yield { name, updates }
 }
 
-/** The parts of a key, up to one that y-leveldb does not write. */
-function partsOf(key: Uint8Array): (string | number)[] {
-  const decoder = decoding.createDecoder(key)
-  const parts: (string | number)[] = []
-  while (decoding.hasContent(decoder)) {
-    const type = decoding.readUint8(decoder)
-    if (type === TEXT) parts.push(decoding.readVarString(decoder))
-    else if (type === NUMBER) parts.push(decoding.readUint32BigEndian(decoder))
-    else break
-  }
-  return parts
+/** The parts of a key up to one that is no text. */
+function textsIn(key: Uint8Array): string[] {
+  const reader = new ByteReader(key, 0, 'STORAGE_DAMAGED')
+  const texts: string[] = []
+  while (reader.remaining > 0 && reader.byte() === TEXT) texts.push(reader.text())
+  return texts
 }
