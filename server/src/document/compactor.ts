@@ -130,7 +130,7 @@ export class Compactor {
   }
 
   async #compact(document: Document): Promise<void> {
-    const { storage, snapshots, config } = this.#context
+    const { storage, snapshots } = this.#context
     const { log } = document
     const before = await this.#context.loadSnapshot(document)
     const seq = log.head
@@ -140,7 +140,7 @@ export class Compactor {
     if (!(await storage.compact(document.name, snapshot, before?.seq ?? 0))) {
       throw new CoeditError('STORAGE_CONFLICT', `the snapshot of '${document.name}' was replaced by somebody else`)
     }
-    await document.replaceSnapshot(new LoadedSnapshot(snapshot, config.chunkBytes))
+    await document.replaceSnapshot(new LoadedSnapshot(snapshot))
     snapshots.touch(log)
     this.#context.log.debug({ document: document.name, seq, bytes: log.snapshotBytes }, 'compacted a document')
   }

@@ -193,7 +193,7 @@ export class Document implements CommitSource {
   async replaceSnapshot(snapshot: LoadedSnapshot): Promise<void> {
     this.log.replaceSnapshot(snapshot, this.slowestPosition)
     // Rewriting deletes what lies inside of deleted types, too.
-    await inTurns(this.#known.deleteInSteps(snapshot.deletions()))
+    await inTurns(this.#known.deleteInSteps(snapshot.deletedInParts()))
     if (!this.#isFull) return
     this.#isFull = false
     // Nothing new is in it, but whose edits were refused may send them again.

@@ -72,7 +72,8 @@ export class Documents {
     this.#readingContext = {
       loadSnapshot,
       privateBytes: new PrivateBytes(config.maxPrivateBytes),
-      diff: (chunks, stateVector) => workers.diff({ chunks, stateVector }),
+      diff: (chunks, stateVector) => workers.diff({ chunks, stateVector, maxBytes: config.chunkBytes }),
+      chunkBytes: config.chunkBytes,
     }
   }
 
@@ -193,7 +194,7 @@ export class Documents {
 
   async #readSnapshot(document: Document): Promise<LoadedSnapshot | null> {
     const { snapshot } = await this.#context.storage.load(document.name)
-    const loaded = snapshot && new LoadedSnapshot(snapshot, this.#context.config.chunkBytes)
+    const loaded = snapshot && new LoadedSnapshot(snapshot)
     if (loaded) document.log.restore(loaded)
     this.#snapshots.touch(document.log)
     return loaded

@@ -8,7 +8,7 @@ import type { Seed } from '../hooks/hooks.ts'
 import { KnownState, mergeEntries, scanUpdate, splitUpdate, takeNews } from '../protocol/update/update.ts'
 import { checkName } from '../protocol/wire/names.ts'
 import type { Document } from './document.ts'
-import type { Reading } from './reading.ts'
+import { inClosedOrder, type Reading } from './reading.ts'
 import type { Subscriber } from './subscriber.ts'
 import { Visit } from './visit.ts'
 
@@ -63,9 +63,9 @@ export class InProcess {
    */
   readUpdate(name: string): Promise<Uint8Array> {
     return this.#visit(name, async (_, document) => {
-      const { pieces } = await this.#documents.readSince(existing(document), 0)
+      const reading = await this.#documents.readSince(existing(document), 0)
       // A copy: a single piece is the memory that clients are sent.
-      return new Uint8Array(mergeEntries(pieces.map(({ update }) => update)))
+      return new Uint8Array(mergeEntries(inClosedOrder(reading).map(({ update }) => update)))
     })
   }
 
@@ -114,14 +114,18 @@ export class InProcess {
   /** Piece by piece, so that a large document holds up nobody for longer than its largest piece takes. */
   async #build(document: Document): Promise<Y.Doc> {
     const doc = new Y.Doc()
+    doc.on('beforeObserverCalls', keepFormatting)
     for (let position = 0; position < document.head; ) {
       const reading = await this.#documents.readSince(document, position)
-      for (const { update } of reading.pieces) {
-        apply(doc, update, document.name)
-        await nextTurn()
+      for (const { update } of inClosedOrder(reading)) {
+        for (const part of splitUpdate(update, this.#config.chunkBytes)) {
+          apply(doc, part, document.name)
+          await nextTurn()
+        }
       }
       position = reading.position
     }
+    doc.off('beforeObserverCalls', keepFormatting)
     return doc
   }
 
@@ -140,6 +144,14 @@ export class InProcess {
     this.#edits.set(document, serial)
     return serial
   }
+}
+
+/**
+ * Of a part of a document, Yjs deletes formatting that has no effect without the other parts. It does so in transactions
+ * of others only.
+ */
+function keepFormatting(transaction: Y.Transaction): void {
+  transaction.local = true
 }
 
 function existing(document: Document): Document {

@@ -1,4 +1,4 @@
-import { mergeEntries } from '../protocol/update/update.ts'
+import { holdBack, mergeEntries } from '../protocol/update/update.ts'
 import { updateFrame, updateInFrame } from '../protocol/wire/frames.ts'
 import type { Loan } from './private-bytes.ts'
 
@@ -7,7 +7,7 @@ export interface Piece {
   /** Its WebSocket frame, made once for all sockets. */
   readonly frame: Buffer
   readonly update: Uint8Array
-  /** Where a cursor stands that has taken this piece; undefined for a snapshot chunk that others must follow. */
+  /** Where a cursor stands that has taken this piece; undefined where others must follow. */
   readonly position: number | undefined
   /** What it is a chunk of, and keeps in memory; undefined for all else. */
   readonly snapshot?: Chunked
@@ -51,15 +51,15 @@ export class PrivatePiece extends EncodedPiece {
   }
 }
 
-/** Log entries in a row as one update, which is made when it is first sent: making many at once would hold up others. */
+/** Updates in a row as one, which is made when it is first sent: making many at once would hold up others. */
 export class MergedPiece implements Piece {
   readonly position: number | undefined
-  #entries: readonly Piece[]
+  #entries: readonly Pick<Piece, 'update'>[]
   #encoded: EncodedPiece | undefined
 
-  constructor(entries: readonly Piece[]) {
+  constructor(entries: readonly Pick<Piece, 'update'>[], position: number | undefined) {
     this.#entries = entries
-    this.position = entries.at(-1)?.position
+    this.position = position
   }
 
   get frame(): Buffer {
@@ -74,5 +74,43 @@ export class MergedPiece implements Piece {
     this.#encoded ??= new EncodedPiece(mergeEntries(this.#entries.map((entry) => entry.update)), this.position)
     this.#entries = []
     return this.#encoded
+  }
+}
+
+/** Updates in a row without what is held back of them, made when it is first sent. */
+export class HeldBackPiece implements Piece {
+  readonly position = undefined
+  #updates: readonly Pick<Piece, 'update'>[]
+  #made: { readonly rest: EncodedPiece; readonly held: Uint8Array } | undefined
+
+  constructor(updates: readonly Pick<Piece, 'update'>[]) {
+    this.#updates = updates
+  }
+
+  get frame(): Buffer {
+    return this.#make().rest.frame
+  }
+
+  get update(): Uint8Array {
+    return this.#make().rest.update
+  }
+
+  /** What is held back. */
+  get held(): Pick<Piece, 'update'> {
+    const heldBack = () => this.#make().held
+    return {
+      get update() {
+        return heldBack()
+      },
+    }
+  }
+
+  #make(): { readonly rest: EncodedPiece; readonly held: Uint8Array } {
+    if (this.#made) return this.#made
+    const merged = mergeEntries(this.#updates.map(({ update }) => update))
+    const { pieces, held } = holdBack(merged, Number.POSITIVE_INFINITY)
+    this.#made = { rest: new EncodedPiece(pieces[0] ?? mergeEntries([]), undefined), held }
+    this.#updates = []
+    return this.#made
   }
 }
