@@ -221,7 +221,9 @@ export const serverSchema = z.strictObject({
     .describe('Shortest time between two compactions of an open document, unless its log passes the limits by far.'),
   chunkBytes: integer(KiB, 16 * MiB)
     .default(256 * KiB)
-    .describe('Size at which a snapshot is cut into chunks; a joining client gets each as a message of its own.'),
+    .describe(
+      'Size at which a document is cut into chunks, unless a sixteenth of it is more; a joining client gets each as a message of its own.',
+    ),
 })
 
 /** What `createServer` takes: every option may be left out. */

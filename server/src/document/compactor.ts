@@ -130,7 +130,7 @@ export class Compactor {
   }
 
   async #compact(document: Document): Promise<void> {
-    const { storage, snapshots, config } = this.#context
+    const { storage, snapshots } = this.#context
     const { log } = document
     const before = await this.#context.loadSnapshot(document)
     const seq = log.head
@@ -140,7 +140,7 @@ export class Compactor {
     const snapshot = { seq, ...result }
     const isStored = await storage.compact(document.name, snapshot, before?.seq ?? 0, incarnation)
     const current = isStored ? snapshot : await this.#readNewer(document, before?.seq ?? 0)
-    await document.replaceSnapshot(new LoadedSnapshot(current, config.chunkBytes))
+    await document.replaceSnapshot(new LoadedSnapshot(current))
     snapshots.touch(log)
     this.#context.log.debug({ document: document.name, seq, bytes: log.snapshotBytes }, 'compacted a document')
   }

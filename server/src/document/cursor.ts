@@ -2,7 +2,7 @@ import { type Clock, Condition } from '../common/timing.ts'
 import type { PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { Document } from './document.ts'
 import type { Chunked, Piece } from './piece.ts'
-import type { Reading } from './reading.ts'
+import { inClosedOrder, type Reading } from './reading.ts'
 import type { EndReason, Flush, PresenceStep, Subscriber } from './subscriber.ts'
 
 /** Where the pieces of a document come from. */
@@ -45,6 +45,8 @@ export class Cursor implements Subscriber {
   /** Pieces that it was given to read, and the one that it took last. */
   #pieces: Piece[] = []
   #taken: Piece | undefined
+  /** Whether those are a whole document, of which all build on the last one. */
+  #isWhole = false
   #state: 'following' | EndReason | 'stopped' = 'following'
 
   constructor(document: Document, reader: Reader, options: CursorOptions) {
@@ -132,9 +134,14 @@ export class Cursor implements Subscriber {
     return this.#taken
   }
 
-  /** All pieces on their way. */
+  /** All pieces on their way, in order. */
   *rest(): Generator<Piece, void, void> {
     for (let piece = this.next(); piece; piece = this.next()) yield piece
+  }
+
+  /** The same in an order in which each builds on those before it alone. */
+  restInClosedOrder(): readonly Piece[] {
+    return inClosedOrder([...this.rest()], this.#isWhole)
   }
 
   /** The presence that it was not shown yet: what a flush brings, or all since then. */
@@ -174,8 +181,9 @@ export class Cursor implements Subscriber {
   async #begin(reading: Promise<Reading>): Promise<number> {
     this.#isReading = true
     try {
-      const { pieces, position, searchedBytes } = await reading
+      const { pieces, position, searchedBytes, isWhole } = await reading
       this.#pieces = pieces
+      this.#isWhole = isWhole
       if (this.#state === 'stopped') this.#drop()
       else this.#position = position
       return searchedBytes

@@ -3,6 +3,7 @@ import { KnownState } from '../protocol/update/update.ts'
 import type { StoredDocument } from '../storage/storage.ts'
 import { trimEntry } from './edits.ts'
 import { inGroups } from './grouping.ts'
+import { Joining } from './joining.ts'
 import { EncodedPiece, MergedPiece, type Piece } from './piece.ts'
 import { LoadedSnapshot } from './snapshot.ts'
 
@@ -11,6 +12,8 @@ import { LoadedSnapshot } from './snapshot.ts'
  * complete document, so merging entries is copying.
  */
 export class DocumentLog {
+  /** What is sent to those who join. */
+  readonly joining: Joining
   readonly #pieceBytes: number
   #snapshot: LoadedSnapshot | null
   /** Still there where somebody is being sent it: a copy for each who asks would be as much as they like. */
@@ -21,13 +24,12 @@ export class DocumentLog {
   #entries: EncodedPiece[]
   #head: number
   #tailBytes: number
-  /** Pieces that `after` made since the snapshot, by the first and last entry in them; whoever joins shares them. */
-  #merged = new Map<string, Piece>()
 
   /** @param pieceBytes how much is merged into one frame, at most */
   constructor(stored: StoredDocument, pieceBytes: number) {
+    this.joining = new Joining(pieceBytes)
     this.#pieceBytes = pieceBytes
-    this.#snapshot = stored.snapshot && new LoadedSnapshot(stored.snapshot, pieceBytes)
+    this.#snapshot = stored.snapshot && new LoadedSnapshot(stored.snapshot)
     this.#snapshotSeq = this.#snapshot?.seq ?? 0
     this.#snapshotBytes = this.#snapshot?.byteLength ?? 0
     this.#entries = stored.tail.map((entry) => new EncodedPiece(entry.update, entry.seq))
@@ -92,11 +94,7 @@ export class DocumentLog {
 
   /** The entries after `position`, merged into few pieces. Only where the log `reaches` back to it. */
   after(position: number): readonly Piece[] {
-    const groups = inGroups(this.entriesAfter(position), ({ byteLength }) => byteLength, this.#pieceBytes)
-    if (position !== this.#snapshotSeq) return groups.map(merged)
-    const pieces = new Map(groups.map((group) => [nameOf(group), this.#merged.get(nameOf(group)) ?? merged(group)]))
-    this.#merged = pieces
-    return [...pieces.values()]
+    return inGroups(this.entriesAfter(position), ({ byteLength }) => byteLength, this.#pieceBytes).map(merged)
   }
 
   /**
@@ -112,7 +110,7 @@ export class DocumentLog {
     this.#snapshotSeq = snapshot.seq
     this.#snapshotBytes = snapshot.byteLength
     this.#tailBytes = sumBytes(this.entriesAfter(snapshot.seq))
-    this.#merged = new Map()
+    this.joining.reset()
   }
 
   /** Puts back what `evict` dropped. */
@@ -133,11 +131,7 @@ export class DocumentLog {
 }
 
 function merged(group: readonly EncodedPiece[]): Piece {
-  return group.length === 1 && group[0] ? group[0] : new MergedPiece(group)
-}
-
-function nameOf(group: readonly EncodedPiece[]): string {
-  return `${group[0]?.position}-${group.at(-1)?.position}`
+  return group.length === 1 && group[0] ? group[0] : new MergedPiece(group, group.at(-1)?.position)
 }
 
 function sumBytes(pieces: readonly EncodedPiece[]): number {

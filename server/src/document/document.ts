@@ -203,7 +203,7 @@ export class Document implements CommitSource, Replica {
   async replaceSnapshot(snapshot: LoadedSnapshot): Promise<void> {
     this.log.replaceSnapshot(snapshot, this.slowestPosition)
     // Rewriting deletes what lies inside of deleted types, too.
-    await inTurns(this.#edits.noteDeleted(snapshot.deletions()))
+    await inTurns(this.#edits.noteDeleted(snapshot.deletedInParts()))
     if (!this.#isFull) return
     this.#isFull = false
     // Nothing new is in it, but whose edits were refused may send them again.

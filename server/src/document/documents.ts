@@ -72,7 +72,9 @@ export class Documents {
     const reading = {
       loadSnapshot,
       privateBytes: new PrivateBytes(config.maxPrivateBytes),
-      diff: (chunks: readonly Uint8Array[], stateVector: Uint8Array) => workers.diff({ chunks, stateVector }),
+      diff: (chunks: readonly Uint8Array[], stateVector: Uint8Array) =>
+        workers.diff({ chunks, stateVector, maxBytes: config.chunkBytes }),
+      chunkBytes: config.chunkBytes,
     }
     this.#reader = {
       readSince: (document, position) => readSince(document, position, reading),
@@ -180,7 +182,7 @@ export class Documents {
 
   async #readSnapshot(document: Document): Promise<LoadedSnapshot | null> {
     const { snapshot } = await this.#context.storage.load(document.name)
-    const loaded = snapshot && new LoadedSnapshot(snapshot, this.#context.config.chunkBytes)
+    const loaded = snapshot && new LoadedSnapshot(snapshot)
     if (loaded) document.log.restore(loaded)
     this.#snapshots.touch(document.log)
     return loaded

@@ -5,7 +5,7 @@ import { Serial } from '../common/serial.ts'
 import type { Config } from '../config/config.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import type { Seed } from '../hooks/hooks.ts'
-import { KnownState, mergeEntries, scanUpdate, takeNews } from '../protocol/update/update.ts'
+import { KnownState, mergeEntries, scanUpdate, splitUpdate, takeNews } from '../protocol/update/update.ts'
 import { checkName } from '../protocol/wire/names.ts'
 import type { Cursor, CursorOptions } from './cursor.ts'
 import type { Document } from './document.ts'
@@ -28,12 +28,12 @@ const APP: Author = { isLimited: false }
  */
 export class InProcess {
   readonly #documents: DocumentSource
-  readonly #config: Pick<Config, 'maxNameBytes'>
+  readonly #config: Pick<Config, 'chunkBytes' | 'maxNameBytes'>
   readonly #edits = new WeakMap<Document, Serial>()
   /** The client id of all edits, so that a document does not grow by one with each of them. */
   #clientId: number | undefined
 
-  constructor(documents: DocumentSource, config: Pick<Config, 'maxNameBytes'>) {
+  constructor(documents: DocumentSource, config: Pick<Config, 'chunkBytes' | 'maxNameBytes'>) {
     this.#documents = documents
     this.#config = config
   }
@@ -64,7 +64,7 @@ export class InProcess {
     return this.#visit(name, async (cursor) => {
       await existing(cursor).read()
       // A copy: a single piece is the memory that clients are sent.
-      return new Uint8Array(mergeEntries([...cursor.rest()].map(({ update }) => update)))
+      return new Uint8Array(mergeEntries(cursor.restInClosedOrder().map(({ update }) => update)))
     })
   }
 
@@ -106,13 +106,17 @@ export class InProcess {
   /** Piece by piece, so that a large document holds up nobody for longer than its largest piece takes. */
   async #build(cursor: Cursor): Promise<Y.Doc> {
     const doc = new Y.Doc()
+    doc.on('beforeObserverCalls', keepFormatting)
     for (cursor.seek(0); cursor.isBehind; ) {
       await cursor.read()
-      for (const { update } of cursor.rest()) {
-        apply(doc, update, cursor.document.name)
-        await nextTurn()
+      for (const { update } of cursor.restInClosedOrder()) {
+        for (const part of splitUpdate(update, this.#config.chunkBytes)) {
+          apply(doc, part, cursor.document.name)
+          await nextTurn()
+        }
       }
     }
+    doc.off('beforeObserverCalls', keepFormatting)
     return doc
   }
 
@@ -131,6 +135,14 @@ export class InProcess {
     this.#edits.set(document, serial)
     return serial
   }
+}
+
+/**
+ * Of a part of a document, Yjs deletes formatting that has no effect without the other parts. It does so in transactions
+ * of others only.
+ */
+function keepFormatting(transaction: Y.Transaction): void {
+  transaction.local = true
 }
 
 function existing(cursor: Cursor): Cursor {

@@ -1,5 +1,6 @@
-import { type Clocks, coversState, decodeStateVector, diffUpdate } from '../protocol/update/update.ts'
+import { type Clocks, coversState, decodeStateVector, splitDifference } from '../protocol/update/update.ts'
 import type { Document } from './document.ts'
+import type { Content } from './joining.ts'
 import { type Piece, PrivatePiece } from './piece.ts'
 import type { Loan, PrivateBytes } from './private-bytes.ts'
 import type { LoadedSnapshot } from './snapshot.ts'
@@ -11,10 +12,13 @@ export interface Reading {
   readonly position: number
   /** Bytes that were searched for this reader alone; 0 where it gets what all get. */
   readonly searchedBytes: number
+  /** Whether it is a whole document, of whose pieces all build on the last one. */
+  readonly isWhole: boolean
 }
 
 export interface ReadingContext {
   readonly privateBytes: PrivateBytes
+  readonly chunkBytes: number
   /** The document's present snapshot, read back where it was evicted; null where there is none. Rejects where it is lost. */
   loadSnapshot(document: Document): Promise<LoadedSnapshot | null>
   /** What a client with this state vector lacks of the updates, worked out off the event loop. */
@@ -27,9 +31,10 @@ const INLINE_DIFF_BYTES = 256 * 1024
 /** What a cursor at `position` has missed: the entries since, or the whole document where they are gone. */
 export async function readSince(document: Document, position: number, context: ReadingContext): Promise<Reading> {
   const { log } = document
-  if (log.reaches(position)) return { pieces: [...log.after(position)], position: log.head, searchedBytes: 0 }
-  const snapshot = await loadSnapshot(document, context)
-  return withTail(document, snapshot, snapshot?.chunks ?? [])
+  if (position > 0 && log.reaches(position)) {
+    return { pieces: [...log.after(position)], position: log.head, searchedBytes: 0, isWhole: false }
+  }
+  return readWhole(document, contentOf(document, await loadSnapshot(document, context)))
 }
 
 /**
@@ -46,34 +51,50 @@ export async function readDifference(
 ): Promise<Reading> {
   const clocks = decodeStateVector(stateVector, document.clocks)
   if (position === document.head && coversState(clocks, document.clocks))
-    return { pieces: [], position, searchedBytes: 0 }
+    return { pieces: [], position, searchedBytes: 0, isWhole: false }
 
   const snapshot = await loadSnapshot(document, context)
-  if (!snapshot || clocks.size === 0) return withTail(document, snapshot, snapshot?.chunks ?? [])
-  if (snapshot.isCoveredBy(clocks)) return withTail(document, snapshot, snapshot.deletes)
-  const loan = context.privateBytes.borrow(snapshot.byteLength)
-  // Without room it gets what everybody gets: more bytes on its way, and none in memory.
-  if (!loan) return withTail(document, snapshot, snapshot.chunks)
+  // Taken before any wait: a compaction meanwhile may drop the entries that follow this snapshot.
+  const content = contentOf(document, snapshot)
+  if (clocks.size === 0) return readWhole(document, content)
+  const hasSnapshot = !snapshot || snapshot.isCoveredBy(clocks)
+  const news = hasSnapshot ? document.log.joining.news(content) : undefined
+  if (news) return { pieces: [...news], position: content.head, searchedBytes: 0, isWhole: false }
 
-  // Taken before the wait: a compaction meanwhile may drop the entries that follow this snapshot.
-  const tail = withTail(document, snapshot, [])
-  const lacking = await within(loan, () => search(snapshot, { clocks, stateVector }, context))
-  return { ...tail, pieces: [...lacking, ...tail.pieces], searchedBytes: snapshot.byteLength }
+  const updates = updatesToSearch(content, hasSnapshot)
+  const searchedBytes = updates.reduce((sum, { length }) => sum + length, 0)
+  const loan = context.privateBytes.borrow(searchedBytes)
+  // Without room it gets what everybody gets: more bytes on its way, and none in memory.
+  if (!loan) return readWhole(document, content)
+  const pieces = await within(loan, () => search(updates, { clocks, stateVector, searchedBytes }, context))
+  return { pieces, position: content.head, searchedBytes, isWhole: false }
 }
 
-/** What of a snapshot is beyond the state vector. */
+/** Everything that somebody may lack. */
+function updatesToSearch({ snapshot, entries }: Content, hasSnapshot: boolean): readonly Uint8Array[] {
+  const tail = entries.map(({ update }) => update)
+  if (!hasSnapshot) return [...(snapshot?.chunks ?? []).map(({ update }) => update), ...tail]
+  return snapshot?.deletions ? [snapshot.deletions, ...tail] : tail
+}
+
+interface Search {
+  readonly clocks: Clocks
+  readonly stateVector: Uint8Array
+  readonly searchedBytes: number
+}
+
+/** What of the updates is beyond the state vector. */
 async function search(
-  snapshot: LoadedSnapshot,
-  { clocks, stateVector }: { readonly clocks: Clocks; readonly stateVector: Uint8Array },
+  updates: readonly Uint8Array[],
+  { clocks, stateVector, searchedBytes }: Search,
   context: ReadingContext,
 ): Promise<readonly Uint8Array[]> {
-  const updates = snapshot.chunks.map((chunk) => chunk.update)
-  if (snapshot.byteLength > INLINE_DIFF_BYTES) return context.diff(updates, stateVector)
-  return updates.map((update) => diffUpdate(update, clocks)).filter((update) => update !== null)
+  if (searchedBytes > INLINE_DIFF_BYTES) return context.diff(updates, stateVector)
+  return splitDifference(updates, clocks, context.chunkBytes)
 }
 
 /** What is made for one reader, in room that was borrowed for it and is paid back where making it fails. */
-async function within(loan: Loan, make: () => Promise<readonly Uint8Array[]>): Promise<readonly PrivatePiece[]> {
+async function within(loan: Loan, make: () => Promise<readonly Uint8Array[]>): Promise<PrivatePiece[]> {
   try {
     const pieces = (await make()).map((update) => new PrivatePiece(update, loan))
     loan.settle(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0))
@@ -84,6 +105,11 @@ async function within(loan: Loan, make: () => Promise<readonly Uint8Array[]>): P
   }
 }
 
+/** Pieces of a reading in an order in which each builds on those before it alone. */
+export function inClosedOrder(pieces: readonly Piece[], isWhole: boolean): readonly Piece[] {
+  return isWhole ? [...pieces.slice(-1), ...pieces.slice(0, -1)] : pieces
+}
+
 /** The snapshot that the log reaches back to. A compaction that ends in between puts a newer one in its place. */
 async function loadSnapshot(document: Document, context: ReadingContext): Promise<LoadedSnapshot | null> {
   for (;;) {
@@ -92,6 +118,10 @@ async function loadSnapshot(document: Document, context: ReadingContext): Promis
   }
 }
 
-function withTail({ log }: Document, snapshot: LoadedSnapshot | null, pieces: readonly Piece[]): Reading {
-  return { pieces: [...pieces, ...log.after(snapshot?.seq ?? 0)], position: log.head, searchedBytes: 0 }
+function contentOf({ log }: Document, snapshot: LoadedSnapshot | null): Content {
+  return { snapshot, entries: log.entriesAfter(snapshot?.seq ?? 0), head: log.head }
+}
+
+function readWhole({ log }: Document, content: Content): Reading {
+  return { pieces: [...log.joining.whole(content)], position: content.head, searchedBytes: 0, isWhole: true }
 }

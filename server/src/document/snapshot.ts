@@ -3,13 +3,13 @@ import {
   type Clocks,
   coversStateVector,
   type IdRanges,
+  isParted,
   KnownState,
   readInParts,
   scanUpdate,
-  splitUpdate,
 } from '../protocol/update/update.ts'
 import type { Snapshot } from '../storage/storage.ts'
-import { EncodedPiece, type Piece } from './piece.ts'
+import { EncodedPiece } from './piece.ts'
 
 /** Keeps its whole snapshot in memory, so that whoever asks for it next shares it instead of having it read back. */
 class SnapshotChunk extends EncodedPiece {
@@ -24,24 +24,21 @@ class SnapshotChunk extends EncodedPiece {
 /** A snapshot in memory: its chunks as they are sent, and what is derived from them when it is first asked for. */
 export class LoadedSnapshot {
   readonly seq: number
-  readonly chunks: readonly Piece[]
+  readonly chunks: readonly EncodedPiece[]
   readonly byteLength: number
   readonly stateVector: Uint8Array
   readonly deleteSet: Uint8Array
-  readonly #pieceBytes: number
-  #deletes: readonly Piece[] | undefined
+  readonly #isParted: boolean
 
-  constructor(snapshot: Snapshot, pieceBytes: number) {
+  constructor(snapshot: Snapshot) {
     const { stateVector, deleteSet } = describe(snapshot)
-    const last = snapshot.chunks.length - 1
-    this.seq = snapshot.seq
-    this.chunks = snapshot.chunks.map(
-      (chunk, index) => new SnapshotChunk(chunk, index === last ? snapshot.seq : undefined, this),
-    )
+    const { seq, chunks } = snapshot
+    this.seq = seq
+    this.#isParted = isParted(chunks)
+    this.chunks = chunks.map((chunk) => new SnapshotChunk(chunk, chunks.length === 1 ? seq : undefined, this))
     this.byteLength = snapshot.chunks.reduce((sum, chunk) => sum + chunk.length, 0)
     this.stateVector = stateVector
     this.deleteSet = deleteSet
-    this.#pieceBytes = pieceBytes
   }
 
   /** Whether somebody with these clocks has all of its structs. */
@@ -55,16 +52,30 @@ export class LoadedSnapshot {
   }
 
   /** What of it is deleted, a part at a time. */
-  deletions(): Iterable<IdRanges> {
+  deletedInParts(): Iterable<IdRanges> {
     return readInParts(this.deleteSet)
   }
 
-  /** The delete set as updates without structs, for a client that has the structs already. */
-  get deletes(): readonly Piece[] {
-    this.#deletes ??= splitUpdate(withoutStructs(this.deleteSet), this.#pieceBytes).map(
-      (update) => new EncodedPiece(update, undefined),
-    )
-    return this.#deletes
+  /** Chunks that build on `held`, to be sent as they are. */
+  get parted(): readonly EncodedPiece[] {
+    return this.#isParted ? this.chunks.slice(2) : []
+  }
+
+  /** Chunks of which nothing is held back yet: a small document, or one from before snapshots were parted. */
+  get unparted(): readonly EncodedPiece[] {
+    return this.#isParted ? [] : this.chunks
+  }
+
+  get held(): readonly EncodedPiece[] {
+    return this.#isParted ? this.chunks.slice(1, 2) : []
+  }
+
+  /** The delete set as an update without structs; undefined where nothing is deleted. */
+  get deletions(): Uint8Array | undefined {
+    if (this.deleteSet.length <= 1) return undefined
+    const update = new Uint8Array(1 + this.deleteSet.length)
+    update.set(this.deleteSet, 1)
+    return update
   }
 }
 
@@ -76,10 +87,4 @@ function describe(snapshot: Snapshot): { stateVector: Uint8Array; deleteSet: Uin
   const known = new KnownState()
   for (const chunk of snapshot.chunks) known.absorb(scanUpdate(chunk))
   return { stateVector: known.encodeStateVector(), deleteSet: known.encodeDeleteSet() }
-}
-
-function withoutStructs(deleteSet: Uint8Array): Uint8Array {
-  const update = new Uint8Array(1 + deleteSet.length)
-  update.set(deleteSet, 1)
-  return update
 }

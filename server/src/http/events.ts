@@ -28,7 +28,7 @@ const NO_NAME = /\/api\/documents\/(?:\.|%2e){0,2}\/events(?:\?|$)/i
 /**
  * `GET /api/documents/NAME/events`: the updates of a document as server-sent events. `data` is a Yjs update (v1) in
  * base64. `id` is the cursor after it: sent back as `Last-Event-ID`, the stream goes on behind it without gap or repeat.
- * The snapshot of a large document comes as several events, of which only the last has an id.
+ * A large document comes as several events, of which only the last has an id.
  */
 export function createEventRoutes(context: EventsContext): Routes {
   const { config, log } = context

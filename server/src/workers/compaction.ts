@@ -1,8 +1,8 @@
 import * as Y from 'yjs'
-import { coversState, KnownState, mergeEntries, scanUpdate, splitUpdate } from '../protocol/update/update.ts'
+import { coversState, KnownState, mergeEntries, scanUpdate, splitSnapshot } from '../protocol/update/update.ts'
 import type { Contents } from './jobs.ts'
 
-/** A document as chunks of which every prefix is complete, and what they contain. */
+/** A document as chunks of which every prefix is complete, in the form of `splitSnapshot`, and what they contain. */
 export interface Compaction extends Contents {
   readonly chunks: readonly Uint8Array[]
 }
@@ -13,13 +13,13 @@ export interface Compaction extends Contents {
  */
 export function compactCollecting(updates: readonly Uint8Array[], maxChunkBytes: number): Compaction {
   const merged = mergeEntries(updates)
-  return vouchedFor(splitUpdate(withoutGarbage(merged), maxChunkBytes), merged)
+  return vouchedFor(splitSnapshot(withoutGarbage(merged), maxChunkBytes), merged)
 }
 
 /** Compacts a document by copying: linear, and nothing is freed. */
 export function compactCopying(updates: readonly Uint8Array[], maxChunkBytes: number): Compaction {
   const merged = mergeEntries(updates)
-  return vouchedFor(splitUpdate(merged, maxChunkBytes), merged)
+  return vouchedFor(splitSnapshot(merged, maxChunkBytes), merged)
 }
 
 function withoutGarbage(update: Uint8Array): Uint8Array {

@@ -119,7 +119,7 @@ export class WorkerPool {
   }
 
   /**
-   * What a reader lacks of the chunks, in pieces of which every prefix is complete to it; none where it lacks nothing.
+   * What a reader lacks of the chunks, in the pieces of `splitDifference`; none where it lacks nothing.
    * @throws CoeditError MESSAGE_MALFORMED, SERVER_CLOSED
    */
   async diff({ chunks, stateVector, maxBytes = CHUNK_BYTES }: DiffRequest): Promise<Uint8Array[]> {

@@ -1,6 +1,6 @@
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { CoeditError } from '../common/errors.ts'
-import { decodeStateVector, diffUpdate, mergeEntries, splitUpdate } from '../protocol/update/update.ts'
+import { decodeStateVector, splitDifference, splitUpdate } from '../protocol/update/update.ts'
 import { compactCollecting, compactCopying } from './compaction.ts'
 import type { CompactJob, DiffJob, Job, Outcome, Result } from './jobs.ts'
 import { packUpdates, unpackUpdates } from './packing.ts'
@@ -36,8 +36,5 @@ function compact({ updates, maxChunkBytes, collectsGarbage }: CompactJob): Resul
 }
 
 function diff({ updates, stateVector, maxBytes }: DiffJob): Uint8Array[] {
-  const clocks = decodeStateVector(stateVector)
-  const missing = unpackUpdates(updates).map((update) => diffUpdate(update, clocks))
-  const parts = missing.filter((update) => update !== null)
-  return parts.length === 0 ? [] : splitUpdate(mergeEntries(parts), maxBytes)
+  return splitDifference(unpackUpdates(updates), decodeStateVector(stateVector), maxBytes)
 }

@@ -50,7 +50,7 @@ function isRichText(struct: StructReader): boolean {
 }
 
 /** What the walk has not visited. */
-function restOf(update: ScannedUpdate, cursors: readonly SectionCursor[]): StructRun[] {
+export function restOf(update: ScannedUpdate, cursors: readonly SectionCursor[]): StructRun[] {
   const rest: StructRun[] = []
   for (const [i, { clock, left, position }] of cursors.entries()) {
     if (left === 0) continue
@@ -59,19 +59,23 @@ function restOf(update: ScannedUpdate, cursors: readonly SectionCursor[]): Struc
   return rest
 }
 
-class StructPieces {
+/** The section that is being collected, and its run in the piece at hand. */
+type Collecting = Pick<SectionCursor, 'run'>
+
+/** Collects structs into updates of at most `maxBytes`. */
+export class StructPieces {
   readonly #maxBytes: number
   readonly #pieces: Uint8Array[] = []
   #runs: StructRun[] = []
   /** Sections whose last run belongs to the current piece and can be extended. */
-  #open: SectionCursor[] = []
+  #open: Collecting[] = []
   #size = PIECE_BYTES
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
   }
 
-  add(cursor: SectionCursor, struct: StructReader): void {
+  add(cursor: Collecting, struct: StructReader): void {
     const size = struct.position - struct.start
     if (PIECE_BYTES + SECTION_HEADER_BYTES + size > this.#maxBytes) {
       this.#addParts(cursor, struct)
@@ -88,12 +92,13 @@ class StructPieces {
     this.#push(cursor.run, size)
   }
 
-  finish(): Uint8Array[] {
-    this.#flush()
+  /** @param deletes for the last piece, whatever its size */
+  finish(deletes: Uint8Array = NO_DELETES): Uint8Array[] {
+    if (this.#runs.length > 0 || deletes.length > NO_DELETES.length) this.#pieces.push(writeUpdate(this.#runs, deletes))
     return this.#pieces
   }
 
-  #addParts(cursor: SectionCursor, struct: StructReader): void {
+  #addParts(cursor: Collecting, struct: StructReader): void {
     let { clock } = struct
     for (const part of cutStruct(struct, this.#maxBytes - PIECE_BYTES - SECTION_HEADER_BYTES)) {
       const end = clock + part.length
@@ -124,7 +129,8 @@ class StructPieces {
   }
 }
 
-function splitDeletes(deletes: IdRanges, maxBytes: number): Uint8Array[] {
+/** Splits deletions into updates without structs. */
+export function splitDeletes(deletes: IdRanges, maxBytes: number): Uint8Array[] {
   const pieces: Uint8Array[] = []
   let piece = new Map<number, Ranges>()
   let size = PIECE_BYTES
