@@ -165,7 +165,7 @@ test.each([
   ['in a snapshot', COMPACTING],
   ['that was just pasted', NEVER_COMPACTING],
 ])('R7 rich text of 836 KB %s comes in messages of a bounded size', async (_, compaction) => {
-  const chunkBytes = 64 * KIB
+  const chunkBytes = 128 * KIB
   const release = onTestFinished
   const started = await startInProcess({ release, options: { ...compaction, chunkBytes } })
   const { url } = started

@@ -34,7 +34,7 @@ function longLog() {
 test('all who join at the same position share the same bytes, and those who join later most of them', () => {
   const { append, whole, writer } = longLog()
   const updates = whole().map(({ update }) => update)
-  expect(updates.length).toBeGreaterThan(10)
+  expect(updates.length).toBeGreaterThan(8)
   const shared = whole().filter(({ update }) => updates.includes(update))
   expect(shared).toHaveLength(updates.length)
   append()
@@ -86,10 +86,10 @@ async function join(url: string): Promise<{ doc: Y.Doc; sizes: number[]; transac
 test('R7 a snapshot that was stored with its rich text in one chunk comes in pieces that are one transaction', async () => {
   const doc = mixed()
   const chunks = splitUpdate(Y.encodeStateAsUpdate(doc), CHUNK_BYTES)
-  expect(Math.max(...chunks.map(({ length }) => length))).toBeGreaterThan(3 * CHUNK_BYTES)
+  expect(Math.max(...chunks.map(({ length }) => length))).toBeGreaterThan(10 * CHUNK_BYTES)
   const { url } = await serverOf(chunks)
   const joined = await join(url)
-  expect(Math.max(...joined.sizes)).toBeLessThanOrEqual(1.1 * CHUNK_BYTES)
+  expect(Math.max(...joined.sizes)).toBeLessThanOrEqual(3 * CHUNK_BYTES)
   expect(joined.transactions).toBe(1)
   expect(joined.doc.getText('rich').toDelta()).toEqual(doc.getText('rich').toDelta())
   expect(joined.doc.getText('text').toString()).toBe(doc.getText('text').toString())

@@ -89,7 +89,7 @@ describe('a snapshot', () => {
   })
 })
 
-test('a document makes about sixteen pieces, and none below the size of a chunk', () => {
+test('a document makes about eight pieces, and none below the size of a chunk', () => {
   expect(joinPieceBytes(100, 1000)).toBe(1000)
-  expect(joinPieceBytes(160_000, 1000)).toBe(10_000)
+  expect(joinPieceBytes(160_000, 1000)).toBe(20_000)
 })

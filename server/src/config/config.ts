@@ -222,7 +222,7 @@ export const serverSchema = z.strictObject({
   chunkBytes: integer(KiB, 16 * MiB)
     .default(256 * KiB)
     .describe(
-      'Size at which a document is cut into chunks, unless a sixteenth of it is more; a joining client gets each as a message of its own.',
+      'Size at which a document is cut into chunks, unless an eighth of it is more; a joining client gets each as a message of its own.',
     ),
 })
 

@@ -43,9 +43,9 @@ export class Joining {
   whole(content: Content): readonly Piece[] {
     const { snapshot, entries } = content
     const all = [...(snapshot?.chunks ?? []), ...entries]
-    const bytes = sumBytes(all)
-    const maxBytes = joinPieceBytes(bytes, this.#minBytes)
-    if (bytes > maxBytes) {
+    // Of the snapshot alone, so that another entry changes no piece but the last ones.
+    const maxBytes = joinPieceBytes(snapshot?.byteLength ?? 0, this.#minBytes)
+    if (sumBytes(all) > maxBytes) {
       this.#whole = madeFor(content, this.#whole, () => this.#build(content, maxBytes))
       return [...(snapshot?.parted ?? []), ...this.#whole.pieces]
     }

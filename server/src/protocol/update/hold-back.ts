@@ -13,7 +13,7 @@ import { type SectionCursor, walkClosed } from './walk.ts'
  * A client that keeps pieces pending merges them with each further one, so what a join costs it grows with their number:
  * 20 MB of text took Yjs 3 s in one piece, 8 s in 9, 10 s in 20 and 39 s in 77 (measured).
  */
-const MAX_JOIN_PIECES = 16
+const MAX_JOIN_PIECES = 8
 /** A longer first struct is cut, so that the piece which brings it stays small. */
 const MAX_ROOT_BYTES = 256
 /** What somebody has who has nothing. */
