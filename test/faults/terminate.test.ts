@@ -6,7 +6,7 @@ import { Circles, COMPACTING } from './circles.ts'
 
 const release = onTestFinished
 /** Edits gather for a second, so that most of what was read is not durable when the signal comes. */
-const GATHERING = ['--max-gather-ms', '1000', '--gather-ms-per-subscriber', '10', '--shutdown-spread-ms', '0']
+const GATHERING = ['--max-gather-ms', '1000', '--busy-share', '0', '--shutdown-spread-ms', '0']
 
 /** One for each time that the test is run. */
 const TIMES = Array.from({ length: runs(1) }, (_, index) => index + 1)

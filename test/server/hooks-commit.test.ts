@@ -134,7 +134,7 @@ describe('commit', () => {
 describe('change', () => {
   const QUIET_MS = 1000
   const LONGEST_MS = 5000
-  const options = { changeQuietMs: QUIET_MS, changeMaxWaitMs: LONGEST_MS }
+  const options = { changeQuietMs: QUIET_MS, changeMaxWaitMs: LONGEST_MS, busyShare: 1 }
 
   /** A writer whose edits are committed while the clock stands still. */
   async function start() {

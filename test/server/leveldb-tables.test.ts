@@ -1,11 +1,12 @@
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { systemClock } from '../../server/src/common/timing.ts'
 import { type CommitSource, Committer } from '../../server/src/document/committer.ts'
+import { Pacing } from '../../server/src/document/pacing.ts'
 import type { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
 import type { Appended } from '../../server/src/storage/storage.ts'
 import { BLOCK_BYTES, damageEntry, damageKey, settle } from '../support/damaged-table.ts'
 import { databaseOf } from '../support/database.ts'
 import { recordingLog } from '../support/log.ts'
-import { ManualClock } from '../support/manual-clock.ts'
 import { openRecorded } from '../support/recorded-storage.ts'
 
 const DAMAGED = { code: 'STORAGE_DAMAGED' }
@@ -70,7 +71,7 @@ test('what cannot be written costs nothing else that is committed with it', asyn
   const { storage } = await open()
   await damageEntry(data, IDS.middle, ENTRIES)
   const { log } = recordingLog()
-  const committer = new Committer(storage, new ManualClock(), log)
+  const committer = new Committer(storage, new Pacing({ busyShare: 1, maxGatherMs: 0 }, systemClock), systemClock, log)
   const outcomes = new Map<string, unknown>()
   const source = (document: string): CommitSource => ({
     takePending: () => [{ document, update: new Uint8Array(1), base: 0 }],

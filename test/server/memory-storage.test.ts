@@ -1,11 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
+import { systemClock } from '../../server/src/common/timing.ts'
 import { type CommitSource, Committer } from '../../server/src/document/committer.ts'
+import { Pacing } from '../../server/src/document/pacing.ts'
 import { MemoryDatabase, MemoryStorage, type MemoryStorageOptions } from '../../server/src/storage/memory.ts'
 import { sharedStorageConformance } from '../conformance/shared-storage.ts'
 import { type StorageHost, storageConformance } from '../conformance/storage.ts'
 import { recordingLog } from '../support/log.ts'
-import { ManualClock } from '../support/manual-clock.ts'
 import { Random } from '../support/random.ts'
 import type { Release } from '../support/temporary.ts'
 
@@ -30,7 +31,12 @@ sharedStorageConformance('MemoryStorage', async (release, random) => hostOf({}, 
 
 test('a document that somebody else has removed costs no other its commit', async () => {
   const storage = await hostOf({}, new Random(1), onTestFinished).open()
-  const committer = new Committer(storage, new ManualClock(), recordingLog().log)
+  const committer = new Committer(
+    storage,
+    new Pacing({ busyShare: 1, maxGatherMs: 0 }, systemClock),
+    systemClock,
+    recordingLog().log,
+  )
   const outcomes = new Map<string, unknown>()
   const source = (document: string, base: number): CommitSource => ({
     takePending: () => [{ document, update: Uint8Array.of(1), base }],

@@ -162,12 +162,12 @@ export const serverSchema = z.strictObject({
     .default(64 * MiB)
     .describe('Answers made for single readers, until they are read; past it, one gets all that everybody gets.'),
 
-  maxGatherMs: real(0, 1000)
-    .default(25)
-    .describe('Longest distance between two commits of a document; edits that come in between gather.'),
-  gatherMsPerSubscriber: real(0, 10)
-    .default(0.125)
-    .describe('Distance between two commits for each connection to the document, up to `maxGatherMs`.'),
+  busyShare: real(0, 1)
+    .default(0.5)
+    .describe(
+      'Share of time that commits and deliveries may keep the event loop busy; past it, edits gather. 0: always for `maxGatherMs`.',
+    ),
+  maxGatherMs: real(0, 1000).default(25).describe('Longest time between two commits for which edits gather.'),
   presenceIntervalMs: integer(0, 60_000)
     .default(100)
     .describe('Shortest time between two presence frames of a document that has many connections.'),

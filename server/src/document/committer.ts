@@ -2,6 +2,7 @@ import { hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
 import type { Appended, AppendRequest, Storage } from '../storage/storage.ts'
+import type { Pacing } from './pacing.ts'
 
 /** What has edits to commit: a document. */
 export interface CommitSource {
@@ -19,27 +20,23 @@ interface Due {
   readonly requests: readonly AppendRequest[]
 }
 
-/** Between two batches, so that a busy process fsyncs at most some 150 times a second: half the CPU (measured). */
-const MIN_GAP_MS = 6
-/** Longer gaps would only add latency: the disk has rested enough. */
-const MAX_GAP_MS = 10
-
 /**
- * Group commit for the whole process: one batch at a time, with everything that is due by then. After a batch there is a
- * gap of about its length, which under load makes the groups larger instead of the disk busier; somebody who types alone
- * never meets it.
+ * Group commit for the whole process: one batch at a time, with everything that is due by then. After a batch it rests as
+ * its pacing has it, which under load makes the groups larger instead of the event loop busier.
  */
 export class Committer {
   readonly #storage: Pick<Storage, 'append'>
+  readonly #pacing: Pick<Pacing, 'begin' | 'restMs'>
   readonly #clock: Clock
   readonly #log: Log
   #due = new Set<CommitSource>()
   #isRunning = false
-  #gap: Cancel | undefined
+  #resting: Cancel | undefined
   #settling: (() => void)[] = []
 
-  constructor(storage: Pick<Storage, 'append'>, clock: Clock, log: Log) {
+  constructor(storage: Pick<Storage, 'append'>, pacing: Pick<Pacing, 'begin' | 'restMs'>, clock: Clock, log: Log) {
     this.#storage = storage
+    this.#pacing = pacing
     this.#clock = clock
     this.#log = log
   }
@@ -53,21 +50,22 @@ export class Committer {
     setImmediate(() => this.#commit())
   }
 
-  /** Resolves when nothing is due or under way. Skips the gaps. */
+  /** Resolves when nothing is due or under way. Does not rest until then. */
   settle(): Promise<void> {
     if (!this.#isRunning) return Promise.resolve()
     const settled = new Promise<void>((resolve) => this.#settling.push(resolve))
-    if (this.#gap) this.#goOn()
+    if (this.#resting) this.#goOn()
     return settled
   }
 
   async #commit(): Promise<void> {
-    const started = this.#clock.now()
+    this.#pacing.begin()
     const sources = this.#due
     this.#due = new Set()
     const due = [...sources].map((source) => ({ source, requests: source.takePending() }))
     await this.#append(due.filter(({ requests }) => requests.length > 0))
-    this.#rest(this.#clock.now() - started)
+    // What was delivered is written to the sockets by then.
+    setImmediate(() => this.#rest())
   }
 
   async #append(due: readonly Due[]): Promise<void> {
@@ -105,18 +103,15 @@ export class Committer {
     }
   }
 
-  #rest(lastMs: number): void {
-    if (this.#settling.length > 0) {
-      this.#goOn()
-      return
-    }
-    const gap = Math.min(Math.max(lastMs, MIN_GAP_MS), MAX_GAP_MS)
-    this.#gap = this.#clock.after(gap, () => this.#goOn())
+  #rest(): void {
+    const restMs = this.#settling.length > 0 ? 0 : this.#pacing.restMs()
+    if (restMs > 0) this.#resting = this.#clock.after(restMs, () => this.#goOn())
+    else this.#goOn()
   }
 
   #goOn(): void {
-    this.#gap?.()
-    this.#gap = undefined
+    this.#resting?.()
+    this.#resting = undefined
     if (this.#due.size > 0) {
       setImmediate(() => this.#commit())
       return

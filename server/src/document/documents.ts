@@ -15,6 +15,7 @@ import { DocumentLog } from './document-log.ts'
 import { Edits } from './edits.ts'
 import { Follower, type Pace } from './follower.ts'
 import { InProcess } from './in-process.ts'
+import { Pacing } from './pacing.ts'
 import { PrivateBytes } from './private-bytes.ts'
 import { readDifference, readSince } from './reading.ts'
 import { LoadedSnapshot } from './snapshot.ts'
@@ -56,7 +57,7 @@ export class Documents {
     this.#context = context
     this.inProcess = new InProcess(this, config)
     this.refusals = new RejectionDelay(clock)
-    this.#committer = new Committer(storage, clock, log)
+    this.#committer = new Committer(storage, new Pacing(config, clock), clock, log)
     this.#snapshots = new SnapshotCache(config.snapshotCacheBytes)
     this.#compactor = new Compactor(
       { config, clock, log, storage, workers, snapshots: this.#snapshots, loadSnapshot },
@@ -121,6 +122,7 @@ export class Documents {
       this.#changed(document)
     }
     this.#compactor.giveUp()
+    await this.#committer.settle()
     while (this.#open.size > 0) await this.#emptied.wait()
     await this.#committer.settle()
   }

@@ -1,0 +1,52 @@
+import type { Clock } from '../common/timing.ts'
+
+/** Milliseconds that the event loop has been busy since the process began. */
+export type LoopMeter = () => number
+
+export const loopMeter: LoopMeter = () => performance.eventLoopUtilization().active
+
+export interface PacingOptions {
+  /** Share of time (0 to 1) that cycles may keep the event loop busy; 0: each is followed by the longest rest. */
+  readonly busyShare: number
+  /** The longest rest in milliseconds. */
+  readonly maxGatherMs: number
+}
+
+/** Timers know nothing shorter, in milliseconds. */
+const SHORTEST_REST_MS = 1
+
+/**
+ * How long to rest between two cycles of work, by how busy the last one kept the event loop: a machine with time to spare
+ * begins the next at once, and a busy one gathers more for it. The time that a cycle waits for the disk counts as rest.
+ */
+export class Pacing {
+  readonly #options: PacingOptions
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #meter: LoopMeter
+  #startedAt = 0
+  #busyAtStart = 0
+  #isCarried = false
+
+  constructor({ busyShare, maxGatherMs }: PacingOptions, clock: Pick<Clock, 'now'>, meter = loopMeter) {
+    this.#options = { busyShare, maxGatherMs }
+    this.#clock = clock
+    this.#meter = meter
+  }
+
+  /** A cycle begins. */
+  begin(): void {
+    if (this.#isCarried) return
+    this.#startedAt = this.#clock.now()
+    this.#busyAtStart = this.#meter()
+  }
+
+  /** How many milliseconds to rest after what was done since the beginning. Less than a timer knows waits for later cycles. */
+  restMs(): number {
+    const { busyShare, maxGatherMs } = this.#options
+    if (busyShare === 0) return maxGatherMs
+    const busy = this.#meter() - this.#busyAtStart
+    const owed = busy / busyShare - (this.#clock.now() - this.#startedAt)
+    this.#isCarried = owed > 0 && owed < SHORTEST_REST_MS
+    return owed < SHORTEST_REST_MS ? 0 : Math.min(owed, maxGatherMs)
+  }
+}

@@ -1,0 +1,168 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { type CommitSource, Committer } from '../../server/src/document/committer.ts'
+import { Pacing } from '../../server/src/document/pacing.ts'
+import type { AppendRequest } from '../../server/src/storage/storage.ts'
+import { recordingLog } from '../support/log.ts'
+import { ManualClock } from '../support/manual-clock.ts'
+
+/** An event loop that is busy or idle as the test has it. */
+function loopWith(options: { busyShare: number; maxGatherMs?: number }) {
+  const clock = new ManualClock()
+  let busy = 1234
+  const pacing = new Pacing({ maxGatherMs: 25, ...options }, clock, () => busy)
+  return {
+    clock,
+    pacing,
+    work: (ms: number) => {
+      busy += ms
+      clock.advance(ms)
+    },
+    wait: (ms: number) => clock.advance(ms),
+  }
+}
+
+describe('a rest', () => {
+  test.for([
+    [0.5, 8, 8],
+    [0.8, 8, 2],
+    [0.25, 4, 12],
+  ] as const)('makes a cycle take so long that at a share of %f, %f ms are followed by %f', ([busyShare, ms, rest]) => {
+    const { pacing, work } = loopWith({ busyShare })
+    pacing.begin()
+    work(ms)
+    expect(pacing.restMs()).toBeCloseTo(rest)
+  })
+
+  test('is shorter by what the cycle has waited for the disk', () => {
+    const { pacing, work, wait } = loopWith({ busyShare: 0.5 })
+    pacing.begin()
+    work(4)
+    wait(3)
+    work(6)
+    expect(pacing.restMs()).toBeCloseTo(7)
+  })
+
+  test('is none after a cycle that waited longer than it worked', () => {
+    const { pacing, work, wait } = loopWith({ busyShare: 0.5 })
+    pacing.begin()
+    work(2)
+    wait(10)
+    expect(pacing.restMs()).toBe(0)
+  })
+
+  test('does not see what was done before the cycle', () => {
+    const { pacing, work } = loopWith({ busyShare: 0.5 })
+    work(20)
+    pacing.begin()
+    work(5)
+    expect(pacing.restMs()).toBeCloseTo(5)
+    work(7)
+    pacing.begin()
+    work(2)
+    expect(pacing.restMs()).toBeCloseTo(2)
+  })
+
+  test('is never longer than maxGatherMs', () => {
+    const { pacing, work } = loopWith({ busyShare: 0.5, maxGatherMs: 25 })
+    pacing.begin()
+    work(300)
+    expect(pacing.restMs()).toBe(25)
+  })
+
+  test('is none at a share of 1', () => {
+    const { pacing, work } = loopWith({ busyShare: 1 })
+    pacing.begin()
+    work(300)
+    expect(pacing.restMs()).toBe(0)
+  })
+
+  test('is always maxGatherMs at a share of 0, on an idle machine too', () => {
+    const { pacing, wait } = loopWith({ busyShare: 0 })
+    pacing.begin()
+    wait(100)
+    expect(pacing.restMs()).toBe(25)
+  })
+
+  test('too short for a timer is owed until it is long enough', () => {
+    const { pacing, work } = loopWith({ busyShare: 0.5 })
+    const rests = [1, 2, 3].map(() => {
+      pacing.begin()
+      work(0.4)
+      return pacing.restMs()
+    })
+    expect(rests).toEqual([0, 0, expect.closeTo(1.2)])
+    pacing.begin()
+    work(0.4)
+    expect(pacing.restMs()).toBe(0)
+  })
+
+  test('too short for a timer is forgotten when the machine was idle meanwhile', () => {
+    const { pacing, work, wait } = loopWith({ busyShare: 0.5 })
+    pacing.begin()
+    work(0.9)
+    expect(pacing.restMs()).toBe(0)
+    wait(1000)
+    pacing.begin()
+    work(0.1)
+    expect(pacing.restMs()).toBe(0)
+    pacing.begin()
+    work(5)
+    expect(pacing.restMs()).toBeCloseTo(5)
+  })
+})
+
+describe('commits', () => {
+  /** A committer that rests so long after each batch, and the sizes of its batches. */
+  function committerResting(restMs: number) {
+    const clock = new ManualClock()
+    const batches: number[] = []
+    const append = async (requests: readonly AppendRequest[]) => {
+      batches.push(requests.length)
+      return requests.map((_, index) => ({ seq: index + 1, incarnation: 1, between: [] }))
+    }
+    const pacing = { begin: () => undefined, restMs: () => restMs }
+    const committer = new Committer({ append }, pacing, clock, recordingLog().log)
+    const request = (): Promise<void> =>
+      new Promise((resolve, reject) => {
+        const source: CommitSource = {
+          takePending: () => [{ document: 'notes', update: Uint8Array.of(1), base: 0 }],
+          committed: () => resolve(),
+          commitFailed: reject,
+        }
+        committer.request(source)
+      })
+    return { clock, batches, committer, request }
+  }
+
+  test('follow each other at once where the pacing has no rest', async () => {
+    const { clock, batches, request } = committerResting(0)
+    for (let edit = 0; edit < 5; edit++) await request()
+    expect(batches).toEqual([1, 1, 1, 1, 1])
+    expect(clock.pending).toEqual([])
+  })
+
+  test('gather during a rest, and none begins before its end', async () => {
+    const { clock, batches, request } = committerResting(10)
+    await request()
+    await clock.hasTimerOf(10)
+    const edits = [request(), request(), request()]
+    clock.advance(9)
+    for (let turn = 0; turn < 20; turn++) await nextTurn()
+    expect(batches).toEqual([1])
+    clock.advance(1)
+    await Promise.all(edits)
+    expect(batches).toEqual([1, 3])
+  })
+
+  test('that settle do not rest, neither now nor after the next batch', async () => {
+    const { clock, batches, committer, request } = committerResting(10)
+    await request()
+    await clock.hasTimerOf(10)
+    const last = request().then(() => request())
+    await committer.settle()
+    await last
+    expect(batches).toEqual([1, 1, 1])
+    expect(clock.pending).toEqual([])
+  })
+})
