@@ -53,13 +53,20 @@ function row(load: Load, metric: Metric, { servers, outcomes, coedit, hocuspocus
 }
 
 function describeGoal(goal: Goal): string {
+  if ('atLeast' in goal) return `≥ ${goal.atLeast}`
   return 'atMost' in goal ? `≤ ${goal.atMost}` : `≤ ${goal.timesHocuspocus} × hocuspocus`
 }
 
 function verdict(goal: Goal, own: number | undefined, ratio: number | undefined): string {
-  const met = 'atMost' in goal ? own && own <= goal.atMost : ratio && ratio <= goal.timesHocuspocus
-  if (met === undefined) return ''
-  return met ? 'met' : 'NOT met'
+  const isMet = meets(goal, own, ratio)
+  if (isMet === undefined) return ''
+  return isMet ? 'met' : 'NOT met'
+}
+
+function meets(goal: Goal, own: number | undefined, ratio: number | undefined): boolean | undefined {
+  if ('timesHocuspocus' in goal) return ratio === undefined ? undefined : ratio <= goal.timesHocuspocus
+  if (own === undefined) return undefined
+  return 'atMost' in goal ? own <= goal.atMost : own >= goal.atLeast
 }
 
 function median(values: readonly number[]): number | undefined {

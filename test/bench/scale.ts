@@ -11,6 +11,7 @@ export interface Scale {
   readonly idle: { readonly connections: number; readonly documents: number; readonly restSeconds: number }
   /** `bytes`: of the encoded document. */
   readonly big: { readonly bytes: number; readonly joiners: number }
+  readonly echo: { readonly clients: number; readonly roundTrips: number }
   readonly presence: { readonly users: number }
 }
 
@@ -22,6 +23,7 @@ export const FULL: Scale = {
   trace: { edits: Number.POSITIVE_INFINITY, joiners: 100 },
   idle: { connections: 4_000, documents: 400, restSeconds: 30 },
   big: { bytes: 12_000_000, joiners: 150 },
+  echo: { clients: 50, roundTrips: 1_000 },
   presence: { users: 500 },
 }
 
@@ -34,5 +36,6 @@ export const SMOKE: Scale = {
   trace: { edits: 1_000, joiners: 5 },
   idle: { connections: 50, documents: 5, restSeconds: 0.5 },
   big: { bytes: 300_000, joiners: 5 },
+  echo: { clients: 5, roundTrips: 10 },
   presence: { users: 20 },
 }

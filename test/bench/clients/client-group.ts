@@ -1,6 +1,7 @@
 import { WebSocket } from 'ws'
 import type { RunningServer } from '../servers/server.ts'
 import { within } from '../within.ts'
+import type { Dialect } from './dialect.ts'
 
 const CONNECT_LIMIT_MS = 300_000
 const MAX_FRAME_BYTES = 256 * 1024 * 1024
@@ -9,6 +10,8 @@ const MAX_FRAME_BYTES = 256 * 1024 * 1024
 export interface Handlers {
   /** A Step2 or an Update, of which the former may be empty. */
   content?(update: Uint8Array, at: number): void
+  /** So many of the client's messages are durable. A client that wants to know selects the subprotocol for it. */
+  acknowledged?(messages: number, at: number): void
   awareness?(update: Uint8Array, at: number): void
   /** The Step2 has arrived; it was given to `content` before. */
   synced?(at: number): void
@@ -41,7 +44,7 @@ export class ClientGroup {
   /** Resolves once the server has answered the client's Step1. */
   async connect(document: string, handlers: Handlers = {}): Promise<Client> {
     const { dialect, url } = this.#server
-    const socket = new WebSocket(dialect.address(url, document), {
+    const socket = new WebSocket(dialect.address(url, document), handlers.acknowledged ? acknowledging(dialect) : [], {
       perMessageDeflate: false,
       maxPayload: MAX_FRAME_BYTES,
     })
@@ -91,6 +94,9 @@ export class ClientGroup {
       case 'awareness':
         handlers.awareness?.(message.payload, at)
         break
+      case 'acknowledged':
+        handlers.acknowledged?.(message.messages, at)
+        break
       case 'refused':
         this.#lose(document, `refused: ${message.reason}`)
         break
@@ -102,6 +108,11 @@ export class ClientGroup {
   #lose(document: string, reason: string): void {
     if (!this.#closing) this.#reportLoss(new Error(`A client of "${document}" was lost: ${reason}`))
   }
+}
+
+function acknowledging({ acknowledgingProtocol }: Dialect): string {
+  if (acknowledgingProtocol === undefined) throw new Error('This server tells no client what is durable.')
+  return acknowledgingProtocol
 }
 
 function closeSocket(socket: WebSocket, closed: (value?: unknown) => void): void {

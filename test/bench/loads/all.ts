@@ -2,7 +2,8 @@ import { bigDocument } from '../content/big-document.ts'
 import { writtenTrace } from '../content/trace.ts'
 import type { Scale } from '../scale.ts'
 import { bigLoad } from './big.ts'
-import { burst, fanOut } from './fan-out.ts'
+import { echo } from './echo.ts'
+import { allTyping, burst, fanOut } from './fan-out.ts'
 import { idle } from './idle.ts'
 import type { Load } from './load.ts'
 import { manyDocuments } from './many-documents.ts'
@@ -19,7 +20,9 @@ export function allLoads(scale: Scale): readonly Load[] {
   return [
     fanOut,
     burst,
+    allTyping,
     manyDocuments,
+    echo,
     trace('trace', 'sveltecomponent'),
     trace('longtrace', 'automerge-paper'),
     idle,

@@ -22,8 +22,8 @@ export interface Metric {
   readonly goal?: Goal
 }
 
-/** Of coedit's figure: not above a share of Hocuspocus' one, or not above a value. */
-export type Goal = { readonly timesHocuspocus: number } | { readonly atMost: number }
+/** Of coedit's figure: not above a share of Hocuspocus' one, or not above or below a value. */
+export type Goal = { readonly timesHocuspocus: number } | { readonly atMost: number } | { readonly atLeast: number }
 
 /** What a load runs on: one kind of server, started as often as it likes on one fresh data directory. */
 export interface Bench {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { yWebsocketDialect } from '../clients/y-websocket-dialect.ts'
+import { coeditDialect } from '../clients/coedit-dialect.ts'
 import { startProcess } from './process.ts'
 import type { ServerKind } from './server.ts'
 
@@ -18,14 +18,14 @@ export function coeditWith(env: NodeJS.ProcessEnv): ServerKind {
   return {
     name: 'coedit',
     settings: `LevelDB, every commit fsynced before it is relayed; ${changed.join(' ')}`,
-    dialect: yWebsocketDialect,
+    dialect: coeditDialect,
     start: async ({ dataDirectory, profileDirectory }) => {
       if (!existsSync(BUILT)) throw new Error('coedit is not built: run "npm run build" first.')
       return startProcess({
         name: 'coedit',
         args: [BIN, '--port', '0', '--data', dataDirectory],
         env: options,
-        dialect: yWebsocketDialect,
+        dialect: coeditDialect,
         ready: /ready on http:\/\/127\.0\.0\.1:(\d+)\//,
         profileDirectory,
       })
