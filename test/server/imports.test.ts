@@ -7,20 +7,20 @@ const server = importGraph(fileURLToPath(new URL('../../server/src', import.meta
 const client = importGraph(fileURLToPath(new URL('../../client/src', import.meta.url)))
 
 /**
- * The rooms of the server, from the way in downwards, and what each may import beside itself. `engine` is every
- * implementation of storage/storage.ts.
+ * The rooms of the server, from the way in downwards, and what each may import beside itself. `storage` are the types of
+ * storage/storage.ts; `storage/level` is every implementation of them.
  */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   cli: ['server', 'commands', 'config', 'common'],
   index: ['server', 'auth', 'hooks', 'config', 'common'],
-  server: ['http', 'auth', 'document', 'engine', 'storage', 'workers', 'hooks', 'config', 'common'],
-  commands: ['repair', 'engine', 'storage', 'protocol', 'config', 'common'],
-  repair: ['engine', 'storage', 'common'],
+  server: ['http', 'auth', 'document', 'storage/level', 'storage', 'workers', 'hooks', 'config', 'common'],
+  commands: ['repair', 'storage/level', 'storage', 'protocol', 'config', 'common'],
+  repair: ['storage/level', 'storage', 'common'],
   http: ['peers', 'document', 'auth', 'protocol', 'storage', 'config', 'common'],
   peers: ['document', 'auth', 'protocol', 'workers', 'hooks', 'config', 'common'],
   document: ['protocol', 'storage', 'workers', 'hooks', 'config', 'common'],
   auth: ['storage', 'config', 'common'],
-  engine: ['protocol', 'storage', 'common'],
+  'storage/level': ['protocol', 'storage', 'common'],
   workers: ['protocol', 'storage', 'common'],
   hooks: ['config', 'common'],
   protocol: ['common'],
@@ -58,7 +58,7 @@ const CLIENT_ROOMS: Readonly<Record<string, readonly string[]>> = {
 
 function room(file: string): string {
   const [first = ''] = file.split(/[/.]/)
-  return first === 'storage' && file !== 'storage/storage.ts' ? 'engine' : first
+  return first === 'storage' && file !== 'storage/storage.ts' ? 'storage/level' : first
 }
 
 function offences(graph: ReadonlyMap<string, Imports>, allowed: (from: string, to: string) => boolean): string[] {
@@ -97,14 +97,28 @@ test('client: imports run one way between the rooms', () => {
 
 /** The table of rooms in a paper: what it says that each may import. */
 async function roomsIn(name: string): Promise<Record<string, readonly string[]>> {
-  const rows = (await paper(name)).matchAll(/^\| `(\w+)(?:\/|\.ts)` \|.*\|([^|]*)\|$/gm)
-  const namesIn = (cell: string) => [...cell.matchAll(/`(\w+)`/g)].map(([, name = '']) => name)
+  const rows = (await paper(name)).matchAll(/^\| `([\w/]+?)(?:\/|\.ts)` \|.*\|([^|]*)\|$/gm)
+  const namesIn = (cell: string) => [...cell.matchAll(/`([\w/]+)`/g)].map(([, name = '']) => name)
   return Object.fromEntries([...rows].map(([, room = '', cell = '']) => [room, namesIn(cell)]))
 }
 
-test('client: the README names every room, and what it may import', async () => {
-  expect(await roomsIn('client/README.md')).toEqual(CLIENT_ROOMS)
-  expect(new Set(Object.keys(CLIENT_ROOMS))).toEqual(new Set([...client.keys()].map(room)))
+test.each([
+  ['client/README.md', client, CLIENT_ROOMS],
+  ['server/ARCHITECTURE.md', server, ROOMS],
+])('%s names every room, and what it may import', async (name, graph, rooms) => {
+  expect(await roomsIn(name)).toEqual(rooms)
+  expect(new Set(Object.keys(rooms))).toEqual(new Set([...graph.keys()].map(room)))
+})
+
+/** Names of files in a paper that there are no files for; a name without an ending is one of a room. */
+test('server/ARCHITECTURE.md names no file that is not there', async () => {
+  const named = [...(await paper('server/ARCHITECTURE.md')).matchAll(/`([\w-]+(?:\/[\w-]+)+)(?:\.ts)?`/g)]
+  const known = [...server.keys()].map((file) => file.replace(/\.ts$/, ''))
+  const missing = named
+    .map(([, name = '']) => name)
+    .filter((name) => !known.some((file) => `${file}/`.includes(`${name}/`)))
+  expect(named.length).toBeGreaterThan(10)
+  expect(missing.filter((name) => !name.startsWith('test/'))).toEqual([])
 })
 
 test.each([

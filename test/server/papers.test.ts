@@ -5,7 +5,14 @@ import { expect, test } from 'vitest'
 import { paper } from '../support/papers.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const PAPERS = ['README.md', 'SECURITY.md', 'server/README.md', 'server/PROTOCOL.md', 'client/README.md']
+const PAPERS = [
+  'README.md',
+  'SECURITY.md',
+  'server/README.md',
+  'server/PROTOCOL.md',
+  'server/ARCHITECTURE.md',
+  'client/README.md',
+]
 
 /** As hosts of repositories make them of headings. */
 function anchorsIn(markdown: string): string[] {

@@ -69,6 +69,7 @@ export class Condition {
 
   /** Wakes all who wait now. Who comes later waits for the next notification. */
   notify(): void {
+    if (this.#waiting.size === 0) return
     const waiting = this.#waiting
     this.#waiting = new Set()
     for (const wake of waiting) wake()
