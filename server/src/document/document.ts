@@ -15,7 +15,7 @@ import type {
 import { type Admitted, roomFor, withinRoom } from './capacity.ts'
 import type { CommitSource } from './committer.ts'
 import type { DocumentLog } from './document-log.ts'
-import type { Edits } from './edits.ts'
+import { type Edits, Receipt } from './edits.ts'
 import { EncodedPiece, type Piece } from './piece.ts'
 import { Presence } from './presence.ts'
 import { type Replica, SharedLog } from './shared-log.ts'
@@ -40,30 +40,6 @@ export interface DocumentContext {
 interface Answered {
   readonly update: Uint8Array
   readonly appended: Appended
-}
-
-/** What became of an update. */
-export class Receipt {
-  /** What was new in it is durable when this ticket is. */
-  readonly ticket: number
-  /** False when something was left out that builds on ids which nobody has sent yet. */
-  readonly complete: boolean
-  /** Whether something new was left out because the document has no room for it. */
-  readonly isRefused: boolean
-  readonly #edits: Edits
-
-  constructor(edits: Edits, complete: boolean, isRefused: boolean) {
-    // What brings nothing may repeat what another connection has sent a moment ago: it counts when that is durable.
-    this.ticket = edits.lastTicket
-    this.complete = complete
-    this.isRefused = isRefused
-    this.#edits = edits
-  }
-
-  /** Resolves when the ticket is durable. Rejects with STORAGE_CLOSED when it never will be. */
-  get durable(): Promise<void> {
-    return this.#edits.durable(this.ticket)
-  }
 }
 
 /**

@@ -186,6 +186,30 @@ export class Edits {
   }
 }
 
+/** What became of an update. */
+export class Receipt {
+  /** What was new in it is durable when this ticket is. */
+  readonly ticket: number
+  /** False when something was left out that builds on ids which nobody has sent yet. */
+  readonly complete: boolean
+  /** Whether something new was left out because the document has no room for it. */
+  readonly isRefused: boolean
+  readonly #edits: Edits
+
+  constructor(edits: Edits, complete: boolean, isRefused: boolean) {
+    // What brings nothing may repeat what another connection has sent a moment ago: it counts when that is durable.
+    this.ticket = edits.lastTicket
+    this.complete = complete
+    this.isRefused = isRefused
+    this.#edits = edits
+  }
+
+  /** Resolves when the ticket is durable. Rejects with STORAGE_CLOSED when it never will be. */
+  get durable(): Promise<void> {
+    return this.#edits.durable(this.ticket)
+  }
+}
+
 /**
  * What of an entry is new to a log that holds `committed`, which is advanced by it.
  * @throws CoeditError STORAGE_DAMAGED where the entry builds on something that is not in the log

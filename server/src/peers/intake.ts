@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Document, Receipt } from '../document/document.ts'
+import type { Document } from '../document/document.ts'
+import type { Receipt } from '../document/edits.ts'
 import type { Author } from '../document/subscriber.ts'
 import type { ClientMessage } from '../protocol/wire/messages.ts'
 import type { WorkerPool } from '../workers/pool.ts'
