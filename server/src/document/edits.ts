@@ -10,7 +10,7 @@ import {
   scanUpdate,
   takeNews,
 } from '../protocol/update/update.ts'
-import { inGroups } from './grouping.ts'
+import { inGroups } from './byte-groups.ts'
 import type { Author } from './subscriber.ts'
 
 /** What is handed over to be committed. */

@@ -23,7 +23,7 @@ export interface HookCallsContext {
   readonly log: Log
 }
 
-type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
+type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
 type Call<T> = (signal: AbortSignal) => Awaitable<T>
 type Counts = { -readonly [Fact in keyof HookCounts]: HookCounts[Fact] }
 
@@ -68,12 +68,12 @@ export class HookCalls {
   async load<T>(name: string, use: (seed: Seed) => T): Promise<T | undefined> {
     const { load } = this.#hooks
     if (!load) return undefined
-    const outcome = await this.#call('load', name, async (signal) => {
+    const settled = await this.#call('load', name, async (signal) => {
       const seed = await load.call(this.#hooks, { name, signal })
       return seed === undefined ? undefined : use(seed)
     })
-    if (outcome.ok) return outcome.value
-    throw new CoeditError('HOOK_FAILED', `the hook load failed for '${name}'`, { cause: outcome.error })
+    if (settled.ok) return settled.value
+    throw new CoeditError('HOOK_FAILED', `the hook load failed for '${name}'`, { cause: settled.error })
   }
 
   /** Tells a hook, and resolves when that has ended, well or not. The caller sees to it that calls do not pile up. */
@@ -126,14 +126,14 @@ export class HookCalls {
     while (this.#underWay.size > 0) await Promise.all(this.#underWay.values())
   }
 
-  #call<T>(hook: HookName, name: string, call: Call<T>): Promise<Outcome<T>> {
+  #call<T>(hook: HookName, name: string, call: Call<T>): Promise<Settled<T>> {
     const controller = new AbortController()
-    const outcome = this.#attempt(hook, name, call, controller)
-    this.#underWay.set(controller, outcome)
-    return outcome
+    const settled = this.#attempt(hook, name, call, controller)
+    this.#underWay.set(controller, settled)
+    return settled
   }
 
-  async #attempt<T>(hook: HookName, name: string, call: Call<T>, controller: AbortController): Promise<Outcome<T>> {
+  async #attempt<T>(hook: HookName, name: string, call: Call<T>, controller: AbortController): Promise<Settled<T>> {
     const { signal } = controller
     const counts = this.#counts[hook]
     const cancel = this.#limit(controller)

@@ -7,12 +7,12 @@ import { prepareFormat } from '../storage/level/format.ts'
 import { documentRange, nameKey } from '../storage/level/keys.ts'
 import { type Layout, layOut, sortRecords } from '../storage/level/layout.ts'
 import { putName, removeKey, repair } from '../storage/level/operations.ts'
-import { readRange } from '../storage/level/reading.ts'
+import { readRange } from '../storage/level/read-range.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { withLock } from './lock.ts'
-import { type Names, readIds, readNames } from './names.ts'
 import { type FilesFound, salvageNewest } from './newest.ts'
 import { replaceDatabase } from './replace.ts'
+import { type Names, readIds, readNames } from './salvaged-names.ts'
 
 export interface RepairContext {
   readonly directory: string

@@ -3,7 +3,7 @@ import type { CoeditError } from '../../common/errors.ts'
 import type { Log } from '../../common/log.ts'
 import { type Clock, Condition } from '../../common/timing.ts'
 import type { StorageDamage, StorageStatus } from '../storage.ts'
-import { closedError, damagedError, deepestMessage, isCorruption, openingError, withoutPaths } from './errors.ts'
+import { closedError, damagedError, deepestMessage, isCorruption, openingError, withoutPaths } from './level-errors.ts'
 import { probeDisk } from './probe.ts'
 import { droppedBytes, findMissingRoot } from './remains.ts'
 

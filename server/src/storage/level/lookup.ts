@@ -12,7 +12,7 @@ import {
   parseDocumentKey,
 } from './keys.ts'
 import { type DocumentRecords, type Layout, layOut, sortRecords } from './layout.ts'
-import { readLast, readRange } from './reading.ts'
+import { readLast, readRange } from './read-range.ts'
 import { decodeEntry, decodeMetadata, decodeNumber, type Metadata } from './records.ts'
 
 /** A document's place and what its next entry needs. */

@@ -4,7 +4,7 @@ import type { Cancel, Clock } from '../../common/timing.ts'
 import type { Database } from './database.ts'
 import { DOCUMENTS, documentIdOf, documentsRange, type KeyRange } from './keys.ts'
 import { removeKey } from './operations.ts'
-import { readLast } from './reading.ts'
+import { readLast } from './read-range.ts'
 
 /** Removed bytes past which they are freed: at least so many, and so large a part of the database. */
 const BUSY = { bytes: 1024 * 1024, part: 1 / 4 }

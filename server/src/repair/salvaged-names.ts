@@ -1,7 +1,7 @@
 import type { RawLevel } from '../storage/level/database.ts'
 import { DOCUMENTS, documentIdOf, documentRange, nameOf, nameRange } from '../storage/level/keys.ts'
 import { readMetadata } from '../storage/level/lookup.ts'
-import { readRange } from '../storage/level/reading.ts'
+import { readRange } from '../storage/level/read-range.ts'
 import { decodeNumber } from '../storage/level/records.ts'
 
 /** Which names the documents have. */

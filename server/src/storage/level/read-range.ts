@@ -1,6 +1,6 @@
 import type { RawLevel } from './database.ts'
-import { DisorderError, isCorruption } from './errors.ts'
 import type { KeyRange } from './keys.ts'
+import { DisorderError, isCorruption } from './level-errors.ts'
 import type { RawRecord } from './records.ts'
 
 /** What an iterator fetches at a time. The default of 16 KiB is one round trip for each few entries. */

@@ -5,7 +5,7 @@ import type { StoredRevocation } from '../storage.ts'
 import type { Database, Operation } from './database.ts'
 import { REVOCATIONS, revocationKey, targetOf } from './keys.ts'
 import { putRevocation, removeKey } from './operations.ts'
-import { readRange } from './reading.ts'
+import { readRange } from './read-range.ts'
 import { decodeTime, type RawRecord } from './records.ts'
 
 export interface RevocationTableContext {
