@@ -72,8 +72,8 @@ export class Compactor {
       const isDue = exceeds(document, compactMaxEntries * LEAVING_FRACTION, bytes * LEAVING_FRACTION)
       return isDue && this.#start(document, course)
     }
-    const mayMakeRoom = document.isFull && document.log.tailEntries > 0
-    if (!mayMakeRoom && !exceeds(document, compactMaxEntries, bytes)) return false
+    const mayFreeCapacity = document.isFull && document.log.tailEntries > 0
+    if (!mayFreeCapacity && !exceeds(document, compactMaxEntries, bytes)) return false
     const isOverdue = exceeds(document, compactMaxEntries * OVERDUE_FACTOR, bytes + compactMinBytes * OVERDUE_FACTOR)
     const rest = isOverdue ? 0 : course.lastAt + compactIntervalMs - clock.now()
     const wait = document.snapshotsInUse < MAX_SNAPSHOTS_IN_USE ? rest : Math.max(rest, SENT_CHECK_MS)

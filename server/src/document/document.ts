@@ -12,7 +12,7 @@ import type {
   QuarantinedUpdate,
   StoredDocument,
 } from '../storage/storage.ts'
-import { type Admitted, roomFor, withinRoom } from './capacity.ts'
+import { type Admitted, capacityLeft, withinCapacity } from './capacity.ts'
 import type { CommitSource } from './committer.ts'
 import type { DocumentLog } from './document-log.ts'
 import type { Edits } from './edits.ts'
@@ -48,7 +48,7 @@ export class Receipt {
   readonly ticket: number
   /** False when something was left out that builds on ids which nobody has sent yet. */
   readonly complete: boolean
-  /** Whether something new was left out because the document has no room for it. */
+  /** Whether something new was left out because the document is full. */
   readonly isRefused: boolean
   readonly #edits: Edits
 
@@ -144,7 +144,7 @@ export class Document implements CommitSource, Replica {
     return this.#edits.byteLength > this.#context.config.maxPendingBytes
   }
 
-  /** Whether it had no room for something since it was compacted last. */
+  /** Whether something was refused for want of capacity since it was compacted last. */
   get isFull(): boolean {
     return this.#isFull
   }
@@ -177,8 +177,7 @@ export class Document implements CommitSource, Replica {
   }
 
   /**
-   * The single way in for edits, in one step: takes what is new and closed, as far as there is room for what its author
-   * writes, and has it committed.
+   * The single way in for edits, in one step: takes what is new and closed, X   * writes, and has it committed.
    * @throws CoeditError UPDATE_MALFORMED; STORAGE_CLOSED once a commit was refused for good
    */
   submit(update: Uint8Array, author: Author | null): Receipt {
@@ -296,11 +295,11 @@ export class Document implements CommitSource, Replica {
     if (!this.#edits.isEmpty) this.#context.requestCommit(this)
   }
 
-  /** The part of an update that there is room for. */
+  /** The part of an update that the document has the capacity for. */
   #admit(update: ScannedUpdate): Admitted {
     const { known, byteLength } = this.#edits
     const encodedBytes = this.log.snapshotBytes + this.log.tailBytes + byteLength
-    const admitted = withinRoom(update, roomFor(encodedBytes, known, this.#context.config), known)
+    const admitted = withinCapacity(update, capacityLeft(encodedBytes, known, this.#context.config), known)
     if (admitted.isWhole) return admitted
     this.#isFull = true
     this.#context.changed(this)

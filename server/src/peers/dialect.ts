@@ -25,7 +25,7 @@ export interface Dialect {
   readonly keepAlive: Buffer
   acknowledgement(count: number): Buffer
   permissionDenied(reason: string): Buffer
-  /** Tells a client of `coedit.v1` that the document has no room for what it wrote. */
+  /** Tells a client of `coedit.v1` that the document is full: what it wrote is refused. */
   readonly full: Buffer
 }
 

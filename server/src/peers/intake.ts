@@ -39,10 +39,10 @@ export interface IntakeContext {
 export class Intake {
   readonly #context: IntakeContext
   readonly #acknowledgements: Acknowledgements | undefined
-  /** Of the server's Step1; one that found no room is sent when there is. */
+  /** How far the server's Step1 is; it is owed while the buffer is full. */
   #step1: 'answered' | 'outstanding' | 'owed' = 'answered'
   #wasDenied = false
-  /** Whether the document had no room for something that the peer still holds. */
+  /** Whether the document was too full for something that the peer still holds. */
   #wasRefused = false
 
   constructor(context: IntakeContext) {
@@ -73,14 +73,14 @@ export class Intake {
     return undefined
   }
 
-  /** Asks for what was refused, once the document may have room again. */
+  /** Asks for what was refused, once the document may take it. */
   askAgain(): void {
     if (!this.#wasRefused || this.#context.document.isFull) return
     this.#wasRefused = false
     if (this.#step1 === 'answered') this.#sendStep1()
   }
 
-  /** Goes on where the peer had no room. */
+  /** Goes on sending when the socket has drained. */
   resume(): void {
     if (this.#step1 === 'owed') this.#sendStep1()
     this.#acknowledge()
@@ -126,13 +126,13 @@ export class Intake {
 
   #sendStep1(): void {
     const { dialect, socket, document } = this.#context
-    this.#step1 = socket.writer.hasRoom ? 'outstanding' : 'owed'
-    if (socket.writer.hasRoom) socket.writer.write(dialect.step1(document.encodeStateVector()))
+    this.#step1 = socket.writer.isWritable ? 'outstanding' : 'owed'
+    if (socket.writer.isWritable) socket.writer.write(dialect.step1(document.encodeStateVector()))
   }
 
   #acknowledge(): void {
     const { writer } = this.#context.socket
-    const frame = writer.hasRoom && this.nextAcknowledgement()
+    const frame = writer.isWritable && this.nextAcknowledgement()
     if (frame) writer.write(frame)
   }
 

@@ -188,8 +188,8 @@ export class Session implements SocketUser, Participant, Author {
     const { intake, outlet } = this.#state
     this.socket.updateFlow()
     intake.askAgain()
-    // Without room everything stays where it is until the socket drains.
-    if (this.socket.writer.hasRoom) outlet.deliver(flush, intake.nextAcknowledgement())
+    // While the buffer is full, everything stays where it is until the socket drains.
+    if (this.socket.writer.isWritable) outlet.deliver(flush, intake.nextAcknowledgement())
   }
 
   #dispatch(message: Exclude<ClientMessage, Edits>, { cursor, outlet }: Joined): void {

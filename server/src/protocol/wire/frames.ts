@@ -42,7 +42,7 @@ export function acknowledgementFrame(count: number): Buffer {
   return binaryFrame([varUint(MESSAGE.acknowledgement), varUint(count)])
 }
 
-/** Tells a client of `coedit.v1` that the document has no room for what it wrote. */
+/** Tells a client of `coedit.v1` that the document is full: what it wrote is refused. */
 export const FULL_FRAME: Buffer = binaryFrame([Uint8Array.of(MESSAGE.refusal, REFUSAL.full)])
 
 /** Tells a client that what it wrote was refused. Stock clients log the reason. */
