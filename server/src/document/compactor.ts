@@ -19,7 +19,7 @@ const OVERDUE_FACTOR = 16
  * memory. Its log grows meanwhile, up to the size that a document may have.
  */
 const MAX_SNAPSHOTS_IN_USE = 3
-/** When it is looked again whether they have been sent. */
+/** Milliseconds until the next look whether they have been sent. */
 const SENT_CHECK_MS = 1_000
 
 export interface CompactorContext {
@@ -34,7 +34,7 @@ export interface CompactorContext {
 
 /** What is known of the compactions of one document. */
 interface Course {
-  /** The last one, or when the document was first seen. */
+  /** When the last one ended, or the document was first seen. */
   lastAt: number
   /** After a failure: the log size at which it is tried again. */
   retryBytes: number

@@ -88,7 +88,7 @@ export class Document implements CommitSource, Replica {
   #isFull = false
   #presenceTimer: Cancel | undefined
 
-  /** @param edits knows what is in the log; becomes its own */
+  /** @param edits of this document alone; they know what is in the log */
   constructor(name: string, stored: StoredDocument, log: DocumentLog, edits: Edits, context: DocumentContext) {
     this.name = name
     this.#context = context
@@ -205,7 +205,7 @@ export class Document implements CommitSource, Replica {
     await inTurns(this.#edits.noteDeleted(snapshot.deletedInParts()))
     if (!this.#isFull) return
     this.#isFull = false
-    // Nothing new is in it, but whose edits were refused may send them again.
+    // This flush brings nothing new, but has writers whose edits were refused send them again.
     this.#subscribers.deliver(this.#flush(this.head, [], null, null))
   }
 
@@ -266,7 +266,7 @@ export class Document implements CommitSource, Replica {
     this.commitFailed()
   }
 
-  /** It is not in memory any more. */
+  /** To be called when the document leaves memory. */
   close(): void {
     this.#sharedLog?.stop()
   }
@@ -281,14 +281,14 @@ export class Document implements CommitSource, Replica {
     this.end('failed')
   }
 
-  /** What was committed, once all that comes before it is there. */
+  /** Enters what was committed, once all that comes before it is there. */
   #enterOwn(): void {
     const answered = this.#answered
     if (!answered || (answered[0]?.appended.seq ?? 0) > this.head + 1) return
     this.#answered = undefined
     const pieces: Piece[] = []
     for (const { update, appended } of answered) {
-      // Where the log was read meanwhile it has come from there.
+      // An entry that was read from the log meanwhile has been entered already.
       if (appended.seq === this.head + 1) pieces.push(this.#push(update, appended, true))
     }
     this.#deliver(pieces, this.#edits.settle())
@@ -336,7 +336,7 @@ export class Document implements CommitSource, Replica {
     })
   }
 
-  /** After damage: takes in again what was cut off, as far as what it builds on is there. */
+  /** Takes in again what damage had cut off, as far as what it builds on is there. */
   #takeQuarantined(): void {
     if (this.#quarantined.length === 0) return
     this.#quarantined = this.#quarantined.filter(({ id, update }) => {

@@ -53,7 +53,7 @@ export class Edits {
   #mustRetake = false
   #waiting: Waiting[] = []
 
-  /** Both become its own. */
+  /** Both states are of this document alone, and advanced from here on. */
   constructor(known: KnownState, committed?: KnownState) {
     this.known = known
     this.#committed = committed
@@ -165,7 +165,7 @@ export class Edits {
     this.#pendingBytes += news.byteLength
   }
 
-  /** What others have committed meanwhile is left out: an entry that repeats it would have a hole where it is trimmed. */
+  /** Leaves out what others have committed meanwhile: an entry that repeats it would have a hole where it is trimmed. */
   #retake(): void {
     const pending = this.#pending
     this.#clear()

@@ -145,7 +145,7 @@ export class Presence {
     from.show([{ ...previous, state: ABSENT }])
   }
 
-  /** By its id and clock alone. */
+  /** Whether the entry counts, by its id and clock alone: its state is not looked into yet. */
   #mayChange(from: Participant, claims: Claims, { clientId, clock, state }: PresenceEntry): boolean {
     const tracked = this.#tracked.get(clientId)
     if (!tracked) return claims.weak < this.#limits.maxWeakClaims && !isAbsent(state)
@@ -163,14 +163,14 @@ export class Presence {
   }
 
   #accept(owner: Participant, strong: boolean, { clientId, clock, state }: PresenceEntry): void {
-    // Copied: the message is a view into a much larger receive buffer.
+    // The state is copied: the message is a view into a much larger receive buffer.
     const copy = new Uint8Array(state)
     this.#tracked.set(clientId, { clientId, clock, state: copy, owner, strong, version: ++this.#version })
     this.#onChange()
   }
 
   #depart({ clientId, clock }: Tracked): void {
-    // Deleted first, so that the map's order is the order of departure.
+    // The entry is deleted first, so that the map's order is the order of departure.
     this.#tracked.delete(clientId)
     const departed = { clientId, clock: clock + 1, state: ABSENT, owner: null, strong: false, version: ++this.#version }
     this.#tracked.set(clientId, departed)

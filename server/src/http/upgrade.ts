@@ -69,7 +69,7 @@ export class Upgrades {
    */
   handle(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { config, admission } = this.#context
-    // Taken apart by hand: `URL` resolves dot segments and throws on some targets.
+    // The path is taken apart by hand, since `URL` resolves dot segments and throws on some targets.
     const [path = ''] = (request.url ?? '/').split('?', 1)
     try {
       if (!path.startsWith(`${config.basePath}/`)) {
@@ -153,7 +153,7 @@ export class Upgrades {
 
   /**
    * Refuses a connection after it was accepted: a refused upgrade reaches clients as 1006, after which they try for
-   * ever. Later than at once, for older clients try again whatever the code.
+   * ever. It does so after a delay, for older clients try again whatever the code.
    */
   #closeLater(webSocket: WebSocket, { code, reason }: Close, delayMs: number): void {
     webSocket.pause()

@@ -19,7 +19,7 @@ export class FrameWriter {
     this.#maxBufferedBytes = maxBufferedBytes
     this.#clock = clock
     this.#lastWriteAt = clock.now()
-    // In a turn of its own: a peer that takes all at once would be sent all that there is in this one.
+    // The next frames go out in a turn of their own: a peer that reads fast would be sent all that there is in this one.
     socket.on('drain', () => setImmediate(() => this.#drained(onDrain)))
   }
 

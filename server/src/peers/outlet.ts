@@ -88,7 +88,7 @@ export class Outlet {
   #send(reading: Promise<number>): void {
     const { socket, onError } = this.#context
     reading.then((searchedBytes) => {
-      // To search them costs about what receiving them does.
+      // Searching bytes costs about as much as receiving them.
       socket.throttle.received(searchedBytes)
       this.resume()
     }, onError)

@@ -8,7 +8,7 @@ import { FrameWriter } from './frame-writer.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Throttle } from './throttle.ts'
 
-/** What a ping counts for: ws answers it, which takes some 10 µs, as receiving so much does. */
+/** Bytes that a ping counts for: ws answers it, which takes some 10 µs, as receiving so many does. */
 const PING_BYTES = 1024
 
 /** What a socket is for. */
@@ -83,7 +83,7 @@ export class Socket {
     if (this.#hasLeft) return
     const { keepAliveMs, stallTimeoutMs } = this.#config
     const { blockedSince, lastWriteAt, isWritable } = this.writer
-    // It may come back and get everything in one update.
+    // The peer may come back and get everything in one update.
     if (blockedSince !== undefined && now - blockedSince >= stallTimeoutMs) {
       this.close(CLOSE.stalled)
       return
@@ -111,7 +111,7 @@ export class Socket {
     this.#webSocket.resume()
   }
 
-  /** The same, without a look at what the peer sent before. */
+  /** Closes the connection, and drops what the peer sent before. */
   refuse(close: Close): void {
     this.#inbox.length = 0
     this.close(close)

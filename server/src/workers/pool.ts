@@ -144,7 +144,7 @@ export class WorkerPool {
       idleTimeout: idleTimeoutMs,
       resourceLimits: { maxOldGenerationSizeMb: maxHeapMiB, stackSizeMb: STACK_MIB },
     })
-    // A thread that dies while idle: the next job starts another one.
+    // This thread has died while it was idle; the next job starts another one.
     thread.on('error', (error) => this.#log.error({ err: error }, 'a worker thread failed'))
     return thread
   }

@@ -26,13 +26,13 @@ export class KnownState implements Known {
   readonly #clocks: Map<number, number>
   readonly #deleted = new IdSet()
 
-  /** @param clocks becomes its own: copying a million takes a tenth of a second */
+  /** @param clocks are kept and advanced: copying a million takes a tenth of a second */
   constructor(clocks = new Map<number, number>()) {
     this.#clocks = clocks
   }
 
   /**
-   * Decodes what `encodeStateVector` and `encodeDeleteSet` wrote. In steps: a million clients take half a second.
+   * Decodes what `encodeStateVector` and `encodeDeleteSet` wrote, in steps, since a million clients take half a second.
    * @throws CoeditError MESSAGE_MALFORMED, UPDATE_MALFORMED
    */
   static *decode(stateVector: Uint8Array, deleteSet: Uint8Array): Steps<KnownState> {

@@ -37,7 +37,7 @@ export function presenceFrame(awarenessUpdate: Uint8Array): Buffer {
   return binaryFrame([Uint8Array.of(MESSAGE.awareness), varUint(awarenessUpdate.length), awarenessUpdate])
 }
 
-/** Of the Step2 and Update messages received on this socket, the first `count` are durable. */
+/** Says that of the Step2 and Update messages received on this socket the first `count` are durable. */
 export function acknowledgementFrame(count: number): Buffer {
   return binaryFrame([varUint(MESSAGE.acknowledgement), varUint(count)])
 }
@@ -65,7 +65,7 @@ function binaryFrame(message: readonly Uint8Array[]): Buffer {
   return frameHead(message, 0)
 }
 
-/** A frame whose last bytes, so many, are to follow. */
+/** A frame without its last `following` bytes, which are written after it. */
 function frameHead(message: readonly Uint8Array[], following: number): Buffer {
   const bytes = message.reduce((sum, part) => sum + part.length, 0)
   const frame = Buffer.allocUnsafe(headerBytes(bytes + following) + bytes)

@@ -209,7 +209,7 @@ export class LevelStorage implements Storage {
     return layout?.isIntact === false ? 'damaged' : layout
   }
 
-  /** Within the gate. */
+  /** Runs within the gate. */
   async #append(batch: readonly AppendRequest[]): Promise<readonly Appended[]> {
     const time = this.#clock.now()
     const operations: Operation[] = []
@@ -256,7 +256,7 @@ export class LevelStorage implements Storage {
     return { id, incarnation, head: 0 }
   }
 
-  /** Within the gate: makes the intact part of a document the document. Undefined where there is none. */
+  /** Makes the intact part of a document the document, within the gate. Undefined where there is none. */
   async #repair(document: string): Promise<{ position: Position; stored: LevelDocument } | undefined> {
     this.#positions.delete(document)
     const id = await this.#repairName(document)
@@ -290,7 +290,7 @@ export class LevelStorage implements Storage {
     this.#log.error(facts, 'a document is damaged: its intact part is served, what follows is quarantined')
   }
 
-  /** Within the gate. */
+  /** Runs within the gate. */
   async #remove(document: string): Promise<void> {
     const position = await this.#locate(document)
     if (!position) return

@@ -8,7 +8,7 @@ import { readLast } from './read-range.ts'
 
 /** Removed bytes past which they are freed: at least so many, and so large a part of the database. */
 const BUSY = { bytes: 1024 * 1024, part: 1 / 4 }
-/** The same when nothing was removed for a while. */
+/** Removed bytes past which they are freed once nothing was removed for QUIET_MS. */
 const QUIET = { bytes: 64 * 1024, part: 1 / 8 }
 const QUIET_MS = 10_000
 

@@ -36,7 +36,7 @@ export class RevocationTable {
     return this.#context.gate.run(() => this.#context.database.write(operations))
   }
 
-  /** Within the gate. */
+  /** Runs within the gate. */
   async #load(): Promise<readonly StoredRevocation[]> {
     const found = await this.#context.database.read((level) => readRange(level, REVOCATIONS))
     const revocations: StoredRevocation[] = []
