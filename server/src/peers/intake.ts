@@ -14,12 +14,12 @@ import type { Socket } from './socket.ts'
 const MAX_TURN_BYTES = 64 * 1024
 
 /** What became of a message with edits. */
-type Settled = Pick<Receipt, 'ticket' | 'complete' | 'isRefused'>
+type SubmittedEdits = Pick<Receipt, 'ticket' | 'complete' | 'isRefused'>
 
 /** The messages that hold edits. */
-export type Edits = Extract<ClientMessage, { type: 'step2' | 'update' }>
+export type EditMessage = Extract<ClientMessage, { type: 'step2' | 'update' }>
 
-export function isEdits(message: ClientMessage): message is Edits {
+export function isEditMessage(message: ClientMessage): message is EditMessage {
   return message.type === 'step2' || message.type === 'update'
 }
 
@@ -60,7 +60,7 @@ export class Intake {
    * Takes what is new in a message. Of a large one it gives a promise, and the next message has to wait for that.
    * @throws CoeditError UPDATE_MALFORMED, STORAGE_CLOSED; the promise rejects with the same
    */
-  receive({ type, update }: Edits): Promise<void> | undefined {
+  receive({ type, update }: EditMessage): Promise<void> | undefined {
     const { access } = this.#context
     if (access === 'read') {
       if (type === 'update') this.#deny()
@@ -94,7 +94,7 @@ export class Intake {
   }
 
   /** A large update is cut in a worker and taken piece by piece, so that it holds up nobody else. */
-  async #submitLarge(update: Uint8Array): Promise<Settled> {
+  async #submitLarge(update: Uint8Array): Promise<SubmittedEdits> {
     const { workers, document, socket, author } = this.#context
     const settled = { ticket: 0, complete: true, isRefused: false }
     for (const piece of await workers.split({ update, maxBytes: MAX_TURN_BYTES })) {
@@ -108,7 +108,7 @@ export class Intake {
     return settled
   }
 
-  #settle(type: Edits['type'], { ticket, complete, isRefused }: Settled): void {
+  #settle(type: EditMessage['type'], { ticket, complete, isRefused }: SubmittedEdits): void {
     if (type === 'step2') this.#step1 = 'answered'
     if (isRefused) {
       this.#acknowledgements?.update(ticket, false)
@@ -118,7 +118,7 @@ export class Intake {
       this.#acknowledgements?.step2(ticket)
     } else {
       this.#acknowledgements?.update(ticket, complete)
-      // Asked now, it would send what was refused once more.
+      // A peer that is asked now would send what was refused once more.
       if (!complete && this.#step1 === 'answered' && !this.#wasRefused) this.#sendStep1()
     }
     this.#acknowledge()
