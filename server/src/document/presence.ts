@@ -1,4 +1,6 @@
-import { ABSENT, decodePresence, isAbsent, isReadableState, type PresenceEntry } from '../protocol/wire/awareness.ts'
+import { isUtf8 } from 'node:buffer'
+import { isJson } from '../protocol/update/update.ts'
+import { ABSENT, decodePresence, isAbsent, type PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { PresenceStep } from './subscriber.ts'
 
 /** A connection as the owner of presence ids. */
@@ -158,8 +160,10 @@ export class Presence {
     this.#accept(from, tracked?.strong ?? false, entry)
   }
 
+  /** Clients can read JSON in UTF-8: `applyAwarenessUpdate` of y-protocols throws on all else, amid other entries. */
   #isValid({ clock, state }: PresenceEntry): boolean {
-    return clock <= MAX_CLOCK && isReadableState(state, this.#limits.maxPresenceBytes, MAX_STATE_DEPTH)
+    if (clock > MAX_CLOCK || state.length > this.#limits.maxPresenceBytes) return false
+    return isUtf8(state) && isJson(state, 0, state.length, MAX_STATE_DEPTH)
   }
 
   #accept(owner: Participant, strong: boolean, { clientId, clock, state }: PresenceEntry): void {
