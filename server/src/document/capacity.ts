@@ -6,8 +6,6 @@ const FOR_DELETIONS = 1 / 8
 /** What a range of deleted ids takes in memory: two numbers. */
 const DELETED_RANGE_BYTES = 16
 
-const NO_DELETES: ScannedUpdate['deletes'] = new Map()
-
 /** Bytes that a document still takes, as the option `maxDocumentBytes` counts them. */
 export interface Capacity {
   readonly forStructs: number
@@ -37,8 +35,7 @@ export function withinCapacity(update: ScannedUpdate, left: Capacity, known: Kno
   if (hasCapacity && update.deletesStart + deletionBytes <= left.forStructs) return { part: update, isWhole: true }
   const isKnown = update.sections.every(({ client, end }) => end <= (known.clocks.get(client) ?? 0))
   if (hasCapacity) return { part: { ...update, sections: [] }, isWhole: isKnown }
-  const part = { ...update, sections: [], deletes: NO_DELETES }
-  return { part, isWhole: isKnown && known.hasDeleted(update.deletes) }
+  return { part: { ...update, sections: [], deletes: new Map() }, isWhole: isKnown && known.hasDeleted(update.deletes) }
 }
 
 function deletionsOf({ bytes, deletesStart, deletes }: ScannedUpdate): number {

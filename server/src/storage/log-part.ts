@@ -2,7 +2,7 @@ import { CoeditError } from '../common/errors.ts'
 import type { AppendRequest, LogEntry, LogPart, StoredDocument } from './storage.ts'
 
 /** Most bytes of `Appended.between`. */
-export const MAX_BETWEEN_BYTES = 64 * 1024
+const MAX_BETWEEN_BYTES = 64 * 1024
 
 /** The log of a document that was never written. */
 export const NO_LOG: Pick<StoredDocument, 'head' | 'incarnation'> = { head: 0, incarnation: 0 }

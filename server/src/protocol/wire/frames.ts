@@ -20,7 +20,7 @@ export function updateFrame(update: Uint8Array): Buffer {
 /** What comes before an update of so many bytes: both together are a frame. */
 export function updateHead(byteLength: number): Buffer {
   const message = [Uint8Array.of(MESSAGE.sync, SYNC.update), varUint(byteLength)]
-  return frameHead(message, byteLength)
+  return binaryFrame(message, byteLength)
 }
 
 export function step1Frame(stateVector: Uint8Array): Buffer {
@@ -61,12 +61,8 @@ function varUint(value: number): Uint8Array {
   return writer.finish()
 }
 
-function binaryFrame(message: readonly Uint8Array[]): Buffer {
-  return frameHead(message, 0)
-}
-
-/** A frame without its last `following` bytes, which are written after it. */
-function frameHead(message: readonly Uint8Array[], following: number): Buffer {
+/** @param following how many bytes of the message are not in the buffer, but written after it */
+function binaryFrame(message: readonly Uint8Array[], following = 0): Buffer {
   const bytes = message.reduce((sum, part) => sum + part.length, 0)
   const frame = Buffer.allocUnsafe(headerBytes(bytes + following) + bytes)
   let offset = writeHeader(frame, bytes + following)

@@ -1,5 +1,6 @@
 import { CoeditError } from '../../common/errors.ts'
 import { type Log, silentLog } from '../../common/log.ts'
+import { Recent } from '../../common/recent.ts'
 import { Serial } from '../../common/serial.ts'
 import { type Clock, systemClock } from '../../common/timing.ts'
 import { checkBase, entriesAfter, partAfter } from '../log-part.ts'
@@ -20,7 +21,7 @@ import { Database, type Operation } from './database.ts'
 import { prepareFormat } from './format.ts'
 import { Openings, randomIncarnation } from './incarnation.ts'
 import { MAX_DOCUMENT_ID, nameKey, nameOf, nameRange } from './keys.ts'
-import type { Layout } from './layout.ts'
+import { emptyMetadata, type Layout } from './layout.ts'
 import { closedError } from './level-errors.ts'
 import {
   type Position,
@@ -34,11 +35,10 @@ import {
   searchId,
 } from './lookup.ts'
 import { putEntry, putMetadata, putName, removeKey, removeQuarantined, repair } from './operations.ts'
-import { Recent } from './recent.ts'
 import { Reclaimer } from './reclaimer.ts'
 import { RevocationTable } from './revocation-table.ts'
 import { SnapshotReplacer } from './snapshot-replacer.ts'
-import { describe, emptyMetadata, type LevelDocument, NOTHING, toStored } from './stored.ts'
+import { describe, type LevelDocument, NOTHING, toStored } from './stored.ts'
 
 export interface LevelStorageOptions {
   /** Where the database is; made with its parents when it does not exist. */
