@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { CoeditError, ERRORS } from '../common/errors.ts'
 import { RejectionDelay } from '../common/rejection-delay.ts'
-import { type Cancel, Condition, sleep } from '../common/timing.ts'
+import { type Cancel, Condition } from '../common/timing.ts'
 import { CLOSE, type Close, closeFor } from '../peers/close-codes.ts'
 import { yWebsocket } from '../peers/dialects/y-websocket.ts'
 import { Session, type SessionContext, type SessionTerms } from '../peers/session.ts'
@@ -105,7 +105,7 @@ export class Upgrades {
     for (const [webSocket, session] of this.#connections) {
       if (session) session.socket.close(CLOSE.restart)
       else this.#closeLater(webSocket, CLOSE.restart, 0)
-      if (pause >= 1) await sleep(this.#context.clock, pause)
+      if (pause >= 1) await this.#emptied.waitFor(this.#context.clock, pause)
     }
     while (this.#connections.size > 0) {
       const isInTime = await this.#emptied.waitFor(this.#context.clock, CLOSE_GRACE_MS)
