@@ -89,7 +89,7 @@ export class Compactor {
     return this.#courses.get(document)?.running !== undefined
   }
 
-  /** Leaves compactions that workers are at undone; those being stored are finished. For the server that closes. */
+  /** Gives up what workers are compacting, for the server that closes; what is being stored is finished. */
   giveUp(): void {
     for (const giveUp of [...this.#waiting]) giveUp()
   }
@@ -153,7 +153,7 @@ export class Compactor {
     throw new CoeditError('STORAGE_CONFLICT', `the snapshot of '${document.name}' was replaced by somebody else`)
   }
 
-  /** What a worker makes of a snapshot and the entries after it; null where it is given up. */
+  /** Resolves with what a worker makes of a snapshot and the entries after it; null where it is given up. */
   #workOut(before: LoadedSnapshot | null, tail: readonly Piece[]): Promise<Compaction | null> {
     const { workers, config } = this.#context
     const work = workers.compact({

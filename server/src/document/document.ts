@@ -166,7 +166,7 @@ export class Document implements CommitSource, Replica {
     if (this.#subscribers.delete(subscriber)) this.left()
   }
 
-  /** Somebody does not need it any more. */
+  /** To be called when somebody does not need the document any more. */
   left(): void {
     this.#context.changed(this)
   }

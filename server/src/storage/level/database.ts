@@ -31,7 +31,7 @@ export interface DatabaseOptions {
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 2000
 
-// Uncompressed: a flipped bit costs the record that it is in, where it makes a compressed block unreadable, and what
+// Nothing is compressed: a flipped bit costs one record, where it makes a whole compressed block unreadable, and what
 // LevelDB cannot read it cannot rewrite either. That the directory is a third smaller is not worth it.
 const OPTIONS = { keyEncoding: 'view', valueEncoding: 'view', compression: false }
 
