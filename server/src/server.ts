@@ -20,7 +20,7 @@ import { hangUp } from './http/cut.ts'
 import { createEventRoutes } from './http/events.ts'
 import { checkHostFor } from './http/host.ts'
 import { closed, httpServer, listening } from './http/listening.ts'
-import { createRevocationRoutes } from './http/revocations.ts'
+import { createRevocationRoutes } from './http/revocation-routes.ts'
 import { Upgrades } from './http/upgrade.ts'
 import { LevelStorage } from './storage/level/level-storage.ts'
 import type { Storage, StorageDamage } from './storage/storage.ts'
@@ -234,7 +234,7 @@ export class CoeditServer {
   }
 
   /**
-   * The same as one Yjs update (v1), made by copying and not by Yjs: linear in its size whatever the document holds.
+   * The durable content as one Yjs update (v1), made by copying and not by Yjs: linear in its size whatever the document holds.
    * Rejects as `read` does.
    */
   async readUpdate(name: string): Promise<Uint8Array> {
@@ -260,7 +260,7 @@ export class CoeditServer {
     await this.#opening?.catch(() => undefined)
     await this.#upgrades.close()
     this.#hooks.close()
-    // Not for a disk that stays full: what it holds up was never acknowledged.
+    // A disk that stays full does not hold up the end: what it holds up was never acknowledged.
     const tellLost = () =>
       this.#log.error({ status: this.#storage.status }, 'edits could not be stored before the server closed')
     await withDeadline(this.#clock, COMMIT_DEADLINE_MS, () => this.#documents.close(), tellLost)

@@ -20,7 +20,7 @@ test('R13 a peer that takes all at once is sent one buffer in a turn of the even
   let left = FRAMES
   const goOn = () => {
     writer.together(() => {
-      for (; left > 0 && writer.hasRoom; left--) writer.write(FRAME)
+      for (; left > 0 && writer.isWritable; left--) writer.write(FRAME)
     })
   }
   const writer = new FrameWriter(socket, BUFFER_BYTES, new ManualClock(), goOn)

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { Condition, keepAlive, sleep, withDeadline } from '../../server/src/common/timing.ts'
+import { Condition, keepAlive, withDeadline } from '../../server/src/common/timing.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 
 /** What a promise has come to so far. */
@@ -13,15 +13,6 @@ async function outcomeOf(promise: Promise<unknown>): Promise<unknown> {
 function timersAlive(): number {
   return process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
 }
-
-test('a sleep ends when its time is over', async () => {
-  const clock = new ManualClock()
-  const sleeping = sleep(clock, 100).then(() => 'awake')
-  clock.advance(99)
-  expect(await outcomeOf(sleeping)).toBe('pending')
-  clock.advance(1)
-  expect(await sleeping).toBe('awake')
-})
 
 describe('a deadline', () => {
   const late = () => 'late'

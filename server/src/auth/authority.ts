@@ -63,7 +63,7 @@ export class Authority {
     if (!identify || !token) throw new CoeditError('UNAUTHORIZED', 'there is no valid token')
     return this.#decide(token, {}, async (askedAt) => {
       const holder = await this.#inTime(() => identify(token))
-      // A clock that runs ahead, as in permitOf.
+      // The issuer's clock may run ahead, as in permitOf.
       this.#check({ ...holder, issuedAt: Math.min(holder.issuedAt, askedAt) })
       if (!holder.mayRevoke) throw new CoeditError('FORBIDDEN', 'the token does not allow to revoke')
       return holder
@@ -115,7 +115,7 @@ export class Authority {
     }
   }
 
-  /** An answer, or a rejection when it takes too long. */
+  /** Resolves with the answer; rejects when it takes too long. */
   #inTime<T>(ask: () => T | Promise<T>): Promise<T> {
     const { clock, config } = this.#context
     return withDeadline(clock, config.authTimeoutMs, ask, () => {

@@ -62,7 +62,7 @@ export class Lease {
     this.#context.onEnd(reason, delayMs)
   }
 
-  /** Its holder is gone. */
+  /** To be called when its holder is gone. */
   release(): void {
     if (this.#isOver) return
     this.#isOver = true

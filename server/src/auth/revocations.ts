@@ -102,7 +102,7 @@ function targetOf(revoked: Revocation): string {
   return keyOf(parsed.data)
 }
 
-/** JSON, since it keeps every string: some are no UTF-8. */
+/** The key is JSON, which keeps every string, also those that are no valid UTF-8. */
 function keyOf(revoked: Revocation): string {
   return JSON.stringify(revoked)
 }

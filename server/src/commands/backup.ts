@@ -31,7 +31,7 @@ export const backup = declareCommand({
   },
 })
 
-/** Beside `to` until it is complete, so that nobody takes a part for the whole. */
+/** Makes the copy beside `to`, and moves it there when complete, so that nobody takes a part for the whole. */
 function makeAt(to: string, options: DataOptions): Promise<Verified> {
   return withScratch(`${to}.partial`, async (scratch) => {
     const copy = join(scratch, 'database')

@@ -60,7 +60,7 @@ function digits(text: string): number {
   return /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN
 }
 
-/** Without the mapping of IPv4 into IPv6 that dual-stack sockets show. */
+/** Undoes the mapping of IPv4 into IPv6 that dual-stack sockets show. */
 function plain(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '')
 }

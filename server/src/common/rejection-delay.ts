@@ -1,16 +1,16 @@
+import { Recent } from './recent.ts'
 import type { Clock } from './timing.ts'
 
 const FIRST_MS = 100
 const LONGEST_MS = 10_000
 /** After so long without a rejection it starts anew. */
 const FORGET_MS = 60_000
-/** Keys remembered; past that the oldest is forgotten. */
 const MAX_KEYS = 10_000
 
 /** How long a rejection waits: doubling for each one of the same key, so that clients that insist cost little. */
 export class RejectionDelay {
   readonly #clock: Clock
-  readonly #last = new Map<string, { delay: number; at: number }>()
+  readonly #last = new Recent<string, { delay: number; at: number }>(MAX_KEYS)
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -21,10 +21,7 @@ export class RejectionDelay {
     const now = this.#clock.now()
     const last = this.#last.get(key)
     const delay = last && now - last.at < FORGET_MS ? Math.min(2 * last.delay, LONGEST_MS) : FIRST_MS
-    this.#last.delete(key)
     this.#last.set(key, { delay, at: now })
-    const [oldest] = this.#last.keys()
-    if (this.#last.size > MAX_KEYS && oldest !== undefined) this.#last.delete(oldest)
     return delay
   }
 }

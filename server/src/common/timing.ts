@@ -16,13 +16,6 @@ export const systemClock: Clock = {
   },
 }
 
-/** Resolves after so many milliseconds. */
-export function sleep(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    clock.after(ms, resolve)
-  })
-}
-
 /** Settles as `work` does or, when that takes longer than `ms` milliseconds, with what `onLate` returns or throws. */
 export async function withDeadline<T>(
   clock: Clock,

@@ -1,15 +1,13 @@
 import type { Config } from '../config/config.ts'
 import type { KnownState, ScannedUpdate } from '../protocol/update/update.ts'
 
-/** Deletions free room only with the next compaction, and need some until then: this part of `maxDocumentBytes`. */
+/** Deletions free capacity only with the next compaction, and need some until then: this part of `maxDocumentBytes`. */
 const FOR_DELETIONS = 1 / 8
 /** What a range of deleted ids takes in memory: two numbers. */
 const DELETED_RANGE_BYTES = 16
 
-const NO_DELETES: ScannedUpdate['deletes'] = new Map()
-
 /** Bytes that a document still takes, as the option `maxDocumentBytes` counts them. */
-export interface Room {
+export interface Capacity {
   readonly forStructs: number
   readonly forDeletions: number
 }
@@ -20,7 +18,7 @@ export interface Admitted {
   readonly isWhole: boolean
 }
 
-export function roomFor(encodedBytes: number, known: KnownState, config: Config): Room {
+export function capacityLeft(encodedBytes: number, known: KnownState, config: Config): Capacity {
   const { maxDocumentBytes, maxDocumentClients } = config
   const left = maxDocumentBytes - encodedBytes - known.deletedRanges * DELETED_RANGE_BYTES
   return {
@@ -29,16 +27,15 @@ export function roomFor(encodedBytes: number, known: KnownState, config: Config)
   }
 }
 
-/** The part of an update that there is room for. Of one that is not taken whole, what is known already is no loss. */
-export function withinRoom(update: ScannedUpdate, room: Room, known: KnownState): Admitted {
+/** The part of an update that the document has the capacity for. What it leaves out counts only where that is new. */
+export function withinCapacity(update: ScannedUpdate, left: Capacity, known: KnownState): Admitted {
   const deletionBytes = deletionsOf(update)
-  const hasRoom = deletionBytes <= room.forDeletions
-  if (hasRoom && update.sections.length === 0) return { part: update, isWhole: true }
-  if (hasRoom && update.deletesStart + deletionBytes <= room.forStructs) return { part: update, isWhole: true }
+  const hasCapacity = deletionBytes <= left.forDeletions
+  if (hasCapacity && update.sections.length === 0) return { part: update, isWhole: true }
+  if (hasCapacity && update.deletesStart + deletionBytes <= left.forStructs) return { part: update, isWhole: true }
   const isKnown = update.sections.every(({ client, end }) => end <= (known.clocks.get(client) ?? 0))
-  if (hasRoom) return { part: { ...update, sections: [] }, isWhole: isKnown }
-  const part = { ...update, sections: [], deletes: NO_DELETES }
-  return { part, isWhole: isKnown && known.hasDeleted(update.deletes) }
+  if (hasCapacity) return { part: { ...update, sections: [] }, isWhole: isKnown }
+  return { part: { ...update, sections: [], deletes: new Map() }, isWhole: isKnown && known.hasDeleted(update.deletes) }
 }
 
 function deletionsOf({ bytes, deletesStart, deletes }: ScannedUpdate): number {

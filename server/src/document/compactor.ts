@@ -19,7 +19,7 @@ const OVERDUE_FACTOR = 16
  * memory. Its log grows meanwhile, up to the size that a document may have.
  */
 const MAX_SNAPSHOTS_IN_USE = 3
-/** When it is looked again whether they have been sent. */
+/** Milliseconds until the next look whether they have been sent. */
 const SENT_CHECK_MS = 1_000
 
 export interface CompactorContext {
@@ -34,7 +34,7 @@ export interface CompactorContext {
 
 /** What is known of the compactions of one document. */
 interface Course {
-  /** The last one, or when the document was first seen. */
+  /** When the last one ended, or the document was first seen. */
   lastAt: number
   /** After a failure: the log size at which it is tried again. */
   retryBytes: number
@@ -72,8 +72,8 @@ export class Compactor {
       const isDue = exceeds(document, compactMaxEntries * LEAVING_FRACTION, bytes * LEAVING_FRACTION)
       return isDue && this.#start(document, course)
     }
-    const mayMakeRoom = document.isFull && document.log.tailEntries > 0
-    if (!mayMakeRoom && !exceeds(document, compactMaxEntries, bytes)) return false
+    const mayFreeCapacity = document.isFull && document.log.tailEntries > 0
+    if (!mayFreeCapacity && !exceeds(document, compactMaxEntries, bytes)) return false
     const isOverdue = exceeds(document, compactMaxEntries * OVERDUE_FACTOR, bytes + compactMinBytes * OVERDUE_FACTOR)
     const rest = isOverdue ? 0 : course.lastAt + compactIntervalMs - clock.now()
     const wait = document.snapshotsInUse < MAX_SNAPSHOTS_IN_USE ? rest : Math.max(rest, SENT_CHECK_MS)
@@ -89,7 +89,7 @@ export class Compactor {
     return this.#courses.get(document)?.running !== undefined
   }
 
-  /** Leaves compactions that workers are at undone; those being stored are finished. For the server that closes. */
+  /** Gives up what workers are compacting, for the server that closes; what is being stored is finished. */
   giveUp(): void {
     for (const giveUp of [...this.#waiting]) giveUp()
   }
@@ -153,7 +153,7 @@ export class Compactor {
     throw new CoeditError('STORAGE_CONFLICT', `the snapshot of '${document.name}' was replaced by somebody else`)
   }
 
-  /** What a worker makes of a snapshot and the entries after it; null where it is given up. */
+  /** Resolves with what a worker makes of a snapshot and the entries after it; null where it is given up. */
   #workOut(before: LoadedSnapshot | null, tail: readonly Piece[]): Promise<Compaction | null> {
     const { workers, config } = this.#context
     const work = workers.compact({

@@ -12,7 +12,7 @@ import type {
   QuarantinedUpdate,
   StoredDocument,
 } from '../storage/storage.ts'
-import { type Admitted, roomFor, withinRoom } from './capacity.ts'
+import { type Admitted, capacityLeft, withinCapacity } from './capacity.ts'
 import type { CommitSource } from './committer.ts'
 import type { DocumentLog } from './document-log.ts'
 import { type Edits, Receipt } from './edits.ts'
@@ -64,7 +64,7 @@ export class Document implements CommitSource, Replica {
   #isFull = false
   #presenceTimer: Cancel | undefined
 
-  /** @param edits knows what is in the log; becomes its own */
+  /** @param edits of this document alone; they know what is in the log */
   constructor(name: string, stored: StoredDocument, log: DocumentLog, edits: Edits, context: DocumentContext) {
     this.name = name
     this.#context = context
@@ -120,7 +120,7 @@ export class Document implements CommitSource, Replica {
     return this.#edits.byteLength > this.#context.config.maxPendingBytes
   }
 
-  /** Whether it had no room for something since it was compacted last. */
+  /** Whether something was refused for want of capacity since it was compacted last. */
   get isFull(): boolean {
     return this.#isFull
   }
@@ -142,7 +142,7 @@ export class Document implements CommitSource, Replica {
     if (this.#subscribers.delete(subscriber)) this.left()
   }
 
-  /** Somebody does not need it any more. */
+  /** To be called when somebody does not need the document any more. */
   left(): void {
     this.#context.changed(this)
   }
@@ -153,8 +153,7 @@ export class Document implements CommitSource, Replica {
   }
 
   /**
-   * The single way in for edits, in one step: takes what is new and closed, as far as there is room for what its author
-   * writes, and has it committed.
+   * The single way in for edits, in one step: takes what is new and closed, X   * writes, and has it committed.
    * @throws CoeditError UPDATE_MALFORMED; STORAGE_CLOSED once a commit was refused for good
    */
   submit(update: Uint8Array, author: Author | null): Receipt {
@@ -182,7 +181,7 @@ export class Document implements CommitSource, Replica {
     await inTurns(this.#edits.noteDeleted(snapshot.deletedInParts()))
     if (!this.#isFull) return
     this.#isFull = false
-    // Nothing new is in it, but whose edits were refused may send them again.
+    // This flush brings nothing new, but has writers whose edits were refused send them again.
     this.#subscribers.deliver(this.#flush(this.head, [], null, null))
   }
 
@@ -243,7 +242,7 @@ export class Document implements CommitSource, Replica {
     this.commitFailed()
   }
 
-  /** It is not in memory any more. */
+  /** To be called when the document leaves memory. */
   close(): void {
     this.#sharedLog?.stop()
   }
@@ -258,25 +257,25 @@ export class Document implements CommitSource, Replica {
     this.end('failed')
   }
 
-  /** What was committed, once all that comes before it is there. */
+  /** Enters what was committed, once all that comes before it is there. */
   #enterOwn(): void {
     const answered = this.#answered
     if (!answered || (answered[0]?.appended.seq ?? 0) > this.head + 1) return
     this.#answered = undefined
     const pieces: Piece[] = []
     for (const { update, appended } of answered) {
-      // Where the log was read meanwhile it has come from there.
+      // An entry that was read from the log meanwhile has been entered already.
       if (appended.seq === this.head + 1) pieces.push(this.#push(update, appended, true))
     }
     this.#deliver(pieces, this.#edits.settle())
     if (!this.#edits.isEmpty) this.#context.requestCommit(this)
   }
 
-  /** The part of an update that there is room for. */
+  /** The part of an update that the document has the capacity for. */
   #admit(update: ScannedUpdate): Admitted {
     const { known, byteLength } = this.#edits
     const encodedBytes = this.log.snapshotBytes + this.log.tailBytes + byteLength
-    const admitted = withinRoom(update, roomFor(encodedBytes, known, this.#context.config), known)
+    const admitted = withinCapacity(update, capacityLeft(encodedBytes, known, this.#context.config), known)
     if (admitted.isWhole) return admitted
     this.#isFull = true
     this.#context.changed(this)
@@ -313,7 +312,7 @@ export class Document implements CommitSource, Replica {
     })
   }
 
-  /** After damage: takes in again what was cut off, as far as what it builds on is there. */
+  /** Takes in again what damage had cut off, as far as what it builds on is there. */
   #takeQuarantined(): void {
     if (this.#quarantined.length === 0) return
     this.#quarantined = this.#quarantined.filter(({ id, update }) => {

@@ -10,7 +10,7 @@ import {
   scanUpdate,
   takeNews,
 } from '../protocol/update/update.ts'
-import { inGroups } from './grouping.ts'
+import { inGroups } from './byte-groups.ts'
 import type { Author } from './subscriber.ts'
 
 /** What is handed over to be committed. */
@@ -53,7 +53,7 @@ export class Edits {
   #mustRetake = false
   #waiting: Waiting[] = []
 
-  /** Both become its own. */
+  /** Both states are of this document alone, and advanced from here on. */
   constructor(known: KnownState, committed?: KnownState) {
     this.known = known
     this.#committed = committed
@@ -165,7 +165,7 @@ export class Edits {
     this.#pendingBytes += news.byteLength
   }
 
-  /** What others have committed meanwhile is left out: an entry that repeats it would have a hole where it is trimmed. */
+  /** Leaves out what others have committed meanwhile: an entry that repeats it would have a hole where it is trimmed. */
   #retake(): void {
     const pending = this.#pending
     this.#clear()
@@ -192,7 +192,7 @@ export class Receipt {
   readonly ticket: number
   /** False when something was left out that builds on ids which nobody has sent yet. */
   readonly complete: boolean
-  /** Whether something new was left out because the document has no room for it. */
+  /** Whether something new was left out because the document is full. */
   readonly isRefused: boolean
   readonly #edits: Edits
 

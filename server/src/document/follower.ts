@@ -10,9 +10,9 @@ import type { Author, Flush } from './subscriber.ts'
 
 /** When a hook is called. */
 export interface Pace {
-  /** So long after the last commit, in milliseconds. */
+  /** Milliseconds after the last commit. */
   readonly quietMs: number
-  /** But no longer than this after the first one that it was not told of. */
+  /** Most milliseconds after the first commit that it was not told of. */
   readonly maxWaitMs: number
 }
 
@@ -50,7 +50,7 @@ export class Follower implements Author {
       position: this.#document.head,
       keeps: false,
       onFlush: (flush) => this.#flushed(flush, cursor),
-      // The server closes: what is still to be told is told now.
+      // The server closes, so what is still to be told is told now.
       onEnd: () => this.#ended.notify(),
     })
   }
@@ -98,7 +98,7 @@ export class Follower implements Author {
       name,
       seq,
       get updates() {
-        // Copies: a piece is the memory that clients are sent.
+        // This copies, since a piece is the memory that clients are sent.
         return pieces.map(({ update }) => new Uint8Array(update))
       },
       read: () => inProcess.read(name),

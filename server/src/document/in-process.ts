@@ -6,7 +6,7 @@ import type { Config } from '../config/config.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import type { Seed } from '../hooks/hooks.ts'
 import { KnownState, mergeEntries, scanUpdate, splitUpdate, takeNews } from '../protocol/update/update.ts'
-import { checkName } from '../protocol/wire/names.ts'
+import { checkName } from '../protocol/wire/document-name.ts'
 import type { Cursor, CursorOptions } from './cursor.ts'
 import type { Document } from './document.ts'
 import type { Author } from './subscriber.ts'
@@ -19,7 +19,7 @@ export interface DocumentSource {
   follow(document: Document, options?: CursorOptions): Cursor
 }
 
-/** Code around the server: its edits are shown to all. */
+/** The author of edits by the code around the server, which are shown to all. */
 const APP: Author = { isLimited: false }
 
 /**
@@ -41,7 +41,7 @@ export class InProcess {
   /**
    * Edits a document, after the edits of it that were asked for before; resolves with what `change` returns when the
    * edit is durable. When it throws nothing has changed.
-   * @param author who it is that need not be told of it
+   * @param author who need not be told of the edit
    * @throws CoeditError DOCUMENT_NAME, EDIT_ASYNC, DOCUMENT_UNREADABLE, HOOK_FAILED, STORAGE_CLOSED, SERVER_CLOSED
    */
   edit<T>(name: string, change: (doc: Y.Doc) => T, author = APP): Promise<T> {
@@ -57,13 +57,13 @@ export class InProcess {
   }
 
   /**
-   * The same as one update, made by copying: linear in its size whatever is in it.
+   * The durable content as one update, made by copying: linear in its size whatever is in it.
    * @throws CoeditError DOCUMENT_MISSING, HOOK_FAILED, SERVER_CLOSED
    */
   readUpdate(name: string): Promise<Uint8Array> {
     return this.#visit(name, async (cursor) => {
       await existing(cursor).read()
-      // A copy: a single piece is the memory that clients are sent.
+      // This copies, since a single piece is the memory that clients are sent.
       return new Uint8Array(mergeEntries(cursor.restInClosedOrder().map(({ update }) => update)))
     })
   }
@@ -98,12 +98,12 @@ export class InProcess {
     const doc = await this.#build(cursor)
     this.#identify(doc, document)
     const { updates, result } = changed(doc, change)
-    // One commit, hence whole or not at all.
+    // This is one commit, so it is stored whole or not at all.
     if (updates.length > 0) await document.submit(Y.mergeUpdates(updates), author).durable
     return result
   }
 
-  /** Piece by piece, so that a large document holds up nobody for longer than its largest piece takes. */
+  /** Builds the document piece by piece, so that a large one holds up nobody for longer than its largest piece takes. */
   async #build(cursor: Cursor): Promise<Y.Doc> {
     const doc = new Y.Doc()
     doc.on('beforeObserverCalls', keepFormatting)
@@ -138,8 +138,8 @@ export class InProcess {
 }
 
 /**
- * Of a part of a document, Yjs deletes formatting that has no effect without the other parts. It does so in transactions
- * of others only.
+ * Keeps formatting that has no effect without parts that are still to come. Yjs deletes it, but only in transactions of
+ * others.
  */
 function keepFormatting(transaction: Y.Transaction): void {
   transaction.local = true

@@ -1,5 +1,5 @@
 import { holdBack, joinPieceBytes, mergeEntries } from '../protocol/update/update.ts'
-import { inGroups } from './grouping.ts'
+import { inGroups } from './byte-groups.ts'
 import { EncodedPiece, HeldBackPiece, MergedPiece, type Piece } from './piece.ts'
 import type { LoadedSnapshot } from './snapshot.ts'
 

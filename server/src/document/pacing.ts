@@ -1,9 +1,9 @@
 import type { Clock } from '../common/timing.ts'
 
 /** Milliseconds that the event loop has been busy since the process began. */
-export type LoopMeter = () => number
+type LoopMeter = () => number
 
-export const loopMeter: LoopMeter = () => performance.eventLoopUtilization().active
+const loopMeter: LoopMeter = () => performance.eventLoopUtilization().active
 
 export interface PacingOptions {
   /** Share of time (0 to 1) that cycles may keep the event loop busy; 0: each is followed by the longest rest. */

@@ -1,4 +1,6 @@
-import { ABSENT, decodePresence, isAbsent, isReadableState, type PresenceEntry } from '../protocol/wire/awareness.ts'
+import { isUtf8 } from 'node:buffer'
+import { isJson } from '../protocol/update/update.ts'
+import { ABSENT, decodePresence, isAbsent, type PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { PresenceStep } from './subscriber.ts'
 
 /** A connection as the owner of presence ids. */
@@ -145,7 +147,7 @@ export class Presence {
     from.show([{ ...previous, state: ABSENT }])
   }
 
-  /** By its id and clock alone. */
+  /** Whether the entry counts, by its id and clock alone: its state is not looked into yet. */
   #mayChange(from: Participant, claims: Claims, { clientId, clock, state }: PresenceEntry): boolean {
     const tracked = this.#tracked.get(clientId)
     if (!tracked) return claims.weak < this.#limits.maxWeakClaims && !isAbsent(state)
@@ -158,19 +160,21 @@ export class Presence {
     this.#accept(from, tracked?.strong ?? false, entry)
   }
 
+  /** Clients can read JSON in UTF-8: `applyAwarenessUpdate` of y-protocols throws on all else, amid other entries. */
   #isValid({ clock, state }: PresenceEntry): boolean {
-    return clock <= MAX_CLOCK && isReadableState(state, this.#limits.maxPresenceBytes, MAX_STATE_DEPTH)
+    if (clock > MAX_CLOCK || state.length > this.#limits.maxPresenceBytes) return false
+    return isUtf8(state) && isJson(state, 0, state.length, MAX_STATE_DEPTH)
   }
 
   #accept(owner: Participant, strong: boolean, { clientId, clock, state }: PresenceEntry): void {
-    // Copied: the message is a view into a much larger receive buffer.
+    // The state is copied: the message is a view into a much larger receive buffer.
     const copy = new Uint8Array(state)
     this.#tracked.set(clientId, { clientId, clock, state: copy, owner, strong, version: ++this.#version })
     this.#onChange()
   }
 
   #depart({ clientId, clock }: Tracked): void {
-    // Deleted first, so that the map's order is the order of departure.
+    // The entry is deleted first, so that the map's order is the order of departure.
     this.#tracked.delete(clientId)
     const departed = { clientId, clock: clock + 1, state: ABSENT, owner: null, strong: false, version: ++this.#version }
     this.#tracked.set(clientId, departed)

@@ -15,7 +15,7 @@ export class PrivateBytes {
     return this.#held
   }
 
-  /** Room for so many bytes, to be asked for before they are made; undefined where there is none. Nobody waits for it. */
+  /** Lends so many bytes of the limit, to be asked for before they are made; undefined where they would pass it. */
   borrow(bytes: number): Loan | undefined {
     if (bytes > this.#max - this.#held) return undefined
     return new Loan(bytes, (change) => {
@@ -24,7 +24,7 @@ export class PrivateBytes {
   }
 }
 
-/** Room that somebody has, until all of it is paid back. */
+/** Bytes that are lent, until all of them are paid back. */
 export class Loan {
   readonly #change: (bytes: number) => void
   #left = 0
@@ -34,13 +34,13 @@ export class Loan {
     this.settle(bytes)
   }
 
-  /** It has turned out to be so many bytes. */
+  /** Corrects how many bytes are lent, once it is known what was made. */
   settle(bytes: number): void {
     this.#change(bytes - this.#left)
     this.#left = bytes
   }
 
-  /** So many of the bytes are no longer held. */
+  /** Gives back bytes that are no longer held. */
   repay(bytes: number): void {
     this.settle(this.#left - bytes)
   }

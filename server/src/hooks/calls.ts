@@ -23,7 +23,7 @@ export interface HookCallsContext {
   readonly log: Log
 }
 
-type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
+type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }
 type Call<T> = (signal: AbortSignal) => Awaitable<T>
 type Counts = { -readonly [Fact in keyof HookCounts]: HookCounts[Fact] }
 
@@ -68,12 +68,12 @@ export class HookCalls {
   async load<T>(name: string, use: (seed: Seed) => T): Promise<T | undefined> {
     const { load } = this.#hooks
     if (!load) return undefined
-    const outcome = await this.#call('load', name, async (signal) => {
+    const answer = await this.#call('load', name, async (signal) => {
       const seed = await load.call(this.#hooks, { name, signal })
       return seed === undefined ? undefined : use(seed)
     })
-    if (outcome.ok) return outcome.value
-    throw new CoeditError('HOOK_FAILED', `the hook load failed for '${name}'`, { cause: outcome.error })
+    if (answer.ok) return answer.value
+    throw new CoeditError('HOOK_FAILED', `the hook load failed for '${name}'`, { cause: answer.error })
   }
 
   /** Tells a hook, and resolves when that has ended, well or not. The caller sees to it that calls do not pile up. */
@@ -82,7 +82,7 @@ export class HookCalls {
     if (listeners[hook]) await this.#call(hook, event.name, () => listeners[hook]?.(event))
   }
 
-  /** The same unless `maxHookCalls` of these are under way. Resolves whether it was told. */
+  /** Tells a hook unless `maxHookCalls` such calls are under way. Resolves whether it was told. */
   async offer<Name extends ListenerName>(hook: Name, event: EventOf<Name>): Promise<boolean> {
     if (!this.has(hook)) return true
     if (this.#offered >= this.#context.config.maxHookCalls) {
@@ -105,7 +105,7 @@ export class HookCalls {
     const part = () => {
       if (wasTold) void this.offer('disconnect', facts)
     }
-    // At once where it can be: the document may be closed in the next step.
+    // Where it is known already this is told at once: the document may be closed in the next step.
     return () => {
       if (wasTold === undefined) void telling.then(part)
       else part()
@@ -126,14 +126,14 @@ export class HookCalls {
     while (this.#underWay.size > 0) await Promise.all(this.#underWay.values())
   }
 
-  #call<T>(hook: HookName, name: string, call: Call<T>): Promise<Outcome<T>> {
+  #call<T>(hook: HookName, name: string, call: Call<T>): Promise<Answer<T>> {
     const controller = new AbortController()
-    const outcome = this.#attempt(hook, name, call, controller)
-    this.#underWay.set(controller, outcome)
-    return outcome
+    const answer = this.#attempt(hook, name, call, controller)
+    this.#underWay.set(controller, answer)
+    return answer
   }
 
-  async #attempt<T>(hook: HookName, name: string, call: Call<T>, controller: AbortController): Promise<Outcome<T>> {
+  async #attempt<T>(hook: HookName, name: string, call: Call<T>, controller: AbortController): Promise<Answer<T>> {
     const { signal } = controller
     const counts = this.#counts[hook]
     const cancel = this.#limit(controller)

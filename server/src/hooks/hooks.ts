@@ -22,8 +22,8 @@ interface Events {
    */
   readonly commit: Change
   /**
-   * The same once nobody has written for `changeQuietMs`, and while somebody writes all the time every
-   * `changeMaxWaitMs`.
+   * Edits have become durable: called once nobody has written for `changeQuietMs`, and while somebody writes all the
+   * time every `changeMaxWaitMs`.
    */
   readonly change: Change
   /** A WebSocket has joined a document. */
@@ -57,7 +57,7 @@ export interface Change {
   /** The number of the last commit in it. It grows by one with each, from 1. */
   readonly seq: number
   /**
-   * It as Yjs updates (v1), in order. A hook that lags far behind may get the whole document instead, which is safe to
+   * The change as Yjs updates (v1), in order. A hook that lags far behind may get the whole document instead, which is safe to
    * apply twice.
    */
   readonly updates: readonly Uint8Array[]
@@ -84,9 +84,9 @@ export interface CloseEvent {
 export interface HookCounts {
   /** Calls that were made. */
   readonly calls: number
-  /** Of these: it threw, or returned what cannot be used. */
+  /** Calls that threw, or returned what cannot be used. */
   readonly failures: number
-  /** Of these: given up after `hookTimeoutMs`, or since the server closed. */
+  /** Calls that were given up after `hookTimeoutMs`, or since the server closed. */
   readonly timeouts: number
   /** Calls that were not made, since `maxHookCalls` were under way. */
   readonly dropped: number

@@ -5,7 +5,7 @@ import type { Lease, OnEnd } from '../auth/lease.ts'
 import { TrustedProxies } from '../common/addresses.ts'
 import { CoeditError } from '../common/errors.ts'
 import type { Config } from '../config/config.ts'
-import { checkName } from '../protocol/wire/names.ts'
+import { checkName } from '../protocol/wire/document-name.ts'
 import { authRequest } from './credentials.ts'
 import type { CheckHost } from './host.ts'
 import { checkOrigin } from './origin.ts'
@@ -56,7 +56,7 @@ export class Admission {
     if (refusal) throw refusal
     // Node joins repeated headers, but types them as if it did not.
     const address = this.#proxies.client(socket.remoteAddress, headers['x-forwarded-for']?.toString())
-    if (!this.#addresses.hasRoom(address)) throw tooMany('the address has')
+    if (!this.#addresses.hasPlace(address)) throw tooMany('the address has')
     this.#addresses.take(address, line)
     const query = new URLSearchParams(/\?(.*)/s.exec(url)?.[1])
     return { line, query, request: authRequest({ document, headers, query, cookie: config.authCookie, address }) }
@@ -72,7 +72,7 @@ export class Admission {
     checkName(request.document, config.maxNameBytes)
     const permit = await authority.authorize(request)
     if (line.destroyed) return undefined
-    if (!this.#users.hasRoom(permit.user) || !this.#documents.hasRoom(permit.document)) {
+    if (!this.#users.hasPlace(permit.user) || !this.#documents.hasPlace(permit.document)) {
       throw tooMany('the document or the user has')
     }
     this.#users.take(permit.user, line)
@@ -92,7 +92,7 @@ class Quota {
     this.#max = max
   }
 
-  hasRoom(key: string | undefined): boolean {
+  hasPlace(key: string | undefined): boolean {
     return key === undefined || this.#heldBy(key) < this.#max
   }
 

@@ -21,7 +21,7 @@ export interface AppOptions {
   /** Absolute path of the built page; it may be missing. */
   readonly publicDirectory: string
   readonly checkHost: CheckHost
-  /** The option. */
+  /** The option of this name, in milliseconds. */
   readonly stallTimeoutMs: number
   readonly health: () => Health
   readonly log: Log
@@ -60,7 +60,7 @@ export function createApp(options: AppOptions): RequestListener {
   if (routesWithBody !== undefined) root.route(basePath, routesWithBody)
   root.use(async (c, next) => {
     if (hasBody(c.env.incoming)) {
-      // What is left of the body would be read for the next request.
+      // What is left of the body would be taken for the next request.
       c.header('connection', 'close')
       throw new CoeditError('BODY_UNEXPECTED', 'no body is taken at this address')
     }

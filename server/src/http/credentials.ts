@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { AuthRequest } from '../auth/grant.ts'
 
-/** Beside the token a client offers a neutral subprotocol for the server to select: selecting this one would tell it. */
+/** A client offers a neutral subprotocol beside its token: to select this one would send the token back. */
 const SUBPROTOCOL_PREFIX = 'bearer.'
 
 export interface Asked {

@@ -23,13 +23,13 @@ export function cutLater(closing: Closing, socket: Duplex, clock: Clock, delayMs
   )
 }
 
-/** Says a last thing and hangs up, also on who does not hang up as well: Node lets go of the sockets of upgrades. */
+/** Sends `lastWords` and hangs up, whether the peer does or not: Node lets go of the sockets of upgrades. */
 export function hangUp(socket: Duplex, lastWords: string, clock: Clock): void {
   socket.end(lastWords, () => socket.destroy())
   cutLater(socket, socket, clock)
 }
 
-/** Where it is possible, a reset: the system, too, forgets what it has not delivered. Neither TLS nor pipes can. */
+/** Resets the connection, so that the system forgets what it has not delivered. Neither TLS nor pipes can do that. */
 function reset(socket: Duplex): void {
   const isPlainTcp = socket instanceof Socket && socket.remoteFamily !== undefined && !(socket instanceof TLSSocket)
   if (isPlainTcp) socket.resetAndDestroy()

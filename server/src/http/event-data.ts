@@ -5,7 +5,7 @@ import type { Piece } from '../document/piece.ts'
  * bytes of their own, a thousand that read nothing took 1.3 GB (measured).
  */
 export class EventData {
-  /** As long as somebody is being sent it: kept any longer, a document would be in memory twice. */
+  /** A line is kept while somebody is being sent it: kept any longer, it would hold the document in memory twice. */
   readonly #made = new WeakMap<Piece, WeakRef<Uint8Array>>()
 
   /** The `data` line of an event: the update of the piece in base64. */

@@ -61,10 +61,10 @@ export function createEventRoutes(context: EventsContext): Routes {
  */
 async function admit(c: Context<Env>, document: string, stream: EventStream, context: EventsContext): Promise<void> {
   const { incoming, outgoing } = c.env
-  // One without a socket waits for another answer on the same connection, and Node does not tell when nobody is there any
-  // more to wait for it. An embedding app may have been busy for so long that the answer is closed.
+  // An answer without a socket waits for another one on the same connection, and Node does not tell when the client has
+  // gone. An embedding app may have been busy for so long that the answer is closed.
   if (outgoing.socket === null || outgoing.destroyed) return stream.end()
-  // Also where nobody reads the body, as of an answer to HEAD, whose end nothing else would tell.
+  // Nothing else tells when an answer to HEAD ends, since nobody reads its body.
   outgoing.once('close', () => stream.end())
   await context.admission.admit(context.admission.knock(incoming, outgoing, document), () => {
     stream.end()
@@ -114,7 +114,7 @@ class EventStream {
     for (const piece of cursor.rest()) await this.#send(sse, piece, cursor.document)
   }
 
-  /** As the HTML standard has it: a line of data, one that names it if it has a name, and an empty one. */
+  /** Sends an event as the HTML standard has it: a line of data, one with the id if it has one, and an empty one. */
   async #send(sse: SSEStreamingApi, piece: Piece, { incarnations }: Document): Promise<void> {
     await sse.write(this.#eventData.of(piece))
     const { position } = piece

@@ -12,7 +12,7 @@ const HOST = /^([\w.-]+|\[[\da-f:.]+\])(?::\d*)?$/i
 /**
  * Keeps out pages that have their own host name lead to this machine (DNS rebinding): their browser takes the server for
  * a part of their own origin, and so does `isOriginAllowed`. Only the name itself, which no page can change, tells.
- * Where tokens are asked for such a page has none, nor the cookie of another name.
+ * Where the server asks for tokens, such a page has none, nor the cookie that belongs to another name.
  *
  * @param asksForTokens whether anything but the host keeps a stranger's page out
  */

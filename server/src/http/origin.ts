@@ -23,11 +23,11 @@ export function isOriginAllowed({ origin, host = '' }: IncomingHttpHeaders, allo
   if (originsIn(allowed).includes(origin)) return true
   if (!URL.canParse(origin)) return false
   const page = new URL(origin)
-  // Files have none, and with their scheme `localhost` is none, either.
+  // Pages from files have no host, and under their scheme `localhost` is not one either.
   if (page.host === '') return false
   const address = `${page.protocol}//${host}`
   if (!URL.canParse(address)) return false
-  // Parsed alike, so that a port which is the default of the scheme counts as none on both sides.
+  // Both are parsed alike, so that a port which is the default of the scheme counts as none on both sides.
   const server = new URL(address)
   return page.host === server.host || (isLoopback(page.hostname) && isLoopback(server.hostname))
 }

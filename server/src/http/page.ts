@@ -5,7 +5,7 @@ import { type Context, Hono } from 'hono'
 import { compress } from 'hono/compress'
 import { getMimeType } from 'hono/utils/mime'
 
-/** Of files that cannot be there; the last one is of names that no file may have. */
+/** Codes of the system for files that are not there; the last one is for names that no file may have. */
 const MISSING = ['ENOENT', 'EISDIR', 'ENAMETOOLONG']
 
 /** A plain file name: it holds no slash and does not start with a dot, so it cannot lead out of its directory. */

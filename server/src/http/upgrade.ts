@@ -3,12 +3,12 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { CoeditError, ERRORS } from '../common/errors.ts'
 import { RejectionDelay } from '../common/rejection-delay.ts'
-import { type Cancel, Condition, sleep } from '../common/timing.ts'
+import { type Cancel, Condition } from '../common/timing.ts'
 import { CLOSE, type Close, closeFor } from '../peers/close-codes.ts'
 import { yWebsocket } from '../peers/dialects/y-websocket.ts'
 import { Session, type SessionContext, type SessionTerms } from '../peers/session.ts'
 import { Socket } from '../peers/socket.ts'
-import { nameFromPath } from '../protocol/wire/names.ts'
+import { nameFromPath } from '../protocol/wire/document-name.ts'
 import type { Admission, Visitor } from './admission.ts'
 import { cutLater, hangUp } from './cut.ts'
 import { failureBody } from './failure.ts'
@@ -69,7 +69,7 @@ export class Upgrades {
    */
   handle(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { config, admission } = this.#context
-    // Taken apart by hand: `URL` resolves dot segments and throws on some targets.
+    // The path is taken apart by hand, since `URL` resolves dot segments and throws on some targets.
     const [path = ''] = (request.url ?? '/').split('?', 1)
     try {
       if (!path.startsWith(`${config.basePath}/`)) {
@@ -105,7 +105,7 @@ export class Upgrades {
     for (const [webSocket, session] of this.#connections) {
       if (session) session.socket.close(CLOSE.restart)
       else this.#closeLater(webSocket, CLOSE.restart, 0)
-      if (pause >= 1) await sleep(this.#context.clock, pause)
+      if (pause >= 1) await this.#emptied.waitFor(this.#context.clock, pause)
     }
     while (this.#connections.size > 0) {
       const isInTime = await this.#emptied.waitFor(this.#context.clock, CLOSE_GRACE_MS)
@@ -153,7 +153,7 @@ export class Upgrades {
 
   /**
    * Refuses a connection after it was accepted: a refused upgrade reaches clients as 1006, after which they try for
-   * ever. Later than at once, for older clients try again whatever the code.
+   * ever. It does so after a delay, for older clients try again whatever the code.
    */
   #closeLater(webSocket: WebSocket, { code, reason }: Close, delayMs: number): void {
     webSocket.pause()

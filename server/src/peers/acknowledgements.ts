@@ -11,8 +11,8 @@ export class Acknowledgements {
   #isHeld = false
 
   /**
-   * An Update came: durable with `ticket`, or not `complete`: a Step2 must fill a hole before it first, or bring what was
-   * refused of it, be it a Step2 itself.
+   * An Update came, which is durable with `ticket` if it was `complete`. If not, a Step2 must first bring what it builds
+   * on or what was refused of it. A Step2 of which something was refused counts as such an Update.
    */
   update(ticket: number, complete: boolean): void {
     this.#count(ticket)
@@ -23,8 +23,8 @@ export class Acknowledgements {
    * A Step2 came: all that this client had integrated so far is known. Before the first, nothing is acknowledged: a
    * delete has no clock, so an Update before it proves nothing about what was deleted offline.
    *
-   * What waited for it counts with it and not with its own ticket: that was the one of the edits before it, for what
-   * was left over of it comes with the Step2.
+   * Updates that waited for it become durable with its ticket: theirs stood for less, since what was left out of them
+   * comes only with the Step2.
    */
   step2(ticket: number): void {
     if (!this.#hasStep2 || this.#isHeld) this.#waiting.length = 0

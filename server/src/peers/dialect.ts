@@ -17,7 +17,7 @@ export interface Dialect {
   flush(flush: Flush): FlushFrames
   /** What comes before the bytes of an update, so that both together are a frame: the update itself is not copied. */
   updateHead(byteLength: number): Buffer
-  /** Undefined for nobody's. */
+  /** Undefined where there are no entries. */
   presence(entries: readonly PresenceEntry[]): Buffer | undefined
   step1(stateVector: Uint8Array): Buffer
   /** Follows the updates that answer a Step1. */
@@ -25,12 +25,12 @@ export interface Dialect {
   readonly keepAlive: Buffer
   acknowledgement(count: number): Buffer
   permissionDenied(reason: string): Buffer
-  /** Tells a client of `coedit.v1` that the document has no room for what it wrote. */
+  /** Tells a client of `coedit.v1` that the document is full: what it wrote is refused. */
   readonly full: Buffer
 }
 
 export interface FlushFrames {
   readonly updates: Buffer
-  /** With the presence that changed, where any did. */
+  /** The updates and the presence that changed, where any did. */
   readonly whole: Buffer
 }

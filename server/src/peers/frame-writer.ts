@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../common/timing.ts'
 
-/** The writing half of a socket: whole frames, as far as there is room. */
+/** The writing half of a socket: whole frames, as far as the buffer takes them. */
 export class FrameWriter {
   readonly #socket: Duplex
   readonly #maxBufferedBytes: number
@@ -11,24 +11,24 @@ export class FrameWriter {
   #isClosed = false
 
   /**
-   * @param maxBufferedBytes unsent bytes past which there is no room
-   * @param onDrain called when there is room again
+   * @param maxBufferedBytes unsent bytes past which no more frames are taken
+   * @param onDrain called when frames are taken again
    */
   constructor(socket: Duplex, maxBufferedBytes: number, clock: Clock, onDrain: () => void) {
     this.#socket = socket
     this.#maxBufferedBytes = maxBufferedBytes
     this.#clock = clock
     this.#lastWriteAt = clock.now()
-    // In a turn of its own: a peer that takes all at once would be sent all that there is in this one.
+    // The next frames go out in a turn of their own: a peer that reads fast would be sent all that there is in this one.
     socket.on('drain', () => setImmediate(() => this.#drained(onDrain)))
   }
 
   /** Whether the peer takes what it is sent. */
-  get hasRoom(): boolean {
+  get isWritable(): boolean {
     return this.#blockedSince === undefined
   }
 
-  /** Since when there has been no room, in milliseconds of the clock. */
+  /** Since when the buffer has been full, in milliseconds of the clock. */
   get blockedSince(): number | undefined {
     return this.#blockedSince
   }

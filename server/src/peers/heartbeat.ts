@@ -29,7 +29,7 @@ export class Heartbeat {
     this.#lastPingAt = clock.now()
   }
 
-  /** The peer sent something, or took what it was sent. */
+  /** To be called when the peer sent something, or took what it was sent. */
   heard(): void {
     this.#isAnswerDue = false
   }

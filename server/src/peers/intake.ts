@@ -15,12 +15,12 @@ import type { Socket } from './socket.ts'
 const MAX_TURN_BYTES = 64 * 1024
 
 /** What became of a message with edits. */
-type Settled = Pick<Receipt, 'ticket' | 'complete' | 'isRefused'>
+type SubmittedEdits = Pick<Receipt, 'ticket' | 'complete' | 'isRefused'>
 
 /** The messages that hold edits. */
-export type Edits = Extract<ClientMessage, { type: 'step2' | 'update' }>
+export type EditMessage = Extract<ClientMessage, { type: 'step2' | 'update' }>
 
-export function isEdits(message: ClientMessage): message is Edits {
+export function isEditMessage(message: ClientMessage): message is EditMessage {
   return message.type === 'step2' || message.type === 'update'
 }
 
@@ -40,10 +40,10 @@ export interface IntakeContext {
 export class Intake {
   readonly #context: IntakeContext
   readonly #acknowledgements: Acknowledgements | undefined
-  /** Of the server's Step1; one that found no room is sent when there is. */
+  /** How far the server's Step1 is; it is owed while the buffer is full. */
   #step1: 'answered' | 'outstanding' | 'owed' = 'answered'
   #wasDenied = false
-  /** Whether the document had no room for something that the peer still holds. */
+  /** Whether the document was too full for something that the peer still holds. */
   #wasRefused = false
 
   constructor(context: IntakeContext) {
@@ -61,7 +61,7 @@ export class Intake {
    * Takes what is new in a message. Of a large one it gives a promise, and the next message has to wait for that.
    * @throws CoeditError UPDATE_MALFORMED, STORAGE_CLOSED; the promise rejects with the same
    */
-  receive({ type, update }: Edits): Promise<void> | undefined {
+  receive({ type, update }: EditMessage): Promise<void> | undefined {
     const { access } = this.#context
     if (access === 'read') {
       if (type === 'update') this.#deny()
@@ -74,14 +74,14 @@ export class Intake {
     return undefined
   }
 
-  /** Asks for what was refused, once the document may have room again. */
+  /** Asks for what was refused, once the document may take it. */
   askAgain(): void {
     if (!this.#wasRefused || this.#context.document.isFull) return
     this.#wasRefused = false
     if (this.#step1 === 'answered') this.#sendStep1()
   }
 
-  /** Goes on where the peer had no room. */
+  /** Goes on sending when the socket has drained. */
   resume(): void {
     if (this.#step1 === 'owed') this.#sendStep1()
     this.#acknowledge()
@@ -95,7 +95,7 @@ export class Intake {
   }
 
   /** A large update is cut in a worker and taken piece by piece, so that it holds up nobody else. */
-  async #submitLarge(update: Uint8Array): Promise<Settled> {
+  async #submitLarge(update: Uint8Array): Promise<SubmittedEdits> {
     const { workers, document, socket, author } = this.#context
     const settled = { ticket: 0, complete: true, isRefused: false }
     for (const piece of await workers.split({ update, maxBytes: MAX_TURN_BYTES })) {
@@ -109,7 +109,7 @@ export class Intake {
     return settled
   }
 
-  #settle(type: Edits['type'], { ticket, complete, isRefused }: Settled): void {
+  #settle(type: EditMessage['type'], { ticket, complete, isRefused }: SubmittedEdits): void {
     if (type === 'step2') this.#step1 = 'answered'
     if (isRefused) {
       this.#acknowledgements?.update(ticket, false)
@@ -119,7 +119,7 @@ export class Intake {
       this.#acknowledgements?.step2(ticket)
     } else {
       this.#acknowledgements?.update(ticket, complete)
-      // Asked now, it would send what was refused once more.
+      // A peer that is asked now would send what was refused once more.
       if (!complete && this.#step1 === 'answered' && !this.#wasRefused) this.#sendStep1()
     }
     this.#acknowledge()
@@ -127,13 +127,13 @@ export class Intake {
 
   #sendStep1(): void {
     const { dialect, socket, document } = this.#context
-    this.#step1 = socket.writer.hasRoom ? 'outstanding' : 'owed'
-    if (socket.writer.hasRoom) socket.writer.write(dialect.step1(document.encodeStateVector()))
+    this.#step1 = socket.writer.isWritable ? 'outstanding' : 'owed'
+    if (socket.writer.isWritable) socket.writer.write(dialect.step1(document.encodeStateVector()))
   }
 
   #acknowledge(): void {
     const { writer } = this.#context.socket
-    const frame = writer.hasRoom && this.nextAcknowledgement()
+    const frame = writer.isWritable && this.nextAcknowledgement()
     if (frame) writer.write(frame)
   }
 

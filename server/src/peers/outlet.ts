@@ -67,12 +67,12 @@ export class Outlet {
     socket.writer.writeAll(frames)
   }
 
-  /** Goes on where the peer had no room. */
+  /** Goes on sending when the socket has drained. */
   resume(): void {
     const { cursor, dialect, socket } = this.#context
     const { writer } = socket
     writer.together(() => {
-      const next = () => (writer.hasRoom ? cursor.next() : undefined)
+      const next = () => (writer.isWritable ? cursor.next() : undefined)
       for (let piece = next(); piece; piece = next()) {
         writer.write(dialect.updateHead(piece.update.length))
         writer.write(piece.update, piece.letGo?.bind(piece))
@@ -84,11 +84,11 @@ export class Outlet {
     this.#catchUp()
   }
 
-  /** Takes what is on its way, and sends it as far as there is room. */
+  /** Sends what a reading brings, as far as the buffer takes it. */
   #send(reading: Promise<number>): void {
     const { socket, onError } = this.#context
     reading.then((searchedBytes) => {
-      // To search them costs about what receiving them does.
+      // Searching bytes costs about as much as receiving them.
       socket.throttle.received(searchedBytes)
       this.resume()
     }, onError)
@@ -96,7 +96,7 @@ export class Outlet {
 
   #catchUp(): void {
     const { cursor, dialect, socket } = this.#context
-    if (cursor.isBusy || cursor.position === undefined || !socket.writer.hasRoom) return
+    if (cursor.isBusy || cursor.position === undefined || !socket.writer.isWritable) return
     if (this.#nextStep1) this.answer(this.#nextStep1)
     else if (cursor.isBehind) this.#send(cursor.read())
     socket.offer(dialect.presence(cursor.newPresence()))

@@ -13,7 +13,7 @@ import type { ClientMessage } from '../protocol/wire/messages.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { CLOSE, closeFor } from './close-codes.ts'
 import type { Dialect } from './dialect.ts'
-import { type Edits, Intake, isEdits } from './intake.ts'
+import { type EditMessage, Intake, isEditMessage } from './intake.ts'
 import { Outlet } from './outlet.ts'
 import type { Socket, SocketUser } from './socket.ts'
 
@@ -128,7 +128,7 @@ export class Session implements SocketUser, Participant, Author {
     }
     try {
       const message = this.#terms.dialect.decode(bytes, this.#terms.acknowledges)
-      if (isEdits(message)) return state.intake.receive(message)?.catch((error: unknown) => this.#refuse(error))
+      if (isEditMessage(message)) return state.intake.receive(message)?.catch((error: unknown) => this.#refuse(error))
       if (state.name === 'joined') this.#dispatch(message, state)
     } catch (error) {
       this.#refuse(error)
@@ -188,11 +188,11 @@ export class Session implements SocketUser, Participant, Author {
     const { intake, outlet } = this.#state
     this.socket.updateFlow()
     intake.askAgain()
-    // Without room everything stays where it is until the socket drains.
-    if (this.socket.writer.hasRoom) outlet.deliver(flush, intake.nextAcknowledgement())
+    // While the buffer is full, everything stays where it is until the socket drains.
+    if (this.socket.writer.isWritable) outlet.deliver(flush, intake.nextAcknowledgement())
   }
 
-  #dispatch(message: Exclude<ClientMessage, Edits>, { cursor, outlet }: Joined): void {
+  #dispatch(message: Exclude<ClientMessage, EditMessage>, { cursor, outlet }: Joined): void {
     switch (message.type) {
       case 'step1':
         this.#hasStep1 = true
@@ -215,7 +215,7 @@ export class Session implements SocketUser, Participant, Author {
     }
   }
 
-  /** The document could not be opened, and cannot be at the next moment either, when clients come back. */
+  /** Refuses the peer after a delay: clients come back at once, and the document could not be opened then either. */
   #refuseLater(error: unknown): void {
     const { clock, documents } = this.#context
     this.#state = { name: 'over' }

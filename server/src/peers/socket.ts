@@ -8,7 +8,7 @@ import { FrameWriter } from './frame-writer.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Throttle } from './throttle.ts'
 
-/** What a ping counts for: ws answers it, which takes some 10 µs, as receiving so much does. */
+/** Bytes that a ping counts for: ws answers it, which takes some 10 µs, as receiving so many does. */
 const PING_BYTES = 1024
 
 /** What a socket is for. */
@@ -17,7 +17,7 @@ export interface SocketUser {
   readonly isCongested: boolean
   /** Takes a message. Where it gives a promise, the next message waits for that. Neither throws nor rejects. */
   receive(message: Uint8Array): Promise<void> | undefined
-  /** There is room again. */
+  /** The buffer takes frames again. */
   drained(): void
   /** The peer takes no more part: nothing can be written. What it sent before may still be received. */
   left(): void
@@ -26,7 +26,7 @@ export interface SocketUser {
 }
 
 /**
- * A WebSocket as its user sees it, and all that knows of `ws`: whole frames out, as far as there is room, and messages
+ * A WebSocket as its user sees it, and all that knows of `ws`: whole frames out, as far as the buffer takes them, and messages
  * in, one in a turn of the event loop and no faster than the limits of a connection allow. Frames go to the socket below
  * the WebSocket, so that many sockets share their bytes.
  */
@@ -65,9 +65,9 @@ export class Socket {
     this.#waitFor(ready)
   }
 
-  /** Sends a frame if there is room; without it, it is as if it had been lost. */
+  /** Sends a frame, or drops it where the buffer is full, as if it had been lost on the way. */
   offer(frame: Buffer | undefined): void {
-    if (frame && this.writer.hasRoom) this.writer.write(frame)
+    if (frame && this.writer.isWritable) this.writer.write(frame)
   }
 
   /** Whether the peer answers a ping. */
@@ -82,14 +82,14 @@ export class Socket {
   tick(now: number, keepAlive: Buffer): void {
     if (this.#hasLeft) return
     const { keepAliveMs, stallTimeoutMs } = this.#config
-    const { blockedSince, lastWriteAt, hasRoom } = this.writer
-    // It may come back and get everything in one update.
+    const { blockedSince, lastWriteAt, isWritable } = this.writer
+    // The peer may come back and get everything in one update.
     if (blockedSince !== undefined && now - blockedSince >= stallTimeoutMs) {
       this.close(CLOSE.stalled)
       return
     }
     // A ping would stand behind all that is unsent, and its answer come later than a slow peer deserves to be cut.
-    if (!hasRoom) return
+    if (!isWritable) return
     if (now - lastWriteAt >= keepAliveMs) this.writer.write(keepAlive)
     this.#heartbeat.tick(now)
   }
@@ -111,7 +111,7 @@ export class Socket {
     this.#webSocket.resume()
   }
 
-  /** The same, without a look at what the peer sent before. */
+  /** Closes the connection, and drops what the peer sent before. */
   refuse(close: Close): void {
     this.#inbox.length = 0
     this.close(close)

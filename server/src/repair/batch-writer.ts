@@ -1,4 +1,4 @@
-import type { Database, Operation } from '../storage/level/database.ts'
+import { bytesOf, type Database, type Operation } from '../storage/level/database.ts'
 
 const BATCH_BYTES = 1024 * 1024
 
@@ -14,7 +14,7 @@ export class BatchWriter {
 
   async add(operation: Operation): Promise<void> {
     this.#operations.push(operation)
-    this.#bytes += operation.key.length + (operation.type === 'put' ? operation.value.length : 0)
+    this.#bytes += bytesOf(operation)
     if (this.#bytes >= BATCH_BYTES) await this.finish()
   }
 

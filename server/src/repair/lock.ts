@@ -1,7 +1,7 @@
 import { mkdtemp, rm, symlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Level } from 'level'
-import { openingError } from '../storage/level/errors.ts'
+import { openingError } from '../storage/level/level-errors.ts'
 
 /** The file that LevelDB locks. */
 const LOCK = 'LOCK'

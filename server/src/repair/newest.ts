@@ -48,7 +48,7 @@ async function visitNewest(
     if (value && newest.get(asText(key)) === sequence) await visit({ key, value })
   }
   for (const { key, value } of doubtful) {
-    // Where its own checksum holds only its sequence is in doubt, which tells nothing of a key that is nowhere else.
+    // If the record's own checksum holds, only its sequence is in doubt, which matters only where the key has others.
     if (value && !newest.has(asText(key)) && isSealed({ key, value })) await visit({ key, value })
   }
 }

@@ -7,12 +7,12 @@ import { prepareFormat } from '../storage/level/format.ts'
 import { documentRange, nameKey } from '../storage/level/keys.ts'
 import { type Layout, layOut, sortRecords } from '../storage/level/layout.ts'
 import { putName, removeKey, repair } from '../storage/level/operations.ts'
-import { readRange } from '../storage/level/reading.ts'
+import { readRange } from '../storage/level/read-range.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { withLock } from './lock.ts'
-import { type Names, readIds, readNames } from './names.ts'
 import { type FilesFound, salvageNewest } from './newest.ts'
 import { replaceDatabase } from './replace.ts'
+import { type Names, readIds, readNames } from './salvaged-names.ts'
 
 export interface RepairContext {
   readonly directory: string
@@ -73,7 +73,7 @@ async function fill(
   const found = await salvageNewest(context.directory, (record) => writer.add({ type: 'put', ...record }))
   await writer.finish()
   await repairDocuments(database, context, report)
-  // Last: a database without a version record is known by the names, which may have been lost.
+  // The version is written last: without it a database is known by its names, which may have been lost.
   await prepareFormat(database, context.directory, context.log)
   return found
 }
@@ -105,7 +105,7 @@ async function repairDocument(
   const layout = layOut(records, document, clock.now())
   const isCalledSo = table.get(document) === id && layout.metadata.name === document
   const metadata = { ...layout.metadata, name: document }
-  // An intact log may have lost its end: what has its numbers now is not what a cursor of before has read.
+  // An intact log may have lost its end, whose numbers, given anew, stand for other edits than a cursor has read.
   const operations = repair(id, { ...layout, metadata }, newIncarnation())
   await database.write(isCalledSo ? operations : [putName(document, id), ...operations])
   const unreadable = layout.quarantined.filter(({ update }) => update === undefined)

@@ -1,14 +1,14 @@
 import { CoeditError } from '../common/errors.ts'
 import type { AppendRequest, LogEntry, LogPart, StoredDocument } from './storage.ts'
 
-/** How much `Appended.between` has at most. */
-export const MAX_BETWEEN_BYTES = 64 * 1024
+/** Most bytes of `Appended.between`. */
+const MAX_BETWEEN_BYTES = 64 * 1024
 
 /** The log of a document that was never written. */
 export const NO_LOG: Pick<StoredDocument, 'head' | 'incarnation'> = { head: 0, incarnation: 0 }
 
 /**
- * That the log has what an update builds on.
+ * Checks that the log has what an update builds on.
  * @throws CoeditError STORAGE_CONFLICT
  */
 export function checkBase(request: AppendRequest, log: typeof NO_LOG): void {
@@ -30,7 +30,7 @@ export function partAfter(stored: StoredDocument, after: number, maxBytes = Numb
   return { incarnation, entries: upTo(maxBytes, 1, tail, after) }
 }
 
-/** Those that follow `after` without a gap: as many as have `maxBytes`, but `atLeast` so many. */
+/** The entries that follow `after` without a gap: up to `maxBytes` of them, but no fewer than `atLeast`. */
 function upTo(maxBytes: number, atLeast: number, entries: readonly LogEntry[], after: number): readonly LogEntry[] {
   const found: LogEntry[] = []
   let bytes = 0

@@ -45,7 +45,7 @@ export interface MemoryStorageOptions {
   readonly database?: MemoryDatabase
   readonly clock?: Clock
   /**
-   * Awaited before and after each step and before each report: what others do comes in between. Default: a turn of the
+   * Awaited before and after each step and before each report, so that others act in between. Default: a turn of the
    * event loop.
    */
   readonly pause?: () => Promise<unknown>
@@ -184,7 +184,7 @@ export class MemoryStorage implements Storage {
     })
   }
 
-  /** One after the other in this storage, each in one step for all that share the database. */
+  /** Runs steps one after the other in this storage; all that share the database see each as one step. */
   async #run<T>(step: () => T): Promise<T> {
     if (!this.#isOpen) throw new CoeditError('STORAGE_CLOSED', 'The storage is closed.')
     return this.#gate.run(async () => {
@@ -223,7 +223,7 @@ function sumBytes(updates: readonly Uint8Array[]): number {
   return updates.reduce((sum, update) => sum + update.length, 0)
 }
 
-/** That of UTF-8, in which JavaScript does not compare. */
+/** Compares names by their UTF-8, which JavaScript does not do by itself. */
 function inByteOrder(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }

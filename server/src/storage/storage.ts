@@ -152,7 +152,7 @@ export interface StoredDocument extends Quarantine {
    * LevelDB is opened), so that an old cursor is told from a valid one. 0 for a document that was never written.
    */
   readonly incarnation: number
-  /** Those before, as far as they are known, whose numbers stand for the same entries now. */
+  /** Earlier incarnations, as far as they are known, whose numbers stand for the same entries now. */
   readonly earlierIncarnations?: readonly number[]
   readonly snapshot: Snapshot | null
   /** The entries from `snapshot.seq + 1` (or 1) to `head`, without a gap. Those of different writers may overlap. */
@@ -178,7 +178,7 @@ export interface AppendRequest {
   readonly update: Uint8Array
   /**
    * The last number that the writer had applied when it made the update, 0 for none: what the update builds on is in the
-   * log up to there. The same in all requests for one document in a batch.
+   * log up to there. All requests for one document in a batch have the same.
    */
   readonly base: number
   /** The incarnation that `base` is a number of. Without it the engine cannot tell a document that was made anew. */

@@ -28,11 +28,11 @@ export interface DiffJob {
 }
 
 /** What comes back. Errors are values: one that is thrown loses its class and code on its way between threads. */
-export type Outcome =
-  | { readonly ok: true; readonly value: Result }
+export type JobOutcome =
+  | { readonly ok: true; readonly value: JobResult }
   | { readonly ok: false; readonly code: ErrorCode | undefined; readonly message: string }
 
-export interface Result {
+export interface JobResult {
   readonly updates: PackedUpdates
   /** Of a compaction: what its updates contain. */
   readonly contains?: Contents

@@ -5,7 +5,7 @@ import type { Log } from '../common/log.ts'
 import { Serial } from '../common/serial.ts'
 import { type Clock, systemClock } from '../common/timing.ts'
 import type { Compaction } from './compaction.ts'
-import type { CompactJob, Job, Outcome, Result } from './jobs.ts'
+import type { CompactJob, Job, JobOutcome, JobResult } from './jobs.ts'
 import { packUpdates, unpackUpdates } from './packing.ts'
 
 export interface WorkerPoolOptions {
@@ -65,8 +65,8 @@ export class WorkerPool {
   readonly #log: Log
   readonly #clock: Clock
   readonly #compactTimeoutMs: number
-  readonly #compactions: Piscina<Job, Outcome>
-  readonly #requests: Piscina<Job, Outcome>
+  readonly #compactions: Piscina<Job, JobOutcome>
+  readonly #requests: Piscina<Job, JobOutcome>
   readonly #compacting = new Serial()
   readonly #requesting = new Serial()
   #isClosed = false
@@ -132,8 +132,11 @@ export class WorkerPool {
     await Promise.all([this.#compactions.destroy(), this.#requests.destroy()])
   }
 
-  #newThread({ idleTimeoutMs = IDLE_TIMEOUT_MS, maxHeapMiB = MAX_HEAP_MIB }: WorkerPoolOptions): Piscina<Job, Outcome> {
-    const thread = new Piscina<Job, Outcome>({
+  #newThread({
+    idleTimeoutMs = IDLE_TIMEOUT_MS,
+    maxHeapMiB = MAX_HEAP_MIB,
+  }: WorkerPoolOptions): Piscina<Job, JobOutcome> {
+    const thread = new Piscina<Job, JobOutcome>({
       filename: WORKER_FILE,
       execArgv: WORKER_ARGUMENTS,
       minThreads: 0,
@@ -141,7 +144,7 @@ export class WorkerPool {
       idleTimeout: idleTimeoutMs,
       resourceLimits: { maxOldGenerationSizeMb: maxHeapMiB, stackSizeMb: STACK_MIB },
     })
-    // A thread that dies while idle: the next job starts another one.
+    // This thread has died while it was idle; the next job starts another one.
     thread.on('error', (error) => this.#log.error({ err: error }, 'a worker thread failed'))
     return thread
   }
@@ -151,7 +154,7 @@ export class WorkerPool {
     return unpackUpdates(updates)
   }
 
-  async #run(thread: Piscina<Job, Outcome>, newJob: () => Job, signal?: AbortSignal): Promise<Result> {
+  async #run(thread: Piscina<Job, JobOutcome>, newJob: () => Job, signal?: AbortSignal): Promise<JobResult> {
     if (this.#isClosed) throw closedError()
     const job = newJob()
     const outcome = await thread
@@ -176,7 +179,7 @@ export class WorkerPool {
   }
 }
 
-function toCompaction({ updates, contains }: Result): Compaction {
+function toCompaction({ updates, contains }: JobResult): Compaction {
   if (!contains) throw new Error('a compaction without its contents')
   return { chunks: unpackUpdates(updates), ...contains }
 }

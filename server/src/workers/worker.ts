@@ -2,23 +2,23 @@ import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { CoeditError } from '../common/errors.ts'
 import { decodeStateVector, splitDifference, splitUpdate } from '../protocol/update/update.ts'
 import { compactCollecting, compactCopying } from './compaction.ts'
-import type { CompactJob, DiffJob, Job, Outcome, Result } from './jobs.ts'
+import type { CompactJob, DiffJob, Job, JobOutcome, JobResult } from './jobs.ts'
 import { packUpdates, unpackUpdates } from './packing.ts'
 
-/** The entry of a worker thread: runs one job. What is thrown is sent as a value, see Outcome. */
+/** The entry of a worker thread: runs one job. What is thrown is sent as a value, see JobOutcome. */
 export default function run(job: Job): unknown {
   try {
     const value = perform(job)
     const transfer = [value.updates.bytes.buffer]
-    return move({ [transferableSymbol]: transfer, [valueSymbol]: { ok: true, value } satisfies Outcome })
+    return move({ [transferableSymbol]: transfer, [valueSymbol]: { ok: true, value } satisfies JobOutcome })
   } catch (error) {
     const code = error instanceof CoeditError ? error.code : undefined
     const message = error instanceof Error ? error.message : String(error)
-    return { ok: false, code, message } satisfies Outcome
+    return { ok: false, code, message } satisfies JobOutcome
   }
 }
 
-function perform(job: Job): Result {
+function perform(job: Job): JobResult {
   switch (job.kind) {
     case 'compact':
       return compact(job)
@@ -29,7 +29,7 @@ function perform(job: Job): Result {
   }
 }
 
-function compact({ updates, maxChunkBytes, collectsGarbage }: CompactJob): Result {
+function compact({ updates, maxChunkBytes, collectsGarbage }: CompactJob): JobResult {
   const compactUpdates = collectsGarbage ? compactCollecting : compactCopying
   const { chunks, stateVector, deleteSet } = compactUpdates(unpackUpdates(updates), maxChunkBytes)
   return { updates: packUpdates(chunks), contains: { stateVector, deleteSet } }

@@ -16,9 +16,9 @@ import { type SectionCursor, walkClosed } from './walk.ts'
 const MAX_JOIN_PIECES = 8
 /** A longer first struct is cut, so that the piece which brings it stays small. */
 const MAX_ROOT_BYTES = 256
-/** What somebody has who has nothing. */
+/** The clocks of a client that has nothing. */
 const NO_CLOCKS: Clocks = new Map()
-/** An update without content, which marks the chunks of a snapshot as parted: in those from before, none is like it. */
+/** An update without content, which marks the chunks of a snapshot as parted: older snapshots have no such chunk. */
 const NOTHING = Uint8Array.of(0, 0)
 
 /** An update in two. */
@@ -29,7 +29,7 @@ export interface HeldBack {
   readonly held: Uint8Array
 }
 
-/** How large pieces are of a document of `totalBytes` that somebody joins; `minBytes` where that makes few enough. */
+/** Size of the pieces in which a joining client is sent `totalBytes`: `minBytes` unless that makes too many. */
 export function joinPieceBytes(totalBytes: number, minBytes: number): number {
   return Math.max(minBytes, Math.ceil(totalBytes / MAX_JOIN_PIECES))
 }
@@ -145,7 +145,7 @@ class Halves {
     const rest = new StructReader(dropIds(struct, root.length), false)
     rest.read(client, end)
     this.pieces.add(section, rest)
-    // What follows lies in other bytes.
+    // The structs that follow lie in other bytes.
     section.run = null
   }
 }

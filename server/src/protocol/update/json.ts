@@ -8,23 +8,25 @@ const COLON = 0x3a
 
 /**
  * Whether JSON.parse accepts the UTF-8 text in `bytes` from `start` to `end` and nothing in it lies deeper than
- * MAX_NESTING. Decoding and parsing it instead takes ten times as long for the small values of an update, and builds
+ * `maxNesting`. Decoding and parsing it instead takes ten times as long for the small values of an update, and builds
  * what nobody reads.
  */
-export function isJson(bytes: Uint8Array, start: number, end: number): boolean {
-  return new JsonChecker(bytes, start, end).accepts()
+export function isJson(bytes: Uint8Array, start: number, end: number, maxNesting = MAX_NESTING): boolean {
+  return new JsonChecker(bytes, start, end, maxNesting).accepts()
 }
 
 /** The grammar of RFC 8259, a method a rule; each says whether its rule matched and moves past what did. */
 class JsonChecker {
   readonly #bytes: Uint8Array
   readonly #end: number
+  readonly #maxNesting: number
   #at: number
 
-  constructor(bytes: Uint8Array, start: number, end: number) {
+  constructor(bytes: Uint8Array, start: number, end: number, maxNesting: number) {
     this.#bytes = bytes
     this.#at = start
     this.#end = end
+    this.#maxNesting = maxNesting
   }
 
   accepts(): boolean {
@@ -41,9 +43,9 @@ class JsonChecker {
   #bareValue(depth: number): boolean {
     switch (this.#peek()) {
       case 0x7b: // {
-        return depth < MAX_NESTING && this.#list(0x7d, () => this.#member(depth + 1))
+        return depth < this.#maxNesting && this.#list(0x7d, () => this.#member(depth + 1))
       case 0x5b: // [
-        return depth < MAX_NESTING && this.#list(0x5d, () => this.#value(depth + 1))
+        return depth < this.#maxNesting && this.#list(0x5d, () => this.#value(depth + 1))
       case QUOTE:
         return this.#string()
       case 0x74:

@@ -137,18 +137,18 @@ export function readDeleteSet(reader: ByteReader): IdRanges {
 export function* readInParts(deleteSet: Uint8Array): Generator<IdRanges, void, void> {
   const reader = new ByteReader(deleteSet, 0, 'UPDATE_MALFORMED')
   let part = new Map<number, Ranges>()
-  let room = PART_RANGES
+  let free = PART_RANGES
   for (let clients = reader.count(2, 'clients with deletions'); clients > 0; clients--) {
     const client = reader.varUint()
     for (let left = reader.count(2, 'deleted ranges'); left > 0; ) {
-      const count = Math.min(left, room)
+      const count = Math.min(left, free)
       part.set(client, readRanges(reader, count))
       left -= count
-      room -= count
-      if (room > 0) continue
+      free -= count
+      if (free > 0) continue
       yield part
       part = new Map()
-      room = PART_RANGES
+      free = PART_RANGES
     }
   }
   reader.expectEnd()
@@ -164,8 +164,8 @@ function readRanges(reader: ByteReader, count: number): Ranges {
   return ranges
 }
 
-/** @returns how many ranges more are held after it, at most `room` */
-function readClientDeletions(reader: ByteReader, collectors: Map<number, RangeCollector>, room: number): number {
+/** @returns how many ranges more are held after it, at most `maxRanges` */
+function readClientDeletions(reader: ByteReader, collectors: Map<number, RangeCollector>, maxRanges: number): number {
   const client = reader.varUint()
   const count = reader.count(2, 'deleted ranges')
   if (count === 0) return 0
@@ -178,7 +178,7 @@ function readClientDeletions(reader: ByteReader, collectors: Map<number, RangeCo
     const end = start + reader.varUint()
     if (end > MAX_CLOCK) reader.fail('a deleted range exceeds 2^32', at)
     if (end > start) collector.add(start, end)
-    if (collector.size - before > room) reader.fail(`more than ${MAX_DELETED_RANGES} deleted ranges`, at)
+    if (collector.size - before > maxRanges) reader.fail(`more than ${MAX_DELETED_RANGES} deleted ranges`, at)
   }
   return collector.size - before
 }

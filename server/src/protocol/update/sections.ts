@@ -1,5 +1,5 @@
 import { ByteWriter, varUintBytes } from '../wire/writer.ts'
-import { joinRuns } from './joining.ts'
+import { joinRuns } from './join-runs.ts'
 import { contentBytes, type StructRun } from './runs.ts'
 
 /**

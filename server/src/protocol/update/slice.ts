@@ -42,14 +42,14 @@ export function dropIds(struct: StructReader, offset: number): Uint8Array {
  * larger makes a larger part, and so does a content that cannot be cut.
  */
 export function* cutStruct(struct: StructReader, maxBytes: number): Generator<StructPart> {
-  const room = Math.max(1, maxBytes - HEADER_BYTES - (struct.contentStart - struct.start))
+  const maxContentBytes = Math.max(1, maxBytes - HEADER_BYTES - (struct.contentStart - struct.start))
   switch (struct.kind) {
     case KIND.string:
-      yield* cutText(struct, room)
+      yield* cutText(struct, maxContentBytes)
       break
     case KIND.json:
     case KIND.any:
-      yield* cutElements(struct, room)
+      yield* cutElements(struct, maxContentBytes)
       break
     default:
       yield { bytes: struct.bytes.subarray(struct.start, struct.position), length: struct.length }
@@ -91,10 +91,10 @@ function writeElementsFrom(writer: ByteWriter, struct: StructReader, offset: num
   writer.copy(struct.bytes, elements.position, struct.position)
 }
 
-function* cutText(struct: StructReader, room: number): Generator<StructPart> {
+function* cutText(struct: StructReader, maxContentBytes: number): Generator<StructPart> {
   let offset = 0
   for (let from = firstElement(struct).position; from < struct.position; ) {
-    const to = characterBoundary(struct, from, from + room)
+    const to = characterBoundary(struct, from, from + maxContentBytes)
     const length = utf16Length(struct.bytes, from, to)
     yield part(struct, offset, length, to - from, from, to)
     offset += length
@@ -110,7 +110,7 @@ function characterBoundary(struct: StructReader, from: number, limit: number): n
   return at > from ? at : from + characterSize(struct.bytes[from])
 }
 
-function* cutElements(struct: StructReader, room: number): Generator<StructPart> {
+function* cutElements(struct: StructReader, maxContentBytes: number): Generator<StructPart> {
   const elements = firstElement(struct)
   let offset = 0
   while (offset < struct.length) {
@@ -119,7 +119,7 @@ function* cutElements(struct: StructReader, room: number): Generator<StructPart>
     let length = 0
     while (offset + length < struct.length) {
       elements.skipElement(struct.kind)
-      if (length > 0 && elements.position - from > room) break
+      if (length > 0 && elements.position - from > maxContentBytes) break
       to = elements.position
       length++
     }

@@ -81,7 +81,7 @@ export class StructPieces {
       this.#addParts(cursor, struct)
       return
     }
-    this.#makeRoom(size + (cursor.run === null ? SECTION_HEADER_BYTES : 0))
+    this.#ensureFits(size + (cursor.run === null ? SECTION_HEADER_BYTES : 0))
     if (cursor.run !== null) {
       extendRun(cursor.run, struct)
       this.#size += size
@@ -102,7 +102,7 @@ export class StructPieces {
     let { clock } = struct
     for (const part of cutStruct(struct, this.#maxBytes - PIECE_BYTES - SECTION_HEADER_BYTES)) {
       const end = clock + part.length
-      this.#makeRoom(part.bytes.length + SECTION_HEADER_BYTES)
+      this.#ensureFits(part.bytes.length + SECTION_HEADER_BYTES)
       const run = { client: struct.client, clock, end, count: 1, head: part.bytes, bytes: part.bytes, from: 0, to: 0 }
       this.#push(run, part.bytes.length)
       clock = end
@@ -115,7 +115,7 @@ export class StructPieces {
     this.#size += SECTION_HEADER_BYTES + size
   }
 
-  #makeRoom(size: number): void {
+  #ensureFits(size: number): void {
     if (this.#size + size > this.#maxBytes) this.#flush()
   }
 
@@ -142,8 +142,8 @@ export function splitDeletes(deletes: IdRanges, maxBytes: number): Uint8Array[] 
   for (const [client, ranges] of deletes) {
     for (let i = 0; i < ranges.length; ) {
       if (size + DELETED_CLIENT_BYTES + DELETED_RANGE_BYTES > maxBytes && piece.size > 0) flush()
-      const room = Math.max(1, Math.floor((maxBytes - size - DELETED_CLIENT_BYTES) / DELETED_RANGE_BYTES))
-      const part = ranges.slice(i, i + 2 * room)
+      const maxRanges = Math.max(1, Math.floor((maxBytes - size - DELETED_CLIENT_BYTES) / DELETED_RANGE_BYTES))
+      const part = ranges.slice(i, i + 2 * maxRanges)
       piece.set(client, part)
       size += DELETED_CLIENT_BYTES + (part.length / 2) * DELETED_RANGE_BYTES
       i += part.length

@@ -26,19 +26,22 @@ export class KnownState implements Known {
   readonly #clocks: Map<number, number>
   readonly #deleted = new IdSet()
 
-  /** @param clocks becomes its own: copying a million takes a tenth of a second */
+  /** @param clocks are kept and advanced: copying a million takes a tenth of a second */
   constructor(clocks = new Map<number, number>()) {
     this.#clocks = clocks
   }
 
   /**
-   * Decodes what `encodeStateVector` and `encodeDeleteSet` wrote. In steps: a million clients take half a second.
+   * Decodes what `encodeStateVector` and `encodeDeleteSet` wrote, in steps, since a million clients take half a second.
    * @throws CoeditError MESSAGE_MALFORMED, UPDATE_MALFORMED
    */
   static *decode(stateVector: Uint8Array, deleteSet: Uint8Array): Steps<KnownState> {
     const state = new KnownState()
     yield* readStateVector(stateVector, (client, clock) => state.advance(client, clock))
-    yield* state.deleteInSteps(readInParts(deleteSet))
+    for (const part of readInParts(deleteSet)) {
+      state.delete(part)
+      yield
+    }
     return state
   }
 
@@ -78,14 +81,6 @@ export class KnownState implements Known {
       if (news.length > 0) added.set(client, news)
     }
     return added
-  }
-
-  /** Notes a part of the deletions in each step. */
-  *deleteInSteps(parts: Iterable<IdRanges>): Steps<void> {
-    for (const part of parts) {
-      this.delete(part)
-      yield
-    }
   }
 
   /** In Yjs' encoding. Yjs sorts the clients and reads them in any order: sorting a million takes 0.3 s (measured). */

@@ -1,6 +1,7 @@
 /** Yjs updates (v1) as bytes: checked, taken apart and put together without Yjs. */
 export { diffUpdate, encodeNews, mergeEntries } from './compose.ts'
 export { type HeldBack, holdBack, isParted, joinPieceBytes, splitDifference, splitSnapshot } from './hold-back.ts'
+export { isJson } from './json.ts'
 export { type IdRanges, readInParts } from './ranges.ts'
 export { type ScannedUpdate, scanUpdate } from './scan.ts'
 export { splitUpdate } from './split.ts'

@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer'
 import { MessageReader } from './reader.ts'
 import { ByteWriter } from './writer.ts'
 
@@ -42,37 +41,4 @@ export function encodePresence(entries: readonly PresenceEntry[]): Uint8Array {
 
 export function isAbsent(state: Uint8Array): boolean {
   return state.length === ABSENT.length && ABSENT.every((byte, index) => state[index] === byte)
-}
-
-/**
- * Whether every client can read the state: UTF-8, JSON, at most `maxBytes` long and nested at most `maxDepth` deep.
- * `applyAwarenessUpdate` of y-protocols throws on anything else, in the middle of the other entries.
- */
-export function isReadableState(state: Uint8Array, maxBytes: number, maxDepth: number): boolean {
-  if (state.length > maxBytes || !isUtf8(state) || nestingOf(state) > maxDepth) return false
-  try {
-    JSON.parse(Buffer.from(state.buffer, state.byteOffset, state.length).toString())
-    return true
-  } catch {
-    return false
-  }
-}
-
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-
-function nestingOf(json: Uint8Array): number {
-  let depth = 0
-  let deepest = 0
-  let inString = false
-  for (let i = 0; i < json.length; i++) {
-    const byte = json[i]
-    if (inString) {
-      if (byte === BACKSLASH) i++
-      else if (byte === QUOTE) inString = false
-    } else if (byte === QUOTE) inString = true
-    else if (byte === 0x5b || byte === 0x7b) deepest = Math.max(deepest, ++depth)
-    else if (byte === 0x5d || byte === 0x7d) depth--
-  }
-  return deepest
 }

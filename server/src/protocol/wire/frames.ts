@@ -20,7 +20,7 @@ export function updateFrame(update: Uint8Array): Buffer {
 /** What comes before an update of so many bytes: both together are a frame. */
 export function updateHead(byteLength: number): Buffer {
   const message = [Uint8Array.of(MESSAGE.sync, SYNC.update), varUint(byteLength)]
-  return frameHead(message, byteLength)
+  return binaryFrame(message, byteLength)
 }
 
 export function step1Frame(stateVector: Uint8Array): Buffer {
@@ -37,12 +37,12 @@ export function presenceFrame(awarenessUpdate: Uint8Array): Buffer {
   return binaryFrame([Uint8Array.of(MESSAGE.awareness), varUint(awarenessUpdate.length), awarenessUpdate])
 }
 
-/** Of the Step2 and Update messages received on this socket, the first `count` are durable. */
+/** Says that of the Step2 and Update messages received on this socket the first `count` are durable. */
 export function acknowledgementFrame(count: number): Buffer {
   return binaryFrame([varUint(MESSAGE.acknowledgement), varUint(count)])
 }
 
-/** Tells a client of `coedit.v1` that the document has no room for what it wrote. */
+/** Tells a client of `coedit.v1` that the document is full: what it wrote is refused. */
 export const FULL_FRAME: Buffer = binaryFrame([Uint8Array.of(MESSAGE.refusal, REFUSAL.full)])
 
 /** Tells a client that what it wrote was refused. Stock clients log the reason. */
@@ -61,12 +61,8 @@ function varUint(value: number): Uint8Array {
   return writer.finish()
 }
 
-function binaryFrame(message: readonly Uint8Array[]): Buffer {
-  return frameHead(message, 0)
-}
-
-/** A frame whose last bytes, so many, are to follow. */
-function frameHead(message: readonly Uint8Array[], following: number): Buffer {
+/** @param following how many bytes of the message are not in the buffer, but written after it */
+function binaryFrame(message: readonly Uint8Array[], following = 0): Buffer {
   const bytes = message.reduce((sum, part) => sum + part.length, 0)
   const frame = Buffer.allocUnsafe(headerBytes(bytes + following) + bytes)
   let offset = writeHeader(frame, bytes + following)

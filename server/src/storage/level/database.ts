@@ -3,7 +3,7 @@ import type { CoeditError } from '../../common/errors.ts'
 import type { Log } from '../../common/log.ts'
 import { type Clock, Condition } from '../../common/timing.ts'
 import type { StorageDamage, StorageStatus } from '../storage.ts'
-import { closedError, damagedError, deepestMessage, isCorruption, openingError, withoutPaths } from './errors.ts'
+import { closedError, damagedError, deepestMessage, isCorruption, openingError, withoutPaths } from './level-errors.ts'
 import { probeDisk } from './probe.ts'
 import { droppedBytes, findMissingRoot } from './remains.ts'
 
@@ -22,9 +22,6 @@ declare module 'level' {
   }
 }
 
-/** What LevelDB itself could not read. */
-export type LevelDamage = Pick<StorageDamage, 'droppedBytes' | 'failedReads'>
-
 export interface DatabaseOptions {
   readonly directory: string
   readonly clock: Clock
@@ -34,7 +31,7 @@ export interface DatabaseOptions {
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 2000
 
-// Uncompressed: a flipped bit costs the record that it is in, where it makes a compressed block unreadable, and what
+// Nothing is compressed: a flipped bit costs one record, where it makes a whole compressed block unreadable, and what
 // LevelDB cannot read it cannot rewrite either. That the directory is a third smaller is not worth it.
 const OPTIONS = { keyEncoding: 'view', valueEncoding: 'view', compression: false }
 
@@ -86,7 +83,8 @@ export class Database {
     return this.#status
   }
 
-  get damage(): LevelDamage {
+  /** What LevelDB itself could not read. */
+  get damage(): Pick<StorageDamage, 'droppedBytes' | 'failedReads'> {
     return { droppedBytes: this.#droppedBytes, failedReads: this.#failedReads }
   }
 
@@ -231,7 +229,10 @@ export class Database {
 
   /** Replaces the failed handle. Where that fails, reads wait until a later attempt succeeds. */
   async #reopen(level: RawLevel, operations: readonly Operation[]): Promise<void> {
-    if (!this.#isUnavailable) await probeDisk(this.#directory, sizeOf(operations))
+    if (!this.#isUnavailable) {
+      const bytes = operations.reduce((sum, operation) => sum + bytesOf(operation), 0)
+      await probeDisk(this.#directory, bytes)
+    }
     this.#isUnavailable = true
     await Promise.allSettled(this.#readers)
     await level.close()
@@ -253,10 +254,6 @@ async function commit(level: RawLevel, operations: readonly Operation[]): Promis
   await batch.write({ sync: true })
 }
 
-function sizeOf(operations: readonly Operation[]): number {
-  let bytes = 0
-  for (const operation of operations) {
-    bytes += operation.key.length + (operation.type === 'put' ? operation.value.length : 0)
-  }
-  return bytes
+export function bytesOf(operation: Operation): number {
+  return operation.key.length + (operation.type === 'put' ? operation.value.length : 0)
 }

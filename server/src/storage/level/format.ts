@@ -2,7 +2,7 @@ import { CoeditError } from '../../common/errors.ts'
 import type { Log } from '../../common/log.ts'
 import type { Database } from './database.ts'
 import { DOCUMENTS, FORMAT_KEY, nameRange, REVOCATIONS } from './keys.ts'
-import { readLast } from './reading.ts'
+import { readLast } from './read-range.ts'
 import { decodeNumber, decodeTime, encodeNumber } from './records.ts'
 
 /** Rewrites a directory from the version at its index + 1 to the next one; ends by writing that version's record. */

@@ -10,7 +10,7 @@ const MAX_INCARNATION = 2 ** 48 - 1
 /** Openings that are remembered, as many restarts as a reader may have missed and still go on where it was. */
 const MAX_KEPT = 16
 
-/** A number that, by chance, no earlier incarnation of any document had. */
+/** A number that an earlier incarnation of a document can have had by chance only. */
 export function randomIncarnation(): number {
   return randomInt(1, MAX_INCARNATION)
 }
@@ -36,11 +36,11 @@ export class Openings {
     this.#log = log
   }
 
-  /** When the database is open. */
+  /** To be called when the database is open. */
   async start(): Promise<void> {
     const value = await this.#database.read((level) => level.get(OPENINGS_KEY))
     const kept = (value && decodeNumbers({ key: OPENINGS_KEY, value })) ?? []
-    // Of a log with holes the last record proves nothing.
+    // The last record of a log proves nothing where others were lost.
     if (this.#database.damage.droppedBytes === 0) this.#kept = kept
     else await this.#database.write([removeKey(OPENINGS_KEY)])
     this.#isStarted = true
@@ -69,7 +69,7 @@ export class Openings {
   }
 }
 
-/** By chance, no other two numbers give the same. */
+/** Only by chance do two other numbers give the same. */
 function combine(document: number, opening: number): number {
   return 1 + ((document + opening) % MAX_INCARNATION)
 }

@@ -108,6 +108,23 @@ function pushIntact<K extends DocumentKey, B extends object>(
   else damaged.push(record)
 }
 
+/** The metadata of a document that has neither snapshot nor quarantine. */
+export function emptyMetadata(name: string, incarnation: number, now: number): Metadata {
+  return {
+    name,
+    createdAt: now,
+    updatedAt: now,
+    incarnation,
+    generation: 0,
+    snapshotSeq: 0,
+    chunkCount: 0,
+    snapshotBytes: 0,
+    stateVector: null,
+    deleteSet: null,
+    nextQuarantineId: 1,
+  }
+}
+
 /** The metadata of what is left when chunks of the snapshot are lost. */
 function shortenSnapshot(metadata: Metadata, chunks: readonly ChunkRecord[]): Metadata {
   return {
@@ -132,18 +149,12 @@ function reconstructMetadata(records: DocumentRecords, name: string, now: number
     records.chunks.filter((chunk) => chunk.generation === head.generation).length === head.chunkCount
   const head = heads.findLast(isComplete) ?? heads.at(-1)
   const ofSnapshot = records.chunks.filter((chunk) => chunk.generation === head?.generation)
-  const time = records.entries[0]?.time ?? now
   return {
-    name,
-    createdAt: time,
-    updatedAt: time,
-    incarnation: 0,
+    ...emptyMetadata(name, 0, records.entries[0]?.time ?? now),
     generation: head?.generation ?? 0,
     snapshotSeq: head?.snapshotSeq ?? 0,
     chunkCount: head?.chunkCount ?? 0,
     snapshotBytes: ofSnapshot.reduce((sum, chunk) => sum + chunk.update.length, 0),
-    stateVector: null,
-    deleteSet: null,
     nextQuarantineId: (records.quarantined.at(-1)?.id ?? 0) + 1,
   }
 }

@@ -1,5 +1,6 @@
 import { CoeditError } from '../../common/errors.ts'
 import { type Log, silentLog } from '../../common/log.ts'
+import { Recent } from '../../common/recent.ts'
 import { Serial } from '../../common/serial.ts'
 import { type Clock, systemClock } from '../../common/timing.ts'
 import { checkBase, entriesAfter, partAfter } from '../log-part.ts'
@@ -17,11 +18,11 @@ import type {
   Unfollow,
 } from '../storage.ts'
 import { Database, type Operation } from './database.ts'
-import { closedError } from './errors.ts'
 import { prepareFormat } from './format.ts'
 import { Openings, randomIncarnation } from './incarnation.ts'
 import { MAX_DOCUMENT_ID, nameKey, nameOf, nameRange } from './keys.ts'
-import type { Layout } from './layout.ts'
+import { emptyMetadata, type Layout } from './layout.ts'
+import { closedError } from './level-errors.ts'
 import {
   type Position,
   readAll,
@@ -34,11 +35,10 @@ import {
   searchId,
 } from './lookup.ts'
 import { putEntry, putMetadata, putName, removeKey, removeQuarantined, repair } from './operations.ts'
-import { Recent } from './recent.ts'
 import { Reclaimer } from './reclaimer.ts'
-import { Compactor } from './replacing.ts'
-import { RevocationTable } from './revocations.ts'
-import { describe, emptyMetadata, type LevelDocument, NOTHING, toStored } from './stored.ts'
+import { RevocationTable } from './revocation-table.ts'
+import { SnapshotReplacer } from './snapshot-replacer.ts'
+import { describe, type LevelDocument, NOTHING, toStored } from './stored.ts'
 
 export interface LevelStorageOptions {
   /** Where the database is; made with its parents when it does not exist. */
@@ -68,7 +68,7 @@ export class LevelStorage implements Storage {
   readonly #database: Database
   readonly #openings: Openings
   readonly #reclaimer: Reclaimer
-  readonly #compactor: Compactor
+  readonly #replacer: SnapshotReplacer
   readonly #revocations: RevocationTable
   readonly #gate = new Serial()
   /** Compactions, and what must not happen within one. A job in it enters the gate for each of its writes. */
@@ -94,7 +94,7 @@ export class LevelStorage implements Storage {
     this.#openings = new Openings(this.#database, newIncarnation(), log)
     this.#reclaimer = new Reclaimer({ database: this.#database, gate: this.#gate, clock, log })
     this.#revocations = new RevocationTable({ database: this.#database, gate: this.#gate, clock, log })
-    this.#compactor = new Compactor({
+    this.#replacer = new SnapshotReplacer({
       database: this.#database,
       reclaimer: this.#reclaimer,
       gate: this.#gate,
@@ -145,7 +145,7 @@ export class LevelStorage implements Storage {
 
   async compact(document: string, snapshot: Snapshot, replaces: number, incarnation?: number): Promise<boolean> {
     this.#assertOpen()
-    return this.#maintain(document, () => this.#compactor.compact(document, snapshot, replaces, incarnation))
+    return this.#maintain(document, () => this.#replacer.compact(document, snapshot, replaces, incarnation))
   }
 
   /** Nobody else can write: the process owns the directory. */
@@ -209,7 +209,7 @@ export class LevelStorage implements Storage {
     return layout?.isIntact === false ? 'damaged' : layout
   }
 
-  /** Within the gate. */
+  /** Runs within the gate. */
   async #append(batch: readonly AppendRequest[]): Promise<readonly Appended[]> {
     const time = this.#clock.now()
     const operations: Operation[] = []
@@ -256,7 +256,7 @@ export class LevelStorage implements Storage {
     return { id, incarnation, head: 0 }
   }
 
-  /** Within the gate: makes the intact part of a document the document. Undefined where there is none. */
+  /** Makes the intact part of a document the document, within the gate. Undefined where there is none. */
   async #repair(document: string): Promise<{ position: Position; stored: LevelDocument } | undefined> {
     this.#positions.delete(document)
     const id = await this.#repairName(document)
@@ -290,7 +290,7 @@ export class LevelStorage implements Storage {
     this.#log.error(facts, 'a document is damaged: its intact part is served, what follows is quarantined')
   }
 
-  /** Within the gate. */
+  /** Runs within the gate. */
   async #remove(document: string): Promise<void> {
     const position = await this.#locate(document)
     if (!position) return
@@ -302,7 +302,7 @@ export class LevelStorage implements Storage {
 
   #removeLeftovers(document: string): void {
     if (this.#maintained.has(document)) return // a compaction under way: its chunks are not left over
-    this.#maintain(document, () => this.#compactor.removeLeftovers(document)).catch((error: unknown) => {
+    this.#maintain(document, () => this.#replacer.removeLeftovers(document)).catch((error: unknown) => {
       if (this.#state === 'closing') return // given up: the next load removes them
       this.#log.warn({ err: error, document }, 'what an interrupted compaction left could not be removed')
     })

@@ -12,8 +12,8 @@ import {
   parseDocumentKey,
 } from './keys.ts'
 import { type DocumentRecords, type Layout, layOut, sortRecords } from './layout.ts'
-import { readLast, readRange } from './reading.ts'
-import { decodeEntry, decodeMetadata, decodeNumber, type Metadata } from './records.ts'
+import { readLast, readRange } from './read-range.ts'
+import { decodeEntry, decodeMetadata, decodeNumber, type Metadata, type RawRecord } from './records.ts'
 
 /** A document's place and what its next entry needs. */
 export interface Position {
@@ -36,14 +36,21 @@ export async function readId(level: RawLevel, name: string): Promise<number | 'a
 
 /** The id of the document whose metadata has this name: a look at every document, for a damaged name table only. */
 export async function searchId(level: RawLevel, name: string): Promise<number | undefined> {
+  for await (const record of firstRecords(level)) {
+    if (decodeMetadata(record)?.name === name) return documentIdOf(record.key)
+  }
+  return undefined
+}
+
+/** The first record of each document, which is its metadata unless that is missing. */
+export async function* firstRecords(level: RawLevel): AsyncGenerator<RawRecord, void, undefined> {
   const iterator = level.iterator({ ...DOCUMENTS })
   try {
     for (let next = await iterator.next(); next; next = await iterator.next()) {
       const [key, value] = next
-      if (decodeMetadata({ key, value })?.name === name) return documentIdOf(key)
+      yield { key, value }
       iterator.seek(documentRange(documentIdOf(key)).lt)
     }
-    return undefined
   } finally {
     await iterator.close()
   }

@@ -66,7 +66,7 @@ export function repair(id: number, layout: Layout, incarnation: number): Operati
   }
   for (const record of layout.cutOff) move((key) => encodeQuarantinedUpdate(key, record.update))
   for (const record of layout.damaged) move((key) => encodeQuarantinedDamage(key, record))
-  // Removals first: a damaged key can be any, one of those that are written here too.
+  // Removals come first: a damaged key can be one of those that are written here.
   const removed = [...layout.cutOff, ...layout.damaged].map((record) => removeKey(record.key))
   return [...removed, ...moved, putMetadata(id, { ...layout.metadata, incarnation, nextQuarantineId: quarantineId })]
 }

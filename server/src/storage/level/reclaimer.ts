@@ -4,11 +4,11 @@ import type { Cancel, Clock } from '../../common/timing.ts'
 import type { Database } from './database.ts'
 import { DOCUMENTS, documentIdOf, documentsRange, type KeyRange } from './keys.ts'
 import { removeKey } from './operations.ts'
-import { readLast } from './reading.ts'
+import { readLast } from './read-range.ts'
 
 /** Removed bytes past which they are freed: at least so many, and so large a part of the database. */
 const BUSY = { bytes: 1024 * 1024, part: 1 / 4 }
-/** The same when nothing was removed for a while. */
+/** Removed bytes past which they are freed once nothing was removed for QUIET_MS. */
 const QUIET = { bytes: 64 * 1024, part: 1 / 8 }
 const QUIET_MS = 10_000
 

@@ -24,7 +24,7 @@ export async function droppedBytes(directory: string): Promise<number> {
   return [...notes.matchAll(DROPPED)].reduce((sum, [, bytes]) => sum + Number(bytes), 0)
 }
 
-/** None where the directory cannot be read: opening it fails on the same, and says it better. */
+/** Gives no names where the directory cannot be read: opening it fails on the same, and says it better. */
 async function namesIn(directory: string): Promise<readonly string[]> {
   try {
     return await readdir(directory)

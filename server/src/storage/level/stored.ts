@@ -2,7 +2,6 @@ import type { StoredDocument } from '../storage.ts'
 import type { Openings } from './incarnation.ts'
 import type { Layout } from './layout.ts'
 import type { Position } from './lookup.ts'
-import type { Metadata } from './records.ts'
 
 /** What LevelDB tells of a document: it knows its quarantine and its earlier openings. */
 export type LevelDocument = Required<StoredDocument>
@@ -15,22 +14,6 @@ export const NOTHING: LevelDocument = {
   snapshot: null,
   tail: [],
   quarantined: [],
-}
-
-export function emptyMetadata(name: string, incarnation: number, now: number): Metadata {
-  return {
-    name,
-    createdAt: now,
-    updatedAt: now,
-    incarnation,
-    generation: 0,
-    snapshotSeq: 0,
-    chunkCount: 0,
-    snapshotBytes: 0,
-    stateVector: null,
-    deleteSet: null,
-    nextQuarantineId: 1,
-  }
 }
 
 export function describe(

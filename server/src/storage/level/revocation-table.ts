@@ -5,7 +5,7 @@ import type { StoredRevocation } from '../storage.ts'
 import type { Database, Operation } from './database.ts'
 import { REVOCATIONS, revocationKey, targetOf } from './keys.ts'
 import { putRevocation, removeKey } from './operations.ts'
-import { readRange } from './reading.ts'
+import { readRange } from './read-range.ts'
 import { decodeTime, type RawRecord } from './records.ts'
 
 export interface RevocationTableContext {
@@ -36,7 +36,7 @@ export class RevocationTable {
     return this.#context.gate.run(() => this.#context.database.write(operations))
   }
 
-  /** Within the gate. */
+  /** Runs within the gate. */
   async #load(): Promise<readonly StoredRevocation[]> {
     const found = await this.#context.database.read((level) => readRange(level, REVOCATIONS))
     const revocations: StoredRevocation[] = []

@@ -28,7 +28,7 @@ export function createRevocationRoutes({ config, log, authority }: RevocationsCo
   const routes = new Hono<Env>()
   routes.use(PATH, guardOrigin(config.allowedOrigins))
   routes.post(PATH, async (c) => {
-    // Of a request that is refused the body is not read, and would be read for the next request.
+    // The body of a refused request is not read, and would be taken for the next request.
     c.header('connection', 'close')
     const { user: by } = await authority.authorizeRevoking(bearerIn(c.req.header('authorization')))
     const revoked = await revocationIn(c)

@@ -1,14 +1,14 @@
 import type { RawLevel } from './database.ts'
-import { DisorderError, isCorruption } from './errors.ts'
 import type { KeyRange } from './keys.ts'
+import { DisorderError, isCorruption } from './level-errors.ts'
 import type { RawRecord } from './records.ts'
 
 /** What an iterator fetches at a time. The default of 16 KiB is one round trip for each few entries. */
 const READ_AHEAD_BYTES = 1024 * 1024
 
 /**
- * All records of a range. Rejects where LevelDB cannot read one of them. Where damage has put keys out of order it does not
- * notice that, and takes one that is too large for the end; who comes from behind then finds another last one.
+ * All records of a range. Rejects where LevelDB cannot read one of them. It does not notice when damage has put keys out of
+ * order, and ends at the first one that is too large; the last key, read from the other end, is another one then.
  */
 export async function readRange(level: RawLevel, { gte, lt }: KeyRange): Promise<RawRecord[]> {
   const snapshot = level.snapshot()
@@ -26,8 +26,8 @@ export async function readRange(level: RawLevel, { gte, lt }: KeyRange): Promise
 }
 
 /**
- * The last record of a range. Rejects where LevelDB cannot read it: on the way back to the one before it, LevelDB passes
- * over what it cannot read in silence, so the way is gone forth again.
+ * The last record of a range. Rejects where LevelDB cannot read it. Read backwards, LevelDB skips in silence what it
+ * cannot read, so the range is read forwards again from the key that it found.
  */
 export async function readLast(level: RawLevel, { gte, lt }: KeyRange): Promise<RawRecord | undefined> {
   const last = await lastKey(level, { gte, lt })

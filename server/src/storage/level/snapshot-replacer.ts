@@ -6,7 +6,7 @@ import { chunkKey, entryKey, entryRange } from './keys.ts'
 import { sortRecords } from './layout.ts'
 import { type Position, type Removable, readLeftovers, readMetadata } from './lookup.ts'
 import { putChunk, putMetadata, removeKey } from './operations.ts'
-import { readRange } from './reading.ts'
+import { readRange } from './read-range.ts'
 import type { Reclaimer } from './reclaimer.ts'
 import type { Metadata } from './records.ts'
 
@@ -20,8 +20,8 @@ interface Replaced extends Removable {
   readonly updatedAt: number
 }
 
-/** What the compactions share with the storage. `locate` is called within the gate. */
-export interface CompactionContext {
+/** What replacing a snapshot shares with the storage. `locate` is called within the gate. */
+export interface SnapshotReplacerContext {
   readonly database: Database
   readonly reclaimer: Reclaimer
   /** What every write passes through, one at a time. */
@@ -39,10 +39,10 @@ export interface CompactionContext {
  *
  * To be called one at a time: what another one has written so far would look like the remains of a crash.
  */
-export class Compactor {
-  readonly #context: CompactionContext
+export class SnapshotReplacer {
+  readonly #context: SnapshotReplacerContext
 
-  constructor(context: CompactionContext) {
+  constructor(context: SnapshotReplacerContext) {
     this.#context = context
   }
 

@@ -2,7 +2,7 @@ import { CoeditError } from '../../common/errors.ts'
 
 /**
  * The document that a WebSocket path names: everything after the mount prefix and its slash, percent-decoded once. An
- * escape that decodes to nothing stays as it is: clients do not encode, so a room "100%" exists.
+ * escape that decodes to nothing stays as it is: clients do not encode, so a document "100%" exists.
  */
 export function nameFromPath(path: string): string {
   return path.replace(/^\//, '').replace(/(?:%[0-9a-f]{2})+/gi, decodeOr)

@@ -1,7 +1,7 @@
 import type { RawLevel } from '../storage/level/database.ts'
-import { DOCUMENTS, documentIdOf, documentRange, nameOf, nameRange } from '../storage/level/keys.ts'
-import { readMetadata } from '../storage/level/lookup.ts'
-import { readRange } from '../storage/level/reading.ts'
+import { documentIdOf, nameOf, nameRange } from '../storage/level/keys.ts'
+import { firstRecords, readMetadata } from '../storage/level/lookup.ts'
+import { readRange } from '../storage/level/read-range.ts'
 import { decodeNumber } from '../storage/level/records.ts'
 
 /** Which names the documents have. */
@@ -15,16 +15,8 @@ export interface Names {
 /** All ids under which there are records. */
 export async function readIds(level: RawLevel): Promise<number[]> {
   const ids: number[] = []
-  const keys = level.keys({ ...DOCUMENTS })
-  try {
-    for (let key = await keys.next(); key; key = await keys.next()) {
-      ids.push(documentIdOf(key))
-      keys.seek(documentRange(documentIdOf(key)).lt)
-    }
-    return ids
-  } finally {
-    await keys.close()
-  }
+  for await (const { key } of firstRecords(level)) ids.push(documentIdOf(key))
+  return ids
 }
 
 /** Works out which document has which name, from the name table and from what the documents say of themselves. */
