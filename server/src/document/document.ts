@@ -153,7 +153,8 @@ export class Document implements CommitSource, Replica {
   }
 
   /**
-   * The single way in for edits, in one step: takes what is new and closed, X   * writes, and has it committed.
+   * The single way in for edits, in one step: takes what is new and closed, as far as the document has the capacity for
+   * what its author writes, and has it committed.
    * @throws CoeditError UPDATE_MALFORMED; STORAGE_CLOSED once a commit was refused for good
    */
   submit(update: Uint8Array, author: Author | null): Receipt {
