@@ -67,14 +67,15 @@ describe('with one pool', () => {
         const compacted = docOfChunks(chunks)
         expect(contentOf(compacted)).toEqual(contentOf(doc))
         expect(Y.decodeStateVector(stateVector)).toEqual(Y.decodeStateVector(Y.encodeStateVector(doc)))
-        expect(deletesIn(deleteSet)).toEqual(deletesIn(deleteSetOf(compacted)))
+        // These are compared with the chunks, since a document that gets formatted text in several transactions deletes formatting itself.
+        expect(deletesIn(Buffer.concat([bytes(0), deleteSet]))).toEqual(deletesIn(Y.mergeUpdates([...chunks])))
         // Who follows the raw log and then gets the chunks, or the other way round, ends up the same.
         const follower = docOf(...log)
         for (const chunk of chunks) Y.applyUpdate(follower, chunk)
         expect(contentOf(follower)).toEqual(contentOf(doc))
         expect(isPending(follower)).toBe(false)
       }),
-      { numRuns: runs(30) },
+      { numRuns: runs(30), examples: [[8, 391, 64]] },
     )
   })
 
@@ -232,12 +233,8 @@ describe('close', () => {
   })
 })
 
-function deleteSetOf(doc: Y.Doc): Uint8Array {
-  return Y.encodeStateAsUpdate(doc, Y.encodeStateVector(doc)).subarray(1) // no structs, then the delete set
-}
-
-function deletesIn(deleteSet: Uint8Array): unknown {
-  const { ds } = Y.decodeUpdate(Buffer.concat([bytes(0), deleteSet]))
+function deletesIn(update: Uint8Array): unknown {
+  const { ds } = Y.decodeUpdate(update)
   const ranges = [...ds.clients].map(([client, deletes]) => [client, deletes.map(({ clock, len }) => [clock, len])])
   return ranges.sort(([a], [b]) => Number(a) - Number(b))
 }
