@@ -8,6 +8,9 @@ const NAME_TIME = 1_500
 /** The height of a name in the style sheet, with a gap, in CSS px. */
 const NAME_HEIGHT = 18
 
+/** How far from the edge the mark of who is out of sight stands, in CSS px. */
+const EDGE_GAP = 4
+
 interface Name {
   readonly node: HTMLElement
   readonly caret: Box
@@ -91,8 +94,10 @@ function placeNames(names: readonly Name[], right: number, top: number): void {
 
 /** The mark for what lies outside of the view: in which direction, and the style that puts it at the nearest edge. */
 function edgeMark({ x, y }: Box, view: Box): [arrow: string, style: string] {
-  const left = Math.min(Math.max(x, view.x), view.x + view.width)
-  const top = Math.min(Math.max(y, view.y), view.y + view.height)
+  const nearest = (at: number, start: number, length: number) =>
+    Math.min(Math.max(at, start + EDGE_GAP), start + length - EDGE_GAP)
+  const left = nearest(x, view.x, view.width)
+  const top = nearest(y, view.y, view.height)
   const arrow = y < top ? '↑' : y > top ? '↓' : x < left ? '←' : '→'
   const across = (left - view.x) / view.width
   const down = (top - view.y) / view.height
