@@ -6,15 +6,11 @@ export interface Piece {
   readonly update: Uint8Array
   /** Where a cursor stands that has taken this piece; undefined where others must follow. */
   readonly position: number | undefined
-  /** What it is a chunk of, and keeps in memory; undefined for all else. */
-  readonly snapshot?: Chunked
-  /** There where it is made for one reader: that one has been sent it or is gone. To be called once. */
+  /**
+   * Pays back the bytes that were lent to make the piece for one reader; a piece that is shared has no such method. To be
+   * called once, when that reader has been sent it or is gone.
+   */
   letGo?(): void
-}
-
-/** A snapshot, as those see it who are sent it. */
-export interface Chunked {
-  readonly chunks: readonly Piece[]
 }
 
 /** A piece that is there as it is sent. */
