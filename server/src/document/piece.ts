@@ -1,5 +1,4 @@
 import { holdBack, mergeEntries } from '../protocol/update/update.ts'
-import type { Loan } from './private-bytes.ts'
 
 /** A part of a document on its way to the cursors: a log entry, several merged, or a chunk of the snapshot. */
 export interface Piece {
@@ -10,7 +9,7 @@ export interface Piece {
    * Pays back the bytes that were lent to make the piece for one reader; a piece that is shared has no such method. To be
    * called once, when that reader has been sent it or is gone.
    */
-  letGo?(): void
+  readonly letGo?: () => void
 }
 
 /** A piece that is there as it is sent. */
@@ -25,20 +24,6 @@ export class EncodedPiece implements Piece {
 
   get byteLength(): number {
     return this.update.length
-  }
-}
-
-/** A piece for one reader alone, made in room that was borrowed for it. */
-export class PrivatePiece extends EncodedPiece {
-  readonly #loan: Loan
-
-  constructor(update: Uint8Array, loan: Loan) {
-    super(update, undefined)
-    this.#loan = loan
-  }
-
-  letGo(): void {
-    this.#loan.repay(this.byteLength)
   }
 }
 

@@ -1,8 +1,8 @@
 import { type Clocks, coversState, decodeStateVector, splitDifference } from '../protocol/update/update.ts'
 import type { Document } from './document.ts'
 import type { Content } from './joining.ts'
-import { type Piece, PrivatePiece } from './piece.ts'
-import type { Loan, PrivateBytes } from './private-bytes.ts'
+import type { Piece } from './piece.ts'
+import type { PrivateBytes } from './private-bytes.ts'
 import type { Snapshots } from './snapshots.ts'
 
 /** Pieces to send, in order, and where a cursor stands that has taken them all. */
@@ -63,10 +63,9 @@ export async function readDifference(
 
     const updates = updatesToSearch(content, hasSnapshot)
     const searchedBytes = updates.reduce((sum, { length }) => sum + length, 0)
-    const loan = context.privateBytes.borrow(searchedBytes)
-    // Without room it gets what everybody gets: more bytes on its way, and none in memory.
-    if (!loan) return readWhole(document, content)
-    const pieces = await within(loan, () => search(updates, { clocks, stateVector, searchedBytes }, context))
+    // Where too much is lent, it gets what everybody gets: more bytes on its way, and none in memory.
+    if (!context.privateBytes.borrow(searchedBytes)) return readWhole(document, content)
+    const pieces = await search(updates, { clocks, stateVector, searchedBytes }, context)
     return { pieces, position: head, searchedBytes, isWhole: false }
   })
 }
@@ -84,26 +83,20 @@ interface Search {
   readonly searchedBytes: number
 }
 
-/** What of the updates is beyond the state vector. */
+/** What of the updates is beyond the state vector, of bytes that were lent for so much as is searched. */
 async function search(
   updates: readonly Uint8Array[],
   { clocks, stateVector, searchedBytes }: Search,
-  context: ReadingContext,
-): Promise<readonly Uint8Array[]> {
-  if (searchedBytes > INLINE_DIFF_BYTES) return context.diff(updates, stateVector)
-  return splitDifference(updates, clocks, context.chunkBytes)
-}
-
-/** What is made for one reader, in room that was borrowed for it and is paid back where making it fails. */
-async function within(loan: Loan, make: () => Promise<readonly Uint8Array[]>): Promise<PrivatePiece[]> {
+  { privateBytes, chunkBytes, diff }: ReadingContext,
+): Promise<Piece[]> {
+  let found: readonly Uint8Array[] = []
   try {
-    const pieces = (await make()).map((update) => new PrivatePiece(update, loan))
-    loan.settle(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0))
-    return pieces
-  } catch (error) {
-    loan.settle(0)
-    throw error
+    const isLarge = searchedBytes > INLINE_DIFF_BYTES
+    found = isLarge ? await diff(updates, stateVector) : splitDifference(updates, clocks, chunkBytes)
+  } finally {
+    privateBytes.repay(searchedBytes - found.reduce((sum, { length }) => sum + length, 0))
   }
+  return found.map((update) => ({ update, position: undefined, letGo: () => privateBytes.repay(update.length) }))
 }
 
 /** Pieces of a reading in an order in which each builds on those before it alone. */
