@@ -163,9 +163,9 @@ export const serverSchema = z.strictObject({
     .describe('Answers made for single readers, until they are read; past it, one gets all that everybody gets.'),
 
   busyShare: real(0, 1)
-    .default(0.5)
+    .default(0.35)
     .describe(
-      'Share of time that commits and deliveries may keep the event loop busy; past it, edits gather. 0: always for `maxGatherMs`.',
+      'Share of time that the event loop may be busy from one commit to the next; past it, edits gather. 0: always for `maxGatherMs`.',
     ),
   maxGatherMs: real(0, 1000).default(25).describe('Longest time between two commits for which edits gather.'),
   presenceIntervalMs: integer(0, 60_000)
