@@ -157,7 +157,7 @@ export const serverSchema = z.strictObject({
     .describe('Unsent bytes of a connection past which it gets no more until it has read; what it missed is merged.'),
   snapshotCacheBytes: integer(0, 1024 * GiB)
     .default(256 * MiB)
-    .describe('Snapshots kept in memory, all documents together.'),
+    .describe('Snapshots kept in memory while nobody is sent them, all documents together.'),
   maxPrivateBytes: integer(0, 1024 * GiB)
     .default(64 * MiB)
     .describe('Answers made for single readers, until they are read; past it, one gets all that everybody gets.'),

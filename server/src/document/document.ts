@@ -100,11 +100,6 @@ export class Document implements CommitSource, Replica {
     return this.#subscribers.slowestPosition
   }
 
-  /** How many snapshots are in memory because somebody is being sent them. */
-  get snapshotsInUse(): number {
-    return this.#subscribers.snapshotsInUse
-  }
-
   /** Whether nobody needs it and everything is durable, so that it may leave memory. */
   get isIdle(): boolean {
     return !this.#subscribers.keep && this.#edits.isSettled
