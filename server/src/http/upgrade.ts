@@ -139,12 +139,14 @@ export class Upgrades {
     })
     if (!lease || lease.isOver || webSocket.readyState !== webSocket.OPEN) return
     const { config, clock } = this.#context
+    const acknowledges = webSocket.protocol === ACKNOWLEDGING
     const terms: SessionTerms = {
       lease,
       dialect: yWebsocket,
       access: visitor.query.get('access') === 'read' ? 'read' : lease.permit.access,
-      acknowledges: webSocket.protocol === ACKNOWLEDGING,
-      echo: visitor.query.get('echo') === '1',
+      acknowledges,
+      // What is not acknowledged is known to be stored when it comes back: y-websocket 4 counts on that.
+      echo: (visitor.query.get('echo') ?? (acknowledges ? '0' : '1')) === '1',
     }
     const session = new Session(new Socket(webSocket, socket, config, clock), terms, this.#context)
     this.#connections.set(webSocket, session)
