@@ -82,6 +82,9 @@ export const serverSchema = z.strictObject({
         'Cookie that may hold the token; empty: none may. Does not go together with all origins being allowed.',
       expected: 'nothing or the name of a cookie',
     }),
+  authLeewayMs: integer(0, 300_000)
+    .default(5000)
+    .describe('How far the clock of who issues tokens may be off: they are good so much before nbf, and after exp.'),
   authTimeoutMs: integer(100, 60_000)
     .default(10_000)
     .describe('Longest time that authentication may take; past it a client is told to come back later.'),
