@@ -230,8 +230,8 @@ export class CoeditServer {
    * and must be done when it returns. Resolves with what it returns once the edit is durable; when it throws, nothing has
    * changed. A document is made by its first edit. The Y.Doc is built for the call, which takes as long as Yjs takes.
    *
-   * Rejects with what `change` throws, or with DOCUMENT_NAME, EDIT_ASYNC, DOCUMENT_UNREADABLE, HOOK_FAILED (of `load`),
-   * STORAGE_CLOSED or SERVER_CLOSED, or as `open` does.
+   * Rejects with what `change` throws, or with DOCUMENT_NAME, EDIT_ASYNC, UPDATE_TOO_DEEP, DOCUMENT_UNREADABLE,
+   * HOOK_FAILED (of `load`), STORAGE_CLOSED or SERVER_CLOSED, or as `open` does.
    */
   async edit<T>(name: string, change: (doc: Doc) => T): Promise<T> {
     await this.open()

@@ -38,6 +38,9 @@ const table = {
   IMPORT_INCOMPLETE: { meaning: 'Some of what was to be imported was left out; the command names it.' },
   MESSAGE_MALFORMED: { meaning: 'A message does not follow the protocol.', close: 1008 },
   UPDATE_MALFORMED: { meaning: 'An update is not one in the Yjs v1 encoding, or passes a limit.', close: 1008 },
+  UPDATE_TOO_DEEP: {
+    meaning: 'Values in an update are nested more than 1,000 deep; of what clients write they are taken as deleted.',
+  },
   UNAUTHORIZED: { meaning: 'There is no token, or none that is valid here and now.', close: 4401, status: 401 },
   FORBIDDEN: {
     meaning: 'The token does not allow this, or the page is of a foreign origin.',
