@@ -20,6 +20,7 @@ export type ClientErrorCode =
   | 'GONE'
   | 'TOO_LARGE'
   | 'FULL'
+  | 'TOO_DEEP'
   | 'UNREACHABLE'
   | 'TOKEN_FAILED'
   | 'OFFLINE_COPY_FAILED'

@@ -150,7 +150,7 @@ export class Document implements CommitSource, Replica {
   /**
    * The single way in for edits, in one step: takes what is new and closed, as far as the document has the capacity for
    * what its author writes, and has it committed.
-   * @throws CoeditError UPDATE_MALFORMED; STORAGE_CLOSED once a commit was refused for good
+   * @throws CoeditError UPDATE_MALFORMED, UPDATE_TOO_DEEP; STORAGE_CLOSED once a commit was refused for good
    */
   submit(update: Uint8Array, author: Author | null): Receipt {
     if (this.#hasFailed) throw this.#closed()

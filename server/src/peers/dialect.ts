@@ -27,6 +27,8 @@ export interface Dialect {
   permissionDenied(reason: string): Buffer
   /** Tells a client of `coedit.v1` that the document is full: what it wrote is refused. */
   readonly full: Buffer
+  /** Tells a client of `coedit.v1` that a value was nested too deep, and is deleted. */
+  readonly tooDeep: Buffer
 }
 
 export interface FlushFrames {

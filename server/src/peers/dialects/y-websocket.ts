@@ -8,6 +8,7 @@ import {
   permissionDeniedFrame,
   presenceFrame,
   step1Frame,
+  TOO_DEEP_FRAME,
   updateFrame,
   updateHead,
 } from '../../protocol/wire/frames.ts'
@@ -30,6 +31,7 @@ export const yWebsocket: Dialect = {
   acknowledgement: acknowledgementFrame,
   permissionDenied: permissionDeniedFrame,
   full: FULL_FRAME,
+  tooDeep: TOO_DEEP_FRAME,
 }
 
 function framesOf({ pieces, presence: step }: Flush): FlushFrames {

@@ -13,7 +13,7 @@ export const MESSAGE = {
 /** Subtypes of a sync message. */
 export const SYNC = { step1: 0, step2: 1, update: 2 } as const
 /** Why edits are refused, in our own refusal message. */
-export const REFUSAL = { full: 0 } as const
+export const REFUSAL = { full: 0, tooDeep: 1 } as const
 
 /** What a client sent. The bytes are views into the received message. */
 export type ClientMessage =
