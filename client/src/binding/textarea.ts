@@ -1,5 +1,6 @@
 import type * as Y from 'yjs'
 import { Listeners } from '../common/listeners.ts'
+import { takePlace } from '../common/take-place.ts'
 import { type AnnouncedCursor, cursorIn } from './announced-cursor.ts'
 import type { BindingOptions, TextareaBinding } from './binding.ts'
 import { assertTextElement, isEditable, readSelection } from './field.ts'
@@ -22,7 +23,8 @@ import {
 
 /**
  * Shows a shared text in a textarea or a text-like input and makes what is typed there an edit of the shared text. What
- * the element holds at this moment is replaced. Several bindings of one text are fine.
+ * the element holds at this moment is replaced. Several elements may show one text; an element has one binding, and a
+ * later one takes the place of the earlier, which it destroys.
  *
  * What others do is shown once per animation frame, and raises an `input` event that is not trusted.
  *
@@ -61,6 +63,8 @@ class Binding implements TextareaBinding, Author {
   }
 
   start(): void {
+    const leave = takePlace(this.element, 'binding', () => this.destroy())
+    this.#ended.signal.addEventListener('abort', leave)
     this.#setAttributes()
     this.#listen()
     this.text.observe(this.#onSharedChange)
@@ -69,6 +73,7 @@ class Binding implements TextareaBinding, Author {
   }
 
   destroy(): void {
+    if (this.#ended.signal.aborted) return
     this.#ended.abort()
     this.text.unobserve(this.#onSharedChange)
     this.#history.destroy()
@@ -227,6 +232,7 @@ class Binding implements TextareaBinding, Author {
   }
 
   #runHistory(command: HistoryCommand): void {
+    if (this.#ended.signal.aborted) return
     this.#resume()
     this.#takeForeignWrite()
     if (!isEditable(this.element)) return
