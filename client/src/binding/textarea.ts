@@ -3,9 +3,8 @@ import { Listeners } from '../common/listeners.ts'
 import { takePlace } from '../common/take-place.ts'
 import { type AnnouncedCursor, cursorIn } from './announced-cursor.ts'
 import type { BindingOptions, TextareaBinding } from './binding.ts'
-import { assertTextElement, isEditable, readSelection } from './field.ts'
+import { assertTextElement, hasFocus, isEditable, readSelection } from './field.ts'
 import { type NextFrame, nextFrame } from './next-frame.ts'
-import { reveal } from './scrolling.ts'
 import type { KeptSelection, Selection } from './selection.ts'
 import { Shadow } from './shadow.ts'
 import type { TextElement } from './shown-text.ts'
@@ -20,6 +19,7 @@ import {
   historyKey,
   openHistory,
 } from './undo.ts'
+import { View } from './view.ts'
 
 /**
  * Shows a shared text in a textarea or a text-like input and makes what is typed there an edit of the shared text. What
@@ -43,6 +43,7 @@ class Binding implements TextareaBinding, Author {
   readonly text: Y.Text
   readonly #options: BindingOptions
   readonly #shadow: Shadow
+  readonly #view: View
   readonly #history: History
   readonly #cursor: AnnouncedCursor | undefined
   readonly #frame: NextFrame
@@ -57,6 +58,7 @@ class Binding implements TextareaBinding, Author {
     this.text = text
     this.#options = options
     this.#shadow = new Shadow(element, text)
+    this.#view = new View(element)
     this.#history = openHistory(text, this, options.undoManager)
     this.#cursor = options.awareness && cursorIn(options.awareness)
     this.#frame = nextFrame(element.ownerDocument, () => this.#onFrame())
@@ -68,7 +70,7 @@ class Binding implements TextareaBinding, Author {
     this.#setAttributes()
     this.#listen()
     this.text.observe(this.#onSharedChange)
-    this.#shadow.show()
+    this.#write(() => {})
     this.#onSign()
   }
 
@@ -79,6 +81,7 @@ class Binding implements TextareaBinding, Author {
     this.#history.destroy()
     this.#cursor?.withdraw()
     this.#listeners.clear()
+    this.#view.destroy()
   }
 
   get undoManager(): Y.UndoManager {
@@ -109,7 +112,7 @@ class Binding implements TextareaBinding, Author {
     this.#show()
     if (this.#pause !== null || kept === null) return
     this.#shadow.restoreSelection(kept)
-    reveal(this.element, readSelection(this.element)?.head ?? 0)
+    this.#view.reveal(this.#shadow.findSelection(kept).head)
   }
 
   #setAttributes(): void {
@@ -140,6 +143,7 @@ class Binding implements TextareaBinding, Author {
     on(element, 'compositionstart', () => this.#onCompositionStart())
     on(element, 'compositionend blur', () => this.#resume())
     on(ownerDocument, 'mouseup dragend', () => this.#resume())
+    on(element, 'focus', () => this.#shadow.selectOwed())
     on(element, 'focus blur change selectionchange', () => this.#onSign())
     on(ownerDocument, 'selectionchange', () => this.#onSign())
     on(ownerDocument, 'visibilitychange', () => this.#frame.flush())
@@ -206,7 +210,7 @@ class Binding implements TextareaBinding, Author {
       if (this.#ended.signal.aborted) return
       this.#pause = null
       if (this.#options.reset === 'take') this.#takeEdit('single')
-      else this.#shadow.revert(selection)
+      else this.#revert(selection)
       this.#show()
     })
   }
@@ -228,7 +232,7 @@ class Binding implements TextareaBinding, Author {
   #onFrame(): void {
     if (this.#ended.signal.aborted) return
     this.#show()
-    this.#cursor?.announce(this.keepSelection(), this.element.matches(':focus'))
+    this.#cursor?.announce(this.keepSelection(), hasFocus(this.element))
   }
 
   #runHistory(command: HistoryCommand): void {
@@ -242,7 +246,7 @@ class Binding implements TextareaBinding, Author {
 
   #takeForeignWrite(): void {
     if (this.#pause !== null || !this.#shadow.isAhead) return
-    if (this.#options.foreignWrites === 'revert') this.#shadow.revert()
+    if (this.#options.foreignWrites === 'revert') this.#revert()
     else this.#takeEdit('single')
   }
 
@@ -251,7 +255,7 @@ class Binding implements TextareaBinding, Author {
     this.#selectionBeforeInput = null
     if (this.#pause === 'reset') return
     if (!isEditable(this.element)) {
-      this.#shadow.revert()
+      this.#revert()
       return
     }
     const before = selection && this.#shadow.keepSelection(selection)
@@ -263,13 +267,34 @@ class Binding implements TextareaBinding, Author {
     this.#frame.request()
   }
 
+  #revert(selection = readSelection(this.element)): void {
+    const kept = this.#shadow.keepSelection(selection)
+    this.#shadow.revert()
+    if (kept && this.#shadow.restoreSelection(kept)) requestAnimationFrame(this.#view.keepScrolled())
+  }
+
   #show(): void {
     if (this.#pause !== null) return
     this.#takeForeignWrite()
     if (!this.#shadow.isBehind) return
+    this.#write((splice) => {
+      this.#listeners.notify(splice)
+      this.element.dispatchEvent(new Event('input', { bubbles: true, composed: true }))
+    })
+  }
+
+  /** Writes the shared text; selection and view stay on the characters they were on. `tell` tells of a change. */
+  #write(tell: (splice: Splice) => void): void {
+    const kept = this.#shadow.keepSelection()
+    const line = this.#view.firstLine()
+    const first = line && this.#shadow.toShared(line.offset)
     const splice = this.#shadow.show()
     if (splice === null) return
-    this.#listeners.notify(splice)
-    this.element.dispatchEvent(new Event('input', { bubbles: true, composed: true }))
+    const offset = first && this.#shadow.toShown(first)
+    const scrolls = kept !== null && this.#shadow.restoreSelection(kept)
+    // The application may answer with another height of the element.
+    tell(splice)
+    if (line && offset !== null) this.#view.hold(line, offset)
+    if (scrolls) requestAnimationFrame(this.#view.keepScrolled())
   }
 }
