@@ -37,6 +37,9 @@ export function bindTextarea(element: TextElement, text: Y.Text, options: Bindin
   return binding
 }
 
+/** How long the element rests after what others did was shown, so that people can type in a text of any length. */
+const REST = 3
+
 /** Decides when the element is read and written, and whose an edit is. */
 class Binding implements TextareaBinding, Author {
   readonly element: TextElement
@@ -46,7 +49,9 @@ class Binding implements TextareaBinding, Author {
   readonly #view: View
   readonly #history: History
   readonly #cursor: AnnouncedCursor | undefined
-  readonly #frame: NextFrame
+  /** Shows what others did. */
+  readonly #showing: NextFrame
+  readonly #announcing: NextFrame
   readonly #listeners = new Listeners<Splice>()
   readonly #ended = new AbortController()
   /** Why nothing is written to the element now: a write breaks a composition, or a selection that the mouse makes. */
@@ -61,7 +66,13 @@ class Binding implements TextareaBinding, Author {
     this.#view = new View(element)
     this.#history = openHistory(text, this, options.undoManager)
     this.#cursor = options.awareness && cursorIn(options.awareness)
-    this.#frame = nextFrame(element.ownerDocument, () => this.#onFrame())
+    const show = () => {
+      this.#show()
+      // The layout is a part of what it costs to show something.
+      element.getBoundingClientRect()
+    }
+    this.#showing = nextFrame(element.ownerDocument, () => this.#unlessEnded(show), REST)
+    this.#announcing = nextFrame(element.ownerDocument, () => this.#unlessEnded(() => this.#announce()))
   }
 
   start(): void {
@@ -146,7 +157,10 @@ class Binding implements TextareaBinding, Author {
     on(element, 'focus', () => this.#shadow.selectOwed())
     on(element, 'focus blur change selectionchange', () => this.#onSign())
     on(ownerDocument, 'selectionchange', () => this.#onSign())
-    on(ownerDocument, 'visibilitychange', () => this.#frame.flush())
+    on(ownerDocument, 'visibilitychange', () => {
+      this.#showing.flush()
+      this.#announcing.flush()
+    })
     on(ownerDocument.defaultView, 'pageshow', () => this.#onSign())
     on(ownerDocument.defaultView, 'pagehide', () => this.#cursor?.withdraw())
   }
@@ -218,7 +232,7 @@ class Binding implements TextareaBinding, Author {
   /** Something happened to the element: it may have been written to, focused or moved, or its selection changed. */
   #onSign(): void {
     this.#takeForeignWrite()
-    this.#frame.request()
+    this.#announcing.request()
     // The event does not leave a shadow tree. A listener that is there already is not added again.
     this.element.getRootNode().addEventListener('reset', this.#onReset, { signal: this.#ended.signal })
   }
@@ -226,12 +240,15 @@ class Binding implements TextareaBinding, Author {
   readonly #onSharedChange = (event: Y.YTextEvent, transaction: Y.Transaction): void => {
     if (transaction.origin === this) return
     this.#shadow.fallBehind(event)
-    this.#frame.request()
+    this.#showing.request()
   }
 
-  #onFrame(): void {
-    if (this.#ended.signal.aborted) return
-    this.#show()
+  #unlessEnded(task: () => void): void {
+    if (!this.#ended.signal.aborted) task()
+  }
+
+  #announce(): void {
+    this.#takeForeignWrite()
     this.#cursor?.announce(this.keepSelection(), hasFocus(this.element))
   }
 
@@ -264,7 +281,8 @@ class Binding implements TextareaBinding, Author {
     })
     if (splice === null) return
     this.#listeners.notify(splice)
-    this.#frame.request()
+    this.#announcing.request()
+    if (this.#shadow.isBehind) this.#showing.request()
   }
 
   #revert(selection = readSelection(this.element)): void {
