@@ -4,7 +4,7 @@ import { isSelectable, readSelection, renderText, writeSelection, writeValue } f
 import type { KeptSelection, Selection } from './selection.ts'
 import { readText } from './shared-text.ts'
 import type { TextElement } from './shown-text.ts'
-import { findSplice, type Splice } from './splice.ts'
+import { applySplice, findSplice, type Splice } from './splice.ts'
 
 /** Half of a surrogate pair, of which Yjs would send something else (U+FFFD) than it keeps. */
 const LONE_SURROGATES = /\p{Surrogate}/gu
@@ -126,17 +126,34 @@ export class Shadow {
     writeValue(this.element, this.#shown)
   }
 
-  /** Shows the shared text as it is now. The selection is lost where that changed something. */
+  /**
+   * Shows the shared text as it is now, and in it what the element is ahead by, with the caret behind that. Otherwise the
+   * selection is lost where something changed.
+   */
   show(): Splice | null {
+    const { element } = this
     this.#isBehind = false
     const before = this.#shown
+    const ahead = findSplice(before, element.value, element.selectionEnd ?? 0)
+    const from = ahead && toShared(this.#alignment, ahead.index, 'before')
+    const to = ahead && toShared(this.#alignment, ahead.index + ahead.remove, 'before')
     const shared = readText(this.text)
-    const rendered = renderText(this.element, shared)
+    const rendered = renderText(element, shared)
     this.#isExact = rendered === shared
-    if (rendered !== before) writeValue(this.element, rendered)
-    this.#shown = this.element.value
+    if (rendered !== before) {
+      writeValue(element, rendered)
+      this.#shown = element.value
+    }
     this.#alignment = align(this.#shown, shared)
-    return findSplice(before, this.#shown, 0)
+    const splice = findSplice(before, this.#shown, 0)
+    if (splice && ahead) this.#goAhead(this.toShown(from ?? 0), this.toShown(to ?? 0), ahead.insert)
+    return splice
+  }
+
+  #goAhead(index: number, end: number, insert: string): void {
+    writeValue(this.element, applySplice(this.#shown, { index, remove: end - index, insert }))
+    const caret = index + insert.length
+    writeSelection(this.element, { anchor: caret, head: caret })
   }
 }
 

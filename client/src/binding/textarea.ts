@@ -40,6 +40,12 @@ export function bindTextarea(element: TextElement, text: Y.Text, options: Bindin
 /** How long the element rests after what others did was shown, so that people can type in a text of any length. */
 const REST = 3
 
+/**
+ * How long a composition has to rest until what others did is shown, which may end it, in ms: some input methods keep the
+ * last word open for ever.
+ */
+const COMPOSITION_REST_MS = 4000
+
 /** Decides when the element is read and written, and whose an edit is. */
 class Binding implements TextareaBinding, Author {
   readonly element: TextElement
@@ -57,6 +63,7 @@ class Binding implements TextareaBinding, Author {
   /** Why nothing is written to the element now: a write breaks a composition, or a selection that the mouse makes. */
   #pause: 'composition' | 'mouse' | 'reset' | null = null
   #selectionBeforeInput: Selection | null = null
+  #composing: ReturnType<typeof setTimeout> | undefined
 
   constructor(element: TextElement, text: Y.Text, options: BindingOptions) {
     this.element = element
@@ -88,6 +95,7 @@ class Binding implements TextareaBinding, Author {
   destroy(): void {
     if (this.#ended.signal.aborted) return
     this.#ended.abort()
+    clearTimeout(this.#composing)
     this.text.unobserve(this.#onSharedChange)
     this.#history.destroy()
     this.#cursor?.withdraw()
@@ -152,6 +160,7 @@ class Binding implements TextareaBinding, Author {
     on(element, 'keydown', (event) => this.#onKeydown(event))
     on(element, 'mousedown', (event) => this.#onMousedown(event))
     on(element, 'compositionstart', () => this.#onCompositionStart())
+    on(element, 'compositionstart compositionupdate keydown input', () => this.#awaitRest())
     on(element, 'compositionend blur', () => this.#resume())
     on(ownerDocument, 'mouseup dragend', () => this.#resume())
     on(element, 'focus', () => this.#shadow.selectOwed())
@@ -167,7 +176,8 @@ class Binding implements TextareaBinding, Author {
 
   #onBeforeInput(event: Event): void {
     this.#takeForeignWrite()
-    this.#selectionBeforeInput = readSelection(this.element)
+    // Of a composition that is taken as a whole, the one before it.
+    if (!this.#isHeld) this.#selectionBeforeInput = readSelection(this.element)
     this.#onCommand(historyInput(event), event)
   }
 
@@ -187,6 +197,7 @@ class Binding implements TextareaBinding, Author {
 
   /** The event comes from people, whose edits have a type, and from autofill and other code, this binding included. */
   #onInput({ inputType }: Partial<InputEvent>): void {
+    if (this.#isHeld) return
     if (this.#pause === 'composition') this.#takeEdit('composition')
     else if (inputType) this.#takeEdit(editKind(inputType))
     else this.#takeForeignWrite()
@@ -195,7 +206,25 @@ class Binding implements TextareaBinding, Author {
   #onCompositionStart(): void {
     this.#takeForeignWrite()
     this.#history.seal()
+    this.#selectionBeforeInput = readSelection(this.element)
     this.#pause = 'composition'
+  }
+
+  /** Whether what is composed is not to be sent yet. */
+  get #isHeld(): boolean {
+    return this.#pause === 'composition' && this.#options.compositions === 'finished'
+  }
+
+  #awaitRest(): void {
+    clearTimeout(this.#composing)
+    this.#composing = undefined
+    if (this.#pause !== 'composition') return
+    this.#composing = setTimeout(() => {
+      this.#composing = undefined
+      if (this.#pause !== 'composition' || !this.#shadow.isBehind) return
+      if (this.#isHeld) this.#write(this.#tell)
+      else this.#resume()
+    }, COMPOSITION_REST_MS)
   }
 
   #onMousedown({ button }: Partial<MouseEvent>): void {
@@ -241,6 +270,7 @@ class Binding implements TextareaBinding, Author {
     if (transaction.origin === this) return
     this.#shadow.fallBehind(event)
     this.#showing.request()
+    if (this.#composing === undefined) this.#awaitRest()
   }
 
   #unlessEnded(task: () => void): void {
@@ -249,7 +279,8 @@ class Binding implements TextareaBinding, Author {
 
   #announce(): void {
     this.#takeForeignWrite()
-    this.#cursor?.announce(this.keepSelection(), hasFocus(this.element))
+    // Places in what others do not have yet cannot be said.
+    if (!this.#shadow.isAhead) this.#cursor?.announce(this.keepSelection(), hasFocus(this.element))
   }
 
   #runHistory(command: HistoryCommand): void {
@@ -294,16 +325,17 @@ class Binding implements TextareaBinding, Author {
   #show(): void {
     if (this.#pause !== null) return
     this.#takeForeignWrite()
-    if (!this.#shadow.isBehind) return
-    this.#write((splice) => {
-      this.#listeners.notify(splice)
-      this.element.dispatchEvent(new Event('input', { bubbles: true, composed: true }))
-    })
+    if (this.#shadow.isBehind) this.#write(this.#tell)
+  }
+
+  readonly #tell = (splice: Splice): void => {
+    this.#listeners.notify(splice)
+    this.element.dispatchEvent(new Event('input', { bubbles: true, composed: true }))
   }
 
   /** Writes the shared text; selection and view stay on the characters they were on. `tell` tells of a change. */
   #write(tell: (splice: Splice) => void): void {
-    const kept = this.#shadow.keepSelection()
+    const kept = this.#shadow.isAhead ? null : this.#shadow.keepSelection()
     const line = this.#view.firstLine()
     const first = line && this.#shadow.toShared(line.offset)
     const splice = this.#shadow.show()
