@@ -341,7 +341,13 @@ describe('an element that is bound again', () => {
     const page = await stage.open('')
     await page.evaluate((script) => {
       const { element, mine } = harness.scene
-      new Function(`${script}; return harness`)().bindTextarea(element, mine)
+      const copy: typeof harness = new Function(`${script}; return harness`)()
+      const [ours, theirs] = [mine.doc, new copy.Y.Doc()]
+      ours?.on('update', (update, origin) => origin === 'relay' || copy.Y.applyUpdate(theirs, update, 'relay'))
+      theirs.on('update', (update, origin) => {
+        if (ours && origin !== 'relay') harness.Y.applyUpdate(ours, update, 'relay')
+      })
+      copy.bindTextarea(element, theirs.getText('content'))
     }, stage.script)
     expect(await typed(page)).toEqual(TWO_KEYS)
   })

@@ -156,7 +156,7 @@ export class View {
   #open(): TextBlocks {
     const { ownerDocument } = this.#element
     this.#host = ownerDocument.createElement('coedit-lines')
-    this.#host.ariaHidden = 'true'
+    this.#host.setAttribute('aria-hidden', 'true')
     this.#host.style.cssText = 'all:initial!important;position:absolute!important;contain:strict!important'
     const root = this.#host.attachShadow({ mode: 'open' })
     const sheet = new (ownerDocument.defaultView ?? globalThis).CSSStyleSheet()

@@ -34,7 +34,7 @@ export class Cover {
     this.#onLayout = onLayout
     this.#root = this.#host.attachShadow({ mode: 'open' })
     this.node = addBlock(this.#root, 'cover')
-    this.node.ariaHidden = 'true'
+    this.node.setAttribute('aria-hidden', 'true')
   }
 
   start(): void {
