@@ -5,7 +5,8 @@ export default defineConfig({
   root: import.meta.dirname,
   publicDir: false,
   build: {
-    target: 'es2022',
+    // As the README names them.
+    target: ['chrome109', 'firefox115', 'ios16.4', 'safari16.4'],
     lib: { entry: 'src/standalone.ts', formats: ['es'], fileName: () => 'coedit.js' },
     // What tsc has built is there too.
     emptyOutDir: false,

@@ -1,4 +1,5 @@
 import { ClientError } from '../common/errors.ts'
+import { parseUrl } from '../common/parse-url.ts'
 
 /**
  * The server's base address as a WebSocket address without a trailing slash: `https://host/base/` becomes
@@ -6,7 +7,7 @@ import { ClientError } from '../common/errors.ts'
  * with a query or a fragment, which the document's name could not follow.
  */
 export function socketAddress(base: string): string {
-  const url = URL.canParse(base) ? new URL(base) : undefined
+  const url = parseUrl(base)
   const protocol = url?.protocol.replace('http', 'ws')
   if (!url || (protocol !== 'ws:' && protocol !== 'wss:') || url.search !== '' || url.hash !== '') {
     throw new ClientError('URL_INVALID', `"${base}" is no ws, wss, http or https URL without query and fragment`)
