@@ -56,10 +56,14 @@ async function pack(destination: string): Promise<{ filename: string; files: Rea
   return { filename: tarball.filename, files: new Set(tarball.files.map(({ path }) => path)) }
 }
 
-/** With the oldest React that the client works with. This repository, and so all other tests, have the newest. */
+/** With the oldest React and y-websocket that the client works with. Types of the newest are those of this repository. */
 function manifest(client: string): object {
   const react = { react: '18', 'react-dom': '18', '@types/react': '18', '@types/react-dom': '18' }
-  return { private: true, type: 'module', dependencies: { '@coedit/client': client, yjs: '13', ...react } }
+  return {
+    private: true,
+    type: 'module',
+    dependencies: { '@coedit/client': client, yjs: '13', 'y-websocket': '2.1', ...react },
+  }
 }
 
 async function npm(cwd: string, args: readonly string[]): Promise<string> {
@@ -88,7 +92,7 @@ function targets(exports: unknown): string[] {
 describe('the tarball', () => {
   test('has every file that `exports` names, and nothing but sources, what is built of them, and papers', async () => {
     const { exports } = JSON.parse(await readFile(join(installation.client, 'package.json'), 'utf8'))
-    expect(Object.keys(exports)).toEqual(['.', './element', './react', './standalone'])
+    expect(Object.keys(exports)).toEqual(['.', './element', './react', './y-websocket', './standalone'])
     for (const target of targets(exports)) expect(installation.files).toContain(target)
     const papers = ['LICENSE', 'README.md', 'package.json']
     const others = [...installation.files].filter((file) => !/^(dist\/.*\.(js|d\.ts)(\.map)?|src\/.*\.ts)$/.test(file))

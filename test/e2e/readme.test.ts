@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { bundlePage } from '../support/bundle.ts'
+import { type Alias, bundlePage } from '../support/bundle.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { openPage, textIs } from '../support/demo.ts'
 import { serveFiles } from '../support/file-server.ts'
@@ -31,9 +31,14 @@ beforeAll(async () => {
 afterAll(() => browser.close())
 
 /** Builds and serves a page as an application that has installed the client would. Resolves with its address. */
-async function serve(page: string, server: string, modules: Record<string, string> = {}): Promise<string> {
+async function serve(
+  page: string,
+  server: string,
+  modules: Record<string, string> = {},
+  alias: Alias = {},
+): Promise<string> {
   expect([page, ...Object.values(modules)].join()).toContain(SERVER_IN_README)
-  const files = await bundlePage(page, CLIENT, modules)
+  const files = await bundlePage(page, CLIENT, modules, alias)
   const led = new Map([...files].map(([name, content]) => [name, content.replaceAll(SERVER_IN_README, server)]))
   return serveFiles(onTestFinished, led)
 }
@@ -45,17 +50,19 @@ async function openEmbed(server: string): Promise<Page> {
 }
 
 test.each([
-  ['README.md', '# coedit'],
-  ['client/README.md', '# @coedit/client'],
+  ['README.md', '# coedit', 'y-websocket'],
+  ['client/README.md', '# @coedit/client', 'y-websocket'],
+  ['client/README.md', '### A provider of y-websocket', 'y-websocket'],
+  ['client/README.md', '### A provider of y-websocket', 'y-websocket-v2'],
 ])(
-  'the page in %s is at most ten lines of code, shares its text and says when it is saved',
-  async (readme, heading) => {
+  'the page in %s under "%s" is at most ten lines of code, shares its text and says when it is saved: with %s',
+  async (readme, heading, provider) => {
     const page = await blockIn(readme, heading, 'html')
     const script = page.slice(page.indexOf('<script'), page.indexOf('</script>'))
     expect(script.split('\n').filter((line) => line.trim() !== '').length).toBeLessThanOrEqual(10)
 
     const server = await startServer({ release: onTestFinished })
-    const url = await serve(page, server.url)
+    const url = await serve(page, server.url, {}, { 'y-websocket': provider })
     const ann = await openPage(browser, url, onTestFinished)
     const ben = await openPage(browser, url, onTestFinished)
     await ann.locator('textarea').fill('hello')

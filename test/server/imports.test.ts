@@ -48,6 +48,7 @@ const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
 const CLIENT_ROOMS: Readonly<Record<string, readonly string[]>> = {
   standalone: ['index', 'element'],
   react: ['connection', 'binding', 'peers'],
+  'y-websocket': ['connection', 'common'],
   index: ['connection', 'binding', 'peers', 'common'],
   element: ['connection', 'binding', 'peers', 'common'],
   peers: ['binding', 'common'],
@@ -97,8 +98,8 @@ test('client: imports run one way between the rooms', () => {
 
 /** The table of rooms in a paper: what it says that each may import. */
 async function roomsIn(name: string): Promise<Record<string, readonly string[]>> {
-  const rows = (await paper(name)).matchAll(/^\| `([\w/]+?)(?:\/|\.ts)` \|.*\|([^|]*)\|$/gm)
-  const namesIn = (cell: string) => [...cell.matchAll(/`([\w/]+)`/g)].map(([, name = '']) => name)
+  const rows = (await paper(name)).matchAll(/^\| `([\w/-]+?)(?:\/|\.ts)` \|.*\|([^|]*)\|$/gm)
+  const namesIn = (cell: string) => [...cell.matchAll(/`([\w/-]+)`/g)].map(([, name = '']) => name)
   return Object.fromEntries([...rows].map(([, room = '', cell = '']) => [room, namesIn(cell)]))
 }
 

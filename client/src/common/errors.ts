@@ -14,6 +14,7 @@ export type ClientErrorCode =
   | 'DOCUMENT_INVALID'
   | 'WEBSOCKET_MISSING'
   | 'USER_MISSING'
+  | 'PROTOCOL_MISSING'
   | 'ELEMENT_UNSUITABLE'
   | 'DENIED'
   | 'SIGNED_OUT'
