@@ -30,7 +30,8 @@ const connections = new WeakMap<WebsocketProvider, ProviderConnection>()
 /**
  * A connection, as `connect` gives one, of a y-websocket provider (2.1 or 3.x) that the application has already. The
  * provider opens and closes the sockets as ever; `state.saved` comes from the acknowledgements of a coedit server, for
- * which it must be made with `protocols: ['coedit.v1']`. Throws PROTOCOL_MISSING otherwise.
+ * which it must be made with `protocols: ['coedit.v1']`. Throws PROTOCOL_MISSING otherwise, and DOCUMENT_INVALID where it
+ * was given no name.
  *
  * A provider has one connection, so that this may be called at each rendering; further options of later calls count for
  * nothing. Of a provider whose socket is open already it is closed, and the provider opens another one: what was sent
@@ -40,6 +41,9 @@ const connections = new WeakMap<WebsocketProvider, ProviderConnection>()
 export function connectionOf(provider: WebsocketProvider, options: ProviderOptions = {}): Connection {
   const known = connections.get(provider)
   if (known) return known
+  if (typeof provider.roomname !== 'string') {
+    throw new ClientError('DOCUMENT_INVALID', `the provider's document has no name, but ${provider.roomname}`)
+  }
   if (!provider.protocols.includes(SUBPROTOCOL)) {
     throw new ClientError('PROTOCOL_MISSING', `make the provider with { protocols: ['${SUBPROTOCOL}'] }`)
   }

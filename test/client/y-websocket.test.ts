@@ -244,6 +244,12 @@ describe.each(VERSIONS)('a provider of y-websocket %s', (_, version) => {
     expect(claims).not.toContain(true)
   })
 
+  test('that was given no name of a document is refused', () => {
+    const provider = provide('ws://127.0.0.1:1', { connect: false })
+    Reflect.set(provider, 'roomname', undefined)
+    expect(() => connectionOf(provider)).toThrow(expect.objectContaining({ code: 'DOCUMENT_INVALID' }))
+  })
+
   test('that does not offer coedit.v1 is refused with what to do', () => {
     const provider = provide('ws://127.0.0.1:1', { protocols: [], connect: false })
     expect(() => connectionOf(provider)).toThrow(expect.objectContaining({ code: 'PROTOCOL_MISSING' }))

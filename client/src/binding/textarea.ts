@@ -2,7 +2,7 @@ import type * as Y from 'yjs'
 import { Listeners } from '../common/listeners.ts'
 import { type AnnouncedCursor, cursorIn } from './announced-cursor.ts'
 import type { BindingOptions, TextareaBinding } from './binding.ts'
-import { assertTextElement, isEditable, readSelection } from './field.ts'
+import { assertSharedText, assertTextElement, isEditable, readSelection } from './field.ts'
 import { type NextFrame, nextFrame } from './next-frame.ts'
 import { reveal } from './scrolling.ts'
 import type { KeptSelection, Selection } from './selection.ts'
@@ -26,10 +26,12 @@ import {
  *
  * What others do is shown once per animation frame, and raises an `input` event that is not trusted.
  *
- * Throws ELEMENT_UNSUITABLE for other elements and types.
+ * Throws ELEMENT_UNSUITABLE for other elements and types, and for null, and TEXT_UNSUITABLE for what is no text of a
+ * document or one of another copy of Yjs.
  */
 export function bindTextarea(element: TextElement, text: Y.Text, options: BindingOptions = {}): TextareaBinding {
   assertTextElement(element)
+  assertSharedText(text)
   const binding = new Binding(element, text, options)
   binding.start()
   return binding

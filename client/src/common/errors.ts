@@ -16,6 +16,7 @@ export type ClientErrorCode =
   | 'USER_MISSING'
   | 'PROTOCOL_MISSING'
   | 'ELEMENT_UNSUITABLE'
+  | 'TEXT_UNSUITABLE'
   | 'DENIED'
   | 'SIGNED_OUT'
   | 'GONE'
