@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { connect } from '../../client/src/connection/connect.ts'
 import { type Alias, bundlePage } from '../support/bundle.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { openPage, textIs } from '../support/demo.ts'
@@ -70,6 +72,102 @@ test.each([
     await ann.waitForFunction(() => document.title === 'Saved')
   },
 )
+
+/** A recipe of the client's README. */
+interface Recipe {
+  readonly heading: string
+  readonly language: 'html' | 'tsx'
+  /** The application around a component. Default: the recipe is a page. */
+  readonly page?: string
+  /** What the component is called as a file. */
+  readonly file?: string
+  /** Where one types. Default: a textarea. */
+  readonly field?: string
+}
+
+const RECIPES: readonly Recipe[] = [
+  { heading: '# @coedit/client', language: 'html' },
+  { heading: '### A custom element', language: 'html' },
+  { heading: '### React', language: 'tsx', page: REACT_PAGE, file: 'Notes.tsx' },
+  { heading: '### CodeMirror, or any other editor with a Yjs binding', language: 'html', field: '.cm-content' },
+  { heading: '### A provider of y-websocket', language: 'html' },
+]
+
+test.each(RECIPES)('$heading: shares its text, and takes back its own edits and nobody else’s', async (recipe) => {
+  const { heading, language, page, file = '', field = 'textarea' } = recipe
+  const server = await startServer({ release: onTestFinished })
+  const code = await blockIn('client/README.md', heading, language)
+  const ann = await openEmbed(server.url)
+  await ann.locator('textarea').pressSequentially('hello')
+  const address = page ? await serve(page, server.url, { [file]: code }) : await serve(code, server.url)
+  const ben = await openPage(browser, address, onTestFinished)
+  const editor = ben.locator(field)
+  const shows = (text: string) => (field === 'textarea' ? textIs(ben, text) : linesAre(ben, text))
+
+  await shows('hello')
+  // On a fresh page there is nothing of one's own, neither by keys nor by menus.
+  await editor.press('ControlOrMeta+z')
+  await editor.press('ControlOrMeta+u')
+  await raiseUndo(editor)
+  await shows('hello')
+  await editor.press('ControlOrMeta+End')
+  await ben.keyboard.type(' there')
+  await textIs(ann, 'hello there')
+  await ann.locator('textarea').press('Home')
+  await ann.keyboard.type('Oh, ')
+  await shows('Oh, hello there')
+  await editor.press('ControlOrMeta+z')
+  await textIs(ann, 'Oh, hello')
+  await editor.press('ControlOrMeta+z')
+  await editor.press('ControlOrMeta+Shift+Z')
+  await textIs(ann, 'Oh, hello there')
+  await raiseUndo(editor)
+  await textIs(ann, 'Oh, hello')
+})
+
+/** Resolves when a CodeMirror shows exactly this, the names beside carets left out. */
+async function linesAre(page: Page, text: string): Promise<void> {
+  await page.waitForFunction((expected) => {
+    const shown = document.querySelector('.cm-content')?.cloneNode(true)
+    if (!(shown instanceof Element)) return false
+    for (const caret of shown.querySelectorAll('.cm-ySelectionCaret')) caret.remove()
+    return [...shown.querySelectorAll('.cm-line')].map((line) => line.textContent).join('\n') === expected
+  }, text)
+}
+
+/** As the context menu of the browser does. */
+function raiseUndo(field: Locator): Promise<void> {
+  return field.evaluate((element) => {
+    element.dispatchEvent(new InputEvent('beforeinput', { inputType: 'historyUndo', bubbles: true, cancelable: true }))
+  })
+}
+
+test('a text with carriage returns is the same in the CodeMirror of the README and in a textarea', async () => {
+  const server = await startServer({ release: onTestFinished })
+  const other = connect({ url: server.url, document: 'notes', WebSocket })
+  onTestFinished(() => other.destroy())
+  other.text.insert(0, 'one\r\ntwo\r\nthree')
+  await other.flush()
+  const recipe = await blockIn('client/README.md', '### CodeMirror, or any other editor with a Yjs binding', 'html')
+  const ann = await openEmbed(server.url)
+  const ben = await openPage(browser, await serve(recipe, server.url), onTestFinished)
+  const editor = ben.locator('.cm-content')
+  await linesAre(ben, 'one\r\ntwo\r\nthree')
+  await editor.press('ControlOrMeta+End')
+  await ben.keyboard.type('!')
+  await textIs(ann, 'one\ntwo\nthree!')
+  await ann.locator('textarea').press('ControlOrMeta+End')
+  await ann.keyboard.press('Home')
+  await ann.keyboard.type('four, ')
+  await linesAre(ben, 'one\r\ntwo\r\nfour, three!')
+  await editor.evaluate((element) => {
+    const clipboardData = new DataTransfer()
+    clipboardData.setData('text/plain', '1\r\n2')
+    element.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }))
+  })
+  await textIs(ann, 'one\ntwo\nfour, three!1\n2')
+  expect(other.text.toString()).toBe('one\r\ntwo\r\nfour, three!1\n2')
+})
 
 test('the custom element of the README shares its text with a textarea', async () => {
   const server = await startServer({ release: onTestFinished })

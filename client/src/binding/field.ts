@@ -8,11 +8,12 @@ const TEXT_TYPES = /^(text(area)?|search|url|tel|password|email)$/
 
 /**
  * Throws ELEMENT_UNSUITABLE. It asks for the type only: an element of an iframe shares no constructor. Pages look for
- * elements before they are there, and pass null whatever the types say.
+ * elements before they are there, and then pass null.
  */
-export function assertTextElement(element: TextElement | null | undefined): void {
-  if (TEXT_TYPES.test(element?.type ?? '')) return
-  const found = element ? `an element of the type "${element.type}"` : `${element}, found where no element was,`
+export function assertTextElement(element: Element | null | undefined): asserts element is TextElement {
+  const type = element && 'type' in element ? String(element.type) : ''
+  if (TEXT_TYPES.test(type)) return
+  const found = element ? `<${element.localName}> of the type "${type}"` : `${element}, found where no element was,`
   throw new ClientError('ELEMENT_UNSUITABLE', `${found} cannot be bound`)
 }
 

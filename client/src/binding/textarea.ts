@@ -29,7 +29,7 @@ import {
  * Throws ELEMENT_UNSUITABLE for other elements and types, and for null, and TEXT_UNSUITABLE for what is no text of a
  * document or one of another copy of Yjs.
  */
-export function bindTextarea(element: TextElement, text: Y.Text, options: BindingOptions = {}): TextareaBinding {
+export function bindTextarea(element: Element | null, text: Y.Text, options: BindingOptions = {}): TextareaBinding {
   assertTextElement(element)
   assertSharedText(text)
   const binding = new Binding(element, text, options)
