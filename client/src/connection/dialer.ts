@@ -143,8 +143,7 @@ export class Dialer {
     // Whoever starts again does so with a clean slate.
     this.#tokensRefused = 0
     this.#context.token?.discard()
-    const error = new ClientError(refusal(code), `the server refused: ${reason || code}`)
-    this.#context.store.deny(code, reason, error)
+    this.#context.store.deny(code, reason, refusal(code, reason))
   }
 
   #retry(code: number): void {
@@ -172,7 +171,12 @@ export class Dialer {
   }
 }
 
-function refusal(code: number): ClientErrorCode {
+/** What a refusal for good is, by its close code. */
+export function refusal(code: number, reason: string): ClientError {
+  return new ClientError(refusalCode(code), `the server refused: ${reason || code}`)
+}
+
+function refusalCode(code: number): ClientErrorCode {
   if (code === CLOSED_SIGNED_OUT) return 'SIGNED_OUT'
   return code === CLOSED_GONE ? 'GONE' : 'DENIED'
 }

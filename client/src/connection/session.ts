@@ -139,10 +139,7 @@ export class Session implements Connection {
       awareness: this.awareness,
       origin: this,
       onOpen: () => {
-        const { error } = store.current
-        // An open socket says nothing of these two: they are over when the edits are stored.
-        const mayPersist = error?.code === 'TOO_LARGE' || error?.code === 'FULL'
-        store.change({ connection: 'online', error: mayPersist ? error : null })
+        store.opened()
         dialer.opened()
       },
       onSent: (bytes) => this.#liveness.sent(bytes),

@@ -14,7 +14,7 @@ import { Document, type DocumentContext } from './document.ts'
 import { DocumentLog } from './document-log.ts'
 import { Edits } from './edits.ts'
 import { Follower, type Pace } from './follower.ts'
-import { InProcess } from './in-process.ts'
+import { InProcess, type Yjs } from './in-process.ts'
 import { Pacing } from './pacing.ts'
 import { PrivateBytes } from './private-bytes.ts'
 import { readDifference, readSince } from './reading.ts'
@@ -28,6 +28,7 @@ export interface DocumentsContext {
   readonly storage: Storage
   readonly workers: WorkerPool
   readonly hooks: HookCalls
+  readonly yjs: Yjs
 }
 
 /** Hooks that want to hear of each commit. */
@@ -51,9 +52,9 @@ export class Documents {
   #isClosing = false
 
   constructor(context: DocumentsContext) {
-    const { config, clock, log, storage, workers } = context
+    const { config, clock, log, storage, workers, yjs } = context
     this.#context = context
-    this.inProcess = new InProcess(this, config)
+    this.inProcess = new InProcess(this, config, yjs)
     this.refusals = new RejectionDelay(clock)
     this.#committer = new Committer(storage, new Pacing(config, clock), clock, log)
     const snapshots = new Snapshots(config.snapshotCacheBytes, async (name) => (await storage.load(name)).snapshot)
