@@ -5,6 +5,7 @@ import {
   EMPTY_STEP2_FRAME,
   FULL_FRAME,
   KEEP_ALIVE_FRAME,
+  PRESENCE_REFUSED_FRAME,
   permissionDeniedFrame,
   presenceFrame,
   step1Frame,
@@ -30,6 +31,7 @@ export const yWebsocket: Dialect = {
   acknowledgement: acknowledgementFrame,
   permissionDenied: permissionDeniedFrame,
   full: FULL_FRAME,
+  presenceRefused: PRESENCE_REFUSED_FRAME,
 }
 
 function framesOf({ pieces, presence: step }: Flush): FlushFrames {
