@@ -161,8 +161,9 @@ export class Cursor implements Subscriber {
 
   /** Everybody's presence, whatever it was shown. */
   wholePresence(): readonly PresenceEntry[] {
-    this.#presenceVersion = 0
-    return this.newPresence()
+    const { presence } = this.document
+    this.#presenceVersion = presence.version
+    return presence.everyone()
   }
 
   /** Resolves true when something was delivered or it has ended, false after `ms` milliseconds without. */

@@ -172,13 +172,14 @@ export class Presence {
     return { after, version: this.#version, entries, outpaced }
   }
 
-  /**
-   * What changed after `version`, for somebody who missed flushes, but for what is its own; version 0 is everybody who is
-   * here, by their own clocks: so none of them is set back, whoever it is that asks.
-   */
-  since(version: number, viewer?: Participant): readonly PresenceEntry[] {
+  /** What changed after `version`, for one who missed flushes or must not be shown all of one. */
+  since(version: number, viewer: Participant | undefined): readonly PresenceEntry[] {
     if (version === this.#version) return NOBODY
-    if (version > 0) return this.#changedSince(version).filter((entry) => entry.owner !== viewer || !isAhead(entry))
+    return this.#changedSince(version).filter((entry) => entry.owner !== viewer || !isAhead(entry))
+  }
+
+  /** Everybody who is here, by their own clocks: so nobody is set back, whoever of them is shown it. */
+  everyone(): readonly PresenceEntry[] {
     if (this.#everyone.version !== this.#version) {
       const present = [...this.#tracked.values()].filter((entry) => !isAbsent(entry.state))
       const entries = present.map(({ clientId, ownClock, state }) => ({ clientId, clock: ownClock, state }))
