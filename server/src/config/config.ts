@@ -186,8 +186,12 @@ export const serverSchema = z.strictObject({
     .default(100)
     .describe('Shortest time between two presence frames of a document that has many connections.'),
   maxPresenceBytes: integer(64, MiB)
-    .default(16 * KiB)
+    .default(64 * KiB)
     .describe("Largest presence state of one client; a larger one is refused and the client's last one stays."),
+  presenceFrom: z
+    .enum(['all', 'writers', 'nobody'])
+    .default('all')
+    .describe('Who may show a name, a cursor and whatever else presence holds to the others of a document.'),
   maxPresenceIds: integer(1, 1024)
     .default(4)
     .describe(

@@ -1,6 +1,7 @@
 import { type Clock, Condition } from '../common/timing.ts'
 import type { PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { Document } from './document.ts'
+import type { Participant } from './participant.ts'
 import type { Piece } from './piece.ts'
 import { inClosedOrder, type Reading } from './reading.ts'
 import type { EndReason, Flush, PresenceStep, Subscriber } from './subscriber.ts'
@@ -18,8 +19,8 @@ export interface CursorOptions {
   readonly position?: number
   /** Whether the document stays in memory for it. Default true. */
   readonly keeps?: boolean
-  /** Whether it is told when nothing but presence has changed. Default false. */
-  readonly wantsPresence?: boolean
+  /** Who takes part in the presence by it, and is told when nothing else has changed. Default: nobody. */
+  readonly participant?: Participant
   /** Called for each flush, in the same turn of the event loop. Must not throw. */
   readonly onFlush?: (flush: Flush) => void
   /** Called when the document cannot go on. Must not throw. */
@@ -34,7 +35,6 @@ export interface CursorOptions {
  */
 export class Cursor implements Subscriber {
   readonly document: Document
-  readonly wantsPresence: boolean
   readonly #reader: Reader
   readonly #options: CursorOptions
   readonly #news = new Condition()
@@ -53,7 +53,6 @@ export class Cursor implements Subscriber {
 
   constructor(document: Document, reader: Reader, options: CursorOptions) {
     this.document = document
-    this.wantsPresence = options.wantsPresence ?? false
     this.#reader = reader
     this.#options = options
     this.#position = options.position
@@ -63,6 +62,10 @@ export class Cursor implements Subscriber {
   /** While pieces are on their way, where it will stand when all are taken. */
   get position(): number | undefined {
     return this.#position
+  }
+
+  get wantsPresence(): boolean {
+    return this.#options.participant !== undefined
   }
 
   get keeps(): boolean {
@@ -148,16 +151,20 @@ export class Cursor implements Subscriber {
   /** The presence that it was not shown yet: what a flush brings, or all since then. */
   newPresence(step?: PresenceStep): readonly PresenceEntry[] {
     const { presence } = this.document
+    const { participant } = this.#options
     const hasMissed = step === undefined || step.after > this.#presenceVersion
-    const entries = hasMissed ? presence.since(this.#presenceVersion) : step.entries
+    const isForAll = !hasMissed && !(participant && step.outpaced.has(participant))
+    const after = hasMissed ? this.#presenceVersion : step.after
+    const entries = isForAll ? step.entries : presence.since(after, participant)
     this.#presenceVersion = step?.version ?? presence.version
     return entries
   }
 
   /** Everybody's presence, whatever it was shown. */
   wholePresence(): readonly PresenceEntry[] {
-    this.#presenceVersion = 0
-    return this.newPresence()
+    const { presence } = this.document
+    this.#presenceVersion = presence.version
+    return presence.everyone()
   }
 
   /** Resolves true when something was delivered or it has ended, false after `ms` milliseconds without. */

@@ -71,6 +71,7 @@ export class Document implements CommitSource, Replica {
     this.log = log
     this.presence = new Presence(
       { maxPresenceBytes: context.config.maxPresenceBytes, maxWeakClaims: context.config.maxPresenceIds },
+      context.clock,
       () => this.#presenceChanged(),
     )
     this.#incarnations = [stored.incarnation, ...(stored.earlierIncarnations ?? [])]

@@ -1,4 +1,5 @@
 import type { PresenceEntry } from '../protocol/wire/awareness.ts'
+import type { Participant } from './participant.ts'
 import type { Piece } from './piece.ts'
 
 /** Who writes, to know its own edits by. */
@@ -39,4 +40,6 @@ export interface PresenceStep {
   readonly after: number
   readonly version: number
   readonly entries: readonly PresenceEntry[]
+  /** Owners of some of them that count lower themselves: they must not be shown those, and get a message of their own. */
+  readonly outpaced: ReadonlySet<Participant>
 }
