@@ -125,3 +125,17 @@ describe('the page', () => {
     expect(width).toBe('2px')
   })
 })
+
+test('a second overlay of one element takes the place of the first', async () => {
+  const page = await stage.open('one two')
+  const counts = await page.evaluate(async () => {
+    const { scene } = overlays
+    const again = new overlays.OverlayScene(scene.element, 'one two')
+    scene.overlay.destroy()
+    const count = () => document.querySelectorAll('coedit-peers').length
+    const before = count()
+    again.overlay.destroy()
+    return [before, count()]
+  })
+  expect(counts).toEqual([1, 0])
+})

@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { Hono } from 'hono'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type AppOptions, createApp } from '../../server/src/http/app.ts'
+import { Refusals } from '../../server/src/http/refusals.ts'
 import type { Env } from '../../server/src/http/routes.ts'
 import { recordingLog } from '../support/log.ts'
+import { ManualClock } from '../support/manual-clock.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 /** Serves an app over a real socket; the answer is the address below which it is mounted, without a slash. */
@@ -21,6 +23,7 @@ async function serve(options: Partial<AppOptions> = {}) {
     stallTimeoutMs: 60_000,
     health: () => ({ status: 'ok' }),
     log,
+    refusals: new Refusals(new ManualClock(), log),
     ...options,
   })
   const server = createServer(app)

@@ -144,10 +144,7 @@ export class Session implements Connection {
       clock: this.#clock,
       origin: this,
       onOpen: () => {
-        const { error } = store.current
-        // An open socket says nothing of these two: they are over when the edits are stored.
-        const mayPersist = error?.code === 'TOO_LARGE' || error?.code === 'FULL'
-        store.change({ connection: 'online', error: mayPersist ? error : null })
+        store.opened()
         dialer.opened()
       },
       onSent: (bytes) => this.#liveness.sent(bytes),
@@ -165,6 +162,7 @@ export class Session implements Connection {
       },
       onPermissionDenied: () => store.grant('read'),
       onFull: () => store.block(new ClientError('FULL', 'the document is full: the server stores only deletions')),
+      onTooDeep: () => store.report(new ClientError('TOO_DEEP', 'a value was nested too deep, and is deleted')),
       onClose: (code, reason) => {
         store.change({ connection: 'offline', synced: false, saved: false })
         dialer.closed(code, reason)

@@ -110,6 +110,13 @@ export class StateStore {
     this.#set({ ...this.#progress, ...progress }, this.#access)
   }
 
+  opened(): void {
+    const { error } = this.#progress
+    // An open socket says nothing of these two: they are over when the edits are stored.
+    const mayPersist = error?.code === 'TOO_LARGE' || error?.code === 'FULL'
+    this.change({ connection: 'online', error: mayPersist ? error : null })
+  }
+
   grant(access: Granted['access']): void {
     this.#set(this.#progress, { access })
   }

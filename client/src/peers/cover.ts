@@ -1,4 +1,5 @@
 import type { TextElement } from '../binding/shown-text.ts'
+import { parentOf } from '../common/parent-of.ts'
 import { addBlock, type Box, boxStyle, intersection } from './geometry.ts'
 import type { TextLayout } from './mirror.ts'
 import { OVERLAY_STYLE } from './overlay-style.ts'
@@ -33,7 +34,7 @@ export class Cover {
     this.#onLayout = onLayout
     this.#root = this.#host.attachShadow({ mode: 'open' })
     this.node = addBlock(this.#root, 'cover')
-    this.node.ariaHidden = 'true'
+    this.node.setAttribute('aria-hidden', 'true')
   }
 
   start(): void {
@@ -122,10 +123,4 @@ export class Cover {
       height: height / scale,
     })
   }
-}
-
-/** The element that another one is in as it is drawn: by slots, and out of shadow trees. */
-function parentOf(element: Element): Element | null {
-  const { assignedSlot, parentNode } = element
-  return assignedSlot ?? (parentNode instanceof ShadowRoot ? parentNode.host : element.parentElement)
 }

@@ -1,13 +1,10 @@
+import { BLOCKS_STYLE } from '../binding/text-blocks.ts'
+
 /**
  * How an overlay looks. What shows a peer has the custom properties `--color` and `--ink`. A caret has a knob and a
  * name, so that colour is never the only difference.
  */
-export const OVERLAY_STYLE = `
-*,:before{position:absolute}
-.mirror{visibility:hidden;contain:strict}
-.mirror *{position:static;unicode-bidi:inherit}
-.mirror *+*{text-indent:0}
-.input{align-content:center;white-space:pre!important}
+export const OVERLAY_STYLE = `${BLOCKS_STYLE}
 .selection{background:var(--color);opacity:.25}
 .caret,.caret:before{background:var(--color);box-shadow:0 0 1px var(--ink);min-width:2px;margin-left:-1px;z-index:1}
 .caret:before{content:'';top:-3px;width:6px;height:6px;border-radius:3px;margin-left:-2px}

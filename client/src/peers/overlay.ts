@@ -1,5 +1,6 @@
 import type { Awareness } from 'y-protocols/awareness'
 import type { ShownText } from '../binding/shown-text.ts'
+import { takePlace } from '../common/take-place.ts'
 import { Cover } from './cover.ts'
 import { drawCursors } from './drawing.ts'
 import { addBlock, type Box, boxStyle, intersection } from './geometry.ts'
@@ -24,7 +25,8 @@ export interface Overlay {
 
 /**
  * Draws the carets, selections and names of the others over the element of a binding. It adds one element to the page,
- * the next sibling of the binding's, which takes no space and lets clicks through.
+ * the next sibling of the binding's, which takes no space and lets clicks through. A later overlay of the same element
+ * takes the place of the earlier.
  */
 export function showPeers(shown: ShownText, awareness: Awareness): Overlay {
   const overlay = new PeerOverlay(shown, awareness)
@@ -74,6 +76,10 @@ class PeerOverlay implements Overlay {
   start(): void {
     const { signal } = this.#listening
     const element: HTMLElement = this.#shown.element
+    signal.addEventListener(
+      'abort',
+      takePlace(element, 'overlay', () => this.destroy()),
+    )
     element.addEventListener('pointermove', (event) => this.#point(event), { signal })
     element.addEventListener('pointerleave', () => this.#point(null), { signal })
     this.#awareness.on('change', this.#lookAgain)
