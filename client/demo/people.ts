@@ -42,7 +42,7 @@ class People {
   show(): void {
     const { self, peers } = this.#presence
     for (const { clientId } of peers) if (!this.#arrivals.includes(clientId)) this.#arrivals.push(clientId)
-    const others = peers.toSorted((a, b) => this.#arrivals.indexOf(a.clientId) - this.#arrivals.indexOf(b.clientId))
+    const others = [...peers].sort((a, b) => this.#arrivals.indexOf(a.clientId) - this.#arrivals.indexOf(b.clientId))
     const room = matchMedia(NARROW).matches ? SHOWN_AT_MOST.narrow : SHOWN_AT_MOST.wide
     const items = [this.#item(self, true), ...others.slice(0, room).map((peer) => this.#item(peer, false))]
     const hidden = others.slice(room)
