@@ -150,6 +150,32 @@ describe('what one reads is not moved by others', () => {
   )
 })
 
+test.each([
+  ['by its style', '#text'],
+  ['with what it is in', 'section'],
+])('what one reads is not moved by others while the element is not displayed, %s', async (_title, selector) => {
+  const setting: Setting = { style: BOX, html: '<section>X</section>' }
+  const page = await open(setting)
+  const before = await read(page, setting, 0.5)
+  await page.evaluate(async (selector) => {
+    const { scene } = harness
+    const hidden = document.querySelector<HTMLElement>(selector)
+    hidden?.style.setProperty('display', 'none')
+    await harness.nextFrame()
+    await scene.remotely((text) => text.insert(0, 'new\n'.repeat(5)))
+    await scene.remotely((text) => text.insert(0, `${'word '.repeat(100)}\n`))
+    await scene.remotely((text) => text.insert(text.length, '\nnew'))
+    hidden?.style.setProperty('display', 'block')
+    await harness.nextFrame()
+  }, selector)
+  const after = await read(page, setting, 0.5)
+  expect(after.top).toBe(before.top)
+  expect(after.offset - before.offset).toBe('new\n'.repeat(5).length + 'word '.length * 100 + 1)
+  await page.evaluate(() => harness.scene.element.scrollTo(0, 500))
+  await page.evaluate(() => harness.scene.remotely((text) => text.insert(0, 'new\n')))
+  expect(await page.evaluate(() => harness.scene.element.scrollTop)).toBe(520)
+})
+
 describe('undo scrolls to what it changes', () => {
   test.each(SETTINGS)('%s', async (_title, setting) => {
     const page = await open(setting, 0)
