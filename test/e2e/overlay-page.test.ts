@@ -90,13 +90,13 @@ describe('the page', () => {
     expect(types.flat().filter((type) => /^(pointermove|pointerleave|scroll|resize)$/.test(type))).toEqual([])
   })
 
-  test('uses the colours of the system where these are forced', async () => {
+  test('uses the colours of the system where these are forced, other ones than for one’s own caret', async () => {
     const page = await stage.open('text', TEXTAREA, { forcedColors: 'active' })
     const colors = await page.evaluate(async () => {
       overlays.scene.peer('Ann').color('#ff8800').select(1)
       await overlays.painted()
       const probe = document.createElement('p')
-      probe.style.background = 'CanvasText'
+      probe.style.background = 'LinkText'
       document.body.append(probe)
       return [overlays.scene.drawn('caret')[0], probe].map((element) => getComputedStyle(element).backgroundColor)
     })

@@ -46,6 +46,31 @@ describe('an input', () => {
     expect(code).toBe('ELEMENT_UNSUITABLE')
   })
 
+  test('that is not there is refused, and so is a text that is none or has no document', async () => {
+    const page = await stage.openEmpty()
+    const codes = await page.evaluate(() => {
+      const { bindTextarea, Y } = harness
+      const textarea = document.createElement('textarea')
+      const attempts = [
+        () => Reflect.apply(bindTextarea, null, [document.querySelector('#nothing'), new Y.Doc().getText()]),
+        () => Reflect.apply(bindTextarea, null, [undefined, new Y.Doc().getText()]),
+        () => Reflect.apply(bindTextarea, null, [document.createElement('div'), new Y.Doc().getText()]),
+        () => Reflect.apply(bindTextarea, null, [textarea, undefined]),
+        () => Reflect.apply(bindTextarea, null, [textarea, new Y.Doc()]),
+        () => bindTextarea(textarea, new Y.Text('in no document')),
+      ]
+      return attempts.map((attempt) => {
+        try {
+          return attempt()
+        } catch (error) {
+          return error instanceof Error && 'code' in error ? error.code : String(error)
+        }
+      })
+    })
+    const [element, text] = ['ELEMENT_UNSUITABLE', 'TEXT_UNSUITABLE']
+    expect(codes).toEqual([element, element, element, text, text, text])
+  })
+
   test('keeps the line ends that it cannot show', async () => {
     const page = await stage.open('one\r\ntwo\nthree', { input: 'text' })
     expect((await texts(page)).shown).toBe('onetwothree')

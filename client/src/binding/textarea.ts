@@ -3,7 +3,7 @@ import { Listeners } from '../common/listeners.ts'
 import { takePlace } from '../common/take-place.ts'
 import { type AnnouncedCursor, cursorIn } from './announced-cursor.ts'
 import type { BindingOptions, TextareaBinding } from './binding.ts'
-import { assertTextElement, hasFocus, isEditable, readSelection } from './field.ts'
+import { assertSharedText, assertTextElement, hasFocus, isEditable, readSelection } from './field.ts'
 import { type NextFrame, nextFrame } from './next-frame.ts'
 import type { KeptSelection, Selection } from './selection.ts'
 import { Shadow } from './shadow.ts'
@@ -28,10 +28,12 @@ import { View } from './view.ts'
  *
  * What others do is shown once per animation frame, and raises an `input` event that is not trusted.
  *
- * Throws ELEMENT_UNSUITABLE for other elements and types.
+ * Throws ELEMENT_UNSUITABLE for other elements and types, and for null, and TEXT_UNSUITABLE for what is no text of a
+ * document or one of another copy of Yjs.
  */
-export function bindTextarea(element: TextElement, text: Y.Text, options: BindingOptions = {}): TextareaBinding {
+export function bindTextarea(element: Element | null, text: Y.Text, options: BindingOptions = {}): TextareaBinding {
   assertTextElement(element)
+  assertSharedText(text)
   const binding = new Binding(element, text, options)
   binding.start()
   return binding

@@ -17,12 +17,12 @@ export function socketAddress(base: string): string {
 
 /**
  * A document's name as one segment of a URL's path. Throws DOCUMENT_INVALID for names that cannot be one: the empty
- * name, `.` and `..` (URLs drop them, even when encoded) and text with half of a surrogate pair.
+ * name, `.` and `..` (URLs drop them, even when encoded), text with half of a surrogate pair, and what is no text. All
+ * who leave out the name would else share a document that is called "undefined".
  */
-export function pathSegment(document: string): string {
-  if (document === '' || document === '.' || document === '..') {
-    throw invalidName(document)
-  }
+export function pathSegment(document: string | undefined): string {
+  if (typeof document !== 'string') throw new ClientError('DOCUMENT_INVALID', `no name of a document, but ${document}`)
+  if (document === '' || document === '.' || document === '..') throw invalidName(document)
   try {
     return encodeURIComponent(document)
   } catch {

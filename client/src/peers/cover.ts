@@ -89,11 +89,15 @@ export class Cover {
     const style = getComputedStyle(this.#element)
     const toLocal = this.#place(style, { x: clientLeft + x, y: clientTop + y, width, height })
     let view: Box | null = { x: -x, y: -y, width: clientWidth, height: clientHeight }
+    let { y: top } = toLocal({ x: 0, y: 0, width: 0, height: 0 })
     // What the body clips is clipped by the viewport.
     for (let at = parentOf(this.#element); at && view && at !== document.body; at = parentOf(at)) {
-      if (getComputedStyle(at).overflow !== 'visible') view = intersection(view, toLocal(at.getBoundingClientRect()))
+      if (getComputedStyle(at).overflow === 'visible') continue
+      const clip = toLocal(at.getBoundingClientRect())
+      view = intersection(view, clip)
+      top = Math.max(top, clip.y)
     }
-    return { style, width, height, view, scrollLeft, scrollTop, toLocal }
+    return { style, width, height, view, top, scrollLeft, scrollTop, toLocal }
   }
 
   /** Puts the node over the content box, which is given relative to the border box. */

@@ -12,6 +12,8 @@ export interface TextLayout {
   readonly height: number
   /** Where text can be seen; null for nowhere. */
   readonly view: Box | null
+  /** From where downwards something can be seen that is drawn over the element or above it. */
+  readonly top: number
   readonly scrollLeft: number
   readonly scrollTop: number
   /** Where a box lies that is measured in the viewport. */
@@ -45,9 +47,9 @@ export class Mirror {
     this.#blocks.update(value, style, boxStyle({ x: 0, y: 0, width, height }))
   }
 
-  /** Where a caret stands at an offset; null where it is not seen. */
+  /** Where a caret stands at an offset, be it in view or not; null behind the end of the text. */
   caret(offset: number): Box | null {
-    const [part] = this.#partsInView(offset, offset + 1)
+    const [part] = this.#parts(offset, offset + 1)
     if (part === undefined) return null
     const { text, from, to } = part
     // An empty range before a line feed may have no box, so it is measured itself. At a wrap there are two boxes: the
@@ -57,14 +59,14 @@ export class Mirror {
     const { style, width } = this.#layout
     // Browsers keep a caret behind spaces that hang over the end of a wrapped line inside of the content box.
     const x = style.whiteSpace === 'pre-wrap' ? Math.min(place.x, width - 1) : place.x
-    return this.#seen({ ...place, x, width: 0 })
+    return { ...place, x, width: 0 }
   }
 
   /** What is seen of a selection: boxes as high as the lines that they are in. */
   selection(start: number, end: number): Box[] {
     if (start === end) return []
-    const boxes = this.#partsInView(start, end).flatMap((part) => this.#boxes(part))
-    return boxes.flatMap((box) => this.#seen(this.#fill(box)) ?? [])
+    const parts = this.#parts(start, end).filter(({ text }) => this.#isInView(text.parentElement))
+    return parts.flatMap((part) => this.#boxes(part)).flatMap((box) => this.#seen(this.#fill(box)) ?? [])
   }
 
   /** Widens a line feed, which has no width, so that it can be seen. */
@@ -75,13 +77,13 @@ export class Mirror {
     return { x: direction === 'rtl' ? x - feed : x, y: y - gap / 2, width: width + feed, height: height + gap }
   }
 
-  #partsInView(start: number, end: number): Part[] {
+  #parts(start: number, end: number): Part[] {
     const parts: Part[] = []
     let offset = 0
     for (const text of this.#blocks) {
       const { length } = text
       if (offset >= end) break
-      if (offset + length > start && this.#isInView(text.parentElement)) {
+      if (offset + length > start) {
         parts.push({ text, from: Math.max(0, start - offset), to: Math.min(length, end - offset) })
       }
       offset += length
