@@ -59,7 +59,8 @@ export class View {
     if (element.localName === 'input') return null
     const hidden = this.#last.scrollTop - this.#padding
     const above = this.#isDisplayed ? (this.#seen().top - this.#begin()) / scaleOf(element) : hidden
-    if (above <= 0) return null
+    // There is no number outside of documents.
+    if (!(above > 0)) return null
     this.#update()
     const offset = this.#offsetAt(above)
     const { scrollTop } = this.#isDisplayed ? element : this.#last
