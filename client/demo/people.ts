@@ -41,14 +41,14 @@ class People {
   show(): void {
     const { self, peers } = this.#presence
     for (const { clientId } of peers) if (!this.#arrivals.includes(clientId)) this.#arrivals.push(clientId)
-    const others = peers.toSorted((a, b) => this.#arrivals.indexOf(a.clientId) - this.#arrivals.indexOf(b.clientId))
+    const others = [...peers].sort((a, b) => this.#arrivals.indexOf(a.clientId) - this.#arrivals.indexOf(b.clientId))
     const room = matchMedia(NARROW).matches ? SHOWN_AT_MOST.narrow : SHOWN_AT_MOST.wide
     const items = [this.#item(self, true), ...others.slice(0, room).map((peer) => this.#item(peer, false))]
     const hidden = others.slice(room)
     if (hidden.length > 0) {
       this.#more.textContent = `+${hidden.length}`
       this.#more.title = hidden.map(({ name }) => name).join(', ')
-      this.#more.ariaLabel = `and ${hidden.length} more`
+      this.#more.setAttribute('aria-label', `and ${hidden.length} more`)
       items.push(this.#more)
     }
     this.#arrange(items)
@@ -73,8 +73,8 @@ class People {
     button.textContent = initials(name)
     button.style.setProperty('--color', color)
     button.style.setProperty('--ink', ink)
-    button.ariaDisabled = String(!isSelf && cursor === null)
-    button.ariaLabel = isSelf ? `${name}, you` : name
+    button.setAttribute('aria-disabled', String(!isSelf && cursor === null))
+    button.setAttribute('aria-label', isSelf ? `${name}, you` : name)
     button.title = isSelf ? `${name} (you)` : cursor === null ? `${name} looks on` : `Go to ${name}`
     return item
   }

@@ -91,6 +91,7 @@ class Binding implements TextareaBinding, Author {
     this.#listen()
     this.text.observe(this.#onSharedChange)
     this.#write(() => {})
+    this.#view.start()
     this.#onSign()
   }
 
