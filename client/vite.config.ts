@@ -4,8 +4,18 @@ import { defineConfig } from 'vite'
 export default defineConfig({
   root: import.meta.dirname,
   publicDir: false,
+  plugins: [
+    {
+      name: 'commonjs-scope',
+      // tsc builds dist/cjs for `require`; Node and TypeScript tell by the next package.json what a .js or .d.ts file is.
+      generateBundle() {
+        this.emitFile({ type: 'asset', fileName: 'cjs/package.json', source: '{ "type": "commonjs" }\n' })
+      },
+    },
+  ],
   build: {
-    target: 'es2022',
+    // As the README names them.
+    target: ['chrome109', 'firefox115', 'ios16.4', 'safari16.4'],
     lib: { entry: 'src/standalone.ts', formats: ['es'], fileName: () => 'coedit.js' },
     // What tsc has built is there too.
     emptyOutDir: false,

@@ -1,9 +1,12 @@
+import { join } from 'node:path'
 import { defineConfig } from 'vite'
+import { docs } from './docs.ts'
 
 export default defineConfig({
   root: import.meta.dirname,
   // Relative, because the page is served below any base path; the server puts a <base> into index.html.
   base: './',
+  plugins: [docs(join(import.meta.dirname, '../..'))],
   resolve: { conditions: ['@coedit/source', 'module', 'browser', 'development|production'] },
   build: {
     target: 'es2022',

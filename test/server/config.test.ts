@@ -131,7 +131,15 @@ describe('options of authentication', () => {
     [{ allowedOrigins: 'https://a.example/' }, "option allowedOrigins is 'https://a.example/'"],
     [{ allowedOrigins: 'a.example' }, "option allowedOrigins is 'a.example'"],
     [{ allowedOrigins: 'https://a.example,*' }, "option allowedOrigins is 'https://a.example,*'"],
-    [{ allowedOrigins: 'null' }, "option allowedOrigins is 'null'"],
+    [{ allowedOrigins: 'null,*' }, "option allowedOrigins is 'null,*'"],
+    [{ allowedOrigins: 'capacitor://localhost/' }, "option allowedOrigins is 'capacitor://localhost/'"],
+    [{ allowedOrigins: 'chrome-extension://' }, "option allowedOrigins is 'chrome-extension://'"],
+    [{ allowedOrigins: 'https://' }, "option allowedOrigins is 'https://'"],
+    [{ allowedOrigins: 'mailto:ada@a.example' }, "option allowedOrigins is 'mailto:ada@a.example'"],
+    [{ allowedOrigins: 'blob:https://a.example' }, "option allowedOrigins is 'blob:https://a.example'"],
+    [{ publicOrigin: 'https://a.example/' }, "option publicOrigin is 'https://a.example/'"],
+    [{ publicOrigin: 'capacitor://localhost' }, "option publicOrigin is 'capacitor://localhost'"],
+    [{ publicOrigin: '*' }, "option publicOrigin is '*'"],
   ])('%j is refused', (options, message) => {
     expect(refusal(() => parseOptions(options))).toEqual(['OPTION_INVALID', expect.stringContaining(message)])
   })
@@ -146,6 +154,10 @@ describe('options of authentication', () => {
     { authSecret: secret, allowedOrigins: '*' },
     { authSecret: secret, authCookie: 'a', allowedOrigins: 'https://a.example' },
     { allowedOrigins: 'https://a.example, http://b.example:8080' },
+    { authSecret: secret, authCookie: 'a', allowedOrigins: 'capacitor://localhost, tauri://localhost' },
+    { authSecret: secret, authCookie: 'a', allowedOrigins: 'chrome-extension://abcdefghijklmnopabcdefghijklmnop' },
+    { authSecret: secret, authCookie: 'a', allowedOrigins: 'app://obsidian.md,null, file://' },
+    { publicOrigin: 'https://a.example:8443' },
   ])('%j is taken', (options) => {
     expect(parseOptions(options)).toMatchObject(options)
   })

@@ -14,7 +14,7 @@ export type ServerMessage =
   | { readonly type: 'presence'; readonly entries: readonly PresenceEntry[] }
   | { readonly type: 'denied'; readonly reason: string }
   | { readonly type: 'acknowledgement'; readonly count: number }
-  | { readonly type: 'full' }
+  | { readonly type: 'full' | 'tooDeep' }
 
 export interface PresenceEntry {
   readonly clientId: number
@@ -74,11 +74,15 @@ function readMessage(decoder: decoding.Decoder): ServerMessage {
     case 100:
       return { type: 'acknowledgement', count: decoding.readVarUint(decoder) }
     case 102:
-      if (decoding.readVarUint(decoder) !== 0) throw new Error('a refusal of an unknown kind')
-      return { type: 'full' }
+      return readRefusal(decoding.readVarUint(decoder))
     default:
       throw new Error(`a message of type ${type}`)
   }
+}
+
+function readRefusal(kind: number): ServerMessage {
+  if (kind > 1) throw new Error('a refusal of an unknown kind')
+  return { type: kind === 0 ? 'full' : 'tooDeep' }
 }
 
 function readSync(decoder: decoding.Decoder): ServerMessage {

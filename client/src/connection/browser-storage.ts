@@ -6,15 +6,29 @@ export function storageName(userId: string, address: string, room: string): stri
   return `coedit:${JSON.stringify([userId, address, room])}`
 }
 
+/** To be called when an offline copy is made: Firefox before 126 does not tell which databases there are. */
+export function rememberCopy(name: string): void {
+  if (!listsDatabases()) localStorage.setItem(name, '')
+}
+
 /**
  * Deletes all offline copies of a user in this browser, as one does at logout. Connections that are still open go on
  * without a copy. Rejects when the browser fails to.
  */
 export async function clearOffline(userId: string): Promise<void> {
   const prefix = storageName(userId, '', '').slice(0, -'"",""]'.length)
-  const databases = await indexedDB.databases()
-  const names = databases.map(({ name = '' }) => name).filter((name) => name.startsWith(prefix))
-  await Promise.all(names.map(deleteDatabase))
+  const databases = listsDatabases() ? await indexedDB.databases() : []
+  const names = [...databases.map(({ name = '' }) => name), ...Object.keys(globalThis.localStorage ?? {})]
+  await Promise.all(names.filter((name) => name.startsWith(prefix)).map(deleteCopy))
+}
+
+async function deleteCopy(name: string): Promise<void> {
+  await deleteDatabase(name)
+  globalThis.localStorage?.removeItem(name)
+}
+
+function listsDatabases(): boolean {
+  return 'databases' in indexedDB
 }
 
 function deleteDatabase(name: string): Promise<void> {

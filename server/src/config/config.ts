@@ -3,7 +3,7 @@ import { isAddressList } from '../common/addresses.ts'
 import { CoeditError } from '../common/errors.ts'
 import { LOG_LEVELS } from '../common/log.ts'
 import { isLoopback, isPrivateUrl } from '../common/loopback.ts'
-import { areOrigins } from '../common/origins.ts'
+import { areOrigins, isWebOriginOrEmpty } from '../common/origins.ts'
 import { OptionSet } from './options.ts'
 
 const KiB = 1024
@@ -82,6 +82,9 @@ export const serverSchema = z.strictObject({
         'Cookie that may hold the token; empty: none may. Does not go together with all origins being allowed.',
       expected: 'nothing or the name of a cookie',
     }),
+  authLeewayMs: integer(0, 300_000)
+    .default(5000)
+    .describe('How far the clock of who issues tokens may be off: they are good so much before nbf, and after exp.'),
   authTimeoutMs: integer(100, 60_000)
     .default(10_000)
     .describe('Longest time that authentication may take; past it a client is told to come back later.'),
@@ -93,7 +96,18 @@ export const serverSchema = z.strictObject({
       description:
         'Origins of pages that may connect, beside those of the host that the request names and, on this machine, of ' +
         'others on it. Without authentication the server answers to no host but theirs and loopback ones.',
-      expected: 'nothing, origins such as https://example.com with commas between them, or * for all',
+      expected:
+        'nothing, origins such as https://example.com, capacitor://localhost or null with commas between them, or * for all',
+    }),
+  publicOrigin: z
+    .string()
+    .refine(isWebOriginOrEmpty)
+    .default('')
+    .meta({
+      description:
+        'Origin under which a proxy shows the server to the world, where it does not pass on the host that it was asked ' +
+        'for: pages of it may connect.',
+      expected: 'nothing or an origin such as https://docs.example.com',
     }),
   logLevel: z.enum(LOG_LEVELS).default('info').describe('Least severe kind of log line that is written to stderr.'),
 
@@ -157,7 +171,7 @@ export const serverSchema = z.strictObject({
     .describe('Unsent bytes of a connection past which it gets no more until it has read; what it missed is merged.'),
   snapshotCacheBytes: integer(0, 1024 * GiB)
     .default(256 * MiB)
-    .describe('Snapshots kept in memory, all documents together.'),
+    .describe('Snapshots kept in memory while nobody is sent them, all documents together.'),
   maxPrivateBytes: integer(0, 1024 * GiB)
     .default(64 * MiB)
     .describe('Answers made for single readers, until they are read; past it, one gets all that everybody gets.'),
@@ -172,8 +186,12 @@ export const serverSchema = z.strictObject({
     .default(100)
     .describe('Shortest time between two presence frames of a document that has many connections.'),
   maxPresenceBytes: integer(64, MiB)
-    .default(16 * KiB)
+    .default(64 * KiB)
     .describe("Largest presence state of one client; a larger one is refused and the client's last one stays."),
+  presenceFrom: z
+    .enum(['all', 'writers', 'nobody'])
+    .default('all')
+    .describe('Who may show a name, a cursor and whatever else presence holds to the others of a document.'),
   maxPresenceIds: integer(1, 1024)
     .default(4)
     .describe(

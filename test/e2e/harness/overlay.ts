@@ -51,7 +51,7 @@ export class OverlayScene {
   }
 
   /** The elements of a class that the overlay has drawn. */
-  drawn(className: 'caret' | 'selection' | 'name'): HTMLElement[] {
+  drawn(className: 'caret' | 'selection' | 'name' | 'edge'): HTMLElement[] {
     return [...this.root.querySelectorAll<HTMLElement>(`.${className}`)]
   }
 

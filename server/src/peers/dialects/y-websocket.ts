@@ -5,9 +5,11 @@ import {
   EMPTY_STEP2_FRAME,
   FULL_FRAME,
   KEEP_ALIVE_FRAME,
+  PRESENCE_REFUSED_FRAME,
   permissionDeniedFrame,
   presenceFrame,
   step1Frame,
+  TOO_DEEP_FRAME,
   updateFrame,
   updateHead,
 } from '../../protocol/wire/frames.ts'
@@ -30,6 +32,8 @@ export const yWebsocket: Dialect = {
   acknowledgement: acknowledgementFrame,
   permissionDenied: permissionDeniedFrame,
   full: FULL_FRAME,
+  tooDeep: TOO_DEEP_FRAME,
+  presenceRefused: PRESENCE_REFUSED_FRAME,
 }
 
 function framesOf({ pieces, presence: step }: Flush): FlushFrames {
