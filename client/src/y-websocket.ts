@@ -4,6 +4,7 @@ import type { Awareness } from 'y-protocols/awareness'
 import type { WebsocketProvider } from 'y-websocket'
 import type * as Y from 'yjs'
 import { ClientError } from './common/errors.ts'
+import { raw } from './common/raw.ts'
 import { Ledger } from './connection/acknowledgement.ts'
 import type { Connection, Profile } from './connection/connection.ts'
 import { refusal } from './connection/dialer.ts'
@@ -73,6 +74,7 @@ class ProviderConnection implements Connection {
   #isFromServer = false
 
   constructor(provider: WebsocketProvider, options: ProviderOptions) {
+    raw(this)
     const { doc, awareness, params } = provider
     this.doc = doc
     this.text = options.text ?? doc.getText('content')

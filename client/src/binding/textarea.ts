@@ -1,5 +1,6 @@
 import type * as Y from 'yjs'
 import { Listeners } from '../common/listeners.ts'
+import { raw } from '../common/raw.ts'
 import { type AnnouncedCursor, cursorIn } from './announced-cursor.ts'
 import type { BindingOptions, TextareaBinding } from './binding.ts'
 import { assertSharedText, assertTextElement, isEditable, readSelection } from './field.ts'
@@ -53,6 +54,7 @@ class Binding implements TextareaBinding, Author {
   #selectionBeforeInput: Selection | null = null
 
   constructor(element: TextElement, text: Y.Text, options: BindingOptions) {
+    raw(this)
     this.element = element
     this.text = text
     this.#options = options

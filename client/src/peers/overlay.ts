@@ -1,5 +1,6 @@
 import type { Awareness } from 'y-protocols/awareness'
 import type { ShownText } from '../binding/shown-text.ts'
+import { raw } from '../common/raw.ts'
 import { Cover } from './cover.ts'
 import { drawCursors } from './drawing.ts'
 import { addBlock, type Box } from './geometry.ts'
@@ -43,6 +44,7 @@ class PeerOverlay implements Overlay {
   #hidden = false
 
   constructor(shown: ShownText, awareness: Awareness) {
+    raw(this)
     this.#shown = shown
     this.#awareness = awareness
     this.#cursors = new ShownCursors(shown)
