@@ -138,7 +138,7 @@ class ProviderConnection implements Connection {
   destroy(): void {
     this.doc.off('update', this.#onUpdate)
     this.doc.off('destroy', this.#onDestroy)
-    this.#ended.abort(new ClientError('DESTROYED', 'the connection was destroyed'))
+    this.#ended.abort()
     this.#store.clear()
     connections.delete(this.#provider)
   }

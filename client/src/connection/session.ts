@@ -112,7 +112,7 @@ export class Session implements Connection {
   }
 
   destroy(): void {
-    this.#ended.abort(new ClientError('DESTROYED', 'the connection was destroyed'))
+    this.#ended.abort()
     this.#store.clear()
     this.#liveness.stop()
     this.#rest()
