@@ -71,7 +71,7 @@ function toHtml(markdown: string, folder: string): string {
       },
       // A table that is wider than a phone scrolls by itself, by keys as well.
       table(token) {
-        return `<div class="wide" tabindex="0" role="region" aria-label="Table">${Renderer.prototype.table.call(this, token)}</div>`
+        return `<div class="wide" tabindex="0" role="group" aria-label="Table">${Renderer.prototype.table.call(this, token)}</div>`
       },
       code(token) {
         return Renderer.prototype.code.call(this, token).replace('<pre>', '<pre tabindex="0">')

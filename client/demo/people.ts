@@ -1,4 +1,5 @@
 import type { Overlay, Peer, Presence } from '@coedit/client'
+import { find } from './find.ts'
 import type { Pane } from './pane.ts'
 
 /** So many others are shown, and beyond them only how many: more would push the rest of the page aside. */
@@ -67,14 +68,15 @@ class People {
 
   #item(peer: Peer, isSelf: boolean): HTMLLIElement {
     const item = this.#items.get(peer.clientId) ?? this.#make(peer.clientId, isSelf)
-    const button = item.firstElementChild
-    if (!(button instanceof HTMLButtonElement)) return item
     const { name, color, ink, cursor } = peer
-    button.textContent = initials(name)
+    const button = find(item, 'button', HTMLButtonElement)
+    const letters = initials(name)
+    button.textContent = letters
     button.style.setProperty('--color', color)
     button.style.setProperty('--ink', ink)
     button.setAttribute('aria-disabled', String(!isSelf && cursor === null))
-    button.setAttribute('aria-label', isSelf ? `${name}, you` : name)
+    // With what is seen of it, by which one calls it who talks to the browser.
+    button.setAttribute('aria-label', `${name}, ${letters}${isSelf ? ', you' : ''}`)
     button.title = isSelf ? `${name} (you)` : cursor === null ? `${name} looks on` : `Go to ${name}`
     return item
   }

@@ -28,7 +28,7 @@ const BUDGETS: readonly Budget[] = [
     what: 'the overlay',
     names: ['showPeers'],
     beside: ['bindTextarea', 'connect', 'watchPresence'],
-    kilobytes: 3.8,
+    kilobytes: 3.3,
     external: YJS,
   },
   {

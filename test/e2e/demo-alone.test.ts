@@ -132,7 +132,7 @@ describe('who one is', () => {
     expect(await avatar.innerText()).toBe('AL')
     await other.waitForFunction(() => {
       const avatars = [...document.querySelectorAll('#people button')]
-      const ada = avatars.find((button) => button.ariaLabel === 'Ada Lovelace')
+      const ada = avatars.find((button) => button.ariaLabel === 'Ada Lovelace, AL')
       return ada !== undefined && getComputedStyle(ada).backgroundColor === 'rgb(18, 171, 52)'
     })
     const element = await avatar.elementHandle()
