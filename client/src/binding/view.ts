@@ -97,9 +97,7 @@ export class View {
     this.#scroll(fromMiddle(this.#line(offset), this.#seen()), parentOf(element))
   }
 
-  /**
-   * Remembers how far all is scrolled. Returns what scrolls there again.
-   */
+  /** Remembers how far all is scrolled. Returns what scrolls there again. */
   keepScrolled(): () => void {
     const kept: [Element, number, number][] = []
     for (let at: Element | null = this.#element; at; at = parentOf(at)) kept.push([at, at.scrollTop, at.scrollLeft])
