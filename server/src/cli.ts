@@ -6,7 +6,7 @@ import { CoeditError, ERRORS } from './common/errors.ts'
 import { createLog } from './common/log.ts'
 import { keepAlive } from './common/timing.ts'
 import { configFromProcess } from './config/config.ts'
-import { type CoeditServer, createServer } from './server.ts'
+import { type CoeditServer, createServer } from './index.ts'
 
 /** The exit code where the server or a command failed and the error has none of its own. */
 const FAILURE = 1

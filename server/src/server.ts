@@ -12,6 +12,7 @@ import { createLog, type Log } from './common/log.ts'
 import { type Clock, keepAlive, systemClock, withDeadline } from './common/timing.ts'
 import { type Config, checksTokens, parseOptions, type ServerOptions } from './config/config.ts'
 import { Documents } from './document/documents.ts'
+import type { Yjs } from './document/in-process.ts'
 import { HookCalls } from './hooks/calls.ts'
 import type { HookCounts, HookName, Hooks } from './hooks/hooks.ts'
 import { Admission } from './http/admission.ts'
@@ -20,6 +21,7 @@ import { hangUp } from './http/cut.ts'
 import { createEventRoutes } from './http/events.ts'
 import { checkHostFor } from './http/host.ts'
 import { closed, httpServer, listening } from './http/listening.ts'
+import { restorePath } from './http/mounted.ts'
 import { Refusals } from './http/refusals.ts'
 import { createRevocationRoutes } from './http/revocation-routes.ts'
 import { Upgrades } from './http/upgrade.ts'
@@ -33,15 +35,26 @@ const PUBLIC_DIRECTORY = fileURLToPath(new URL('../dist/public', import.meta.url
 /** At shutdown: how long a disk that cannot be written may hold up the end. */
 const COMMIT_DEADLINE_MS = 10_000
 
-/**
- * A coedit server: alone with `listen`, or inside of another HTTP server with `open`, `handleUpgrade` and
- * `handleRequest`. Nothing is touched before `listen` or `open`. What it promises keeps the process alive until it is done.
- *
- * @throws CoeditError OPTION_INVALID, HOST_NEEDS_AUTH
- */
-export function createServer(options: ServerOptions = {}, parts: ServerParts = {}): CoeditServer {
-  return new CoeditServer(parseOptions(options, parts.authenticate !== undefined), parts)
+/** What makes servers that give documents of this copy of Yjs to the code around them. */
+export function serversWith(yjs: Yjs): CreateServer {
+  return (options = {}, parts = {}) => {
+    checkParts(parts)
+    return new CoeditServer(parseOptions(options, parts.authenticate !== undefined), parts, yjs)
+  }
 }
+
+/** A part under a name that is not known would be left out without a word, and with it who may do what. */
+function checkParts(parts: ServerParts): void {
+  const known: Readonly<Record<keyof ServerParts, true>> = { log: true, clock: true, authenticate: true, hooks: true }
+  for (const name of Object.keys(parts)) {
+    if (Object.hasOwn(known, name)) continue
+    const names = Object.keys(known).join(', ')
+    throw new CoeditError('OPTION_INVALID', `unknown part ${name}: expected one of ${names}`)
+  }
+}
+
+/** @throws CoeditError OPTION_INVALID, HOST_NEEDS_AUTH */
+export type CreateServer = (options?: ServerOptions, parts?: ServerParts) => CoeditServer
 
 /** What an embedding app, or a test, may bring itself. */
 export interface ServerParts {
@@ -80,7 +93,7 @@ export class CoeditServer {
   #isOpen = false
   #closing: Promise<void> | undefined
 
-  constructor(config: Config, parts: ServerParts) {
+  constructor(config: Config, parts: ServerParts, yjs: Yjs) {
     const { clock = systemClock, log = createLog(config.logLevel) } = parts
     this.#config = config
     this.#clock = clock
@@ -90,7 +103,7 @@ export class CoeditServer {
     const workers = this.#workers
     const hooks = new HookCalls(parts.hooks ?? {}, { config, clock, log })
     this.#hooks = hooks
-    this.#documents = new Documents({ config, clock, log, storage: this.#storage, workers, hooks })
+    this.#documents = new Documents({ config, clock, log, storage: this.#storage, workers, hooks, yjs })
     this.#tokens = checksTokens(config) ? new TokenAuthenticator(config, clock) : undefined
     const authenticate = parts.authenticate ?? this.#tokens?.authenticate ?? admitEverybody
     const identify = this.#tokens?.identify
@@ -166,8 +179,12 @@ export class CoeditServer {
     this.#log.debug({ url: this.url, data: this.#config.data }, 'listening')
   }
 
-  /** Answers an HTTP request: `/health`, the event streams, revocations, the demo page, 404 for all else. */
+  /**
+   * Answers an HTTP request: `/health`, the event streams, revocations, the demo page, 404 for all else. Paths are below
+   * the option `basePath`, also where a framework has taken that away (`app.use(basePath, …)` of Express).
+   */
   handleRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    restorePath(request, this.#config.basePath)
     return this.#app(request, response)
   }
 
@@ -230,8 +247,8 @@ export class CoeditServer {
    * and must be done when it returns. Resolves with what it returns once the edit is durable; when it throws, nothing has
    * changed. A document is made by its first edit. The Y.Doc is built for the call, which takes as long as Yjs takes.
    *
-   * Rejects with what `change` throws, or with DOCUMENT_NAME, EDIT_ASYNC, UPDATE_TOO_DEEP, DOCUMENT_UNREADABLE,
-   * HOOK_FAILED (of `load`), STORAGE_CLOSED or SERVER_CLOSED, or as `open` does.
+   * Rejects with what `change` throws, or with DOCUMENT_NAME, EDIT_ASYNC, UPDATE_TOO_DEEP, YJS_FOREIGN,
+   * DOCUMENT_UNREADABLE, HOOK_FAILED (of `load`), STORAGE_CLOSED or SERVER_CLOSED, or as `open` does.
    */
   async edit<T>(name: string, change: (doc: Doc) => T): Promise<T> {
     await this.open()

@@ -24,7 +24,7 @@ describe('pathSegment', () => {
     expect(pathname.split('/')).toHaveLength(3)
   })
 
-  test.each(['', '.', '..', '\ud83d'])('"%s" is refused', (name) => {
+  test.each(['', '.', '..', '\ud83d', undefined])('"%s" is refused', (name) => {
     expect(() => pathSegment(name)).toThrow(expect.objectContaining({ code: 'DOCUMENT_INVALID' }))
   })
 })

@@ -130,6 +130,28 @@ describe.each(['', '/coedit', '/team/coedit'])('mounted at "%s"', (basePath) => 
   })
 })
 
+test.each(['', '/team/coedit'])(
+  'a browser gets the page at a wrong address below "%s", with status 404 and the base',
+  async (basePath) => {
+    const { root } = await serve({ basePath })
+    for (const [path, base] of [
+      ['/nope', './'],
+      ['/nope/', '../'],
+      ['/d', './'],
+      ['/d/', '../'],
+      ['/d/a/b', '../../'],
+      ['/a%2Fb?c/d', './'],
+      ['/assets/nope.js', '../'],
+    ]) {
+      const answer = await fetch(`${root}${path}`, { headers: { accept: 'text/html,*/*;q=0.8' } })
+      expect([path, answer.status, answer.headers.get('cache-control')]).toEqual([path, 404, 'no-cache'])
+      expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'")
+      expect(await answer.text()).toContain(`<head lang="en"><base href="${base}">`)
+      expect(new URL(base ?? '', answer.url).href).toBe(`${root}/`)
+    }
+  },
+)
+
 test('the base path without its slash leads to the page', async () => {
   const { root } = await serve({ basePath: '/team/coedit' })
   const answer = await fetch(root)

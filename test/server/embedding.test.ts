@@ -83,6 +83,19 @@ describe('handleUpgrade and handleRequest', () => {
     await expectEmbedded(coedit, await listen(http))
   })
 
+  test('mounted by Express 5, which takes the base path off', async () => {
+    const coedit = await embeddable('/coedit')
+    const app = express()
+    app.use('/coedit', (request, response) => coedit.handleRequest(request, response))
+    app.get('/own', (_request, response) => {
+      response.send('of the host')
+    })
+    const http = createHttpServer(app)
+    http.on('upgrade', (request, socket, head) => coedit.handleUpgrade(request, socket, head))
+    await coedit.open()
+    await expectEmbedded(coedit, await listen(http))
+  })
+
   test('inside of Fastify 5', async () => {
     const coedit = await embeddable('/coedit')
     const app = fastify()
@@ -153,6 +166,13 @@ describe('handleUpgrade and handleRequest', () => {
     await allRead([await syncedClient({ release, url: `${url}/coedit`, document: 'notes' })], 'shared')
     expect(client.losses).toBe(0)
   })
+})
+
+test('a part under an unknown name is refused: it might be what decides who may do what', () => {
+  const misspelt = { authentcate: async () => null }
+  expect(() => Reflect.apply(createServer, null, [{}, misspelt])).toThrow(
+    expect.objectContaining({ code: 'OPTION_INVALID' }),
+  )
 })
 
 describe('several servers in one process', () => {

@@ -43,7 +43,7 @@ type Phase =
   | { readonly name: 'resting' | 'asking' }
   | { readonly name: 'opening'; readonly wire: Wire; readonly cancel: Cancel }
   | { readonly name: 'open'; readonly wire: Wire }
-  | { readonly name: 'waiting'; readonly cancel: Cancel }
+  | { readonly name: 'waiting'; readonly until: number; readonly cancel: Cancel }
 
 /** Decides when a socket is opened, and has one at a time. */
 export class Dialer {
@@ -78,7 +78,7 @@ export class Dialer {
     this.wire?.close()
   }
 
-  /** Something says that the network is back: waits no longer. */
+  /** Waits no longer: something says that the network is back, or somebody does not want to wait. */
   hurry(): void {
     if (this.#phase.name === 'waiting') void this.#dial()
   }
@@ -143,8 +143,7 @@ export class Dialer {
     // Whoever starts again does so with a clean slate.
     this.#tokensRefused = 0
     this.#context.token?.discard()
-    const error = new ClientError(refusal(code), `the server refused: ${reason || code}`)
-    this.#context.store.deny(code, reason, error)
+    this.#context.store.deny(code, reason, refusal(code, reason))
   }
 
   #retry(code: number): void {
@@ -159,7 +158,9 @@ export class Dialer {
   }
 
   #wait(delayMs: number): void {
-    this.#enter({ name: 'waiting', cancel: this.#context.clock.after(delayMs, () => void this.#dial()) })
+    const { clock } = this.#context
+    const cancel = clock.after(delayMs, () => void this.#dial())
+    this.#enter({ name: 'waiting', until: clock.now() + delayMs, cancel })
   }
 
   get #delayMs(): number {
@@ -169,10 +170,16 @@ export class Dialer {
   #enter(phase: Phase): void {
     if ('cancel' in this.#phase) this.#phase.cancel()
     this.#phase = phase
+    this.#context.store.change({ retryAt: phase.name === 'waiting' ? phase.until : null })
   }
 }
 
-function refusal(code: number): ClientErrorCode {
+/** What a refusal for good is, by its close code. */
+export function refusal(code: number, reason: string): ClientError {
+  return new ClientError(refusalCode(code), `the server refused: ${reason || code}`)
+}
+
+function refusalCode(code: number): ClientErrorCode {
   if (code === CLOSED_SIGNED_OUT) return 'SIGNED_OUT'
   return code === CLOSED_GONE ? 'GONE' : 'DENIED'
 }

@@ -6,4 +6,4 @@ export const MESSAGE = { sync: 0, awareness: 1, auth: 2, acknowledgement: 100, t
 /** Subtypes of a sync message. */
 export const SYNC = { step1: 0, step2: 1, update: 2 } as const
 /** Why the server refuses edits. Kinds that are not known here are of later servers, and are ignored. */
-export const REFUSAL = { full: 0, tooDeep: 1 } as const
+export const REFUSAL = { full: 0, tooDeep: 1, presence: 2 } as const

@@ -109,6 +109,10 @@ export class Session implements Connection {
     this.#work()
   }
 
+  reconnectNow(): void {
+    this.#dialer.hurry()
+  }
+
   destroy(): void {
     this.#ended.abort(new ClientError('DESTROYED', 'the connection was destroyed'))
     this.#store.clear()
@@ -137,12 +141,10 @@ export class Session implements Connection {
       WebSocket: this.#WebSocket,
       doc: this.doc,
       awareness: this.awareness,
+      clock: this.#clock,
       origin: this,
       onOpen: () => {
-        const { error } = store.current
-        // An open socket says nothing of these two: they are over when the edits are stored.
-        const mayPersist = error?.code === 'TOO_LARGE' || error?.code === 'FULL'
-        store.change({ connection: 'online', error: mayPersist ? error : null })
+        store.opened()
         dialer.opened()
       },
       onSent: (bytes) => this.#liveness.sent(bytes),
@@ -151,7 +153,10 @@ export class Session implements Connection {
         dialer.synced()
         store.change({ synced: true })
       },
-      onSaved: () => store.change({ saved: true, unsaved: 0, error: null }),
+      onStored: ({ isAll, saveTime }) => {
+        const timed = { saveTime: saveTime ?? store.current.saveTime }
+        store.change(isAll ? { ...timed, saved: true, unsaved: 0, error: null } : timed)
+      },
       onWritable: () => {
         if (store.current.access === 'read') store.grant(this.#options.access ?? 'write')
       },

@@ -7,6 +7,7 @@ import {
   removeAwarenessStates,
 } from 'y-protocols/awareness'
 import * as Y from 'yjs'
+import type { Clock } from '../common/clock.ts'
 import { isolate } from '../common/listeners.ts'
 import { Ledger } from './acknowledgement.ts'
 import { MESSAGE, REFUSAL, SUBPROTOCOL, SYNC } from './messages.ts'
@@ -22,8 +23,8 @@ export interface WireEvents {
   onReceived(): void
   /** The server's content has come. */
   onSynced(): void
-  /** All that the document holds is durable on the server. */
-  onSaved(): void
+  /** The server has stored some of what was sent. */
+  onStored(progress: Stored): void
   /** The server asks for edits, and so takes them. */
   onWritable(): void
   /** The server takes no edits. */
@@ -36,12 +37,21 @@ export interface WireEvents {
   onClose(code: number, reason: string): void
 }
 
+/** How far the server's storing has come. */
+export interface Stored {
+  /** Whether all that the document holds is durable on the server. */
+  readonly isAll: boolean
+  /** How long the update that was timed last took, in milliseconds; null until one was. */
+  readonly saveTime: number | null
+}
+
 export interface WireContext extends WireEvents {
   readonly url: string
   readonly protocols: string[]
   readonly WebSocket: typeof WebSocket
   readonly doc: Y.Doc
   readonly awareness: Awareness
+  readonly clock: Clock
   /** The origin of the transactions with what comes in. */
   readonly origin: unknown
 }
@@ -132,8 +142,9 @@ export class Wire {
   }
 
   #onAcknowledgement(count: number): void {
-    this.#ledger.acknowledge(count)
-    if (this.#ledger.settled) this.#context.onSaved()
+    const { clock, onStored } = this.#context
+    this.#ledger.acknowledge(count, clock.now())
+    onStored({ isAll: this.#ledger.settled, saveTime: this.#ledger.saveTime })
   }
 
   #onSync(message: Decoder): void {
@@ -158,7 +169,7 @@ export class Wire {
       return
     }
     this.#send(update, MESSAGE.sync, SYNC.update)
-    this.#ledger.sentUpdate()
+    this.#ledger.sentUpdate(this.#context.clock.now())
   }
 
   /** Only this editor's own presence is sent: others speak for themselves. */

@@ -60,6 +60,10 @@ const table = {
   AUTH_UNAVAILABLE: { meaning: 'Tokens cannot be checked at present; its log says why.', close: 1013, status: 503 },
   ACCESS_CHANGED: { meaning: 'A renewed token allows something else than the one before it.', close: 1012 },
   EDIT_ASYNC: { meaning: 'The function given to edit returned a promise; nothing was changed.' },
+  YJS_FOREIGN: {
+    meaning:
+      'A type of another copy of Yjs, or what Yjs cannot store, was put into a document: take Y of @coedit/server.',
+  },
   HOOK_FAILED: { meaning: 'The hook load threw, took too long or returned no whole document, which stays closed.' },
   SERVER_CLOSED: { meaning: 'The server was closed before the operation was done.' },
   TOO_MANY_CONNECTIONS: {

@@ -180,23 +180,27 @@ export const serverSchema = z.strictObject({
     .describe('Unsent bytes of a connection past which it gets no more until it has read; what it missed is merged.'),
   snapshotCacheBytes: integer(0, 1024 * GiB)
     .default(256 * MiB)
-    .describe('Snapshots kept in memory, all documents together.'),
+    .describe('Snapshots kept in memory while nobody is sent them, all documents together.'),
   maxPrivateBytes: integer(0, 1024 * GiB)
     .default(64 * MiB)
     .describe('Answers made for single readers, until they are read; past it, one gets all that everybody gets.'),
 
   busyShare: real(0, 1)
-    .default(0.5)
+    .default(0.35)
     .describe(
-      'Share of time that commits and deliveries may keep the event loop busy; past it, edits gather. 0: always for `maxGatherMs`.',
+      'Share of time that the event loop may be busy from one commit to the next; past it, edits gather. 0: always for `maxGatherMs`.',
     ),
   maxGatherMs: real(0, 1000).default(25).describe('Longest time between two commits for which edits gather.'),
   presenceIntervalMs: integer(0, 60_000)
     .default(100)
     .describe('Shortest time between two presence frames of a document that has many connections.'),
   maxPresenceBytes: integer(64, MiB)
-    .default(16 * KiB)
+    .default(64 * KiB)
     .describe("Largest presence state of one client; a larger one is refused and the client's last one stays."),
+  presenceFrom: z
+    .enum(['all', 'writers', 'nobody'])
+    .default('all')
+    .describe('Who may show a name, a cursor and whatever else presence holds to the others of a document.'),
   maxPresenceIds: integer(1, 1024)
     .default(4)
     .describe(

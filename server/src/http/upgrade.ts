@@ -112,7 +112,7 @@ export class Upgrades {
     const spread = Math.min(shutdownSpreadMs, this.#connections.size * CLOSE_MS_PER_CONNECTION)
     const pause = spread / this.#connections.size
     for (const [webSocket, session] of this.#connections) {
-      if (session) session.socket.close(CLOSE.restart)
+      if (session) session.end('restart')
       else this.#closeLater(webSocket, CLOSE.restart, 0)
       if (pause >= 1) await this.#emptied.waitFor(this.#context.clock, pause)
     }

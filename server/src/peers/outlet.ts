@@ -1,4 +1,5 @@
 import type { Cursor } from '../document/cursor.ts'
+import type { Participant } from '../document/participant.ts'
 import type { Author, Flush } from '../document/subscriber.ts'
 import type { Dialect } from './dialect.ts'
 import type { Socket } from './socket.ts'
@@ -9,6 +10,8 @@ export interface OutletContext {
   readonly socket: Socket
   /** Who it writes for, to know its own edits by. */
   readonly author: Author
+  /** The same as an owner of presence. */
+  readonly participant: Participant
   /** Whether a peer that edits alone is sent its own edits, too. */
   readonly echo: boolean
   /** Called when what to send could not be read. */
@@ -25,6 +28,8 @@ export class Outlet {
   #isAnswering = false
   /** A Step1 that came while others were on their way; only the last one matters. */
   #nextStep1: Uint8Array | undefined
+  /** Whether the peer is owed all others' presence, for which the buffer was full. */
+  #owesOthers = false
 
   constructor(context: OutletContext) {
     this.#context = context
@@ -46,6 +51,13 @@ export class Outlet {
   showPresence(): void {
     const { cursor, dialect, socket } = this.#context
     socket.offer(dialect.presence(cursor.wholePresence()))
+  }
+
+  /** Shows a peer that may have been here before who else is here. */
+  showOthers(): void {
+    const { cursor, dialect, socket, participant } = this.#context
+    this.#owesOthers = !socket.writer.isWritable
+    if (!this.#owesOthers) socket.offer(dialect.presence(cursor.document.presence.others(participant)))
   }
 
   /**
@@ -75,7 +87,7 @@ export class Outlet {
       const next = () => (writer.isWritable ? cursor.next() : undefined)
       for (let piece = next(); piece; piece = next()) {
         writer.write(dialect.updateHead(piece.update.length))
-        writer.write(piece.update, piece.letGo?.bind(piece))
+        writer.write(piece.update, piece.letGo)
       }
       if (cursor.isBusy || !this.#isAnswering) return
       this.#isAnswering = false
@@ -99,6 +111,7 @@ export class Outlet {
     if (cursor.isBusy || cursor.position === undefined || !socket.writer.isWritable) return
     if (this.#nextStep1) this.answer(this.#nextStep1)
     else if (cursor.isBehind) this.#send(cursor.read())
+    if (this.#owesOthers) this.showOthers()
     socket.offer(dialect.presence(cursor.newPresence()))
   }
 }

@@ -5,6 +5,7 @@ import {
   EMPTY_STEP2_FRAME,
   FULL_FRAME,
   KEEP_ALIVE_FRAME,
+  PRESENCE_REFUSED_FRAME,
   permissionDeniedFrame,
   presenceFrame,
   step1Frame,
@@ -32,6 +33,7 @@ export const yWebsocket: Dialect = {
   permissionDenied: permissionDeniedFrame,
   full: FULL_FRAME,
   tooDeep: TOO_DEEP_FRAME,
+  presenceRefused: PRESENCE_REFUSED_FRAME,
 }
 
 function framesOf({ pieces, presence: step }: Flush): FlushFrames {

@@ -48,6 +48,9 @@ export const FULL_FRAME: Buffer = binaryFrame([Uint8Array.of(MESSAGE.refusal, RE
 /** Tells a client of `coedit.v1` that a value that it wrote is nested too deep, and deleted. */
 export const TOO_DEEP_FRAME: Buffer = binaryFrame([Uint8Array.of(MESSAGE.refusal, REFUSAL.tooDeep)])
 
+/** Tells a client of `coedit.v1` that a state of its presence is refused, so that others see an older one. */
+export const PRESENCE_REFUSED_FRAME: Buffer = binaryFrame([Uint8Array.of(MESSAGE.refusal, REFUSAL.presence)])
+
 /** Tells a client that what it wrote was refused. Stock clients log the reason. */
 export function permissionDeniedFrame(reason: string): Buffer {
   const text = new TextEncoder().encode(reason)
