@@ -3,7 +3,7 @@ import * as Y from 'yjs'
 import type { Clock } from '../common/clock.ts'
 import { ClientError } from '../common/errors.ts'
 import { raw } from '../common/raw.ts'
-import { pathSegment, socketAddress } from './address.ts'
+import { documentPath, pathSegment, socketAddress } from './address.ts'
 import { storageName } from './browser-storage.ts'
 import type { Connection, ConnectOptions, Profile } from './connection.ts'
 import { Dialer } from './dialer.ts'
@@ -138,7 +138,7 @@ export class Session implements Connection {
     const store = this.#store
     const dialer = this.#dialer
     return Wire.open({
-      url: `${this.#address}/${this.#room}${this.#options.access === 'read' ? '?access=read' : ''}`,
+      url: `${this.#address}/${documentPath(this.#options.document)}${this.#options.access === 'read' ? '?access=read' : ''}`,
       protocols: [SUBPROTOCOL, ...protocols],
       WebSocket: this.#WebSocket,
       doc: this.doc,
