@@ -15,6 +15,7 @@ export type ServerMessage =
   | { readonly type: 'denied'; readonly reason: string }
   | { readonly type: 'acknowledgement'; readonly count: number }
   | { readonly type: 'full' }
+  | { readonly type: 'presenceRefused' }
 
 export interface PresenceEntry {
   readonly clientId: number
@@ -74,11 +75,16 @@ function readMessage(decoder: decoding.Decoder): ServerMessage {
     case 100:
       return { type: 'acknowledgement', count: decoding.readVarUint(decoder) }
     case 102:
-      if (decoding.readVarUint(decoder) !== 0) throw new Error('a refusal of an unknown kind')
-      return { type: 'full' }
+      return readRefusal(decoding.readVarUint(decoder))
     default:
       throw new Error(`a message of type ${type}`)
   }
+}
+
+function readRefusal(kind: number): ServerMessage {
+  if (kind === 0) return { type: 'full' }
+  if (kind === 1) return { type: 'presenceRefused' }
+  throw new Error(`a refusal of kind ${kind}`)
 }
 
 function readSync(decoder: decoding.Decoder): ServerMessage {

@@ -20,6 +20,7 @@ export type ClientErrorCode =
   | 'GONE'
   | 'TOO_LARGE'
   | 'FULL'
+  | 'PRESENCE_REFUSED'
   | 'UNREACHABLE'
   | 'TOKEN_FAILED'
   | 'OFFLINE_COPY_FAILED'

@@ -157,6 +157,8 @@ export class Session implements Connection {
       },
       onPermissionDenied: () => store.grant('read'),
       onFull: () => store.block(new ClientError('FULL', 'the document is full: the server stores only deletions')),
+      onPresenceRefused: () =>
+        store.report(new ClientError('PRESENCE_REFUSED', 'the server does not show what is in the awareness state')),
       onClose: (code, reason) => {
         store.change({ connection: 'offline', synced: false, saved: false })
         dialer.closed(code, reason)

@@ -30,6 +30,8 @@ export interface WireEvents {
   onPermissionDenied(): void
   /** The server has refused an edit because the document has reached its limit. */
   onFull(): void
+  /** The server has refused what this editor shows of itself: others see what it showed before. */
+  onPresenceRefused(): void
   /** The socket is closed, by the other end with its code and reason, by this one or by the network with others. */
   onClose(code: number, reason: string): void
 }
@@ -113,7 +115,7 @@ export class Wire {
 
   #onMessage(data: unknown): void {
     if (!(data instanceof ArrayBuffer)) return
-    const { awareness, origin, onReceived, onPermissionDenied, onFull } = this.#context
+    const { awareness, origin, onReceived, onPermissionDenied } = this.#context
     onReceived()
     const message = createDecoder(new Uint8Array(data))
     const type = readVarUint(message)
@@ -121,7 +123,13 @@ export class Wire {
     else if (type === MESSAGE.awareness) applyAwarenessUpdate(awareness, readVarUint8Array(message), origin)
     else if (type === MESSAGE.auth) onPermissionDenied()
     else if (type === MESSAGE.acknowledgement) this.#onAcknowledgement(readVarUint(message))
-    else if (type === MESSAGE.refusal && readVarUint(message) === REFUSAL.full) onFull()
+    else if (type === MESSAGE.refusal) this.#onRefusal(readVarUint(message))
+  }
+
+  #onRefusal(kind: number): void {
+    const { onFull, onPresenceRefused } = this.#context
+    if (kind === REFUSAL.full) onFull()
+    else if (kind === REFUSAL.presence) onPresenceRefused()
   }
 
   #onAcknowledgement(count: number): void {
