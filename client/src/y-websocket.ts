@@ -246,6 +246,8 @@ class ProviderConnection implements Connection {
       this.#store.block(new ClientError('FULL', 'the document is full: the server stores only deletions'))
     } else if (kind === REFUSAL.tooDeep) {
       this.#store.report(new ClientError('TOO_DEEP', 'a value was nested too deep, and is deleted'))
+    } else if (kind === REFUSAL.presence) {
+      this.#store.report(new ClientError('PRESENCE_REFUSED', 'the server does not show what is in the awareness state'))
     }
   }
 

@@ -165,6 +165,8 @@ export class Session implements Connection {
       onPermissionDenied: () => store.grant('read'),
       onFull: () => store.block(new ClientError('FULL', 'the document is full: the server stores only deletions')),
       onTooDeep: () => store.report(new ClientError('TOO_DEEP', 'a value was nested too deep, and is deleted')),
+      onPresenceRefused: () =>
+        store.report(new ClientError('PRESENCE_REFUSED', 'the server does not show what is in the awareness state')),
       onClose: (code, reason) => {
         store.change({ connection: 'offline', synced: false, saved: false })
         dialer.closed(code, reason)

@@ -34,6 +34,8 @@ export interface WireEvents {
   onFull(): void
   /** The server has deleted a value that was nested too deep. */
   onTooDeep(): void
+  /** The server has refused what this editor shows of itself: others see what it showed before. */
+  onPresenceRefused(): void
   /** The socket is closed, by the other end with its code and reason, by this one or by the network with others. */
   onClose(code: number, reason: string): void
 }
@@ -155,8 +157,10 @@ export class Wire {
   }
 
   #onRefusal(kind: number): void {
-    if (kind === REFUSAL.full) this.#context.onFull()
-    else if (kind === REFUSAL.tooDeep) this.#context.onTooDeep()
+    const { onFull, onTooDeep, onPresenceRefused } = this.#context
+    if (kind === REFUSAL.full) onFull()
+    else if (kind === REFUSAL.tooDeep) onTooDeep()
+    else if (kind === REFUSAL.presence) onPresenceRefused()
   }
 
   #onAcknowledgement(count: number): void {
