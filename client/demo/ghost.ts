@@ -52,7 +52,7 @@ export function haunt(pane: Pane, others: readonly Pane[], onGone: () => void): 
 function makeGhost(typed: HTMLElement): HTMLElement {
   const ghost = document.createElement('div')
   ghost.className = 'ghost'
-  ghost.ariaHidden = 'true'
+  ghost.setAttribute('aria-hidden', 'true')
   const caret = document.createElement('span')
   caret.className = 'ghost-caret'
   const label = document.createElement('span')

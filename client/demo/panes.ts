@@ -37,7 +37,7 @@ export class Panes {
   openSecond(): void {
     if (this.#second !== undefined) return
     const element = document.importNode(this.#blank, true)
-    element.ariaLabel = 'Second editor'
+    element.setAttribute('aria-label', 'Second editor')
     find(element, 'textarea', HTMLTextAreaElement).placeholder =
       'What you type in the other editor appears here at once.'
     this.first.element.after(element)

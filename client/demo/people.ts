@@ -49,7 +49,7 @@ class People {
     if (hidden.length > 0) {
       this.#more.textContent = `+${hidden.length}`
       this.#more.title = hidden.map(({ name }) => name).join(', ')
-      this.#more.ariaLabel = `and ${hidden.length} more`
+      this.#more.setAttribute('aria-label', `and ${hidden.length} more`)
       items.push(this.#more)
     }
     this.#arrange(items)
@@ -74,9 +74,9 @@ class People {
     button.textContent = letters
     button.style.setProperty('--color', color)
     button.style.setProperty('--ink', ink)
-    button.ariaDisabled = String(!isSelf && cursor === null)
+    button.setAttribute('aria-disabled', String(!isSelf && cursor === null))
     // With what is seen of it, by which one calls it who talks to the browser.
-    button.ariaLabel = `${name}, ${letters}${isSelf ? ', you' : ''}`
+    button.setAttribute('aria-label', `${name}, ${letters}${isSelf ? ', you' : ''}`)
     button.title = isSelf ? `${name} (you)` : cursor === null ? `${name} looks on` : `Go to ${name}`
     return item
   }

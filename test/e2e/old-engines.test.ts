@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { launchChromium } from '../support/chromium.ts'
-import { openContext } from '../support/demo.ts'
+import { openContext, stateIs } from '../support/demo.ts'
 import { serveFiles } from '../support/file-server.ts'
 import { pathOf } from '../support/papers.ts'
 import { startServer } from '../support/process.ts'
@@ -80,4 +80,23 @@ test('the built client works where what is younger than its oldest browsers is m
   const later = await ann.context().newPage()
   await later.goto(`${site}empty.html`)
   expect(await later.evaluate(async () => [(await indexedDB.databases()).length, localStorage.length])).toEqual([0, 0])
+})
+
+test('and so does the page of the server', async () => {
+  const server = await startServer({ release: onTestFinished })
+  const context = await openContext(browser, onTestFinished)
+  await context.addInitScript(removeYoungerApis)
+  for (const [insert, text] of [
+    ['one', 'one'],
+    [' two', 'one two'],
+  ] as const) {
+    const page = await context.newPage()
+    await page.goto(`${server.url}d/notes`)
+    await stateIs(page, 'Saved')
+    const field = page.locator('textarea').first()
+    await field.press('End')
+    await page.keyboard.insertText(insert)
+    await expect.poll(() => field.inputValue()).toBe(text)
+    await stateIs(page, 'Saved')
+  }
 })

@@ -85,7 +85,7 @@ test('typing in a megabyte takes at most half as long again as in a textarea tha
 })
 
 test('a peer who types into a text that is costly to show leaves most of the time to the page', async () => {
-  const page = await stage.open('text')
+  const page = await stage.open('text', { rests: true })
   const { busy, total, isShown } = await page.evaluate(async () => {
     const { element, mine, binding } = harness.scene
     let busy = 0

@@ -150,6 +150,76 @@ describe('what one reads is not moved by others', () => {
   )
 })
 
+test.each([
+  ['by its style', '#text'],
+  ['with what it is in', 'section'],
+])('what one reads is not moved by others while the element is not displayed, %s', async (_title, selector) => {
+  const setting: Setting = { style: BOX, html: '<section>X</section>' }
+  const page = await open(setting)
+  const before = await read(page, setting, 0.5)
+  await page.evaluate(async (selector) => {
+    const { scene } = harness
+    const hidden = document.querySelector<HTMLElement>(selector)
+    hidden?.style.setProperty('display', 'none')
+    await harness.nextFrame()
+    await scene.remotely((text) => text.insert(0, 'new\n'.repeat(5)))
+    await scene.remotely((text) => text.insert(0, `${'word '.repeat(100)}\n`))
+    await scene.remotely((text) => text.insert(text.length, '\nnew'))
+    hidden?.style.setProperty('display', 'block')
+    await harness.nextFrame()
+  }, selector)
+  const after = await read(page, setting, 0.5)
+  expect(after.top).toBe(before.top)
+  expect(after.offset - before.offset).toBe('new\n'.repeat(5).length + 'word '.length * 100 + 1)
+  await page.evaluate(() => harness.scene.element.scrollTo(0, 500))
+  await page.evaluate(() => harness.scene.remotely((text) => text.insert(0, 'new\n')))
+  expect(await page.evaluate(() => harness.scene.element.scrollTop)).toBe(520)
+})
+
+test('what one reads is not moved by others after the page has changed how the text looks', async () => {
+  const setting: Setting = { style: BOX }
+  const page = await open(setting)
+  for (const style of [
+    'font-size: 19px',
+    'width: 300px',
+    'line-height: 31px',
+    'padding: 3px 40px',
+    'text-indent: 30px',
+  ]) {
+    await page.evaluate((css) => {
+      harness.scene.element.style.cssText += `;${css}`
+    }, style)
+    const before = await read(page, setting, 0.5)
+    const insert = `${'word '.repeat(50)}\n`
+    await page.evaluate((words) => harness.scene.remotely((text) => text.insert(0, words)), insert)
+    const after = await read(page, setting, 0.5)
+    expect(after.offset - before.offset).toBe(insert.length)
+    expect(Math.abs(after.top - before.top)).toBeLessThanOrEqual(1)
+  }
+})
+
+test('nothing is added to the page for an element that shows its beginning, or is in no document', async () => {
+  const page = await stage.open(LINES, { style: BOX })
+  const counts = await page.evaluate(async () => {
+    const { element, mine } = harness.scene
+    const { childElementCount } = document.documentElement
+    const count = () => document.documentElement.childElementCount - childElementCount
+    await harness.scene.remotely((text) => text.insert(0, 'new\n'))
+    const shown = count()
+    const detached = document.createElement('textarea')
+    const binding = harness.bindTextarea(detached, mine)
+    await harness.scene.remotely((text) => text.insert(0, 'new\n'))
+    binding.undo()
+    const isShown = detached.value === mine.toString()
+    element.scrollTo(0, 500)
+    await harness.scene.remotely((text) => text.insert(0, 'new\n'))
+    const scrolled = count()
+    harness.scene.binding.destroy()
+    return [shown, isShown, scrolled, count()]
+  })
+  expect(counts).toEqual([0, true, 1, 0])
+})
+
 describe('undo scrolls to what it changes', () => {
   test.each(SETTINGS)('%s', async (_title, setting) => {
     const page = await open(setting, 0)

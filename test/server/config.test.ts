@@ -34,7 +34,7 @@ describe('precedence', () => {
   })
 
   test('an empty variable counts as unset, other variables are not looked at', () => {
-    expect(configFromProcess([], { COEDIT_PORT: '', COEDIT_TEST_RUNS: '3', PORT: '9' }).port).toBe(1234)
+    expect(configFromProcess([], { COEDIT_PORT: '', COEDIT_TEST_RUNS: '3', TCP_PORT: '9' }).port).toBe(1234)
   })
 
   test.each([
@@ -44,6 +44,21 @@ describe('precedence', () => {
     [[], { COEDIT_INSECURE_NO_AUTH: '0' }, false],
   ])('a switch: %j with %j is %s', (argv, variables, expected) => {
     expect(configFromProcess(argv, variables).insecureNoAuth).toBe(expected)
+  })
+
+  test('PORT and HOST of a platform count below all that is our own', () => {
+    const platform = { PORT: '8080', HOST: '::1' }
+    expect(configFromProcess([], platform)).toMatchObject({ port: 8080, host: '::1' })
+    expect(configFromProcess([], { ...platform, COEDIT_PORT: '4000' })).toMatchObject({ port: 4000, host: '::1' })
+    expect(configFromProcess(['--host', 'localhost'], { ...platform, COEDIT_PORT: '' })).toMatchObject({
+      port: 8080,
+      host: 'localhost',
+    })
+    expect(refusal(() => configFromProcess([], { PORT: 'tcp://x' }))).toEqual([
+      'OPTION_INVALID',
+      expect.stringContaining("PORT is 'tcp://x'"),
+    ])
+    expect(refusal(() => configFromProcess([], { HOST: '0.0.0.0' }))[0]).toBe('HOST_NEEDS_AUTH')
   })
 
   test('text stays text', () => {

@@ -30,22 +30,41 @@ export class View {
   #host: HTMLElement | undefined
   #node: HTMLElement | undefined
   #blocks: TextBlocks | undefined
+  /** How it was when it was last displayed. While it is not, browsers tell nothing, and scroll there again afterwards. */
+  #last = { scrollTop: 0, width: 0 }
+  #isMoved = false
+  readonly #ended = new AbortController()
 
   constructor(element: TextElement) {
     this.#element = element
   }
 
+  start(): void {
+    const { signal } = this.#ended
+    const { defaultView } = this.#element.ownerDocument
+    this.#element.addEventListener('scrollend', () => this.#remember(), { signal })
+    if (!defaultView?.ResizeObserver) return
+    const sizes = new defaultView.ResizeObserver(() => {
+      // What others did while it was not displayed has moved what one reads.
+      if (this.#isDisplayed && this.#isMoved) this.#element.scrollTo({ top: this.#last.scrollTop, behavior: 'instant' })
+      this.#remember()
+    })
+    sizes.observe(this.#element)
+    signal.addEventListener('abort', () => sizes.disconnect())
+  }
+
   /** The first line in sight. Null where the beginning is, as what comes in above that is to be seen, and in inputs. */
   firstLine(): Line | null {
     const element = this.#element
-    if (element.localName === 'input' || element.getClientRects().length === 0) return null
-    const { top } = this.#seen()
-    const begin = this.#begin()
-    if (begin >= top) return null
+    if (element.localName === 'input') return null
+    const hidden = this.#last.scrollTop - this.#padding
+    const above = this.#isDisplayed ? (this.#seen().top - this.#begin()) / scaleOf(element) : hidden
+    // There is no number outside of documents.
+    if (!(above > 0)) return null
     this.#update()
-    const offset = this.#offsetAt((top - begin) / scaleOf(element))
-    const { scrollTop, offsetHeight: height } = element
-    return { offset, y: this.#measured(offset).top, scrollTop, top: this.#box().top, height }
+    const offset = this.#offsetAt(above)
+    const { scrollTop } = this.#isDisplayed ? element : this.#last
+    return { offset, y: this.#measured(offset).top, scrollTop, top: this.#box().top, height: element.offsetHeight }
   }
 
   /**
@@ -54,9 +73,13 @@ export class View {
    */
   hold(line: Line, offset: number): void {
     const element = this.#element
-    if (element.getClientRects().length === 0) return
     this.#update()
     const distance = this.#measured(offset).top - line.y
+    if (!this.#isDisplayed) {
+      this.#last.scrollTop = line.scrollTop + distance
+      this.#isMoved = true
+      return
+    }
     const growth = element.offsetHeight - line.height
     const around = Math.min(Math.max(growth, Math.min(0, distance)), Math.max(0, distance))
     element.scrollTo({ top: line.scrollTop + distance - around, behavior: 'instant' })
@@ -66,16 +89,15 @@ export class View {
   /** Scrolls to the middle what is out of sight. */
   reveal(offset: number): void {
     const element = this.#element
+    if (!this.#isDisplayed) return
     element.scrollIntoView({ block: 'nearest', behavior: 'instant' })
-    if (element.localName === 'input' || element.getClientRects().length === 0) return
+    if (element.localName === 'input') return
     this.#update()
     element.scrollBy({ top: fromMiddle(this.#line(offset), this.#box()) / scaleOf(element), behavior: 'instant' })
     this.#scroll(fromMiddle(this.#line(offset), this.#seen()), parentOf(element))
   }
 
-  /**
-   * Remembers how far all is scrolled. Returns what scrolls there again.
-   */
+  /** Remembers how far all is scrolled. Returns what scrolls there again. */
   keepScrolled(): () => void {
     const kept: [Element, number, number][] = []
     for (let at: Element | null = this.#element; at; at = parentOf(at)) kept.push([at, at.scrollTop, at.scrollLeft])
@@ -85,7 +107,23 @@ export class View {
   }
 
   destroy(): void {
+    this.#ended.abort()
     this.#host?.remove()
+  }
+
+  get #isDisplayed(): boolean {
+    return this.#element.getClientRects().length > 0
+  }
+
+  get #padding(): number {
+    return Number.parseFloat(getComputedStyle(this.#element).paddingTop)
+  }
+
+  #remember(): void {
+    if (!this.#isDisplayed) return
+    const { scrollTop, clientWidth: width } = this.#element
+    this.#last = { scrollTop, width }
+    this.#isMoved = false
   }
 
   /** Scrolls by so many px of the viewport what can be, from the inside outwards. */
@@ -131,9 +169,7 @@ export class View {
 
   /** Where the text begins in the viewport, be it in sight or not. */
   #begin(): number {
-    const { scrollTop } = this.#element
-    const padding = Number.parseFloat(getComputedStyle(this.#element).paddingTop)
-    return this.#box().top + (padding - scrollTop) * scaleOf(this.#element)
+    return this.#box().top + (this.#padding - this.#element.scrollTop) * scaleOf(this.#element)
   }
 
   #line(offset: number): Stretch {
@@ -145,7 +181,8 @@ export class View {
 
   /** Makes the copy be as the element is now. */
   #update(): void {
-    const { value, clientWidth } = this.#element
+    const { value } = this.#element
+    const { clientWidth } = this.#isDisplayed ? this.#element : { clientWidth: this.#last.width }
     this.#blocks ??= this.#open()
     if (this.#host?.isConnected === false) this.#attach(this.#host)
     const style = getComputedStyle(this.#element)

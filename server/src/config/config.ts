@@ -21,12 +21,21 @@ const MIN_SECRET_BYTES = 32
  * made from here. Names end in their unit (`Bytes`, `Ms`). The text under `expected` completes "expected …" in errors.
  */
 export const serverSchema = z.strictObject({
-  port: integer(0, 65_535).default(1234).describe('TCP port to listen on; 0 takes any free one.'),
-  host: z.string().min(1).default('127.0.0.1').meta({
-    description:
-      'Address to listen on. Any but a loopback one needs authentication (`authSecret` and others) or `insecureNoAuth`.',
-    expected: 'a host name or an IP address',
+  port: integer(0, 65_535).default(1234).meta({
+    description: 'TCP port to listen on; 0 takes any free one. Where it is not given, the variable PORT counts.',
+    platformVariable: 'PORT',
   }),
+  host: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .meta({
+      description:
+        'Address to listen on. Any but a loopback one needs authentication (`authSecret` and others) or `insecureNoAuth`. ' +
+        'Where it is not given, the variable HOST counts.',
+      expected: 'a host name or an IP address',
+      platformVariable: 'HOST',
+    }),
   data: z.string().min(1).default('./coedit-data').meta({
     description: 'Directory of the database; made when it is missing. One server at a time may use it.',
     expected: 'a path',
@@ -267,8 +276,8 @@ export function parseOptions(options: ServerOptions, hasAuthenticate = false): C
 }
 
 /**
- * Reads the command line and the environment; a flag wins over a variable, a variable over the default. An empty
- * variable counts as unset. The flags that are commands (`--help`, `--version`) are the caller's.
+ * Reads the command line and the environment; a flag wins over a variable, a variable over the default, and PORT and HOST
+ * are taken where nothing else says it. An empty variable counts as unset. The flags that are commands (`--help`, `--version`) are the caller's.
  *
  * @param argv arguments without node and script
  * @throws CoeditError as `parseOptions`; messages name the flag or variable as it was given
@@ -310,7 +319,7 @@ function invalid(message: string): CoeditError {
 function hostNeedsAuth(host: string): CoeditError {
   return new CoeditError(
     'HOST_NEEDS_AUTH',
-    `host ${host} can be reached by others, and everybody could read and write every document: ` +
+    `host ${host} (--host, COEDIT_HOST or HOST) can be reached by others, and everybody could read and write every document: ` +
       'give a key for tokens (--auth-jwks-url, --auth-public-key or --auth-secret), ' +
       'listen on 127.0.0.1 behind a proxy that authenticates, or accept the risk with --insecure-no-auth',
   )
