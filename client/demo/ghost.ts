@@ -3,7 +3,7 @@ import type { Pane } from './pane.ts'
 
 const WORDS =
   'Boo! I am only a ghost: nothing of this is kept.\n' +
-  'Type in the other editor, and your words take my place –\n' +
+  'Type in the other editor, and your words take my place – ' +
   'here at once, and on the server’s disk before that.'
 /** All of it in less than 5 s: what moves for longer must have a way to stop it (WCAG 2.2, 2.2.2). */
 const TYPING_MS = 4_500

@@ -5,6 +5,7 @@ import type { WebsocketProvider } from 'y-websocket'
 import type * as Y from 'yjs'
 import { systemClock } from './common/clock.ts'
 import { ClientError } from './common/errors.ts'
+import { raw } from './common/raw.ts'
 import { Ledger } from './connection/acknowledgement.ts'
 import type { Connection, Profile } from './connection/connection.ts'
 import { refusal } from './connection/dialer.ts'
@@ -74,6 +75,7 @@ class ProviderConnection implements Connection {
   #isFromServer = false
 
   constructor(provider: WebsocketProvider, options: ProviderOptions) {
+    raw(this)
     const { doc, awareness, params } = provider
     this.doc = doc
     this.text = options.text ?? doc.getText('content')
@@ -142,7 +144,7 @@ class ProviderConnection implements Connection {
   destroy(): void {
     this.doc.off('update', this.#onUpdate)
     this.doc.off('destroy', this.#onDestroy)
-    this.#ended.abort(new ClientError('DESTROYED', 'the connection was destroyed'))
+    this.#ended.abort()
     this.#store.clear()
     connections.delete(this.#provider)
   }
@@ -244,6 +246,8 @@ class ProviderConnection implements Connection {
       this.#store.block(new ClientError('FULL', 'the document is full: the server stores only deletions'))
     } else if (kind === REFUSAL.tooDeep) {
       this.#store.report(new ClientError('TOO_DEEP', 'a value was nested too deep, and is deleted'))
+    } else if (kind === REFUSAL.presence) {
+      this.#store.report(new ClientError('PRESENCE_REFUSED', 'the server does not show what is in the awareness state'))
     }
   }
 

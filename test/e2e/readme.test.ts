@@ -7,7 +7,7 @@ import { type Alias, bundlePage } from '../support/bundle.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { openPage, textIs } from '../support/demo.ts'
 import { serveFiles } from '../support/file-server.ts'
-import { blockIn } from '../support/papers.ts'
+import { blockIn, filledIn } from '../support/papers.ts'
 import { startServer } from '../support/process.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -22,6 +22,30 @@ const REACT_PAGE = `
     import { createRoot } from 'react-dom/client'
     import { Notes } from './Notes.tsx'
     createRoot(document.querySelector('#root')).render(createElement(StrictMode, null, createElement(Notes)))
+  </script>`
+
+const VUE_PAGE = `
+  <div id="root"></div>
+  <script type="module">
+    import { createApp } from 'vue'
+    import Notes from './Notes.vue'
+    createApp(Notes).mount('#root')
+  </script>`
+
+const SVELTE_PAGE = `
+  <div id="root"></div>
+  <script type="module">
+    import { mount } from 'svelte'
+    import Notes from './Notes.svelte'
+    mount(Notes, { target: document.querySelector('#root') })
+  </script>`
+
+const SOLID_PAGE = `
+  <div id="root"></div>
+  <script type="module">
+    import { createComponent, render } from 'solid-js/web'
+    import { Notes } from './Solid.tsx'
+    render(() => createComponent(Notes, {}), document.querySelector('#root'))
   </script>`
 
 let browser: Browser
@@ -76,7 +100,7 @@ test.each([
 /** A recipe of the client's README. */
 interface Recipe {
   readonly heading: string
-  readonly language: 'html' | 'tsx'
+  readonly language: 'html' | 'tsx' | 'vue' | 'svelte'
   /** The application around a component. Default: the recipe is a page. */
   readonly page?: string
   /** What the component is called as a file. */
@@ -89,6 +113,9 @@ const RECIPES: readonly Recipe[] = [
   { heading: '# @coedit/client', language: 'html' },
   { heading: '### A custom element', language: 'html' },
   { heading: '### React', language: 'tsx', page: REACT_PAGE, file: 'Notes.tsx' },
+  { heading: '### Vue', language: 'vue', page: VUE_PAGE, file: 'Notes.vue' },
+  { heading: '### Svelte 5', language: 'svelte', page: SVELTE_PAGE, file: 'Notes.svelte' },
+  { heading: '### Solid', language: 'tsx', page: SOLID_PAGE, file: 'Solid.tsx' },
   { heading: '### CodeMirror, or any other editor with a Yjs binding', language: 'html', field: '.cm-content' },
   { heading: '### A provider of y-websocket', language: 'html' },
 ]
@@ -123,6 +150,27 @@ test.each(RECIPES)('$heading: shares its text, and takes back its own edits and 
   await textIs(ann, 'Oh, hello there')
   await raiseUndo(editor)
   await textIs(ann, 'Oh, hello')
+})
+
+test('a binding and an overlay work in what Vue makes reactive', async () => {
+  const server = await startServer({ release: onTestFinished })
+  const recipe = await blockIn('client/README.md', '### Vue', 'vue')
+  const reactive = filledIn(recipe, {
+    'import { ref,': 'import { reactive, ref,',
+    'const binding = bindTextarea(textarea.value, notes.text, { awareness: notes.awareness })':
+      'const kept = reactive({ binding: bindTextarea(textarea.value, notes.text, { awareness: notes.awareness }) })',
+    'const overlay = showPeers(binding,': 'const { overlay } = reactive({ overlay: showPeers(kept.binding,',
+    'notes.awareness)\n  onCleanup':
+      'notes.awareness) })\n  kept.binding.undo()\n  overlay.hidden = false\n  onCleanup',
+    'binding.destroy()': 'kept.binding.destroy()',
+  })
+  const address = await serve(VUE_PAGE, server.url, { 'Notes.vue': reactive })
+  const ann = await openEmbed(server.url)
+  const ben = await openPage(browser, address, onTestFinished)
+  await ben.locator('textarea').pressSequentially('hello')
+  await textIs(ann, 'hello')
+  await ann.locator('textarea').press('Home')
+  await ben.getByText('Ann', { exact: true }).waitFor({ state: 'attached' })
 })
 
 /** Resolves when a CodeMirror shows exactly this, the names beside carets left out. */

@@ -16,6 +16,8 @@ const EDITORS = fileURLToPath(new URL('.', import.meta.url))
 const FIRST = ['tiptap.ts', 'prosemirror.ts', 'quill.ts']
 const OTHERS = ['lexical.tsx', 'blocknote.ts', 'slate.tsx', 'codemirror-6.ts', 'codemirror-5.ts', 'monaco.ts']
 const isLong = runs(1) > 1
+/** Far above the 10 s that it takes: three servers and four pages share the cores with whatever else runs. */
+const TIMEOUT_MS = 180_000
 
 let browser: Browser
 
@@ -37,6 +39,7 @@ async function serveEditor(page: string): Promise<string> {
 
 test.for(isLong ? [...FIRST, ...OTHERS] : FIRST)(
   'people edit together, undo, and lose nothing by restarts: %s',
+  { timeout: TIMEOUT_MS },
   async (page) => {
     await runScript({ browser, address: await serveEditor(page), release: onTestFinished })
   },

@@ -10,7 +10,14 @@ const execute = promisify(execFile)
 const READMES = ['README.md', 'client/README.md', 'server/README.md', 'test/bench/README.md', 'test/faults/README.md']
 
 /** Languages that TypeScript checks, and the names that files in them have. */
-const MODULES: Readonly<Record<string, string>> = { js: 'ts', ts: 'ts', tsx: 'tsx', html: 'ts' }
+const MODULES: Readonly<Record<string, string>> = {
+  js: 'ts',
+  ts: 'ts',
+  tsx: 'tsx',
+  html: 'ts',
+  vue: 'ts',
+  svelte: 'ts',
+}
 /** Others: commands and drawings, what nginx.test.ts runs, and what JSON.parse takes. */
 const OTHERS = ['', 'sh', 'nginx', 'json']
 
@@ -23,9 +30,14 @@ interface Snippet {
 function modulesIn(readme: string, { language, code, line }: Block): Snippet[] {
   const ending = MODULES[language]
   if (ending === undefined) return []
-  const scripts = [...code.matchAll(/<script type="module">(.*?)<\/script>/gs)].map(([, script = '']) => script)
-  const modules = language === 'html' ? scripts : [code]
+  const scripts = [...code.matchAll(/<script .*?>(.*?)<\/script>/gs)].map(([, script = '']) => script)
+  const modules = /html|vue|svelte/.test(language) ? scripts : [forSolid(code)]
   return modules.map((module, n) => ({ name: `${readme.replaceAll('/', '-')}-${line}-${n}.${ending}`, code: module }))
+}
+
+/** In an application with Solid the options of the compiler say this. */
+function forSolid(code: string): string {
+  return code.includes("from 'solid-js'") ? `/** @jsxImportSource solid-js */${code}` : code
 }
 
 async function snippets(): Promise<Snippet[]> {
@@ -51,7 +63,7 @@ async function check(files: readonly Snippet[]): Promise<string> {
     extends: pathOf('tsconfig.json'),
     compilerOptions: {
       ...{ composite: false, noEmit: true, noUnusedLocals: false, noUnusedParameters: false, jsx: 'react-jsx' },
-      ...{ moduleDetection: 'force', lib: ['es2023', 'dom', 'dom.iterable'], types: ['node'] },
+      ...{ moduleDetection: 'force', lib: ['es2023', 'dom', 'dom.iterable'], types: ['node', 'svelte'] },
       // The packages as they are built.
       ...{ rewriteRelativeImportExtensions: false, customConditions: [] },
     },

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { build, type InlineConfig } from 'vite'
+import { frameworks } from './frameworks.ts'
 
 /** Packages that stand for others: another version, say. */
 export type Alias = Readonly<Record<string, string>>
@@ -44,7 +45,7 @@ export function bundlePage(
   return bundle({
     root,
     base: './',
-    plugins: [application],
+    plugins: [application, frameworks],
     resolve: { alias },
     build: { rolldownOptions: { input: resolve(root, 'index.html') } },
   })

@@ -1,5 +1,6 @@
 import type * as Y from 'yjs'
 import { Listeners } from '../common/listeners.ts'
+import { raw } from '../common/raw.ts'
 import { takePlace } from '../common/take-place.ts'
 import { type AnnouncedCursor, cursorIn } from './announced-cursor.ts'
 import type { BindingOptions, TextareaBinding } from './binding.ts'
@@ -68,6 +69,7 @@ class Binding implements TextareaBinding, Author {
   #composing: ReturnType<typeof setTimeout> | undefined
 
   constructor(element: TextElement, text: Y.Text, options: BindingOptions) {
+    raw(this)
     this.element = element
     this.text = text
     this.#options = options

@@ -23,6 +23,7 @@ export type ClientErrorCode =
   | 'TOO_LARGE'
   | 'FULL'
   | 'TOO_DEEP'
+  | 'PRESENCE_REFUSED'
   | 'UNREACHABLE'
   | 'TOKEN_FAILED'
   | 'OFFLINE_COPY_FAILED'

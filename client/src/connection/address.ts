@@ -30,6 +30,16 @@ export function pathSegment(document: string | undefined): string {
   }
 }
 
+/**
+ * A document's name as a part of a URL's path: with plain slashes, as y-websocket sends them, since some proxies refuse
+ * `%2F`; but encoded where proxies and URLs would take something out of it. Throws as `pathSegment` does.
+ */
+export function documentPath(document: string): string {
+  const encoded = pathSegment(document)
+  const isKept = document.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..')
+  return isKept ? encoded.replaceAll('%2F', '/') : encoded
+}
+
 function invalidName(document: string): ClientError {
   return new ClientError('DOCUMENT_INVALID', `"${document}" cannot be the name of a document`)
 }

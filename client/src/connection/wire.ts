@@ -11,6 +11,7 @@ import type { Clock } from '../common/clock.ts'
 import { isolate } from '../common/listeners.ts'
 import { Ledger } from './acknowledgement.ts'
 import { MESSAGE, REFUSAL, SUBPROTOCOL, SYNC } from './messages.ts'
+import { bytesOf } from './received.ts'
 
 /** The `readyState` of an open socket. Not every WebSocket class has the constant. */
 const OPEN = 1
@@ -33,6 +34,8 @@ export interface WireEvents {
   onFull(): void
   /** The server has deleted a value that was nested too deep. */
   onTooDeep(): void
+  /** The server has refused what this editor shows of itself: others see what it showed before. */
+  onPresenceRefused(): void
   /** The socket is closed, by the other end with its code and reason, by this one or by the network with others. */
   onClose(code: number, reason: string): void
 }
@@ -61,6 +64,7 @@ export class Wire {
   readonly #context: WireContext
   readonly #socket: WebSocket
   readonly #ledger = new Ledger()
+  #taken: Promise<unknown> = Promise.resolve()
 
   /** Throws what the WebSocket class throws: a SecurityError for an address without TLS in a page of HTTPS. */
   static open(context: WireContext): Wire {
@@ -124,10 +128,26 @@ export class Wire {
   }
 
   #onMessage(data: unknown): void {
-    if (!(data instanceof ArrayBuffer)) return
+    const bytes = bytesOf(data)
+    if (bytes instanceof Uint8Array) this.#take(bytes)
+    else if (bytes) this.#takeInOrder(bytes)
+  }
+
+  /** A Blob may be read sooner than the one before it. */
+  #takeInOrder(reading: Promise<Uint8Array>): void {
+    this.#taken = this.#taken
+      .then(() => reading)
+      .then(
+        (bytes) => this.#socket.onmessage && isolate(() => this.#take(bytes)),
+        // Without this message the rest of the connection is worth nothing; the next one brings it all.
+        () => this.#socket.close(),
+      )
+  }
+
+  #take(bytes: Uint8Array): void {
     const { awareness, origin, onReceived, onPermissionDenied } = this.#context
     onReceived()
-    const message = createDecoder(new Uint8Array(data))
+    const message = createDecoder(bytes)
     const type = readVarUint(message)
     if (type === MESSAGE.sync) this.#onSync(message)
     else if (type === MESSAGE.awareness) applyAwarenessUpdate(awareness, readVarUint8Array(message), origin)
@@ -137,8 +157,10 @@ export class Wire {
   }
 
   #onRefusal(kind: number): void {
-    if (kind === REFUSAL.full) this.#context.onFull()
-    else if (kind === REFUSAL.tooDeep) this.#context.onTooDeep()
+    const { onFull, onTooDeep, onPresenceRefused } = this.#context
+    if (kind === REFUSAL.full) onFull()
+    else if (kind === REFUSAL.tooDeep) onTooDeep()
+    else if (kind === REFUSAL.presence) onPresenceRefused()
   }
 
   #onAcknowledgement(count: number): void {

@@ -1,5 +1,6 @@
 import type { Awareness } from 'y-protocols/awareness'
 import type { ShownText } from '../binding/shown-text.ts'
+import { raw } from '../common/raw.ts'
 import { takePlace } from '../common/take-place.ts'
 import { Cover } from './cover.ts'
 import { drawCursors } from './drawing.ts'
@@ -52,6 +53,7 @@ class PeerOverlay implements Overlay {
   #sought: number | undefined
 
   constructor(shown: ShownText, awareness: Awareness) {
+    raw(this)
     this.#shown = shown
     this.#awareness = awareness
     this.#cursors = new ShownCursors(shown)

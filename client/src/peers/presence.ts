@@ -1,5 +1,6 @@
 import type { Awareness } from 'y-protocols/awareness'
 import { Listeners } from '../common/listeners.ts'
+import { raw } from '../common/raw.ts'
 import { type Peer, readPeer } from './peer.ts'
 
 /** Who else is here. */
@@ -35,6 +36,7 @@ class PresenceWatch implements Presence {
   #peers: readonly Peer[] = []
 
   constructor(awareness: Awareness) {
+    raw(this)
     this.#awareness = awareness
   }
 

@@ -153,9 +153,7 @@ export class Cursor implements Subscriber {
     const { presence } = this.document
     const { participant } = this.#options
     const hasMissed = step === undefined || step.after > this.#presenceVersion
-    const isForAll = !hasMissed && !(participant && step.outpaced.has(participant))
-    const after = hasMissed ? this.#presenceVersion : step.after
-    const entries = isForAll ? step.entries : presence.since(after, participant)
+    const entries = hasMissed ? presence.since(this.#presenceVersion, participant) : step.entries
     this.#presenceVersion = step?.version ?? presence.version
     return entries
   }

@@ -32,6 +32,7 @@ const MAX_LEAD = 2 ** 16
 const REMINDER_MS = 1_000
 
 const NOBODY: readonly PresenceEntry[] = []
+const NONE: ReadonlySet<number> = new Set()
 
 /**
  * A client id with two clocks. `clock` is the highest that anybody may know: what others are shown next is above it. Its
@@ -152,7 +153,7 @@ export class Presence {
   /** Keeps the ids of this participant fresh while its peer is there. To be called about once a second. */
   renew(participant: Participant): void {
     const now = this.#clock.now()
-    for (const clientId of this.#claims.get(participant)?.ids ?? []) {
+    for (const clientId of this.idsOf(participant)) {
       const tracked = this.#tracked.get(clientId)
       if (!tracked || isAbsent(tracked.state) || now - tracked.shownAt < RENEWAL_MS) continue
       if (this.#contested.has(clientId)) continue
@@ -172,10 +173,15 @@ export class Presence {
     return { after, version: this.#version, entries, outpaced }
   }
 
-  /** What changed after `version`, for one who missed flushes or must not be shown all of one. */
+  /** What changed after `version`, for one who missed flushes. */
   since(version: number, viewer: Participant | undefined): readonly PresenceEntry[] {
     if (version === this.#version) return NOBODY
     return this.#changedSince(version).filter((entry) => entry.owner !== viewer || !isAhead(entry))
+  }
+
+  /** The ids that a participant owns. */
+  idsOf(participant: Participant): ReadonlySet<number> {
+    return this.#claims.get(participant)?.ids ?? NONE
   }
 
   /** Everybody who is here, by their own clocks: so nobody is set back, whoever of them is shown it. */
@@ -330,7 +336,9 @@ export class Presence {
   }
 
   #changedSince(version: number): readonly Tracked[] {
-    return [...this.#tracked.values()].filter((entry) => entry.version > version)
+    const changed: Tracked[] = []
+    for (const entry of this.#tracked.values()) if (entry.version > version) changed.push(entry)
+    return changed
   }
 
   #forgetOldest(): void {

@@ -19,6 +19,8 @@ export interface Dialect {
   updateHead(byteLength: number): Buffer
   /** Undefined where there are no entries. */
   presence(entries: readonly PresenceEntry[]): Buffer | undefined
+  /** The same without some ids, as the parts of one frame; of none where nobody is left. */
+  presenceWithout(entries: readonly PresenceEntry[], clientIds: ReadonlySet<number>): readonly Uint8Array[]
   step1(stateVector: Uint8Array): Buffer
   /** Follows the updates that answer a Step1. */
   readonly endOfAnswer: Buffer

@@ -1,6 +1,7 @@
 import type { Cursor } from '../document/cursor.ts'
 import type { Participant } from '../document/participant.ts'
 import type { Author, Flush } from '../document/subscriber.ts'
+import type { PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { Dialect } from './dialect.ts'
 import type { Socket } from './socket.ts'
 
@@ -68,12 +69,12 @@ export class Outlet {
     const { cursor, dialect, socket, author, echo } = this.#context
     const takesUpdates = cursor.follow(flush) && (flush.author !== author || echo)
     const entries = flush.presence ? cursor.newPresence(flush.presence) : undefined
-    const frames: Buffer[] = []
-    if (takesUpdates && entries === flush.presence?.entries) frames.push(dialect.flush(flush).whole)
+    const isWhole = entries === flush.presence?.entries && !this.#isOutpaced(flush)
+    const frames: Uint8Array[] = []
+    if (takesUpdates && isWhole) frames.push(dialect.flush(flush).whole)
     else {
-      const presence = entries && dialect.presence(entries)
       if (takesUpdates) frames.push(dialect.flush(flush).updates)
-      if (presence) frames.push(presence)
+      if (entries) frames.push(...this.#presenceFrames(entries, flush))
     }
     if (last) frames.push(last)
     socket.writer.writeAll(frames)
@@ -104,6 +105,21 @@ export class Outlet {
       socket.throttle.received(searchedBytes)
       this.resume()
     }, onError)
+  }
+
+  /** The presence that a flush brings: an owner that counts lower itself must not be shown what is its own. */
+  #presenceFrames(entries: readonly PresenceEntry[], flush: Flush): readonly Uint8Array[] {
+    const { cursor, dialect, participant } = this.#context
+    const isShared = entries === flush.presence?.entries
+    if (isShared && this.#isOutpaced(flush)) {
+      return dialect.presenceWithout(entries, cursor.document.presence.idsOf(participant))
+    }
+    const frame = dialect.presence(entries)
+    return frame ? [frame] : []
+  }
+
+  #isOutpaced({ presence }: Flush): boolean {
+    return presence?.outpaced.has(this.#context.participant) ?? false
   }
 
   #catchUp(): void {

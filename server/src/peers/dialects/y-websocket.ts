@@ -1,5 +1,5 @@
 import type { Flush } from '../../document/subscriber.ts'
-import { encodePresence, type PresenceEntry } from '../../protocol/wire/awareness.ts'
+import { encodePresence, type PresenceEntry, PresenceParts } from '../../protocol/wire/awareness.ts'
 import {
   acknowledgementFrame,
   EMPTY_STEP2_FRAME,
@@ -8,6 +8,7 @@ import {
   PRESENCE_REFUSED_FRAME,
   permissionDeniedFrame,
   presenceFrame,
+  presenceHead,
   step1Frame,
   TOO_DEEP_FRAME,
   updateFrame,
@@ -20,12 +21,15 @@ const presence = shared((entries: readonly PresenceEntry[]) =>
   entries.length === 0 ? undefined : presenceFrame(encodePresence(entries)),
 )
 
+const presenceParts = shared((entries: readonly PresenceEntry[]) => new PresenceParts(entries))
+
 /** What y-websocket 1.x to 3.x speaks, and `coedit.v1`, which adds to it (PROTOCOL.md). */
 export const yWebsocket: Dialect = {
   decode: decodeMessage,
   flush: shared(framesOf),
   updateHead,
   presence,
+  presenceWithout,
   step1: step1Frame,
   endOfAnswer: EMPTY_STEP2_FRAME,
   keepAlive: KEEP_ALIVE_FRAME,
@@ -34,6 +38,12 @@ export const yWebsocket: Dialect = {
   full: FULL_FRAME,
   tooDeep: TOO_DEEP_FRAME,
   presenceRefused: PRESENCE_REFUSED_FRAME,
+}
+
+function presenceWithout(entries: readonly PresenceEntry[], clientIds: ReadonlySet<number>): readonly Uint8Array[] {
+  const { count, parts } = presenceParts(entries).without(clientIds)
+  const byteLength = parts.reduce((sum, { length }) => sum + length, 0)
+  return count === 0 ? [] : [presenceHead(count, byteLength), ...parts]
 }
 
 function framesOf({ pieces, presence: step }: Flush): FlushFrames {

@@ -37,6 +37,12 @@ export function presenceFrame(awarenessUpdate: Uint8Array): Buffer {
   return binaryFrame([Uint8Array.of(MESSAGE.awareness), varUint(awarenessUpdate.length), awarenessUpdate])
 }
 
+/** What comes before the entries of a presence message, which have so many bytes: all of it is a frame. */
+export function presenceHead(count: number, byteLength: number): Buffer {
+  const bodyBytes = varUintBytes(count) + byteLength
+  return binaryFrame([Uint8Array.of(MESSAGE.awareness), varUint(bodyBytes), varUint(count)], byteLength)
+}
+
 /** Says that of the Step2 and Update messages received on this socket the first `count` are durable. */
 export function acknowledgementFrame(count: number): Buffer {
   return binaryFrame([varUint(MESSAGE.acknowledgement), varUint(count)])
