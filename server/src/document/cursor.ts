@@ -2,7 +2,7 @@ import { type Clock, Condition } from '../common/timing.ts'
 import type { PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { Document } from './document.ts'
 import type { Participant } from './participant.ts'
-import type { Chunked, Piece } from './piece.ts'
+import type { Piece } from './piece.ts'
 import { inClosedOrder, type Reading } from './reading.ts'
 import type { EndReason, Flush, PresenceStep, Subscriber } from './subscriber.ts'
 
@@ -42,9 +42,11 @@ export class Cursor implements Subscriber {
   #keeps: boolean
   #presenceVersion = 0
   #isReading = false
-  /** Pieces that it was given to read, and the one that it took last. */
+  /** Pieces that it was given to read, and what releases the snapshot of which they are chunks. */
   #pieces: Piece[] = []
-  #taken: Piece | undefined
+  #release: (() => void) | undefined
+  /** The same of the piece that was taken last, which is being sent until the next one is asked for. */
+  #releaseTaken: (() => void) | undefined
   /** Whether those are a whole document, of which all build on the last one. */
   #isWhole = false
   #state: 'following' | EndReason | 'stopped' = 'following'
@@ -68,10 +70,6 @@ export class Cursor implements Subscriber {
 
   get keeps(): boolean {
     return this.#keeps
-  }
-
-  get snapshot(): Chunked | undefined {
-    return (this.#taken ?? this.#pieces[0])?.snapshot
   }
 
   /** Whether there is something that it has not read yet. */
@@ -133,8 +131,11 @@ export class Cursor implements Subscriber {
 
   /** The next piece on its way. Whoever takes one that was made for it alone has to let it go. */
   next(): Piece | undefined {
-    this.#taken = this.#pieces.shift()
-    return this.#taken
+    const piece = this.#pieces.shift()
+    if (!piece) this.#release = undefined
+    if (this.#releaseTaken !== this.#release) this.#releaseTaken?.()
+    this.#releaseTaken = this.#release
+    return piece
   }
 
   /** All pieces on their way, in order. */
@@ -186,8 +187,9 @@ export class Cursor implements Subscriber {
   async #begin(reading: Promise<Reading>): Promise<number> {
     this.#isReading = true
     try {
-      const { pieces, position, searchedBytes, isWhole } = await reading
+      const { pieces, position, searchedBytes, isWhole, release } = await reading
       this.#pieces = pieces
+      this.#release = release
       this.#isWhole = isWhole
       if (this.#state === 'stopped') this.#drop()
       else this.#position = position
@@ -199,6 +201,9 @@ export class Cursor implements Subscriber {
 
   #drop(): void {
     for (const piece of this.#pieces.splice(0)) piece.letGo?.()
-    this.#taken = undefined
+    this.#release?.()
+    this.#releaseTaken?.()
+    this.#release = undefined
+    this.#releaseTaken = undefined
   }
 }

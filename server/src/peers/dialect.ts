@@ -29,6 +29,8 @@ export interface Dialect {
   permissionDenied(reason: string): Buffer
   /** Tells a client of `coedit.v1` that the document is full: what it wrote is refused. */
   readonly full: Buffer
+  /** Tells a client of `coedit.v1` that a value was nested too deep, and is deleted. */
+  readonly tooDeep: Buffer
   /** Tells a client of `coedit.v1` that a state of its presence is refused. */
   readonly presenceRefused: Buffer
 }

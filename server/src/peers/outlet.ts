@@ -88,7 +88,7 @@ export class Outlet {
       const next = () => (writer.isWritable ? cursor.next() : undefined)
       for (let piece = next(); piece; piece = next()) {
         writer.write(dialect.updateHead(piece.update.length))
-        writer.write(piece.update, piece.letGo?.bind(piece))
+        writer.write(piece.update, piece.letGo)
       }
       if (cursor.isBusy || !this.#isAnswering) return
       this.#isAnswering = false

@@ -10,6 +10,7 @@ import {
   presenceFrame,
   presenceHead,
   step1Frame,
+  TOO_DEEP_FRAME,
   updateFrame,
   updateHead,
 } from '../../protocol/wire/frames.ts'
@@ -35,6 +36,7 @@ export const yWebsocket: Dialect = {
   acknowledgement: acknowledgementFrame,
   permissionDenied: permissionDeniedFrame,
   full: FULL_FRAME,
+  tooDeep: TOO_DEEP_FRAME,
   presenceRefused: PRESENCE_REFUSED_FRAME,
 }
 

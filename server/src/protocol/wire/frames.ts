@@ -51,6 +51,9 @@ export function acknowledgementFrame(count: number): Buffer {
 /** Tells a client of `coedit.v1` that the document is full: what it wrote is refused. */
 export const FULL_FRAME: Buffer = binaryFrame([Uint8Array.of(MESSAGE.refusal, REFUSAL.full)])
 
+/** Tells a client of `coedit.v1` that a value that it wrote is nested too deep, and deleted. */
+export const TOO_DEEP_FRAME: Buffer = binaryFrame([Uint8Array.of(MESSAGE.refusal, REFUSAL.tooDeep)])
+
 /** Tells a client of `coedit.v1` that a state of its presence is refused, so that others see an older one. */
 export const PRESENCE_REFUSED_FRAME: Buffer = binaryFrame([Uint8Array.of(MESSAGE.refusal, REFUSAL.presence)])
 
