@@ -4,6 +4,9 @@ import { runs } from './support/runs.ts'
 /** What takes minutes, and shows little more to somebody who has changed a line: for CI and before a release. */
 const FAULTS = ['faults/faults.test.ts', 'fuzz/minute.test.ts']
 
+/** What installs hundreds of megabytes, for `npm run test:long` alone. */
+const LONG = process.env.COEDIT_TEST_RUNS === undefined ? ['long/**'] : []
+
 /** Workspace packages resolve to their sources, here and in the processes that run the tests. */
 const SOURCE = '@coedit/source'
 
@@ -15,7 +18,11 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'tests', include: ['**/*.test.ts'], exclude: [...configDefaults.exclude, ...FAULTS] },
+        test: {
+          name: 'tests',
+          include: ['**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...FAULTS, ...LONG, 'consumers/**'],
+        },
       },
       { extends: true, test: { name: 'faults', include: FAULTS } },
     ],
