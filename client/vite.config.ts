@@ -1,5 +1,8 @@
 import { defineConfig } from 'vite'
 
+/** As the README names them. */
+export const OLDEST_BROWSERS = ['chrome109', 'firefox115', 'ios16.4', 'safari16.4']
+
 /** `dist/coedit.js`: one file with yjs inside, for `<script type="module">`. `tsc` builds all else. */
 export default defineConfig({
   root: import.meta.dirname,
@@ -14,7 +17,7 @@ export default defineConfig({
     },
   ],
   build: {
-    target: 'es2022',
+    target: OLDEST_BROWSERS,
     lib: { entry: 'src/standalone.ts', formats: ['es'], fileName: () => 'coedit.js' },
     // What tsc has built is there too.
     emptyOutDir: false,

@@ -3,6 +3,7 @@ import { createEncoder, toUint8Array, writeVarUint, writeVarUint8Array } from 'l
 import type { Awareness } from 'y-protocols/awareness'
 import type { WebsocketProvider } from 'y-websocket'
 import type * as Y from 'yjs'
+import { systemClock } from './common/clock.ts'
 import { ClientError } from './common/errors.ts'
 import { raw } from './common/raw.ts'
 import { Ledger } from './connection/acknowledgement.ts'
@@ -135,6 +136,11 @@ class ProviderConnection implements Connection {
     this.#provider.connect()
   }
 
+  reconnectNow(): void {
+    const { shouldConnect, ws } = this.#provider
+    if (shouldConnect && ws === null) this.#provider.connect()
+  }
+
   destroy(): void {
     this.doc.off('update', this.#onUpdate)
     this.doc.off('destroy', this.#onDestroy)
@@ -230,13 +236,18 @@ class ProviderConnection implements Connection {
   }
 
   #onAcknowledgement(count: number): void {
-    this.#ledger.acknowledge(count)
-    if (this.#ledger.settled) this.#store.change({ saved: true, unsaved: 0, error: null })
+    this.#ledger.acknowledge(count, systemClock.now())
+    const timed = { saveTime: this.#ledger.saveTime ?? this.#store.current.saveTime }
+    this.#store.change(this.#ledger.settled ? { ...timed, saved: true, unsaved: 0, error: null } : timed)
   }
 
   #onRefusal(kind: number): void {
     if (kind === REFUSAL.full) {
       this.#store.block(new ClientError('FULL', 'the document is full: the server stores only deletions'))
+    } else if (kind === REFUSAL.tooDeep) {
+      this.#store.report(new ClientError('TOO_DEEP', 'a value was nested too deep, and is deleted'))
+    } else if (kind === REFUSAL.presence) {
+      this.#store.report(new ClientError('PRESENCE_REFUSED', 'the server does not show what is in the awareness state'))
     }
   }
 
@@ -250,7 +261,7 @@ class ProviderConnection implements Connection {
     } else {
       // Whether the tab that has made it gets it to the server is not known here.
       if (isProviders) ws?.send(updateMessage(update))
-      this.#ledger.sentUpdate()
+      this.#ledger.sentUpdate(systemClock.now())
     }
     this.#store.change({ unsaved: this.#store.current.unsaved + 1, saved: false })
   }

@@ -22,6 +22,7 @@ import { createEventRoutes } from './http/events.ts'
 import { checkHostFor } from './http/host.ts'
 import { closed, httpServer, listening } from './http/listening.ts'
 import { restorePath } from './http/mounted.ts'
+import { Refusals } from './http/refusals.ts'
 import { createRevocationRoutes } from './http/revocation-routes.ts'
 import { Upgrades } from './http/upgrade.ts'
 import { LevelStorage } from './storage/level/level-storage.ts'
@@ -110,7 +111,8 @@ export class CoeditServer {
     const checkHost = checkHostFor(config, authenticate !== admitEverybody)
     const admission = new Admission({ config, authority: this.#authority, checkHost })
     const documents = this.#documents
-    this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission })
+    const refusals = new Refusals(clock, log)
+    this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission, refusals })
     this.#app = createApp({
       basePath: config.basePath,
       publicDirectory: PUBLIC_DIRECTORY,
@@ -118,6 +120,7 @@ export class CoeditServer {
       stallTimeoutMs: config.stallTimeoutMs,
       health: () => this.#health(),
       log,
+      refusals,
       routes: createEventRoutes({ config, clock, log, documents, admission }),
       routesWithBody: this.#tokens && createRevocationRoutes({ config, log, authority: this.#authority }),
     })
@@ -160,10 +163,12 @@ export class CoeditServer {
   /** Opens the storage and listens. Rejects as `open` does, and with PORT_IN_USE or CANNOT_LISTEN. */
   async listen(): Promise<void> {
     await this.open()
-    const http = httpServer(this.#config, (request, response) => {
+    const http = httpServer(this.#config, this.#log, (request, response) => {
       void this.handleRequest(request, response)
     })
-    http.on('upgrade', (request, socket, head) => this.handleUpgrade(request, socket, head))
+    http.on('upgrade', (request, socket, head) => {
+      if (!this.handleUpgrade(request, socket, head)) this.#refuseForeign(request, socket)
+    })
     try {
       await listening(http, this.#config)
     } catch (error) {
@@ -184,19 +189,28 @@ export class CoeditServer {
   }
 
   /**
-   * Takes over the socket of an `upgrade` event of any `node:http` server. The path names the document, after the option
-   * `basePath`. Opens the storage if that has not been done.
+   * Takes over the socket of an `upgrade` event of any `node:http` server, where the path is below the option `basePath`:
+   * what follows names the document. Tells whether it did; all other sockets are left alone, for others who listen, or
+   * for the caller to end. Opens the storage if that has not been done.
    */
-  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+    if (!this.#upgrades.isServed(request)) return false
     // Node has taken its own listener off; an error that nobody listens for would end the process.
     socket.on('error', this.#socketBroke)
     this.#upgrade(request, socket, head)
+    return true
+  }
+
+  #refuseForeign(request: IncomingMessage, socket: Duplex): void {
+    socket.on('error', this.#socketBroke)
+    this.#upgrades.refuse(request, socket, new CoeditError('NOT_FOUND', 'nothing is served at this address'))
   }
 
   readonly #socketBroke = (error: Error): void => this.#log.debug({ err: error }, 'a socket broke')
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (this.#closing) {
+      this.#log.debug({}, 'refused an upgrade: the server closes')
       const answer = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
       hangUp(socket, answer, this.#clock)
       return
@@ -233,8 +247,8 @@ export class CoeditServer {
    * and must be done when it returns. Resolves with what it returns once the edit is durable; when it throws, nothing has
    * changed. A document is made by its first edit. The Y.Doc is built for the call, which takes as long as Yjs takes.
    *
-   * Rejects with what `change` throws, or with DOCUMENT_NAME, EDIT_ASYNC, YJS_FOREIGN, DOCUMENT_UNREADABLE, HOOK_FAILED (of `load`),
-   * STORAGE_CLOSED or SERVER_CLOSED, or as `open` does.
+   * Rejects with what `change` throws, or with DOCUMENT_NAME, EDIT_ASYNC, UPDATE_TOO_DEEP, YJS_FOREIGN,
+   * DOCUMENT_UNREADABLE, HOOK_FAILED (of `load`), STORAGE_CLOSED or SERVER_CLOSED, or as `open` does.
    */
   async edit<T>(name: string, change: (doc: Doc) => T): Promise<T> {
     await this.open()

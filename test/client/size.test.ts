@@ -23,24 +23,25 @@ interface Budget {
 }
 
 const BUDGETS: readonly Budget[] = [
-  { what: 'the binding', names: ['bindTextarea'], beside: ['connect'], kilobytes: 4, external: YJS },
+  // Of it 1.5 KB measure lines, which no browser tells in every case, and WebKit and older ones in none.
+  { what: 'the binding', names: ['bindTextarea'], beside: ['connect'], kilobytes: 6.5, external: YJS },
   {
     what: 'the overlay',
     names: ['showPeers'],
     beside: ['bindTextarea', 'connect', 'watchPresence'],
-    kilobytes: 3.1,
+    kilobytes: 3.3,
     external: YJS,
   },
   {
     what: 'connect, binding and yjs',
     names: ['bindTextarea', 'connect'],
-    kilobytes: 34,
+    kilobytes: 37,
     external: /\/offline\.ts$/,
   },
   {
     what: 'connect, binding, overlay, offline copy and yjs',
     names: ['bindTextarea', 'connect', 'showPeers'],
-    kilobytes: 40,
+    kilobytes: 43,
   },
 ]
 
@@ -85,11 +86,11 @@ test.each(BUDGETS)('$what: at most $kilobytes KB', async ({ what, names, beside 
   expect(bytes, figures).toBeLessThanOrEqual(kilobytes * 1024)
 })
 
-test('the module for pages without a bundler: at most 46 KB, as it is built', async () => {
+test('the module for pages without a bundler: at most 48.5 KB, as it is built', async () => {
   const { byteLength } = gzipSync(await readFile(`${CLIENT}/dist/coedit.js`))
-  const figures = `dist/coedit.js: ${(byteLength / 1024).toFixed(2)} KB gzipped, 46 KB allowed`
+  const figures = `dist/coedit.js: ${(byteLength / 1024).toFixed(2)} KB gzipped, 48.5 KB allowed`
   console.log(figures)
-  expect(byteLength, figures).toBeLessThanOrEqual(46 * 1024)
+  expect(byteLength, figures).toBeLessThanOrEqual(48.5 * 1024)
 })
 
 test('the offline copy is a chunk of its own, that is loaded where it is asked for', async () => {

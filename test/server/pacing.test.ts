@@ -70,6 +70,29 @@ describe('a rest', () => {
     expect(pacing.restMs()).toBe(25)
   })
 
+  test('goes on for what was done during it', () => {
+    const { pacing, work, wait } = loopWith({ busyShare: 0.25 })
+    pacing.begin()
+    work(2)
+    expect(pacing.restMs()).toBeCloseTo(6)
+    work(1)
+    wait(5)
+    expect(pacing.restMs(6)).toBeCloseTo(4)
+    wait(4)
+    expect(pacing.restMs(10)).toBe(0)
+  })
+
+  test('is never longer than maxGatherMs with what it goes on for', () => {
+    const { pacing, work } = loopWith({ busyShare: 0.5, maxGatherMs: 25 })
+    pacing.begin()
+    work(20)
+    expect(pacing.restMs()).toBeCloseTo(20)
+    work(20)
+    expect(pacing.restMs(20)).toBeCloseTo(5)
+    work(5)
+    expect(pacing.restMs(25)).toBe(0)
+  })
+
   test('is none at a share of 1', () => {
     const { pacing, work } = loopWith({ busyShare: 1 })
     pacing.begin()
@@ -82,6 +105,7 @@ describe('a rest', () => {
     pacing.begin()
     wait(100)
     expect(pacing.restMs()).toBe(25)
+    expect(pacing.restMs(25)).toBe(0)
   })
 
   test('too short for a timer is owed until it is long enough', () => {
@@ -121,7 +145,7 @@ describe('commits', () => {
       batches.push(requests.length)
       return requests.map((_, index) => ({ seq: index + 1, incarnation: 1, between: [] }))
     }
-    const pacing = { begin: () => undefined, restMs: () => restMs }
+    const pacing = { begin: () => undefined, restMs: (restedMs = 0) => restMs - restedMs }
     const committer = new Committer({ append }, pacing, clock, recordingLog().log)
     const request = (): Promise<void> =>
       new Promise((resolve, reject) => {

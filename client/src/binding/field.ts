@@ -52,7 +52,30 @@ export function readSelection({ selectionStart, selectionEnd, selectionDirection
     : { anchor: selectionStart, head: selectionEnd }
 }
 
-export function writeSelection(element: TextElement, { anchor, head }: Selection): void {
-  const direction = head < anchor ? 'backward' : 'forward'
-  element.setSelectionRange(Math.min(anchor, head), Math.max(anchor, head), direction)
+/**
+ * Whether the selection may be written now. Safari gives the focus to an element whose selection is set, and on a phone
+ * the keyboard with it. Browsers say which they are as the HTML Standard has it ("navigator.vendor").
+ */
+export function isSelectable(element: TextElement): boolean {
+  return hasFocus(element) || !vendorOf(element).startsWith('Apple')
+}
+
+export function hasFocus(element: TextElement): boolean {
+  const root = element.getRootNode()
+  return 'activeElement' in root && root.activeElement === element
+}
+
+/** Writes the selection. Returns whether the browser will scroll there, before the next frame. */
+export function writeSelection(element: TextElement, { anchor, head }: Selection): boolean {
+  const [start, end] = [Math.min(anchor, head), Math.max(anchor, head)]
+  const scrolls = vendorOf(element) === ''
+  if (head < anchor) element.setSelectionRange(start, end, 'backward')
+  // Firefox does not scroll to what this selects, but there is no direction to it.
+  else if (scrolls) element.setRangeText(element.value.slice(start, end), start, end, 'select')
+  else element.setSelectionRange(start, end, 'forward')
+  return scrolls && head < anchor
+}
+
+function vendorOf(element: TextElement): string {
+  return element.ownerDocument.defaultView?.navigator.vendor ?? ''
 }

@@ -22,6 +22,8 @@ export type ClientErrorCode =
   | 'GONE'
   | 'TOO_LARGE'
   | 'FULL'
+  | 'TOO_DEEP'
+  | 'PRESENCE_REFUSED'
   | 'UNREACHABLE'
   | 'TOKEN_FAILED'
   | 'OFFLINE_COPY_FAILED'

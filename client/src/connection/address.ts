@@ -1,4 +1,5 @@
 import { ClientError } from '../common/errors.ts'
+import { parseUrl } from '../common/parse-url.ts'
 
 /**
  * The server's base address as a WebSocket address without a trailing slash: `https://host/base/` becomes
@@ -6,7 +7,7 @@ import { ClientError } from '../common/errors.ts'
  * with a query or a fragment, which the document's name could not follow.
  */
 export function socketAddress(base: string): string {
-  const url = URL.canParse(base) ? new URL(base) : undefined
+  const url = parseUrl(base)
   const protocol = url?.protocol.replace('http', 'ws')
   if (!url || (protocol !== 'ws:' && protocol !== 'wss:') || url.search !== '' || url.hash !== '') {
     throw new ClientError('URL_INVALID', `"${base}" is no ws, wss, http or https URL without query and fragment`)
@@ -27,6 +28,16 @@ export function pathSegment(document: string | undefined): string {
   } catch {
     throw invalidName(document)
   }
+}
+
+/**
+ * A document's name as a part of a URL's path: with plain slashes, as y-websocket sends them, since some proxies refuse
+ * `%2F`; but encoded where proxies and URLs would take something out of it. Throws as `pathSegment` does.
+ */
+export function documentPath(document: string): string {
+  const encoded = pathSegment(document)
+  const isKept = document.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..')
+  return isKept ? encoded.replaceAll('%2F', '/') : encoded
 }
 
 function invalidName(document: string): ClientError {

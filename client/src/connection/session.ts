@@ -3,7 +3,7 @@ import * as Y from 'yjs'
 import type { Clock } from '../common/clock.ts'
 import { ClientError } from '../common/errors.ts'
 import { raw } from '../common/raw.ts'
-import { pathSegment, socketAddress } from './address.ts'
+import { documentPath, pathSegment, socketAddress } from './address.ts'
 import { storageName } from './browser-storage.ts'
 import type { Connection, ConnectOptions, Profile } from './connection.ts'
 import { Dialer } from './dialer.ts'
@@ -111,6 +111,10 @@ export class Session implements Connection {
     this.#work()
   }
 
+  reconnectNow(): void {
+    this.#dialer.hurry()
+  }
+
   destroy(): void {
     this.#ended.abort()
     this.#store.clear()
@@ -134,11 +138,12 @@ export class Session implements Connection {
     const store = this.#store
     const dialer = this.#dialer
     return Wire.open({
-      url: `${this.#address}/${this.#room}${this.#options.access === 'read' ? '?access=read' : ''}`,
+      url: `${this.#address}/${documentPath(this.#options.document)}${this.#options.access === 'read' ? '?access=read' : ''}`,
       protocols: [SUBPROTOCOL, ...protocols],
       WebSocket: this.#WebSocket,
       doc: this.doc,
       awareness: this.awareness,
+      clock: this.#clock,
       origin: this,
       onOpen: () => {
         store.opened()
@@ -150,12 +155,18 @@ export class Session implements Connection {
         dialer.synced()
         store.change({ synced: true })
       },
-      onSaved: () => store.change({ saved: true, unsaved: 0, error: null }),
+      onStored: ({ isAll, saveTime }) => {
+        const timed = { saveTime: saveTime ?? store.current.saveTime }
+        store.change(isAll ? { ...timed, saved: true, unsaved: 0, error: null } : timed)
+      },
       onWritable: () => {
         if (store.current.access === 'read') store.grant(this.#options.access ?? 'write')
       },
       onPermissionDenied: () => store.grant('read'),
       onFull: () => store.block(new ClientError('FULL', 'the document is full: the server stores only deletions')),
+      onTooDeep: () => store.report(new ClientError('TOO_DEEP', 'a value was nested too deep, and is deleted')),
+      onPresenceRefused: () =>
+        store.report(new ClientError('PRESENCE_REFUSED', 'the server does not show what is in the awareness state')),
       onClose: (code, reason) => {
         store.change({ connection: 'offline', synced: false, saved: false })
         dialer.closed(code, reason)

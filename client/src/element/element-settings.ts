@@ -1,3 +1,4 @@
+import { parseUrl } from '../common/parse-url.ts'
 import type { Connection, ConnectOptions, User } from '../connection/connection.ts'
 
 export const OBSERVED_ATTRIBUTES = [
@@ -58,7 +59,7 @@ export function connectionKey(options: OwnOptions): string {
 
 /** What is no address stays as it is: `connect` says what is wrong with it. */
 function addressOf(url: string, base: string): string {
-  return URL.canParse(url, base) ? new URL(url, base).href : url
+  return parseUrl(url, base)?.href ?? url
 }
 
 /** There is always a user: one who gives no name is shown as Anonymous. */

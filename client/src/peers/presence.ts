@@ -7,6 +7,8 @@ import { type Peer, readPeer } from './peer.ts'
 export interface Presence {
   /** Everybody but this editor, by client id. A new array for each change; who has not changed is the same object. */
   readonly peers: readonly Peer[]
+  /** This editor, as others see it now. */
+  readonly self: Peer
   /** Calls `listener` after each change of `peers`. Returns what ends that. */
   subscribe(listener: (peers: readonly Peer[]) => void): () => void
   /** Ends the watching: no listener is left, and `peers` stays as it is. */
@@ -40,6 +42,10 @@ class PresenceWatch implements Presence {
 
   get peers(): readonly Peer[] {
     return this.#peers
+  }
+
+  get self(): Peer {
+    return readPeer(this.#awareness.clientID, this.#awareness.getLocalState())
   }
 
   start(): void {

@@ -9,6 +9,8 @@ export interface OptionFacts {
   readonly flag: string
   /** Such as `COEDIT_MAX_MESSAGE_BYTES`. */
   readonly variable: string
+  /** One that hosting platforms set, such as `PORT`; it counts where `variable` is not set. */
+  readonly platformVariable: string | undefined
   readonly type: 'integer' | 'number' | 'boolean' | 'string'
   readonly default: string | number | boolean
   /** What a value may be, for people: `an integer from 0 to 65535`. */
@@ -41,6 +43,7 @@ const property = z.object({
   enum: z.array(z.string()).optional(),
   expected: z.string().optional(),
   secret: z.boolean().default(false),
+  platformVariable: z.string().optional(),
 })
 
 /** Options as a schema declares them, read from an object or from a command line and its environment. */
@@ -103,6 +106,7 @@ function toFacts([name, raw]: [string, unknown]): OptionFacts {
     name,
     flag: `--${separate(name, '-')}`,
     variable: `COEDIT_${separate(name, '_').toUpperCase()}`,
+    platformVariable: facts.platformVariable,
     type: facts.type,
     default: facts.default,
     expected: expectation(facts),
@@ -124,9 +128,9 @@ function expectation(facts: z.output<typeof property>): string {
 
 function readEnvironment(all: readonly OptionFacts[], env: Readonly<NodeJS.ProcessEnv>): [string, Given][] {
   return all.flatMap((facts): [string, Given][] => {
-    const text = env[facts.variable]
-    if (text === undefined || text === '') return []
-    return [[facts.name, { value: parseText(facts, text), source: facts.variable }]]
+    const source = [facts.variable, facts.platformVariable].find((name) => name !== undefined && env[name])
+    const text = source && env[source]
+    return source && text ? [[facts.name, { value: parseText(facts, text), source }]] : []
   })
 }
 

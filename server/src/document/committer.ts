@@ -103,9 +103,9 @@ export class Committer {
     }
   }
 
-  #rest(): void {
-    const restMs = this.#settling.length > 0 ? 0 : this.#pacing.restMs()
-    if (restMs > 0) this.#resting = this.#clock.after(restMs, () => this.#goOn())
+  #rest(restedMs = 0): void {
+    const restMs = this.#settling.length > 0 ? 0 : this.#pacing.restMs(restedMs)
+    if (restMs > 0) this.#resting = this.#clock.after(restMs, () => this.#rest(restedMs + restMs))
     else this.#goOn()
   }
 

@@ -47,7 +47,8 @@ export class InProcess {
    * Edits a document, after the edits of it that were asked for before; resolves with what `change` returns when the
    * edit is durable. When it throws nothing has changed.
    * @param author who need not be told of the edit
-   * @throws CoeditError DOCUMENT_NAME, EDIT_ASYNC, YJS_FOREIGN, DOCUMENT_UNREADABLE, HOOK_FAILED, STORAGE_CLOSED, SERVER_CLOSED
+   * @throws CoeditError DOCUMENT_NAME, EDIT_ASYNC, UPDATE_TOO_DEEP, YJS_FOREIGN, DOCUMENT_UNREADABLE, HOOK_FAILED,
+   *   STORAGE_CLOSED, SERVER_CLOSED
    */
   edit<T>(name: string, change: (doc: Y.Doc) => T, author = APP): Promise<T> {
     return this.#visit(name, (cursor) => this.#serialOf(cursor.document).run(() => this.#edit(cursor, change, author)))

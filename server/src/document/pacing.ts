@@ -40,13 +40,19 @@ export class Pacing {
     this.#busyAtStart = this.#meter()
   }
 
-  /** How many milliseconds to rest after what was done since the beginning. Less than a timer knows waits for later cycles. */
-  restMs(): number {
+  /**
+   * How many milliseconds to rest on, after what was done since the beginning. To be asked again after that: what is read
+   * from the sockets during a rest keeps the event loop busy, too. Less than a timer knows waits for later cycles.
+   * @param restedMs how long the rest has been so far
+   */
+  restMs(restedMs = 0): number {
     const { busyShare, maxGatherMs } = this.#options
-    if (busyShare === 0) return maxGatherMs
+    const left = maxGatherMs - restedMs
+    if (busyShare === 0) return Math.max(0, left)
     const busy = this.#meter() - this.#busyAtStart
     const owed = busy / busyShare - (this.#clock.now() - this.#startedAt)
     this.#isCarried = owed > 0 && owed < SHORTEST_REST_MS
-    return owed < SHORTEST_REST_MS ? 0 : Math.min(owed, maxGatherMs)
+    const rest = Math.min(owed, left)
+    return rest < SHORTEST_REST_MS ? 0 : rest
   }
 }
