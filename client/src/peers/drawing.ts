@@ -93,12 +93,12 @@ function placeNames(names: readonly Name[], right: number, top: number): void {
 }
 
 /** The mark for what lies outside of the view: in which direction, and the style that puts it at the nearest edge. */
-function edgeMark({ x, y }: Box, view: Box): [arrow: string, style: string] {
+function edgeMark({ x, y, height }: Box, view: Box): [arrow: string, style: string] {
   const nearest = (at: number, start: number, length: number) =>
     Math.min(Math.max(at, start + EDGE_GAP), start + length - EDGE_GAP)
   const left = nearest(x, view.x, view.width)
   const top = nearest(y, view.y, view.height)
-  const arrow = y < top ? '↑' : y > top ? '↓' : x < left ? '←' : '→'
+  const arrow = y + height < view.y ? '↑' : y > view.y + view.height ? '↓' : x < view.x ? '←' : '→'
   const across = (left - view.x) / view.width
   const down = (top - view.y) / view.height
   return [arrow, `left:${left}px;top:${top}px;translate:${-100 * across}% ${-100 * down}%`]
