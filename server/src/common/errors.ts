@@ -16,7 +16,9 @@ const table = {
   HOST_NEEDS_AUTH: { meaning: 'The host can be reached by others, but nothing authenticates them.', exit: 2 },
   STORAGE_UNWRITABLE: { meaning: 'The data directory cannot be made or written.' },
   STORAGE_LOCKED: { meaning: 'Another process uses the data directory.' },
-  STORAGE_VERSION: { meaning: 'The data directory was written by a newer version.' },
+  STORAGE_VERSION: { meaning: 'The data directory or the database was written by a newer version.' },
+  STORAGE_OUTDATED: { meaning: 'The database is that of an older version or empty, and the role may not migrate it.' },
+  STORAGE_UNREACHABLE: { meaning: 'The database server does not answer, or refuses the connection.' },
   STORAGE_CLOSED: { meaning: 'The storage was closed before the operation was done.' },
   STORAGE_DAMAGED: {
     meaning:
