@@ -1,6 +1,7 @@
 import { test } from 'vitest'
 import type { Clock } from '../../server/src/common/timing.ts'
 import { PostgresStorage } from '../../server/src/storage/postgres/postgres-storage.ts'
+import { sharedCoresConformance } from '../conformance/shared-cores.ts'
 import { sharedStorageConformance } from '../conformance/shared-storage.ts'
 import { type StorageHost, storageConformance } from '../conformance/storage.ts'
 import { afterTests } from '../support/after-tests.ts'
@@ -25,4 +26,5 @@ else {
 
   storageConformance('PostgresStorage', (clock, release) => hostOf(release, clock))
   sharedStorageConformance('PostgresStorage', (release) => hostOf(release))
+  sharedCoresConformance('PostgresStorage', (release) => hostOf(release))
 }
