@@ -24,7 +24,9 @@ const table = {
     meaning:
       'Something stored is not as it was written, or LevelDB cannot read it: coedit repair saves what can be read.',
   },
-  STORAGE_MISSING: { meaning: 'The directory that a command was given has no database.' },
+  STORAGE_MISSING: {
+    meaning: 'What a command was given has no documents: no database in the directory, no schema in the database.',
+  },
   STORAGE_BUSY: { meaning: 'The database changed too fast to be copied.' },
   STORAGE_CONFLICT: { meaning: 'Somebody else replaced or removed what is stored at the same time.' },
   CANNOT_LISTEN: { meaning: 'The host or port cannot be listened on; the message holds the reason of the system.' },

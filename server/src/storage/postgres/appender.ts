@@ -5,7 +5,7 @@ import type { Clock } from '../../common/timing.ts'
 import type { Appended, AppendRequest, LogEntry } from '../storage.ts'
 import { isIntact, pack } from './checked.ts'
 import type { Lane } from './lane.ts'
-import { STATES, stateOf } from './pg-errors.ts'
+import { STATES, stateOf, translated } from './pg-errors.ts'
 
 /** A row of coedit.append: with `data`, what was written since the base; without, the first number of the entries. */
 interface AnswerRow {
@@ -166,7 +166,7 @@ function answers(rows: readonly AnswerRow[], groups: readonly Group[]): readonly
 }
 
 function conflictOr(error: unknown): unknown {
-  if (stateOf(error) !== STATES.conflict || !(error instanceof Error)) return error
+  if (stateOf(error) !== STATES.conflict || !(error instanceof Error)) return translated(error)
   const message = `'${error.message}' no longer has what an update of it builds on: load it anew`
   return new CoeditError('STORAGE_CONFLICT', message, { cause: error })
 }

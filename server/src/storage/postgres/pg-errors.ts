@@ -5,6 +5,8 @@ import { CoeditError } from '../../common/errors.ts'
  * database. All else passes (a restart, a failover, a full disk, rights that somebody took), or is not known to last.
  */
 const LASTING_CLASSES = ['22', '23', '54']
+/** Numbers that are given twice, for instance. */
+const CONSTRAINTS = '23'
 /** data_corrupted and index_corrupted. */
 const CORRUPTED = ['XX001', 'XX002']
 
@@ -33,12 +35,12 @@ function isOurs(state: string): boolean {
   return state === STATES.wrongBatch || state === STATES.conflict
 }
 
-/** What the database refuses to read. Others stay as they are. */
+/** What tells that the database does not hold what it should as a CoeditError; others as they are. */
 export function translated(error: unknown): unknown {
-  if (!CORRUPTED.includes(stateOf(error) ?? '')) return error
-  return new CoeditError('STORAGE_DAMAGED', `the database cannot read what it stored: ${reasonOf(error)}`, {
-    cause: error,
-  })
+  const state = stateOf(error) ?? ''
+  if (!CORRUPTED.includes(state) && !state.startsWith(CONSTRAINTS)) return error
+  const message = `what the database stores is not as it was written: ${reasonOf(error)}`
+  return new CoeditError('STORAGE_DAMAGED', message, { cause: error })
 }
 
 export function closedError(cause?: unknown): CoeditError {

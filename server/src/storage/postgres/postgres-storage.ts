@@ -25,7 +25,7 @@ import { decodeHints, hintsOf } from './hints.ts'
 import { Lane } from './lane.ts'
 import { Dialer, type Link } from './link.ts'
 import { Listener } from './listener.ts'
-import { prepareSchema } from './migrate.ts'
+import { expectSchema, prepareSchema } from './migrate.ts'
 import { closedError, translated, unreachableError } from './pg-errors.ts'
 import { descriptionChecksum, readDocument, readFacts, readFrom, readHeads, readNames } from './reading.ts'
 import { readRevocations, writeRevocations } from './revocations.ts'
@@ -39,6 +39,11 @@ export interface PostgresStorageOptions {
   readonly clock?: Clock
   /** Default: silent. */
   readonly log?: Log
+  /**
+   * Whether documents are served from it. Otherwise it makes no schema where there is none, and does not listen: nothing
+   * is followed. Default true.
+   */
+  readonly serves?: boolean
 }
 
 /** Connections that read, and do all else but append and listen: each node has two more. */
@@ -59,6 +64,7 @@ export class PostgresStorage implements Storage {
   readonly isShared = true
   readonly #clock: Clock
   readonly #log: Log
+  readonly #serves: boolean
   /** By which this node knows its own notifications. */
   readonly #sender = randomUUID()
   readonly #appends: Lane
@@ -73,10 +79,11 @@ export class PostgresStorage implements Storage {
   #state: 'new' | 'open' | 'closed' = 'new'
 
   /** @throws CoeditError OPTION_INVALID for a URL that is none */
-  constructor({ url, directUrl = url, clock = systemClock, log = silentLog }: PostgresStorageOptions) {
+  constructor({ url, directUrl = url, clock = systemClock, log = silentLog, serves = true }: PostgresStorageOptions) {
     const dialer = (address: string, role: string) => new Dialer(targetsOf(address, role), clock)
     this.#clock = clock
     this.#log = log
+    this.#serves = serves
     this.#appends = new Lane({ dialer: dialer(url, 'append'), max: 1, clock, log })
     this.#reads = new Lane({ dialer: dialer(url, 'read'), max: MAX_READERS, clock, log })
     this.#appender = new Appender({ lane: this.#appends, clock, log })
@@ -106,16 +113,17 @@ export class PostgresStorage implements Storage {
     return { droppedBytes: 0, records: this.#damagedRecords, failedReads: 0 }
   }
 
-  /** May be called once. Rejects with STORAGE_UNREACHABLE and STORAGE_OUTDATED, too. */
+  /** May be called once. Rejects with STORAGE_UNREACHABLE, STORAGE_OUTDATED and STORAGE_MISSING, too. */
   async open(): Promise<void> {
     try {
-      await this.#reads.once(prepareSchema)
+      await this.#reads.once(this.#serves ? prepareSchema : expectSchema)
     } catch (error) {
       this.#reads.giveUp()
       await this.#reads.close()
       throw unreachableError(error)
     }
     this.#state = 'open'
+    if (!this.#serves) return
     this.#listener.start()
     this.#checkLater()
   }
