@@ -46,7 +46,8 @@ export class Link {
   }
 
   get isLost(): boolean {
-    return this.#isLost
+    // The end is told some turns after the socket has broken.
+    return this.#isLost || this.#socket.destroyed
   }
 
   /**
