@@ -35,7 +35,7 @@ export interface DocumentStore {
   /**
    * Reads a document and verifies it. An unknown name is an empty document with `head` 0, and nothing is written for it.
    * Where records are damaged, the intact prefix is returned. Rejects with STORAGE_DAMAGED where the engine cannot read
-   * them at all.
+   * them at all, and where others may still write behind them.
    */
   load(document: string): Promise<StoredDocument>
 
@@ -70,7 +70,8 @@ export interface DocumentStore {
    * call. Others append through another storage: an engine that one process owns has none, and reports nothing.
    *
    * Reports are for speed and need not be complete: entries that were appended through this storage are left out, as are
-   * those that a compaction took in before they could be reported. They may repeat what `append` or `readAfter` gave. A
+   * those that a compaction took in before they could be reported. They may repeat what `append` or `readAfter` gave, or
+   * leave it out. A report without entries and of another incarnation says that the document has to be loaded anew. A
    * missing number is the answer of an `append` under way, or is read with `readAfter`. The removal of a document is not
    * reported; when it is made anew, its entries are, from 1 on and under their new incarnation.
    *
