@@ -2,12 +2,14 @@ import { expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
 import { afterTests } from '../support/after-tests.ts'
 import { contentOf } from '../support/editing.ts'
+import { Gate } from '../support/gate.ts'
+import { startInProcess } from '../support/in-process-server.ts'
 import { Ledger } from '../support/ledger.ts'
 import { findPostgres, NO_POSTGRES, type PostgresServer, startPostgres } from '../support/postgres.ts'
 import { runCoedit, startServer } from '../support/process.ts'
 import { startProxy } from '../support/proxy.ts'
 import { Random } from '../support/random.ts'
-import { allRead, freshCopy, syncedClient, textOf } from '../support/stock-clients.ts'
+import { allRead, freshCopy, stockClient, syncedClient, textOf } from '../support/stock-clients.ts'
 import { elementsIn, Typist } from '../support/typist.ts'
 import { untilChanged } from '../support/until.ts'
 import { connectWitnessed, synced } from '../support/witness.ts'
@@ -89,6 +91,27 @@ function withPostgres(postgres: PostgresServer): void {
       expect(ledger.brokenIn(doc, elementsIn(doc))).toEqual([])
     }
     expect(elementsIn(fresh[0]).toArray().sort()).toEqual([...written].sort())
+  })
+
+  test('a new document that servers open at the same time is filled once', async () => {
+    const database = await postgres.newDatabase()
+    const gate = new Gate()
+    let asked = 0
+    const load = async () => {
+      asked++
+      if (asked === 2) gate.open()
+      await gate.opened
+      return (doc: Y.Doc) => doc.getText('text').insert(0, 'seeded')
+    }
+    const servers = await Promise.all(
+      [0, 1].map(() => startInProcess({ release, options: { database }, hooks: { load } })),
+    )
+    const clients = servers.map(({ url }) => stockClient({ release, url, document: DOCUMENT }))
+    await allRead(clients, 'seeded')
+    textOf(clients[0]).insert(6, ' and edited')
+    await allRead(clients, 'seeded and edited')
+    expect(clients.map(({ losses }) => losses)).toEqual([0, 0])
+    expect(asked).toBe(2)
   })
 
   test('list and export work beside running servers; what is about files says what to use instead', async () => {

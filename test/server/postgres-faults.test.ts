@@ -101,7 +101,7 @@ function withPostgres(postgres: PostgresServer): void {
     expect(row).toMatchObject([{ batch: '1' }])
     await postgres.execute(
       url,
-      `SELECT FROM coedit.append(${row[0].id}, 2, 0, '{${DOCUMENT}}', '{null}', '{1}', '{1}', '{4}',
+      `SELECT FROM coedit.append(${row[0].id}, 2, 0, '{${DOCUMENT}}', '{null}', '{1}', '{false}', '{1}', '{4}',
        '{${checksumOf(encodeValues([1]))}}', '\\x00000001')`,
     )
     proxy.cut()

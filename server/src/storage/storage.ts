@@ -52,8 +52,8 @@ export interface DocumentStore {
    * retried: nothing that was passed in is given up, nor written twice.
    *
    * Rejects with STORAGE_CLOSED after `close`. Rejects, having written nothing, with STORAGE_CONFLICT where a document
-   * has lost the number that an update builds on, so that its writer has to load it anew, and with STORAGE_DAMAGED where
-   * the engine cannot read what it needs to know of a document.
+   * has lost the number that an update builds on, or has entries although an update was to be the first, so that its
+   * writer has to load it anew, and with STORAGE_DAMAGED where the engine cannot read what it needs to know of a document.
    */
   append(batch: readonly AppendRequest[]): Promise<readonly Appended[]>
 
@@ -184,6 +184,8 @@ export interface AppendRequest {
   readonly base: number
   /** The incarnation that `base` is a number of. Without it the engine cannot tell a document that was made anew. */
   readonly incarnation?: number
+  /** Whether it must be the first that is ever written of the document. Only with base 0; the same for all of a document. */
+  readonly isFirst?: boolean
   /** Quarantined updates that this one contains; they are deleted in the same commit. */
   readonly releases?: readonly number[]
 }

@@ -22,6 +22,7 @@ interface Group {
   readonly document: string
   readonly base: number
   readonly incarnation: number | undefined
+  readonly isFirst: boolean
   readonly updates: Uint8Array[]
   /** Where they stand in the batch. */
   readonly places: number[]
@@ -116,13 +117,15 @@ INSERT INTO coedit.nodes (id) VALUES ($1)`
 
 const APPEND = `
 SELECT item, incarnation, seq, checksum, data
-FROM coedit.append($1, $2, $3, $4::text[], $5::bigint[], $6::bigint[], $7::integer[], $8::integer[], $9::integer[], $10)`
+FROM coedit.append(
+  $1, $2, $3, $4::text[], $5::bigint[], $6::bigint[], $7::boolean[], $8::integer[], $9::integer[], $10::integer[], $11
+)`
 
 /** By document, in the order of the bytes of their names, which is the order in which every node locks them. */
 function grouped(batch: readonly AppendRequest[]): readonly Group[] {
   const groups = new Map<string, Group>()
-  for (const [place, { document, base, incarnation, update }] of batch.entries()) {
-    const group = groups.get(document) ?? { document, base, incarnation, updates: [], places: [] }
+  for (const [place, { document, base, incarnation, isFirst = false, update }] of batch.entries()) {
+    const group = groups.get(document) ?? { document, base, incarnation, isFirst, updates: [], places: [] }
     groups.set(document, group)
     group.updates.push(update)
     group.places.push(place)
@@ -138,6 +141,7 @@ function parameters(groups: readonly Group[], now: number): readonly unknown[] {
     groups.map(({ document }) => document),
     groups.map(({ incarnation }) => incarnation ?? null),
     groups.map(({ base }) => base),
+    groups.map(({ isFirst }) => isFirst),
     groups.map(({ places }) => places.length),
     sizes,
     checksums,

@@ -81,7 +81,7 @@ CREATE TABLE coedit.revocations (
 const APPEND = `
 CREATE FUNCTION coedit.append(
   in_node bigint, in_batch bigint, in_time double precision,
-  in_names text[], in_incarnations bigint[], in_bases bigint[], in_counts integer[],
+  in_names text[], in_incarnations bigint[], in_bases bigint[], in_firsts boolean[], in_counts integer[],
   in_sizes integer[], in_checksums integer[], in_content bytea
 ) RETURNS TABLE (
   item integer, incarnation double precision, seq double precision, checksum integer, data bytea
@@ -119,7 +119,8 @@ BEGIN
       EXIT WHEN FOUND;
     END LOOP;
     before := stored.head - in_counts[i];
-    IF in_bases[i] > 0 AND (in_bases[i] > before OR in_incarnations[i] <> stored.incarnation) THEN
+    IF in_bases[i] > 0 AND (in_bases[i] > before OR in_incarnations[i] <> stored.incarnation)
+      OR in_firsts[i] AND before > 0 THEN
       RAISE EXCEPTION '%', in_names[i] USING ERRCODE = 'CE002';
     END IF;
 
