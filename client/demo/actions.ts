@@ -1,22 +1,37 @@
 import { find } from './find.ts'
 import { readOnlyLink } from './location.ts'
+import { isOwn } from './own.ts'
 import type { Panes } from './panes.ts'
+import type { Title } from './title.ts'
 
 const MEGABYTE = 1_000_000
 /** How long a button says what it did. */
 const ANSWER_MS = 2_000
 
 /** Wires what can be done with a document beside editing it. */
-export function offerActions(panes: Panes, name: string): void {
+export function offerActions(panes: Panes, name: string, title: Title): void {
+  const { connection } = panes.first
   find(document, '#second-tab', HTMLAnchorElement).href = location.href
+  find(document, '#read', HTMLAnchorElement).href = readOnlyLink(location.href)
+  find(document, '#to-code', HTMLButtonElement).addEventListener('click', showCode)
   onPressCopy('#copy', location.href)
   onPressCopy('#copy-read', readOnlyLink(location.href))
   onPress('#fill', () => append(panes))
-  onPress('#download', () => download(`${name}.txt`, panes.first.connection.text.toString()))
+  void isOwn(name, connection).then((own) => {
+    find(document, '#fill', HTMLButtonElement).hidden = !own
+  })
+  onPress('#download', () => download(`${title.words}.txt`, connection.text.toString()))
   onPress('#cursors', (button) => {
     panes.cursorsHidden = !panes.cursorsHidden
     button.textContent = panes.cursorsHidden ? 'Show cursors' : 'Hide cursors'
   })
+}
+
+function showCode(): void {
+  const code = find(document, '#code-behind', HTMLDetailsElement)
+  code.open = true
+  code.scrollIntoView()
+  find(code, 'summary', HTMLElement).focus()
 }
 
 function onPress(selector: string, act: (button: HTMLButtonElement) => unknown): void {

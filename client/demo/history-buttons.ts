@@ -8,8 +8,8 @@ export function offerHistory(pane: Element, binding: TextareaBinding): void {
   const { undoManager } = binding
   // Not `disabled`: a button that is disabled by its own press loses the focus.
   const show = () => {
-    undo.ariaDisabled = String(!undoManager.canUndo())
-    redo.ariaDisabled = String(!undoManager.canRedo())
+    undo.setAttribute('aria-disabled', String(!undoManager.canUndo()))
+    redo.setAttribute('aria-disabled', String(!undoManager.canRedo()))
   }
   undo.addEventListener('click', () => binding.undo())
   redo.addEventListener('click', () => binding.redo())

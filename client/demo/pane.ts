@@ -3,6 +3,7 @@ import { find } from './find.ts'
 import { offerHistory } from './history-buttons.ts'
 import type { Identity } from './identity.ts'
 import { editIdentity } from './identity-fields.ts'
+import { tellReunions } from './reunion.ts'
 import { share } from './share.ts'
 import { showState } from './state-chip.ts'
 
@@ -35,13 +36,15 @@ export function openPane(element: HTMLElement, place: Place, slot: Slot, identit
   const { root, document, access } = place
   const textarea = find(element, 'textarea', HTMLTextAreaElement)
   textarea.readOnly = false
+  if (access === 'read') textarea.placeholder = 'Nothing has been written here yet.'
   const user = { id: USER_ID, ...identity }
   const { connection, binding, overlay } = share(textarea, { url: root, document, access, user, offline: true })
 
   showState(element, connection, root)
   editIdentity(element, connection, slot, identity)
+  tellReunions(find(element, '.reunion', HTMLElement), connection)
   offerHistory(element, binding)
-  offerPause(find(element, '.pause', HTMLButtonElement), connection)
+  offerPause(element, connection)
   return {
     element,
     textarea,
@@ -57,10 +60,12 @@ export function openPane(element: HTMLElement, place: Place, slot: Slot, identit
   }
 }
 
-function offerPause(button: HTMLButtonElement, connection: Connection): void {
+function offerPause(pane: HTMLElement, connection: Connection): void {
+  const button = find(pane, '.pause', HTMLButtonElement)
   let paused = false
   button.addEventListener('click', () => {
     paused = !paused
+    pane.toggleAttribute('data-paused', paused)
     if (paused) connection.pause()
     else connection.resume()
     button.textContent = paused ? 'Go online' : 'Go offline'

@@ -9,7 +9,7 @@ const DECLINED = 'one-editor'
 /** Shows a second editor by a button, and by itself to whoever would see nobody edit otherwise. */
 export function offerSplit(button: HTMLButtonElement, container: HTMLElement, panes: Panes, presence: Presence): void {
   const show = () => {
-    button.ariaPressed = String(panes.areTwo)
+    button.setAttribute('aria-pressed', String(panes.areTwo))
     // Until now the page kept the place of the second, so that nothing jumps when it comes.
     delete container.dataset.panes
   }

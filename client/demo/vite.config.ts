@@ -1,12 +1,16 @@
+import { join } from 'node:path'
 import { defineConfig } from 'vite'
+import { OLDEST_BROWSERS } from '../vite.config.ts'
+import { docs } from './docs.ts'
 
 export default defineConfig({
   root: import.meta.dirname,
   // Relative, because the page is served below any base path; the server puts a <base> into index.html.
   base: './',
+  plugins: [docs(join(import.meta.dirname, '../..'))],
   resolve: { conditions: ['@coedit/source', 'module', 'browser', 'development|production'] },
   build: {
-    target: 'es2022',
+    target: OLDEST_BROWSERS,
     outDir: '../../server/dist/public',
     emptyOutDir: true,
     // A data: URI is an inline resource, which the page's content security policy is to refuse.

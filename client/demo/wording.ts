@@ -4,6 +4,8 @@ import type { ClientErrorCode, ConnectionState, Denied } from '@coedit/client'
 export interface Wording {
   readonly kind: Kind
   readonly words: string
+  /** What is not needed to understand the words, beside them. */
+  readonly detail?: string
   readonly notice?: string
 }
 
@@ -31,9 +33,15 @@ export function describe(state: ConnectionState, blocked: boolean): Wording {
   if (blocked) return { ...describeOffline(state), notice: BLOCKED }
   if (connection === 'connecting') return { kind: 'working', words: 'Connecting…' }
   if (connection === 'offline') return describeOffline(state)
-  if (!state.synced) return { kind: 'working', words: 'Loading…' }
-  if (access === 'read') return { kind: 'read', words: 'Read-only' }
-  return state.saved ? { kind: 'saved', words: 'Saved' } : { kind: 'working', words: 'Saving…' }
+  if (access === 'read' && state.synced) return { kind: 'read', words: 'Read-only', detail: 'you follow along' }
+  if (state.saved) return { kind: 'saved', words: 'Saved', detail: describeSaving(state) }
+  return { kind: 'working', words: state.synced && state.unsaved > 0 ? 'Saving…' : 'Loading…' }
+}
+
+/** From a key of this editor to the server's word that it is on disk, as it was measured. */
+function describeSaving({ saveTime }: ConnectionState): string {
+  if (saveTime === null) return 'on disk'
+  return `on disk · ${saveTime < 1 ? '< 1' : saveTime.toLocaleString('en')} ms`
 }
 
 function describeDenial({ error, code, reason }: ConnectionState & Denied): Wording {

@@ -1,3 +1,5 @@
+/** The copy of Yjs that documents are made of. */
+export * as Y from 'yjs'
 export type { BindingOptions, TextareaBinding } from './binding/binding.ts'
 export type { ShownText, TextElement } from './binding/shown-text.ts'
 export type { Splice } from './binding/splice.ts'

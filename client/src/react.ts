@@ -1,3 +1,5 @@
+'use client'
+
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import type { BindingOptions, TextareaBinding } from './binding/binding.ts'
 import type { TextElement } from './binding/shown-text.ts'

@@ -3,12 +3,16 @@ import { z } from 'zod'
 import { commandHelp, helpText } from './commands/help.ts'
 import { commands } from './commands/index.ts'
 import { CoeditError, ERRORS } from './common/errors.ts'
+import { createLog } from './common/log.ts'
 import { keepAlive } from './common/timing.ts'
 import { configFromProcess } from './config/config.ts'
-import { type CoeditServer, createServer } from './server.ts'
+import { type CoeditServer, createServer } from './index.ts'
 
 /** The exit code where the server or a command failed and the error has none of its own. */
 const FAILURE = 1
+
+/** Windows sends other ones: for Ctrl-Break, and where the window is closed. */
+const SIGNALS = process.platform === 'win32' ? ['SIGINT', 'SIGBREAK', 'SIGHUP'] : ['SIGINT', 'SIGTERM']
 
 await keepAlive(main(process.argv.slice(2))).catch(fail)
 
@@ -19,7 +23,10 @@ async function main(argv: readonly string[]): Promise<void> {
   if (argv.includes('--version')) return print(`${version()}\n`)
   if (command) return command.run(rest, process.env, print)
 
-  const server = createServer(configFromProcess(argv, process.env))
+  const config = configFromProcess(argv, process.env)
+  const log = createLog(config.logLevel)
+  const server = createServer(config, { log })
+  if (process.env.DATABASE_URL) log.warn({ data: config.data }, 'DATABASE_URL is not used: documents are kept in data')
   await server.listen()
   closeOnSignal(server)
   print(`coedit is ready on ${server.url}\n`)
@@ -33,8 +40,7 @@ function closeOnSignal(server: CoeditServer): void {
     closing = true
     server.close().then(() => process.exit(), fail)
   }
-  process.on('SIGTERM', onSignal)
-  process.on('SIGINT', onSignal)
+  for (const signal of SIGNALS) process.on(signal, onSignal)
 }
 
 /** What was raised on purpose is told in one line; anything else is a fault of the program and shows its stack. */

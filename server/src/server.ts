@@ -12,6 +12,7 @@ import { createLog, type Log } from './common/log.ts'
 import { type Clock, keepAlive, systemClock, withDeadline } from './common/timing.ts'
 import { type Config, checksTokens, parseOptions, type ServerOptions } from './config/config.ts'
 import { Documents } from './document/documents.ts'
+import type { Yjs } from './document/in-process.ts'
 import { HookCalls } from './hooks/calls.ts'
 import type { HookCounts, HookName, Hooks } from './hooks/hooks.ts'
 import { Admission } from './http/admission.ts'
@@ -20,6 +21,8 @@ import { hangUp } from './http/cut.ts'
 import { createEventRoutes } from './http/events.ts'
 import { checkHostFor } from './http/host.ts'
 import { closed, httpServer, listening } from './http/listening.ts'
+import { restorePath } from './http/mounted.ts'
+import { Refusals } from './http/refusals.ts'
 import { createRevocationRoutes } from './http/revocation-routes.ts'
 import { Upgrades } from './http/upgrade.ts'
 import { engineOf } from './storage/engine.ts'
@@ -32,15 +35,26 @@ const PUBLIC_DIRECTORY = fileURLToPath(new URL('../dist/public', import.meta.url
 /** At shutdown: how long a disk that cannot be written may hold up the end. */
 const COMMIT_DEADLINE_MS = 10_000
 
-/**
- * A coedit server: alone with `listen`, or inside of another HTTP server with `open`, `handleUpgrade` and
- * `handleRequest`. Nothing is touched before `listen` or `open`. What it promises keeps the process alive until it is done.
- *
- * @throws CoeditError OPTION_INVALID, HOST_NEEDS_AUTH
- */
-export function createServer(options: ServerOptions = {}, parts: ServerParts = {}): CoeditServer {
-  return new CoeditServer(parseOptions(options, parts.authenticate !== undefined), parts)
+/** What makes servers that give documents of this copy of Yjs to the code around them. */
+export function serversWith(yjs: Yjs): CreateServer {
+  return (options = {}, parts = {}) => {
+    checkParts(parts)
+    return new CoeditServer(parseOptions(options, parts.authenticate !== undefined), parts, yjs)
+  }
 }
+
+/** A part under a name that is not known would be left out without a word, and with it who may do what. */
+function checkParts(parts: ServerParts): void {
+  const known: Readonly<Record<keyof ServerParts, true>> = { log: true, clock: true, authenticate: true, hooks: true }
+  for (const name of Object.keys(parts)) {
+    if (Object.hasOwn(known, name)) continue
+    const names = Object.keys(known).join(', ')
+    throw new CoeditError('OPTION_INVALID', `unknown part ${name}: expected one of ${names}`)
+  }
+}
+
+/** @throws CoeditError OPTION_INVALID, HOST_NEEDS_AUTH */
+export type CreateServer = (options?: ServerOptions, parts?: ServerParts) => CoeditServer
 
 /** What an embedding app, or a test, may bring itself. */
 export interface ServerParts {
@@ -79,7 +93,7 @@ export class CoeditServer {
   #isOpen = false
   #closing: Promise<void> | undefined
 
-  constructor(config: Config, parts: ServerParts) {
+  constructor(config: Config, parts: ServerParts, yjs: Yjs) {
     const { clock = systemClock, log = createLog(config.logLevel) } = parts
     this.#config = config
     this.#clock = clock
@@ -89,7 +103,7 @@ export class CoeditServer {
     const workers = this.#workers
     const hooks = new HookCalls(parts.hooks ?? {}, { config, clock, log })
     this.#hooks = hooks
-    this.#documents = new Documents({ config, clock, log, storage: this.#storage, workers, hooks })
+    this.#documents = new Documents({ config, clock, log, storage: this.#storage, workers, hooks, yjs })
     this.#tokens = checksTokens(config) ? new TokenAuthenticator(config, clock) : undefined
     const authenticate = parts.authenticate ?? this.#tokens?.authenticate ?? admitEverybody
     const identify = this.#tokens?.identify
@@ -97,7 +111,8 @@ export class CoeditServer {
     const checkHost = checkHostFor(config, authenticate !== admitEverybody)
     const admission = new Admission({ config, authority: this.#authority, checkHost })
     const documents = this.#documents
-    this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission })
+    const refusals = new Refusals(clock, log)
+    this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission, refusals })
     this.#app = createApp({
       basePath: config.basePath,
       publicDirectory: PUBLIC_DIRECTORY,
@@ -105,6 +120,7 @@ export class CoeditServer {
       stallTimeoutMs: config.stallTimeoutMs,
       health: () => this.#health(),
       log,
+      refusals,
       routes: createEventRoutes({ config, clock, log, documents, admission }),
       routesWithBody: this.#tokens && createRevocationRoutes({ config, log, authority: this.#authority }),
     })
@@ -147,10 +163,12 @@ export class CoeditServer {
   /** Opens the storage and listens. Rejects as `open` does, and with PORT_IN_USE or CANNOT_LISTEN. */
   async listen(): Promise<void> {
     await this.open()
-    const http = httpServer(this.#config, (request, response) => {
+    const http = httpServer(this.#config, this.#log, (request, response) => {
       void this.handleRequest(request, response)
     })
-    http.on('upgrade', (request, socket, head) => this.handleUpgrade(request, socket, head))
+    http.on('upgrade', (request, socket, head) => {
+      if (!this.handleUpgrade(request, socket, head)) this.#refuseForeign(request, socket)
+    })
     try {
       await listening(http, this.#config)
     } catch (error) {
@@ -162,25 +180,38 @@ export class CoeditServer {
     this.#log.debug({ url: this.url, ...(database === '' && { data }) }, 'listening')
   }
 
-  /** Answers an HTTP request: `/health`, the event streams, revocations, the demo page, 404 for all else. */
+  /**
+   * Answers an HTTP request: `/health`, the event streams, revocations, the demo page, 404 for all else. Paths are below
+   * the option `basePath`, also where a framework has taken that away (`app.use(basePath, …)` of Express).
+   */
   handleRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    restorePath(request, this.#config.basePath)
     return this.#app(request, response)
   }
 
   /**
-   * Takes over the socket of an `upgrade` event of any `node:http` server. The path names the document, after the option
-   * `basePath`. Opens the storage if that has not been done.
+   * Takes over the socket of an `upgrade` event of any `node:http` server, where the path is below the option `basePath`:
+   * what follows names the document. Tells whether it did; all other sockets are left alone, for others who listen, or
+   * for the caller to end. Opens the storage if that has not been done.
    */
-  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+    if (!this.#upgrades.isServed(request)) return false
     // Node has taken its own listener off; an error that nobody listens for would end the process.
     socket.on('error', this.#socketBroke)
     this.#upgrade(request, socket, head)
+    return true
+  }
+
+  #refuseForeign(request: IncomingMessage, socket: Duplex): void {
+    socket.on('error', this.#socketBroke)
+    this.#upgrades.refuse(request, socket, new CoeditError('NOT_FOUND', 'nothing is served at this address'))
   }
 
   readonly #socketBroke = (error: Error): void => this.#log.debug({ err: error }, 'a socket broke')
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (this.#closing) {
+      this.#log.debug({}, 'refused an upgrade: the server closes')
       const answer = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
       hangUp(socket, answer, this.#clock)
       return
@@ -217,8 +248,8 @@ export class CoeditServer {
    * and must be done when it returns. Resolves with what it returns once the edit is durable; when it throws, nothing has
    * changed. A document is made by its first edit. The Y.Doc is built for the call, which takes as long as Yjs takes.
    *
-   * Rejects with what `change` throws, or with DOCUMENT_NAME, EDIT_ASYNC, DOCUMENT_UNREADABLE, HOOK_FAILED (of `load`),
-   * STORAGE_CLOSED or SERVER_CLOSED, or as `open` does.
+   * Rejects with what `change` throws, or with DOCUMENT_NAME, EDIT_ASYNC, UPDATE_TOO_DEEP, YJS_FOREIGN,
+   * DOCUMENT_UNREADABLE, HOOK_FAILED (of `load`), STORAGE_CLOSED or SERVER_CLOSED, or as `open` does.
    */
   async edit<T>(name: string, change: (doc: Doc) => T): Promise<T> {
     await this.open()

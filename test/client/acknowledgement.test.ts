@@ -5,7 +5,7 @@ function ledgerOf(...sent: readonly ('Step2' | 'Update')[]): Ledger {
   const ledger = new Ledger()
   for (const message of sent) {
     if (message === 'Step2') ledger.sentStep2()
-    else ledger.sentUpdate()
+    else ledger.sentUpdate(0)
   }
   return ledger
 }
@@ -18,39 +18,39 @@ describe('Ledger', () => {
   test('a Step2 is settled when it is acknowledged', () => {
     const ledger = ledgerOf('Step2')
     expect(ledger.settled).toBe(false)
-    ledger.acknowledge(1)
+    ledger.acknowledge(1, 0)
     expect(ledger.settled).toBe(true)
   })
 
   test('each update after that must be acknowledged as well', () => {
     const ledger = ledgerOf('Step2', 'Update', 'Update')
-    ledger.acknowledge(2)
+    ledger.acknowledge(2, 0)
     expect(ledger.settled).toBe(false)
-    ledger.acknowledge(3)
+    ledger.acknowledge(3, 0)
     expect(ledger.settled).toBe(true)
-    ledger.sentUpdate()
+    ledger.sentUpdate(0)
     expect(ledger.settled).toBe(false)
   })
 
   test('updates without a Step2 settle nothing', () => {
     const ledger = ledgerOf('Update')
-    ledger.acknowledge(1)
+    ledger.acknowledge(1, 0)
     expect(ledger.settled).toBe(false)
   })
 
   test('a count that falls, or that exceeds what was sent, changes nothing', () => {
     const ledger = ledgerOf('Step2', 'Update')
-    ledger.acknowledge(3)
+    ledger.acknowledge(3, 0)
     expect(ledger.settled).toBe(false)
-    ledger.acknowledge(2)
-    ledger.acknowledge(1)
+    ledger.acknowledge(2, 0)
+    ledger.acknowledge(1, 0)
     expect(ledger.settled).toBe(true)
   })
 
   test('an edit that a closing socket could not send is not settled by what comes after it', () => {
     const ledger = ledgerOf('Step2', 'Update')
     ledger.missedUpdate()
-    ledger.acknowledge(2)
+    ledger.acknowledge(2, 0)
     expect(ledger.settled).toBe(false)
   })
 
@@ -58,7 +58,29 @@ describe('Ledger', () => {
     const ledger = new Ledger()
     ledger.missedUpdate()
     ledger.sentStep2()
-    ledger.acknowledge(1)
+    ledger.acknowledge(1, 0)
     expect(ledger.settled).toBe(true)
+  })
+
+  test('times an update until it is durable, one at a time, and by the one that waited longest', () => {
+    const ledger = ledgerOf('Step2')
+    ledger.acknowledge(1, 5)
+    expect(ledger.saveTime).toBe(null)
+    ledger.sentUpdate(10)
+    ledger.sentUpdate(12)
+    ledger.acknowledge(2, 16)
+    expect(ledger.saveTime).toBe(6)
+    ledger.acknowledge(3, 30)
+    expect(ledger.saveTime).toBe(6)
+    ledger.sentUpdate(40)
+    ledger.acknowledge(4, 41)
+    expect(ledger.saveTime).toBe(1)
+  })
+
+  test('a clock that is set back makes no negative time', () => {
+    const ledger = ledgerOf('Step2')
+    ledger.sentUpdate(10)
+    ledger.acknowledge(2, 5)
+    expect(ledger.saveTime).toBe(0)
   })
 })

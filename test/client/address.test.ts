@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { pathSegment, socketAddress } from '../../client/src/connection/address.ts'
+import { documentPath, pathSegment, socketAddress } from '../../client/src/connection/address.ts'
 
 describe('socketAddress', () => {
   test.each([
@@ -24,7 +24,25 @@ describe('pathSegment', () => {
     expect(pathname.split('/')).toHaveLength(3)
   })
 
-  test.each(['', '.', '..', '\ud83d'])('"%s" is refused', (name) => {
+  test.each(['', '.', '..', '\ud83d', undefined])('"%s" is refused', (name) => {
     expect(() => pathSegment(name)).toThrow(expect.objectContaining({ code: 'DOCUMENT_INVALID' }))
+  })
+})
+
+describe('documentPath', () => {
+  test.each([
+    ['notes', 'notes'],
+    ['a/b/ü 1', 'a/b/%C3%BC%201'],
+    ['a%2Fb', 'a%252Fb'],
+    ['a//b', 'a%2F%2Fb'],
+    ['/a', '%2Fa'],
+    ['a/', 'a%2F'],
+    ['a/../b', 'a%2F..%2Fb'],
+    ['./a', '.%2Fa'],
+    ['a/.b/c..', 'a/.b/c..'],
+  ])('of "%s" is %s, which is that name again', (name, path) => {
+    expect(documentPath(name)).toBe(path)
+    expect(new URL(`ws://host/base/${path}`).pathname).toBe(`/base/${path}`)
+    expect(decodeURIComponent(path)).toBe(name)
   })
 })

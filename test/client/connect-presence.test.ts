@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Connection } from '../../client/src/connection/connection.ts'
-import { contains, open, reached, startRestartable } from '../support/connections.ts'
+import { contains, open, reached, recordErrors, startRestartable } from '../support/connections.ts'
 import { startStockServer } from '../support/stock-server.ts'
 import { nextUncaughtException } from '../support/uncaught.ts'
 
@@ -72,6 +72,21 @@ describe('presence', () => {
     await sees(ben, ann, undefined)
     ann.resume()
     await atOnce(sees(ben, ann, { user: { name: 'Ann' } }), sees(ann, ben, {}))
+  })
+
+  test('that the server refuses is reported, and others see what was there before', async () => {
+    const { url } = await startRestartable({ maxPresenceBytes: 1024 })
+    const ann = open({ url, user: { name: 'Ann' } })
+    const codes = recordErrors(ann)
+    const ben = open({ url })
+    await sees(ben, ann, { user: { name: 'Ann' } })
+    const reported = new Promise<void>((resolve) => ann.onError(() => resolve()))
+    ann.awareness.setLocalStateField('selected', 'x'.repeat(2000))
+    await reported
+    ben.setUser({ name: 'Ben' })
+    await sees(ann, ben, { user: { name: 'Ben' } })
+    expect(ben.awareness.getStates().get(ann.doc.clientID)).toEqual({ user: { name: 'Ann' } })
+    expect({ codes, state: ann.state }).toMatchObject({ codes: ['PRESENCE_REFUSED'], state: { error: null } })
   })
 
   test('of one who has ended is gone for others', async () => {

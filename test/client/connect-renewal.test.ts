@@ -21,7 +21,7 @@ function issuing(...claims: readonly object[]) {
 /** The server and its editor live by one clock, which stands at START. */
 async function connected(...claims: readonly object[]) {
   const clock = new ManualClock()
-  const { url, server } = await startInProcess({ release, clock, options: { authSecret: SECRET } })
+  const { url, server } = await startInProcess({ release, clock, options: { authSecret: SECRET, authLeewayMs: 0 } })
   const sockets: WebSocket[] = []
   class CountedSocket extends WebSocket {
     constructor(...parameters: ConstructorParameters<typeof WebSocket>) {

@@ -79,13 +79,31 @@ describe('a token that the server does not take', () => {
     expect(codes).toEqual([])
   })
 
-  test('twice in a row signs out; with a valid one resume goes on, and nothing is lost', async () => {
+  test('twice in a row is asked for once more 5 s later, when one that was too new is good', async () => {
+    const clock = new ManualClock()
+    const server = await startServer()
+    const connection = open({ url: server.url, token: () => 'early' }, { clock })
+    const codes = recordErrors(connection)
+    await clock.hasTimerOf(5_000)
+    expect(connection.state).toMatchObject({ connection: 'offline', access: 'write', error: null })
+    server.accept('early')
+    clock.advance(5_000)
+    connection.text.insert(0, 'signed in')
+    await connection.flush()
+    expect(server.tokens).toEqual(['early', 'early', 'early'])
+    expect(codes).toEqual([])
+  })
+
+  test('three times in a row signs out; with a valid one resume goes on, and nothing is lost', async () => {
+    const clock = new ManualClock()
     const server = await startServer()
     server.accept('valid')
-    const source = giving('stale', 'stale', 'valid')
-    const connection = open({ url: server.url, token: source.token })
+    const source = giving('stale', 'stale', 'stale', 'valid')
+    const connection = open({ url: server.url, token: source.token }, { clock })
     const codes = recordErrors(connection)
     connection.text.insert(0, 'kept')
+    await clock.hasTimerOf(5_000)
+    clock.advance(5_000)
     await reached(connection, isDenied)
     expect(connection.state).toMatchObject({ code: SIGNED_OUT, reason: 'no valid token', unsaved: 1, saved: false })
     await expect(connection.flush()).rejects.toMatchObject({ code: 'SIGNED_OUT' })
@@ -93,7 +111,7 @@ describe('a token that the server does not take', () => {
     connection.resume()
     await connection.flush()
     expect(connection.state).toMatchObject({ access: 'write', error: null, unsaved: 0 })
-    expect(server.tokens).toEqual(['stale', 'stale', 'valid'])
+    expect(server.tokens).toEqual(['stale', 'stale', 'stale', 'valid'])
   })
 
   test('may be the present one again and again, as long as the next one is taken', async () => {

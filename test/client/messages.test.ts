@@ -35,7 +35,7 @@ describe('a refusal', () => {
   })
 
   test.each<[string, Uint8Array]>([
-    ['of a kind that only later servers know', bytes(102, 1, 'more')],
+    ['of a kind that only later servers know', bytes(102, 100, 'more')],
     ['of a type that only later servers know', bytes(103, 0)],
   ])('%s is ignored', async (_, message) => {
     const connection = await hear(message, step2())

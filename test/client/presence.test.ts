@@ -40,6 +40,14 @@ describe('who is here', () => {
     expect(presence.peers[0]).toMatchObject({ name: 'Ann', color: '#123456', ink: '#ffffff', cursor: null })
   })
 
+  test('includes oneself apart, as others see one now', () => {
+    const mine = new Awareness(new Y.Doc())
+    const presence = watchPresence(mine)
+    mine.setLocalState({ user: { name: 'Ann', color: '#123456' } })
+    expect(presence.self).toEqual({ ...readPeer(mine.clientID, mine.getLocalState()), name: 'Ann', color: '#123456' })
+    expect(presence.peers).toEqual([])
+  })
+
   test('is a new array for each change, in which those who did not change are the same', () => {
     const mine = awareness()
     const presence = watchPresence(mine)

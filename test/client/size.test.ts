@@ -22,24 +22,25 @@ interface Budget {
 }
 
 const BUDGETS: readonly Budget[] = [
-  { what: 'the binding', names: ['bindTextarea'], beside: ['connect'], kilobytes: 4, external: YJS },
+  // Of it 1.5 KB measure lines, which no browser tells in every case, and WebKit and older ones in none.
+  { what: 'the binding', names: ['bindTextarea'], beside: ['connect'], kilobytes: 6.5, external: YJS },
   {
     what: 'the overlay',
     names: ['showPeers'],
     beside: ['bindTextarea', 'connect', 'watchPresence'],
-    kilobytes: 3.1,
+    kilobytes: 3.3,
     external: YJS,
   },
   {
     what: 'connect, binding and yjs',
     names: ['bindTextarea', 'connect'],
-    kilobytes: 34,
+    kilobytes: 36.8,
     external: /\/offline\.ts$/,
   },
   {
     what: 'connect, binding, overlay, offline copy and yjs',
     names: ['bindTextarea', 'connect', 'showPeers'],
-    kilobytes: 40,
+    kilobytes: 42.5,
   },
 ]
 

@@ -3,7 +3,13 @@ import { createElement } from 'react'
 import { renderToString } from 'react-dom/server'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 
-const ENTRIES = ['@coedit/client', '@coedit/client/element', '@coedit/client/react', '@coedit/client/standalone']
+const ENTRIES = [
+  '@coedit/client',
+  '@coedit/client/element',
+  '@coedit/client/react',
+  '@coedit/client/y-websocket',
+  '@coedit/client/standalone',
+]
 const BROWSER_GLOBALS = [
   'window',
   'document',

@@ -76,25 +76,21 @@ describe('R12', () => {
     }
   })
 
-  test('R12 who alone wrote all of it is not sent it', async () => {
+  test.each([
+    ['coedit.v1', '', 0],
+    ['coedit.v1', '?echo=1', 1],
+    ['coedit', '', 1],
+    ['coedit', '?echo=0', 0],
+  ])('R12 who alone wrote all of it as %s%s is sent it %d times', async (protocol, query, times) => {
     const { join, goOn } = await startHeld()
-    const [writer, reader] = [await join(), await join()]
-    writer.send(update(edit('a').update))
-    await writer.roundTrip()
-    goOn()
-    await reader.message('update')
-    await writer.roundTrip()
-    expect(writer.all('update')).toEqual([])
-  })
-
-  test('R12 unless it asked for it', async () => {
-    const { join, goOn } = await startHeld()
-    const writer = await join({ query: '?echo=1' })
+    const [writer, reader] = [await join({ protocols: [protocol], query }), await join()]
     const { update: made } = edit('a')
     writer.send(update(made))
     await writer.roundTrip()
     goOn()
-    expect(await writer.message('update')).toEqual({ type: 'update', update: made })
+    await reader.message('update')
+    await writer.roundTrip()
+    expect(writer.all('update')).toEqual(Array.from({ length: times }, () => ({ type: 'update', update: made })))
   })
 })
 

@@ -44,7 +44,7 @@ class Core {
     const config = parseOptions({ compactMinBytes: 1, compactMaxEntries: 40, compactIntervalMs: 0 })
     const context = { config, clock: hurried, log }
     this.#storage = storage
-    this.documents = new Documents({ ...context, storage, workers, hooks: new HookCalls({}, context) })
+    this.documents = new Documents({ ...context, storage, workers, hooks: new HookCalls({}, context), yjs: Y })
   }
 
   /** Notes all that is applied from here on. */

@@ -122,6 +122,78 @@ describe('going offline by the switch', () => {
   })
 })
 
+describe('a server that is gone', () => {
+  test('is tried again by a countdown, or at once when one does not want to wait', async () => {
+    const server = await startMortalServer(onTestFinished)
+    const page = await openSaved(server.url)
+    const retry = page.locator('.retry')
+    expect(await retry.isVisible()).toBe(false)
+    await server.kill()
+    await retry.getByText(/^retrying in [123] s$/).waitFor()
+    // Of an attempt that is not one's own there is one in 2.5 s at the latest.
+    await retry.getByText('retrying in 3 s').waitFor()
+    await retry.getByText('retrying in 2 s').waitFor()
+    await page.keyboard.type('kept')
+    await server.restart()
+    const [, socket] = await Promise.all([
+      page.getByRole('button', { name: 'Try now' }).click(),
+      page.waitForEvent('websocket'),
+    ])
+    expect(socket.url()).toContain('/welcome')
+    await stateIs(page, 'Saved')
+    expect(await retry.isVisible()).toBe(false)
+  })
+
+  test('is not tried again by who went offline on purpose', async () => {
+    const server = await startMortalServer(onTestFinished)
+    const page = await openSaved(server.url)
+    await server.kill()
+    await page.locator('.retry').waitFor()
+    await page.getByRole('button', { name: 'Go offline' }).click()
+    expect(await page.locator('.retry').isVisible()).toBe(false)
+    await stateIs(page, 'Offline')
+  })
+})
+
+describe('a reunion', () => {
+  const reunion = (page: Page) => page.locator('.reunion').first()
+
+  test('tells how many edits of how many people were merged, and then no more', async () => {
+    const { url } = await startServer({ release: onTestFinished })
+    const [ann, ben] = [await openSaved(url), await openSaved(url)]
+    await ann.keyboard.type('middle')
+    await textIs(ben, 'middle')
+    await ann.clock.install()
+    await ann.getByRole('button', { name: 'Go offline' }).click()
+    await textarea(ann).press('End')
+    await ann.keyboard.type('!!')
+    await textarea(ben).press('Home')
+    await ben.keyboard.type('the ')
+    await ben.keyboard.press('Delete')
+    await stateIs(ben, 'Saved')
+    await ann.getByRole('button', { name: 'Go online' }).click()
+    await reunion(ann).getByText('Merged 7 edits of 2 people', { exact: true }).waitFor()
+    await textIs(ann, 'the iddle!!')
+    await ann.clock.runFor(8_000)
+    expect(await reunion(ann).innerText()).toBe('')
+    expect(await reunion(ben).innerText()).toBe('')
+  })
+
+  test('counts oneself alone, and is none where nothing was done or all was here before', async () => {
+    const server = await startMortalServer(onTestFinished)
+    const page = await openSaved(server.url)
+    expect(await reunion(page).innerText()).toBe('')
+    await page.getByRole('button', { name: 'Go offline' }).click()
+    await page.getByRole('button', { name: 'Go online' }).click()
+    await stateIs(page, 'Saved')
+    expect(await reunion(page).innerText()).toBe('')
+    await page.getByRole('button', { name: 'Go offline' }).click()
+    await textarea(page).press('x')
+    await page.getByRole('button', { name: 'Go online' }).click()
+    await reunion(page).getByText('Merged 1 edit of 1 person', { exact: true }).waitFor()
+  })
+})
+
 describe('a server that is killed while somebody types', () => {
   test('within 5 s: offline, the edits kept here, and said aloud once; back again: saved', async () => {
     const server = await startMortalServer(onTestFinished)

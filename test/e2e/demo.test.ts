@@ -4,6 +4,7 @@ import { launchChromium } from '../support/chromium.ts'
 import { openPage, select, stateIs, stateWords, textarea, textIs } from '../support/demo.ts'
 import { startMortalServer } from '../support/mortal-server.ts'
 import { startServer } from '../support/process.ts'
+import { startStallingProxy } from '../support/stalling-proxy.ts'
 
 const KEPT = /^Offline, \d+ edits? kept here$/
 /** One editor, so that nobody but those of a test takes part. */
@@ -34,19 +35,42 @@ async function twoEditors(text: string) {
 }
 
 describe('one editor', () => {
-  test('the page is ready to type into, and says Saved only when an edit is stored', async () => {
+  test('the page is ready to type into, and tells what it took to store a key', async () => {
     const server = await startServer({ release: onTestFinished })
     const page = await openSaved(server.url)
     expect(await page.title()).toBe('welcome – coedit')
-    const words = await page.evaluateHandle(() => {
-      const seen: (string | null)[] = []
-      const line = document.querySelector('.state-words')
-      if (line) new MutationObserver(() => seen.push(line.textContent)).observe(line, { childList: true })
+    expect(await page.locator('.state-detail').innerText()).toBe('on disk')
+    await page.keyboard.type('x')
+    await page.locator('.state-detail', { hasText: /^on disk · (< 1|\d+) ms$/ }).waitFor()
+    expect(await stateWords(page)).toBe('Saved')
+  })
+
+  test('Saved is not vouched for from a key on, and Saving is said and spun only after half a second', async () => {
+    const server = await startServer({ release: onTestFinished })
+    const line = await startStallingProxy(onTestFinished, server.url)
+    const page = await openSaved(line.url.replace('ws:', 'http:'))
+    line.stall()
+    const seen = await page.evaluateHandle(() => {
+      const chip = document.querySelector<HTMLElement>('.state')
+      if (chip === null) throw new Error('the page has no state')
+      const seen: { kind: string | undefined; words: string | null; at: number }[] = []
+      const look = () => {
+        const words = chip.querySelector('.state-words')?.textContent ?? null
+        seen.push({ kind: chip.dataset.kind, words, at: performance.now() })
+      }
+      new MutationObserver(look).observe(chip, { subtree: true, childList: true, attributes: true })
       return seen
     })
     await page.keyboard.type('x')
-    await page.waitForFunction((seen) => seen.at(-1) === 'Saved', words)
-    expect(await words.jsonValue()).toEqual(['Saving…', 'Saved'])
+    await stateIs(page, 'Saving…')
+    line.recover()
+    await stateIs(page, 'Saved')
+    const steps = await seen.jsonValue()
+    const [first] = steps
+    expect(first).toMatchObject({ kind: 'pending', words: 'Saved' })
+    const saving = steps.find(({ words }) => words === 'Saving…')
+    expect(saving?.kind).toBe('working')
+    expect((saving?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(490)
   })
 
   test('a reload, and a restart of the killed server, show the text', async () => {

@@ -88,6 +88,27 @@ describe('the textarea', () => {
     }
   })
 
+  test('shows a connection that it is given, follows its access, tells its states and does not end it', async () => {
+    const document = freshDocument()
+    const page = await open('<coedit-textarea document="another"></coedit-textarea>')
+    const reader = await openReader(document)
+    const given = await page.evaluateHandle(([url, name]) => coedit.giveConnection(url, name), [
+      server.url,
+      document,
+    ] as const)
+    await isSaved(page)
+    await page.locator('textarea').pressSequentially('hello')
+    await textIs(reader, 'hello')
+    expect(await page.evaluate(() => coedit.told.states.at(-1))).toBe('online')
+
+    await page.evaluate(() => coedit.find().remove())
+    await given.evaluate((connection) => connection.text.insert(0, 'still, '))
+    await textIs(reader, 'still, hello')
+    await page.evaluate(() => coedit.told.states.splice(0))
+    await given.evaluate((connection) => connection.pause())
+    expect(await page.evaluate(() => coedit.told.states)).toEqual([])
+  })
+
   test('is made where the page gives none', async () => {
     const { page, reader } = await openTwo((attributes) => `<coedit-textarea ${attributes}></coedit-textarea>`)
     await page.locator('coedit-textarea > textarea').pressSequentially('hello')

@@ -25,6 +25,7 @@ import {
   stockClient,
   syncedClient,
   textOf,
+  trusting,
 } from '../support/stock-clients.ts'
 import { type Release, temporaryDirectory } from '../support/temporary.ts'
 import { SECRET, token } from '../support/tokens.ts'
@@ -232,7 +233,7 @@ test('R41 without authentication nobody is served until the host that the world 
 
 /** The code that a connection is closed with, or null for one that is served. */
 function closeCode(url: string, protocols: readonly string[]): Promise<number | null> {
-  const WebSocket = nodeWebSocket(certificate.pem)
+  const WebSocket = nodeWebSocket(trusting(certificate.pem))
   const socket = new WebSocket(`${url.replace('https:', 'wss:')}notes`, [...protocols])
   onTestFinished(async () => socket.close())
   return new Promise((resolve) => {

@@ -90,13 +90,13 @@ describe('the page', () => {
     expect(types.flat().filter((type) => /^(pointermove|pointerleave|scroll|resize)$/.test(type))).toEqual([])
   })
 
-  test('uses the colours of the system where these are forced', async () => {
+  test('uses the colours of the system where these are forced, other ones than for one’s own caret', async () => {
     const page = await stage.open('text', TEXTAREA, { forcedColors: 'active' })
     const colors = await page.evaluate(async () => {
       overlays.scene.peer('Ann').color('#ff8800').select(1)
       await overlays.painted()
       const probe = document.createElement('p')
-      probe.style.background = 'CanvasText'
+      probe.style.background = 'LinkText'
       document.body.append(probe)
       return [overlays.scene.drawn('caret')[0], probe].map((element) => getComputedStyle(element).backgroundColor)
     })
@@ -124,4 +124,18 @@ describe('the page', () => {
     })
     expect(width).toBe('2px')
   })
+})
+
+test('a second overlay of one element takes the place of the first', async () => {
+  const page = await stage.open('one two')
+  const counts = await page.evaluate(async () => {
+    const { scene } = overlays
+    const again = new overlays.OverlayScene(scene.element, 'one two')
+    scene.overlay.destroy()
+    const count = () => document.querySelectorAll('coedit-peers').length
+    const before = count()
+    again.overlay.destroy()
+    return [before, count()]
+  })
+  expect(counts).toEqual([1, 0])
 })

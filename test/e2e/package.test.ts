@@ -13,7 +13,6 @@ import { startServer } from '../support/process.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const CLIENT = join(ROOT, 'client')
 const APPLICATION = fileURLToPath(new URL('package', import.meta.url))
 const YJS_WARNING = 'Yjs was already imported'
 /** By which Yjs finds out that it is there twice. */
@@ -21,10 +20,11 @@ const YJS_MARK = '__ $YJS$ __'
 
 const execute = promisify(execFile)
 
-/** What `npm pack` makes of the client as `npm run build` left it, installed into an application outside of this repository. */
+/** What `npm pack` makes of both packages as `npm run build` left them, installed into an application outside of this repository. */
 interface Installation {
-  /** The files in the tarball. */
+  /** The files in the tarball of the client, and in that of the server. */
   readonly files: ReadonlySet<string>
+  readonly serverFiles: ReadonlySet<string>
   readonly application: string
   /** Where the package lies in the application. */
   readonly client: string
@@ -43,23 +43,31 @@ afterAll(() => browser.close())
 
 async function install(application: string): Promise<Installation> {
   await cp(APPLICATION, application, { recursive: true })
-  const { filename, files } = await pack(application)
-  await writeFile(join(application, 'package.json'), JSON.stringify(manifest(`file:./${filename}`)))
+  const { filename: client, files } = await pack('client', application)
+  const { filename: server, files: serverFiles } = await pack('server', application)
+  await writeFile(join(application, 'package.json'), JSON.stringify(manifest(`file:./${client}`, `file:./${server}`)))
   await npm(application, ['install', '--prefer-offline', '--no-audit', '--no-fund'])
-  return { files, application, client: join(application, 'node_modules/@coedit/client') }
+  return { files, serverFiles, application, client: join(application, 'node_modules/@coedit/client') }
 }
 
-async function pack(destination: string): Promise<{ filename: string; files: ReadonlySet<string> }> {
-  const output = await npm(CLIENT, ['pack', '--json', '--pack-destination', destination])
+async function pack(
+  workspace: 'client' | 'server',
+  destination: string,
+): Promise<{ filename: string; files: ReadonlySet<string> }> {
+  const output = await npm(join(ROOT, workspace), ['pack', '--json', '--pack-destination', destination])
   const [tarball]: { filename: string; files: { path: string }[] }[] = JSON.parse(output)
   if (tarball === undefined) throw new Error('npm pack packed nothing')
   return { filename: tarball.filename, files: new Set(tarball.files.map(({ path }) => path)) }
 }
 
-/** With the oldest React that the client works with. This repository, and so all other tests, have the newest. */
-function manifest(client: string): object {
+/** With the oldest React and y-websocket that the client works with. Types of the newest are those of this repository. */
+function manifest(client: string, server: string): object {
   const react = { react: '18', 'react-dom': '18', '@types/react': '18', '@types/react-dom': '18' }
-  return { private: true, type: 'module', dependencies: { '@coedit/client': client, yjs: '13', ...react } }
+  return {
+    private: true,
+    type: 'module',
+    dependencies: { '@coedit/client': client, '@coedit/server': server, yjs: '13', 'y-websocket': '2.1', ...react },
+  }
 }
 
 async function npm(cwd: string, args: readonly string[]): Promise<string> {
@@ -88,16 +96,17 @@ function targets(exports: unknown): string[] {
 describe('the tarball', () => {
   test('has every file that `exports` names, and nothing but sources, what is built of them, and papers', async () => {
     const { exports } = JSON.parse(await readFile(join(installation.client, 'package.json'), 'utf8'))
-    expect(Object.keys(exports)).toEqual(['.', './element', './react', './standalone'])
+    expect(Object.keys(exports)).toEqual(['.', './element', './react', './y-websocket', './standalone'])
     for (const target of targets(exports)) expect(installation.files).toContain(target)
     const papers = ['LICENSE', 'README.md', 'package.json']
     const others = [...installation.files].filter((file) => !/^(dist\/.*\.(js|d\.ts)(\.map)?|src\/.*\.ts)$/.test(file))
-    expect(others.sort()).toEqual(papers)
+    expect(others.sort()).toEqual([...papers, 'dist/cjs/package.json'].sort())
   })
 
   test('has nothing built of a source that is gone', () => {
     const built = [...installation.files].filter((file) => /^dist\/(?!coedit).*\.js$/.test(file))
-    const gone = built.filter((file) => !installation.files.has(file.replace('dist/', 'src/').replace('.js', '.ts')))
+    const sourceOf = (file: string) => file.replace(/^dist\/(cjs\/)?/, 'src/').replace('.js', '.ts')
+    const gone = built.filter((file) => !installation.files.has(sourceOf(file)))
     expect(gone, 'npm run build empties client/dist first').toEqual([])
   })
 
@@ -118,6 +127,44 @@ describe('the tarball', () => {
   test('brings no second Yjs', async () => {
     const files = await readdir(join(installation.application, 'node_modules'), { recursive: true })
     expect(files.filter((file) => /(^|\/)yjs\/package\.json$/.test(file))).toEqual(['yjs/package.json'])
+  })
+})
+
+describe('in Node', () => {
+  const whole = {
+    edited: true,
+    embedded: true,
+    text: 'from the server',
+    isOurs: true,
+    isSame: [true, true],
+    codes: ['X', 'X'],
+  }
+  const entries = /defineCoeditTextarea.*useConnection.*connectionOf/
+
+  /** Runs one of the programs of the application; resolves with what it found and what stands on stderr. */
+  async function runProgram(name: string, ...args: string[]): Promise<{ found: object; stderr: string }> {
+    const program = join(installation.application, 'modules', name)
+    const data = await temporaryDirectory(onTestFinished)
+    const { stdout, stderr } = await execute(process.execPath, [program, data, ...args])
+    return { found: JSON.parse(stdout), stderr }
+  }
+
+  test.each(['required.cjs', 'imported.mjs'])('both packages and the application have one Yjs: %s', async (program) => {
+    const { found, stderr } = await runProgram(program)
+    expect(found).toEqual(whole)
+    expect(stderr).toMatch(entries)
+    expect(stderr).not.toContain(YJS_WARNING)
+    expect(stderr).not.toContain('ExperimentalWarning')
+  })
+
+  test('CommonJS that imports the packages takes their Y, and is told so where it takes another one', async () => {
+    const { found } = await runProgram('mixed.cjs', 'ours')
+    expect(found).toEqual(whole)
+    const { found: foreign } = await runProgram('mixed.cjs', 'own')
+    expect(foreign).toMatchObject({
+      edited: { code: 'YJS_FOREIGN', message: expect.stringContaining('Y of @coedit/server') },
+      embedded: 'YJS_FOREIGN',
+    })
   })
 })
 

@@ -1,11 +1,13 @@
 import { fileURLToPath } from 'node:url'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { bundlePage } from '../support/bundle.ts'
+import { WebSocket } from 'ws'
+import { connect } from '../../client/src/connection/connect.ts'
+import { type Alias, bundlePage } from '../support/bundle.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { openPage, textIs } from '../support/demo.ts'
 import { serveFiles } from '../support/file-server.ts'
-import { blockIn } from '../support/papers.ts'
+import { blockIn, filledIn } from '../support/papers.ts'
 import { startServer } from '../support/process.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -22,6 +24,30 @@ const REACT_PAGE = `
     createRoot(document.querySelector('#root')).render(createElement(StrictMode, null, createElement(Notes)))
   </script>`
 
+const VUE_PAGE = `
+  <div id="root"></div>
+  <script type="module">
+    import { createApp } from 'vue'
+    import Notes from './Notes.vue'
+    createApp(Notes).mount('#root')
+  </script>`
+
+const SVELTE_PAGE = `
+  <div id="root"></div>
+  <script type="module">
+    import { mount } from 'svelte'
+    import Notes from './Notes.svelte'
+    mount(Notes, { target: document.querySelector('#root') })
+  </script>`
+
+const SOLID_PAGE = `
+  <div id="root"></div>
+  <script type="module">
+    import { createComponent, render } from 'solid-js/web'
+    import { Notes } from './Solid.tsx'
+    render(() => createComponent(Notes, {}), document.querySelector('#root'))
+  </script>`
+
 let browser: Browser
 
 beforeAll(async () => {
@@ -31,9 +57,14 @@ beforeAll(async () => {
 afterAll(() => browser.close())
 
 /** Builds and serves a page as an application that has installed the client would. Resolves with its address. */
-async function serve(page: string, server: string, modules: Record<string, string> = {}): Promise<string> {
+async function serve(
+  page: string,
+  server: string,
+  modules: Record<string, string> = {},
+  alias: Alias = {},
+): Promise<string> {
   expect([page, ...Object.values(modules)].join()).toContain(SERVER_IN_README)
-  const files = await bundlePage(page, CLIENT, modules)
+  const files = await bundlePage(page, CLIENT, modules, alias)
   const led = new Map([...files].map(([name, content]) => [name, content.replaceAll(SERVER_IN_README, server)]))
   return serveFiles(onTestFinished, led)
 }
@@ -45,17 +76,19 @@ async function openEmbed(server: string): Promise<Page> {
 }
 
 test.each([
-  ['README.md', '# coedit'],
-  ['client/README.md', '# @coedit/client'],
+  ['README.md', '# coedit', 'y-websocket'],
+  ['client/README.md', '# @coedit/client', 'y-websocket'],
+  ['client/README.md', '### A provider of y-websocket', 'y-websocket'],
+  ['client/README.md', '### A provider of y-websocket', 'y-websocket-v2'],
 ])(
-  'the page in %s is at most ten lines of code, shares its text and says when it is saved',
-  async (readme, heading) => {
+  'the page in %s under "%s" is at most ten lines of code, shares its text and says when it is saved: with %s',
+  async (readme, heading, provider) => {
     const page = await blockIn(readme, heading, 'html')
     const script = page.slice(page.indexOf('<script'), page.indexOf('</script>'))
     expect(script.split('\n').filter((line) => line.trim() !== '').length).toBeLessThanOrEqual(10)
 
     const server = await startServer({ release: onTestFinished })
-    const url = await serve(page, server.url)
+    const url = await serve(page, server.url, {}, { 'y-websocket': provider })
     const ann = await openPage(browser, url, onTestFinished)
     const ben = await openPage(browser, url, onTestFinished)
     await ann.locator('textarea').fill('hello')
@@ -63,6 +96,126 @@ test.each([
     await ann.waitForFunction(() => document.title === 'Saved')
   },
 )
+
+/** A recipe of the client's README. */
+interface Recipe {
+  readonly heading: string
+  readonly language: 'html' | 'tsx' | 'vue' | 'svelte'
+  /** The application around a component. Default: the recipe is a page. */
+  readonly page?: string
+  /** What the component is called as a file. */
+  readonly file?: string
+  /** Where one types. Default: a textarea. */
+  readonly field?: string
+}
+
+const RECIPES: readonly Recipe[] = [
+  { heading: '# @coedit/client', language: 'html' },
+  { heading: '### A custom element', language: 'html' },
+  { heading: '### React', language: 'tsx', page: REACT_PAGE, file: 'Notes.tsx' },
+  { heading: '### Vue', language: 'vue', page: VUE_PAGE, file: 'Notes.vue' },
+  { heading: '### Svelte 5', language: 'svelte', page: SVELTE_PAGE, file: 'Notes.svelte' },
+  { heading: '### Solid', language: 'tsx', page: SOLID_PAGE, file: 'Solid.tsx' },
+  { heading: '### CodeMirror, or any other editor with a Yjs binding', language: 'html', field: '.cm-content' },
+  { heading: '### A provider of y-websocket', language: 'html' },
+]
+
+test.each(RECIPES)('$heading: shares its text, and takes back its own edits and nobody else’s', async (recipe) => {
+  const { heading, language, page, file = '', field = 'textarea' } = recipe
+  const server = await startServer({ release: onTestFinished })
+  const code = await blockIn('client/README.md', heading, language)
+  const ann = await openEmbed(server.url)
+  await ann.locator('textarea').pressSequentially('hello')
+  const address = page ? await serve(page, server.url, { [file]: code }) : await serve(code, server.url)
+  const ben = await openPage(browser, address, onTestFinished)
+  const editor = ben.locator(field)
+  const shows = (text: string) => (field === 'textarea' ? textIs(ben, text) : linesAre(ben, text))
+
+  await shows('hello')
+  // On a fresh page there is nothing of one's own, neither by keys nor by menus.
+  await editor.press('ControlOrMeta+z')
+  await editor.press('ControlOrMeta+u')
+  await raiseUndo(editor)
+  await shows('hello')
+  await editor.press('ControlOrMeta+End')
+  await ben.keyboard.type(' there')
+  await textIs(ann, 'hello there')
+  await ann.locator('textarea').press('Home')
+  await ann.keyboard.type('Oh, ')
+  await shows('Oh, hello there')
+  await editor.press('ControlOrMeta+z')
+  await textIs(ann, 'Oh, hello')
+  await editor.press('ControlOrMeta+z')
+  await editor.press('ControlOrMeta+Shift+Z')
+  await textIs(ann, 'Oh, hello there')
+  await raiseUndo(editor)
+  await textIs(ann, 'Oh, hello')
+})
+
+test('a binding and an overlay work in what Vue makes reactive', async () => {
+  const server = await startServer({ release: onTestFinished })
+  const recipe = await blockIn('client/README.md', '### Vue', 'vue')
+  const reactive = filledIn(recipe, {
+    'import { ref,': 'import { reactive, ref,',
+    'const binding = bindTextarea(textarea.value, notes.text, { awareness: notes.awareness })':
+      'const kept = reactive({ binding: bindTextarea(textarea.value, notes.text, { awareness: notes.awareness }) })',
+    'const overlay = showPeers(binding,': 'const { overlay } = reactive({ overlay: showPeers(kept.binding,',
+    'notes.awareness)\n  onCleanup':
+      'notes.awareness) })\n  kept.binding.undo()\n  overlay.hidden = false\n  onCleanup',
+    'binding.destroy()': 'kept.binding.destroy()',
+  })
+  const address = await serve(VUE_PAGE, server.url, { 'Notes.vue': reactive })
+  const ann = await openEmbed(server.url)
+  const ben = await openPage(browser, address, onTestFinished)
+  await ben.locator('textarea').pressSequentially('hello')
+  await textIs(ann, 'hello')
+  await ann.locator('textarea').press('Home')
+  await ben.getByText('Ann', { exact: true }).waitFor({ state: 'attached' })
+})
+
+/** Resolves when a CodeMirror shows exactly this, the names beside carets left out. */
+async function linesAre(page: Page, text: string): Promise<void> {
+  await page.waitForFunction((expected) => {
+    const shown = document.querySelector('.cm-content')?.cloneNode(true)
+    if (!(shown instanceof Element)) return false
+    for (const caret of shown.querySelectorAll('.cm-ySelectionCaret')) caret.remove()
+    return [...shown.querySelectorAll('.cm-line')].map((line) => line.textContent).join('\n') === expected
+  }, text)
+}
+
+/** As the context menu of the browser does. */
+function raiseUndo(field: Locator): Promise<void> {
+  return field.evaluate((element) => {
+    element.dispatchEvent(new InputEvent('beforeinput', { inputType: 'historyUndo', bubbles: true, cancelable: true }))
+  })
+}
+
+test('a text with carriage returns is the same in the CodeMirror of the README and in a textarea', async () => {
+  const server = await startServer({ release: onTestFinished })
+  const other = connect({ url: server.url, document: 'notes', WebSocket })
+  onTestFinished(() => other.destroy())
+  other.text.insert(0, 'one\r\ntwo\r\nthree')
+  await other.flush()
+  const recipe = await blockIn('client/README.md', '### CodeMirror, or any other editor with a Yjs binding', 'html')
+  const ann = await openEmbed(server.url)
+  const ben = await openPage(browser, await serve(recipe, server.url), onTestFinished)
+  const editor = ben.locator('.cm-content')
+  await linesAre(ben, 'one\r\ntwo\r\nthree')
+  await editor.press('ControlOrMeta+End')
+  await ben.keyboard.type('!')
+  await textIs(ann, 'one\ntwo\nthree!')
+  await ann.locator('textarea').press('ControlOrMeta+End')
+  await ann.keyboard.press('Home')
+  await ann.keyboard.type('four, ')
+  await linesAre(ben, 'one\r\ntwo\r\nfour, three!')
+  await editor.evaluate((element) => {
+    const clipboardData = new DataTransfer()
+    clipboardData.setData('text/plain', '1\r\n2')
+    element.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }))
+  })
+  await textIs(ann, 'one\ntwo\nfour, three!1\n2')
+  expect(other.text.toString()).toBe('one\r\ntwo\r\nfour, three!1\n2')
+})
 
 test('the custom element of the README shares its text with a textarea', async () => {
   const server = await startServer({ release: onTestFinished })

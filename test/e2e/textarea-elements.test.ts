@@ -46,6 +46,31 @@ describe('an input', () => {
     expect(code).toBe('ELEMENT_UNSUITABLE')
   })
 
+  test('that is not there is refused, and so is a text that is none or has no document', async () => {
+    const page = await stage.openEmpty()
+    const codes = await page.evaluate(() => {
+      const { bindTextarea, Y } = harness
+      const textarea = document.createElement('textarea')
+      const attempts = [
+        () => Reflect.apply(bindTextarea, null, [document.querySelector('#nothing'), new Y.Doc().getText()]),
+        () => Reflect.apply(bindTextarea, null, [undefined, new Y.Doc().getText()]),
+        () => Reflect.apply(bindTextarea, null, [document.createElement('div'), new Y.Doc().getText()]),
+        () => Reflect.apply(bindTextarea, null, [textarea, undefined]),
+        () => Reflect.apply(bindTextarea, null, [textarea, new Y.Doc()]),
+        () => bindTextarea(textarea, new Y.Text('in no document')),
+      ]
+      return attempts.map((attempt) => {
+        try {
+          return attempt()
+        } catch (error) {
+          return error instanceof Error && 'code' in error ? error.code : String(error)
+        }
+      })
+    })
+    const [element, text] = ['ELEMENT_UNSUITABLE', 'TEXT_UNSUITABLE']
+    expect(codes).toEqual([element, element, element, text, text, text])
+  })
+
   test('keeps the line ends that it cannot show', async () => {
     const page = await stage.open('one\r\ntwo\nthree', { input: 'text' })
     expect((await texts(page)).shown).toBe('onetwothree')
@@ -311,5 +336,69 @@ describe('a destroyed binding', () => {
       return [during - before, manager.trackedOrigins.size - before]
     })
     expect(left).toEqual([1, 0])
+  })
+})
+
+describe('an element that is bound again', () => {
+  /** What others have of the text when some keys were typed and the frames after them are over. */
+  async function typed(page: Page): Promise<unknown> {
+    await page.keyboard.type('xy')
+    await page.evaluate(async () => {
+      for (let n = 0; n < 5; n++) await harness.nextFrame()
+    })
+    return page.evaluate(() => harness.scene.deltas)
+  }
+
+  const TWO_KEYS = [[{ insert: 'x' }], [{ retain: 1 }, { insert: 'y' }]]
+
+  test('has the later binding only, each key is one edit, and the earlier one does nothing more', async () => {
+    const page = await stage.open('')
+    await page.evaluate(() => harness.bindTextarea(harness.scene.element, harness.scene.mine))
+    expect(await typed(page)).toEqual(TWO_KEYS)
+    await page.evaluate(() => harness.scene.binding.undo())
+    expect(await texts(page)).toEqual({ shown: 'xy', shared: 'xy' })
+    await page.evaluate(() => harness.scene.binding.destroy())
+    await page.keyboard.press('ControlOrMeta+z')
+    expect((await texts(page)).shown).not.toContain('y')
+  })
+
+  test('by another copy of the package is bound once as well', async () => {
+    const page = await stage.open('')
+    await page.evaluate((script) => {
+      const { element, mine } = harness.scene
+      const copy: typeof harness = new Function(`${script}; return harness`)()
+      const [ours, theirs] = [mine.doc, new copy.Y.Doc()]
+      ours?.on('update', (update, origin) => origin === 'relay' || copy.Y.applyUpdate(theirs, update, 'relay'))
+      theirs.on('update', (update, origin) => {
+        if (ours && origin !== 'relay') harness.Y.applyUpdate(ours, update, 'relay')
+      })
+      copy.bindTextarea(element, theirs.getText('content'))
+    }, stage.script)
+    expect(await typed(page)).toEqual(TWO_KEYS)
+  })
+
+  test('to another text shows that one, and writes nothing to the first', async () => {
+    const page = await stage.open('first')
+    const shown = await page.evaluate(() => {
+      const { element } = harness.scene
+      const other = new harness.Y.Doc().getText('content')
+      other.insert(0, 'other')
+      harness.bindTextarea(element, other)
+      return element.value
+    })
+    expect(shown).toBe('other')
+    expect(await typed(page)).toEqual([])
+    expect((await texts(page)).shared).toBe('first')
+  })
+
+  test('can be bound once more when its last binding has ended', async () => {
+    const page = await stage.open('')
+    await page.evaluate(() => {
+      const { binding, element, mine } = harness.scene
+      binding.destroy()
+      harness.bindTextarea(element, mine).destroy()
+      harness.bindTextarea(element, mine)
+    })
+    expect(await typed(page)).toEqual(TWO_KEYS)
   })
 })

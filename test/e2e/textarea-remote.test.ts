@@ -65,6 +65,53 @@ describe('a remote edit', () => {
     expect(await page.evaluate(() => harness.scene.selection)).toEqual([4, 6, 'backward'])
   })
 
+  test('leaves the selection alone where that would take the focus, as in Safari, and sets it right with the focus', async () => {
+    const page = await stage.open('abcdef')
+    const [touches, active] = await page.evaluate(async () => {
+      Object.defineProperty(navigator, 'vendor', { value: 'Apple Computer, Inc.' })
+      const { element } = harness.scene
+      const prototype = HTMLTextAreaElement.prototype
+      element.setSelectionRange(2, 4, 'backward')
+      const other = document.createElement('input')
+      document.body.append(other)
+      other.focus()
+      let touches = 0
+      for (const name of ['setSelectionRange', 'setRangeText', 'select'] as const) {
+        Object.defineProperty(element, name, {
+          configurable: true,
+          value: (...values: []) => {
+            touches += 1
+            return Reflect.apply(prototype[name], element, values)
+          },
+        })
+      }
+      await harness.scene.remotely((text) => text.insert(0, 'XX'))
+      await harness.scene.remotely((text) => text.insert(8, 'YY'))
+      await harness.scene.remotely((text) => text.insert(4, 'ZZ'))
+      const before = touches
+      const active = document.activeElement?.localName
+      element.focus()
+      return [before, active]
+    })
+    expect([touches, active]).toEqual([0, 'input'])
+    expect(await page.evaluate(() => harness.scene.selection)).toEqual([6, 8, 'backward'])
+  })
+
+  test('leaves a selection that the application made in an element without focus, as in Safari', async () => {
+    const page = await stage.open('abcdef')
+    await page.evaluate(async () => {
+      Object.defineProperty(navigator, 'vendor', { value: 'Apple Computer, Inc.' })
+      const { element } = harness.scene
+      element.setSelectionRange(2, 2)
+      element.blur()
+      await harness.scene.remotely((text) => text.insert(0, 'XX'))
+      element.setSelectionRange(5, 6)
+      await harness.scene.remotely((text) => text.insert(0, 'YY'))
+      element.focus()
+    })
+    expect(await selection(page)).toEqual([7, 8])
+  })
+
   test('in several places of one transaction leaves the caret on its character', async () => {
     const page = await stage.open('abcdef')
     await select(page, 3)

@@ -83,3 +83,26 @@ test('typing in a megabyte takes at most half as long again as in a textarea tha
   expect(shown === shared).toBe(true)
   expect(shown.length).toBe(MEGABYTE.length + PRESSES)
 })
+
+test('a peer who types into a text that is costly to show leaves most of the time to the page', async () => {
+  const page = await stage.open('text', { rests: true })
+  const { busy, total, isShown } = await page.evaluate(async () => {
+    const { element, mine, binding } = harness.scene
+    let busy = 0
+    let shows = 0
+    // What the layout of a long text takes.
+    binding.onShown(() => {
+      const begin = performance.now()
+      while (performance.now() - begin < 100);
+      busy += performance.now() - begin
+      shows += 1
+    })
+    const begin = performance.now()
+    while (shows < 6) await harness.scene.remotely((text) => text.insert(0, 'x'))
+    const total = performance.now() - begin
+    while (element.value !== mine.toString()) await harness.nextFrame()
+    return { busy, total, isShown: element.value === mine.toString() }
+  })
+  expect(isShown).toBe(true)
+  expect(busy / total).toBeLessThan(0.4)
+})

@@ -78,6 +78,37 @@ describe('undo', () => {
     expect(await press(page, redo, 1)).toEqual(['mine'])
   })
 
+  test.each([
+    ['Russian', 'я', 'KeyZ', 90, 'undo'],
+    ['Russian, with capitals locked', 'Я', 'KeyZ', 90, 'undo'],
+    ['Greek', 'υ', 'KeyY', 89, 'redo'],
+    ['Hebrew', 'ז', 'KeyZ', 90, 'undo'],
+    ['Arabic', 'ئ', 'KeyZ', 90, 'undo'],
+    ['Thai, with Shift', '(', 'KeyZ', 90, 'redo'],
+    ['German', 'z', 'KeyY', 90, 'undo'],
+    ['German', 'y', 'KeyZ', 89, 'redo'],
+    ['French', 'z', 'KeyW', 90, 'undo'],
+    ['French', 'w', 'KeyZ', 87, null],
+    ['Dvorak', ';', 'KeyZ', 186, null],
+    ['Russian', 'н', 'KeyY', 89, 'redo'],
+    ['Russian', 'ч', 'KeyX', 88, null],
+  ])('by the keys of a layout (%s): %s', async (_layout, key, code, keyCode, command) => {
+    const page = await stage.open('')
+    const outcome = await page.evaluate(
+      ([key, code, keyCode, command]) => {
+        const { element, binding, mine } = harness.scene
+        document.execCommand('insertText', false, 'mine')
+        if (command === 'redo') binding.undo()
+        const before = mine.toString()
+        const init = { key, code, keyCode, ctrlKey: true, shiftKey: key === '(', cancelable: true }
+        const goesOn = element.dispatchEvent(new KeyboardEvent('keydown', init))
+        return { goesOn, hasChanged: mine.toString() !== before }
+      },
+      [key, code, keyCode, command] as const,
+    )
+    expect(outcome).toEqual({ goesOn: command === null, hasChanged: command !== null })
+  })
+
   test('through the browser’s own command is not the browser’s, which knows nothing of the others', async () => {
     const page = await stage.open('')
     await groupTyping(page)

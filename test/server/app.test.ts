@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { Hono } from 'hono'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type AppOptions, createApp } from '../../server/src/http/app.ts'
+import { Refusals } from '../../server/src/http/refusals.ts'
 import type { Env } from '../../server/src/http/routes.ts'
 import { recordingLog } from '../support/log.ts'
+import { ManualClock } from '../support/manual-clock.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 /** Serves an app over a real socket; the answer is the address below which it is mounted, without a slash. */
@@ -21,6 +23,7 @@ async function serve(options: Partial<AppOptions> = {}) {
     stallTimeoutMs: 60_000,
     health: () => ({ status: 'ok' }),
     log,
+    refusals: new Refusals(new ManualClock(), log),
     ...options,
   })
   const server = createServer(app)
@@ -126,6 +129,28 @@ describe.each(['', '/coedit', '/team/coedit'])('mounted at "%s"', (basePath) => 
     }
   })
 })
+
+test.each(['', '/team/coedit'])(
+  'a browser gets the page at a wrong address below "%s", with status 404 and the base',
+  async (basePath) => {
+    const { root } = await serve({ basePath })
+    for (const [path, base] of [
+      ['/nope', './'],
+      ['/nope/', '../'],
+      ['/d', './'],
+      ['/d/', '../'],
+      ['/d/a/b', '../../'],
+      ['/a%2Fb?c/d', './'],
+      ['/assets/nope.js', '../'],
+    ]) {
+      const answer = await fetch(`${root}${path}`, { headers: { accept: 'text/html,*/*;q=0.8' } })
+      expect([path, answer.status, answer.headers.get('cache-control')]).toEqual([path, 404, 'no-cache'])
+      expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'")
+      expect(await answer.text()).toContain(`<head lang="en"><base href="${base}">`)
+      expect(new URL(base ?? '', answer.url).href).toBe(`${root}/`)
+    }
+  },
+)
 
 test('the base path without its slash leads to the page', async () => {
   const { root } = await serve({ basePath: '/team/coedit' })

@@ -40,7 +40,7 @@ describe('THREATS auth: R41 a page that has its own host name lead to this machi
     expect(answer).toMatch(/^HTTP\/1\.1 421 Misdirected Request\r\n/)
     const { error } = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))
     expect(error.code).toBe('HOST_UNKNOWN')
-    for (const way of [REBOUND, '--allowed-origins', '--auth-secret', '--insecure-no-auth']) {
+    for (const way of [REBOUND, '--public-origin', '--allowed-origins', '--auth-secret', '--insecure-no-auth']) {
       expect(error.message).toContain(way)
     }
     await bystanders.areUnharmed()
@@ -71,7 +71,10 @@ describe('THREATS auth: R41 a page that has its own host name lead to this machi
 })
 
 describe('R41 without authentication the server answers to', () => {
-  const allowedOrigins = 'https://docs.example, http://other.example:8080'
+  const options = {
+    allowedOrigins: 'https://docs.example, http://other.example:8080, null, app://obsidian.md',
+    publicOrigin: 'https://world.example',
+  }
 
   test.each<[string | undefined, boolean]>([
     ['localhost', true],
@@ -87,6 +90,7 @@ describe('R41 without authentication the server answers to', () => {
     ['docs.example:8443', true],
     ['Docs.Example', true],
     ['other.example', true],
+    ['world.example', true],
     [undefined, false],
     ['', false],
     ['rebound.example', false],
@@ -95,6 +99,8 @@ describe('R41 without authentication the server answers to', () => {
     ['notlocalhost', false],
     ['.localhost.example', false],
     ['sub.docs.example', false],
+    ['obsidian.md', false],
+    ['null', false],
     ['docs.example.rebound.example', false],
     ['192.168.1.5', false],
     ['0.0.0.0', false],
@@ -105,7 +111,7 @@ describe('R41 without authentication the server answers to', () => {
     ['localhost#rebound.example', false],
     ['a b', false],
   ])('%s: %s', (host, expected) => {
-    const check = checkHostFor(parseOptions({ allowedOrigins }), false)
+    const check = checkHostFor(parseOptions(options), false)
     expect(check(host)?.code).toBe(expected ? undefined : 'HOST_UNKNOWN')
   })
 })

@@ -25,7 +25,7 @@ interface Scene extends InProcessServer {
 
 async function setScene(options: Parameters<typeof startInProcess>[0]['options'] = {}): Promise<Scene> {
   const clock = new ManualClock()
-  const server = await startInProcess({ release, clock, options: { authSecret: SECRET, ...options } })
+  const server = await startInProcess({ release, clock, options: { authSecret: SECRET, authLeewayMs: 0, ...options } })
   const { url } = server
   return {
     ...server,
@@ -42,6 +42,43 @@ async function setScene(options: Parameters<typeof startInProcess>[0]['options']
     },
   }
 }
+
+describe('R37 authLeewayMs', () => {
+  const CLAIMS = ['nbf', 'exp'] as const
+  /** A claim that is so many seconds beyond what it may be by a clock that is right. */
+  const off = (claim: (typeof CLAIMS)[number], seconds: number) => ({
+    [claim]: claim === 'exp' ? START - seconds : START + seconds,
+  })
+
+  test.each(CLAIMS)('%s may be off by 5 s', async (claim) => {
+    const { url, issue, join } = await setScene({ authLeewayMs: undefined })
+    await join(await issue(off(claim, 4)))
+    const late = { release, url, token: await issue(off(claim, 6)) }
+    expect(await refusedStream(late)).toEqual([401, 'UNAUTHORIZED'])
+  })
+
+  test('iat keeps nobody out', async () => {
+    const { issue, join } = await setScene()
+    await join(await issue({ iat: START + 3600 }))
+  })
+
+  test.each(CLAIMS)('%s may be off by more or less by option', async (claim) => {
+    const patient = await setScene({ authLeewayMs: 60_000 })
+    await patient.join(await patient.issue(off(claim, 59)))
+    const strict = await setScene({ authLeewayMs: 0 })
+    const late = { release, url: strict.url, token: await strict.issue(off(claim, 1)) }
+    expect(await refusedStream(late)).toEqual([401, 'UNAUTHORIZED'])
+  })
+
+  test('keeps a connection for as long after its token has expired', async () => {
+    const { clock, issue, join } = await setScene({ authLeewayMs: 5_000 })
+    const client = await join(await issue())
+    clock.advance(MINUTE + 4_999)
+    expect(await isOpen(client)).toBe(true)
+    clock.advance(1)
+    expect(await client.closed).toEqual({ code: 4401, reason: 'the token has expired' })
+  })
+})
 
 /** Whether the server still keeps the connection when it has read all that was sent. */
 async function isOpen(client: RawClient): Promise<boolean> {

@@ -4,6 +4,7 @@ import { Bystanders } from '../support/bystanders.ts'
 import { requestEvents } from '../support/event-stream.ts'
 import { startInProcess } from '../support/in-process-server.ts'
 import { openRawSocket } from '../support/raw-socket.ts'
+import { SECRET, token } from '../support/tokens.ts'
 
 const release = onTestFinished
 const document = 'notes'
@@ -42,6 +43,36 @@ describe('THREATS auth: R36 a foreign Origin', () => {
       'access-control-allow-origin': 'https://app.example',
       'access-control-allow-credentials': 'true',
     })
+  })
+
+  test.each([
+    'capacitor://localhost',
+    'tauri://localhost',
+    'chrome-extension://abcdefghijklmnopabcdefghijklmnop',
+    'app://obsidian.md',
+    'file://',
+    'null',
+  ])('%s is let in by a cookie where it is named, and refused where it is not', async (Origin) => {
+    const cookie = `session=${await token()}`
+    const status = async (allowedOrigins: string) => {
+      const options = { authSecret: SECRET, authCookie: 'session', allowedOrigins }
+      const { url } = await startInProcess({ release, options })
+      const headers = { Origin, Cookie: cookie, Host: 'docs.example' }
+      const socket = await openRawSocket({ release, url, target: `/${document}`, headers })
+      const { statusCode, headers: answered } = await requestEvents({
+        release,
+        url,
+        segment: document,
+        headers: { origin: Origin, cookie, host: 'docs.example' },
+      })
+      return { socket: (await socket.answer).status, stream: statusCode, cors: answered }
+    }
+    expect(await status(`https://app.example, ${Origin}`)).toMatchObject({
+      socket: 101,
+      stream: 200,
+      cors: { 'access-control-allow-origin': Origin, 'access-control-allow-credentials': 'true' },
+    })
+    expect(await status('https://app.example, other://localhost')).toMatchObject({ socket: 403, stream: 403 })
   })
 
   test('may read event streams where all are allowed, but not by the cookies of whoever looks at its page', async () => {

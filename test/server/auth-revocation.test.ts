@@ -65,7 +65,7 @@ describe('THREATS auth: R40 a revocation survives a restart', () => {
 
   test('made before the server was opened, which opens it', async () => {
     const data = await temporaryDirectory(release)
-    const early = createServer({ ...options, data }, recordingLog())
+    const early = createServer({ ...options, data }, { log: recordingLog().log })
     await early.revoke({ user: 'ada' })
     await early.close()
     const { url } = await startInProcess({ release, options: { ...options, data } })
@@ -92,7 +92,7 @@ describe('THREATS auth: R40 a revocation survives a restart', () => {
 })
 
 test('nobody is let in before it is known what was revoked', async () => {
-  const coedit = createServer({ ...options, data: await temporaryDirectory(release) }, recordingLog())
+  const coedit = createServer({ ...options, data: await temporaryDirectory(release) }, { log: recordingLog().log })
   release(() => coedit.close())
   const http = createHttpServer((request, response) => void coedit.handleRequest(request, response))
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))

@@ -27,7 +27,7 @@ interface Scene extends InProcessServer {
 
 async function setScene(length: number): Promise<Scene> {
   const clock = new ManualClock()
-  const server = await startInProcess({ release, clock, options: { authSecret: SECRET } })
+  const server = await startInProcess({ release, clock, options: { authSecret: SECRET, authLeewayMs: 0 } })
   await server.server.edit(document, (doc) => doc.getText('text').insert(0, 'x'.repeat(length)))
   const now = clock.now() / 1000
   const valid = await token({ iat: now, exp: now + LIFE_MS / 1000 })

@@ -58,6 +58,16 @@ describe('commands', () => {
   })
 })
 
+test('a platform that sets PORT is listened for there, and told that DATABASE_URL is not used', async () => {
+  const taken = await startServer({ release })
+  const { port } = new URL(taken.url)
+  const data = await temporaryDirectory(release)
+  const exit = await runCoedit(release, ['--data', data], { PORT: port, DATABASE_URL: 'postgres://user:pass@db/app' })
+  expectRefusal(exit, 1, new RegExp(`^coedit: port ${port} on 127\\.0\\.0\\.1 is in use: .* \\(PORT_IN_USE\\)$`))
+  expect(exit.stderr).toMatch(/"level":40,.*"msg":"DATABASE_URL is not used: .*"/)
+  expect(exit.stderr).not.toContain('pass')
+})
+
 describe('a start that fails says why in one line', () => {
   test('a bad flag: exit code 2', async () => {
     expectRefusal(await runCoedit(release, ['--port', 'abc']), 2, /^coedit: --port is 'abc': .* \(OPTION_INVALID\)$/)

@@ -34,7 +34,7 @@ describe('precedence', () => {
   })
 
   test('an empty variable counts as unset, other variables are not looked at', () => {
-    expect(configFromProcess([], { COEDIT_PORT: '', COEDIT_TEST_RUNS: '3', PORT: '9' }).port).toBe(1234)
+    expect(configFromProcess([], { COEDIT_PORT: '', COEDIT_TEST_RUNS: '3', TCP_PORT: '9' }).port).toBe(1234)
   })
 
   test.each([
@@ -44,6 +44,21 @@ describe('precedence', () => {
     [[], { COEDIT_INSECURE_NO_AUTH: '0' }, false],
   ])('a switch: %j with %j is %s', (argv, variables, expected) => {
     expect(configFromProcess(argv, variables).insecureNoAuth).toBe(expected)
+  })
+
+  test('PORT and HOST of a platform count below all that is our own', () => {
+    const platform = { PORT: '8080', HOST: '::1' }
+    expect(configFromProcess([], platform)).toMatchObject({ port: 8080, host: '::1' })
+    expect(configFromProcess([], { ...platform, COEDIT_PORT: '4000' })).toMatchObject({ port: 4000, host: '::1' })
+    expect(configFromProcess(['--host', 'localhost'], { ...platform, COEDIT_PORT: '' })).toMatchObject({
+      port: 8080,
+      host: 'localhost',
+    })
+    expect(refusal(() => configFromProcess([], { PORT: 'tcp://x' }))).toEqual([
+      'OPTION_INVALID',
+      expect.stringContaining("PORT is 'tcp://x'"),
+    ])
+    expect(refusal(() => configFromProcess([], { HOST: '0.0.0.0' }))[0]).toBe('HOST_NEEDS_AUTH')
   })
 
   test('text stays text', () => {
@@ -163,7 +178,15 @@ describe('options of authentication', () => {
     [{ allowedOrigins: 'https://a.example/' }, "option allowedOrigins is 'https://a.example/'"],
     [{ allowedOrigins: 'a.example' }, "option allowedOrigins is 'a.example'"],
     [{ allowedOrigins: 'https://a.example,*' }, "option allowedOrigins is 'https://a.example,*'"],
-    [{ allowedOrigins: 'null' }, "option allowedOrigins is 'null'"],
+    [{ allowedOrigins: 'null,*' }, "option allowedOrigins is 'null,*'"],
+    [{ allowedOrigins: 'capacitor://localhost/' }, "option allowedOrigins is 'capacitor://localhost/'"],
+    [{ allowedOrigins: 'chrome-extension://' }, "option allowedOrigins is 'chrome-extension://'"],
+    [{ allowedOrigins: 'https://' }, "option allowedOrigins is 'https://'"],
+    [{ allowedOrigins: 'mailto:ada@a.example' }, "option allowedOrigins is 'mailto:ada@a.example'"],
+    [{ allowedOrigins: 'blob:https://a.example' }, "option allowedOrigins is 'blob:https://a.example'"],
+    [{ publicOrigin: 'https://a.example/' }, "option publicOrigin is 'https://a.example/'"],
+    [{ publicOrigin: 'capacitor://localhost' }, "option publicOrigin is 'capacitor://localhost'"],
+    [{ publicOrigin: '*' }, "option publicOrigin is '*'"],
   ])('%j is refused', (options, message) => {
     expect(refusal(() => parseOptions(options))).toEqual(['OPTION_INVALID', expect.stringContaining(message)])
   })
@@ -178,6 +201,10 @@ describe('options of authentication', () => {
     { authSecret: secret, allowedOrigins: '*' },
     { authSecret: secret, authCookie: 'a', allowedOrigins: 'https://a.example' },
     { allowedOrigins: 'https://a.example, http://b.example:8080' },
+    { authSecret: secret, authCookie: 'a', allowedOrigins: 'capacitor://localhost, tauri://localhost' },
+    { authSecret: secret, authCookie: 'a', allowedOrigins: 'chrome-extension://abcdefghijklmnopabcdefghijklmnop' },
+    { authSecret: secret, authCookie: 'a', allowedOrigins: 'app://obsidian.md,null, file://' },
+    { publicOrigin: 'https://a.example:8443' },
   ])('%j is taken', (options) => {
     expect(parseOptions(options)).toMatchObject(options)
   })

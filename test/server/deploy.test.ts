@@ -7,6 +7,7 @@ import { configFromProcess } from '../../server/src/config/config.ts'
 import { filledIn, paper } from '../support/papers.ts'
 import { runCoedit, runNode, startServer } from '../support/process.ts'
 import { findProgram } from '../support/programs.ts'
+import { allRead, freshCopy, syncedClient, textOf } from '../support/stock-clients.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 const release = onTestFinished
@@ -63,5 +64,27 @@ describe('the systemd unit', () => {
     const { stdout } = await execute(analyze, ['security', '--offline=true', path])
     const [, exposure] = /Overall exposure level for coedit\.service: ([\d.]+)/.exec(stdout) ?? []
     expect(Number(exposure)).toBeLessThanOrEqual(MOST_EXPOSED)
+  })
+})
+
+describe('another runtime', () => {
+  test.for<[string, string[]]>([
+    ['bun', []],
+    ['deno', ['run', '-A']],
+  ])('%s serves, stores and stops as Node does', async ([name, args], { skip }) => {
+    const program = findProgram(name)
+    if (program === undefined) return skip(`no ${name} found: npm install --global ${name}`)
+    const runtime = [program, ...args]
+    const env = { HOME: await temporaryDirectory(release) }
+    const first = await startServer({ release, runtime, env })
+    const there = { release, document: 'some/notes' }
+    const writer = await syncedClient({ ...there, url: first.url })
+    const text = 'more than is taken in one turn '.repeat(10_000)
+    textOf(writer).insert(0, text)
+    await allRead([await syncedClient({ ...there, url: first.url })], text)
+    expect(await (await fetch(`${first.url}health`)).json()).toEqual({ status: 'ok' })
+    expect(await first.kill('SIGTERM')).toMatchObject({ code: 0, signal: null })
+    const second = await startServer({ release, runtime, env, data: first.data })
+    expect(textOf({ doc: await freshCopy({ ...there, url: second.url }) }).toString()).toBe(text)
   })
 })

@@ -10,6 +10,7 @@ import type { AddressInfo } from 'node:net'
 import express from 'express'
 import fastify from 'fastify'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { WebSocket, WebSocketServer } from 'ws'
 import { type CoeditServer, createServer } from '../../server/src/index.ts'
 import { recordingLog } from '../support/log.ts'
 import { allRead, stockClient, syncedClient, textOf } from '../support/stock-clients.ts'
@@ -82,6 +83,19 @@ describe('handleUpgrade and handleRequest', () => {
     await expectEmbedded(coedit, await listen(http))
   })
 
+  test('mounted by Express 5, which takes the base path off', async () => {
+    const coedit = await embeddable('/coedit')
+    const app = express()
+    app.use('/coedit', (request, response) => coedit.handleRequest(request, response))
+    app.get('/own', (_request, response) => {
+      response.send('of the host')
+    })
+    const http = createHttpServer(app)
+    http.on('upgrade', (request, socket, head) => coedit.handleUpgrade(request, socket, head))
+    await coedit.open()
+    await expectEmbedded(coedit, await listen(http))
+  })
+
   test('inside of Fastify 5', async () => {
     const coedit = await embeddable('/coedit')
     const app = fastify()
@@ -107,16 +121,58 @@ describe('handleUpgrade and handleRequest', () => {
     await allRead([await syncedClient({ release, url, document: 'notes' })], 'shared')
   })
 
-  test('leave sockets outside of the base path with 404, and refuse after closing with 503', async () => {
+  test('leave sockets outside of the base path alone and say so, and refuse after closing with 503', async () => {
     const coedit = await embeddable('/coedit')
     const http = createHttpServer()
-    http.on('upgrade', (request, socket, head) => coedit.handleUpgrade(request, socket, head))
+    http.on('upgrade', (request, socket, head) => {
+      if (!coedit.handleUpgrade(request, socket, head))
+        socket.end('HTTP/1.1 418 of the host\r\nContent-Length: 0\r\n\r\n')
+    })
     await coedit.open()
     const url = await listen(http)
-    expect(await upgradeStatus(`${url}/elsewhere`)).toBe(404)
+    for (const path of ['', '/', '/elsewhere', '/coedit', '/coedits/notes', '/elsewhere?/coedit/notes']) {
+      expect(await upgradeStatus(`${url}${path}`)).toBe(418)
+    }
     await coedit.close()
     expect(await upgradeStatus(`${url}/coedit/notes`)).toBe(503)
+    expect(await upgradeStatus(`${url}/elsewhere`)).toBe(418)
   })
+
+  test.each([
+    ['after', false],
+    ['before', true],
+  ])('share an HTTP server with another WebSocket server, which listens %s them', async (_, isBefore) => {
+    const coedit = await embeddable('/coedit')
+    const http = createHttpServer()
+    const attach = () => http.on('upgrade', (request, socket, head) => coedit.handleUpgrade(request, socket, head))
+    if (!isBefore) attach()
+    const others = new WebSocketServer({ noServer: true })
+    http.on('upgrade', (request, socket, head) => {
+      if (request.url !== '/chat') return
+      others.handleUpgrade(request, socket, head, (peer) => peer.on('message', (data) => peer.send(`heard ${data}`)))
+    })
+    if (isBefore) attach()
+    await coedit.open()
+    const url = await listen(http)
+
+    const client = await syncedClient({ release, url: `${url}/coedit`, document: 'notes' })
+    const other = new WebSocket(`${url}/chat`)
+    release(async () => other.terminate())
+    await once(other, 'open')
+    other.send('hello')
+    const [answer] = await once(other, 'message')
+    expect(String(answer)).toBe('heard hello')
+    textOf(client).insert(0, 'shared')
+    await allRead([await syncedClient({ release, url: `${url}/coedit`, document: 'notes' })], 'shared')
+    expect(client.losses).toBe(0)
+  })
+})
+
+test('a part under an unknown name is refused: it might be what decides who may do what', () => {
+  const misspelt = { authentcate: async () => null }
+  expect(() => Reflect.apply(createServer, null, [{}, misspelt])).toThrow(
+    expect.objectContaining({ code: 'OPTION_INVALID' }),
+  )
 })
 
 describe('several servers in one process', () => {

@@ -11,7 +11,7 @@ const client = importGraph(fileURLToPath(new URL('../../client/src', import.meta
  * storage/storage.ts; `storage/level` is every implementation of them.
  */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
-  cli: ['server', 'commands', 'config', 'common'],
+  cli: ['index', 'commands', 'config', 'common'],
   index: ['server', 'auth', 'hooks', 'config', 'common'],
   server: ['http', 'auth', 'document', 'storage/level', 'storage', 'workers', 'hooks', 'config', 'common'],
   commands: ['repair', 'storage/level', 'storage', 'protocol', 'config', 'common'],
@@ -42,13 +42,14 @@ const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
   pino: ['common/log.ts'],
   piscina: ['workers/'],
   // On the event loop only what code around the server asks for: a Y.Doc costs what clients make it cost.
-  yjs: ['workers/', 'commands/', 'hooks/hooks.ts', 'document/in-process.ts', 'server.ts'],
+  yjs: ['workers/', 'commands/', 'hooks/hooks.ts', 'document/in-process.ts', 'server.ts', 'index.ts'],
 }
 
 /** The rooms of the client, in the same way. */
 const CLIENT_ROOMS: Readonly<Record<string, readonly string[]>> = {
   standalone: ['index', 'element'],
   react: ['connection', 'binding', 'peers'],
+  'y-websocket': ['connection', 'common'],
   index: ['connection', 'binding', 'peers', 'common'],
   element: ['connection', 'binding', 'peers', 'common'],
   peers: ['binding', 'common'],
@@ -98,8 +99,8 @@ test('client: imports run one way between the rooms', () => {
 
 /** The table of rooms in a paper: what it says that each may import. */
 async function roomsIn(name: string): Promise<Record<string, readonly string[]>> {
-  const rows = (await paper(name)).matchAll(/^\| `([\w/]+?)(?:\/|\.ts)` \|.*\|([^|]*)\|$/gm)
-  const namesIn = (cell: string) => [...cell.matchAll(/`([\w/]+)`/g)].map(([, name = '']) => name)
+  const rows = (await paper(name)).matchAll(/^\| `([\w/-]+?)(?:\/|\.ts)` \|.*\|([^|]*)\|$/gm)
+  const namesIn = (cell: string) => [...cell.matchAll(/`([\w/-]+)`/g)].map(([, name = '']) => name)
   return Object.fromEntries([...rows].map(([, room = '', cell = '']) => [room, namesIn(cell)]))
 }
 
@@ -131,7 +132,7 @@ test.each([
 })
 
 test('the graph is not blind', () => {
-  expect(server.get('cli.ts')?.files).toContain('server.ts')
+  expect(server.get('cli.ts')?.files).toContain('index.ts')
   expect(server.get('http/app.ts')?.packages).toContain('@hono/node-server')
   expect(closure(server, 'cli.ts')).toContain('common/errors.ts')
   expect([...closure(client, 'index.ts')]).toEqual(

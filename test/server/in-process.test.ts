@@ -143,6 +143,11 @@ describe('edit', () => {
   test('rejects for names that no document has, and after the server has closed', async () => {
     const { server } = await startInProcess({ release })
     await expect(server.edit('a/../b', append('x'))).rejects.toMatchObject({ code: 'DOCUMENT_NAME' })
+    const withoutName = Reflect.apply(server.edit, server, [undefined, append('x')])
+    await expect(withoutName).rejects.toMatchObject({
+      code: 'DOCUMENT_NAME',
+      message: expect.stringContaining('undefined'),
+    })
     const edited = server.edit(document, append('x'))
     await edited
     await server.close()

@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
 import { DocumentLog } from '../../server/src/document/document-log.ts'
 import { EncodedPiece } from '../../server/src/document/piece.ts'
+import { LoadedSnapshot } from '../../server/src/document/snapshot.ts'
 import { scanUpdate, splitSnapshot, splitUpdate } from '../../server/src/protocol/update/update.ts'
 import { docOf, isPending } from '../support/editing.ts'
 import { Writer } from '../support/edits.ts'
@@ -19,14 +20,12 @@ const UNKNOWN = { stateVector: null, deleteSet: null }
 function longLog() {
   const writer = new Writer()
   for (let i = 0; i < 20; i++) writer.insert(PARAGRAPH)
-  const snapshot = { seq: 1, chunks: splitSnapshot(writer.everything, CHUNK_BYTES), ...UNKNOWN }
-  const stored = { head: 1, snapshot, tail: [], incarnation: 1, earlierIncarnations: [], quarantined: [] }
-  const log = new DocumentLog(stored, CHUNK_BYTES)
+  const snapshot = new LoadedSnapshot({ seq: 1, chunks: splitSnapshot(writer.everything, CHUNK_BYTES), ...UNKNOWN })
+  const log = new DocumentLog({ head: 1, tail: [] }, snapshot, CHUNK_BYTES)
   const append = () => log.push(new EncodedPiece(writer.insert(PARAGRAPH).update, log.head + 1))
   for (let i = 0; i < 20; i++) append()
   const whole = () => {
-    const content = { snapshot: log.snapshot, entries: log.entriesAfter(1), head: log.head }
-    return log.joining.whole(content)
+    return log.joining.whole({ snapshot, entries: log.entriesAfter(1), head: log.head })
   }
   return { writer, append, whole }
 }

@@ -1,6 +1,7 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { syncDirectory } from '../../server/src/storage/level/files.ts'
 import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
 import { recordingLog } from '../support/log.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -67,4 +68,12 @@ test('nothing is reported of an intact directory', async () => {
   const { storage, errors } = await openStorage()
   expect((await storage.load(DOCUMENT)).head).toBe(ENTRIES)
   expect(errors()).toEqual([])
+})
+
+test('on Windows, which refuses to sync a directory, nobody asks it to', async () => {
+  const platform = vi.spyOn(process, 'platform', 'get').mockReturnValue('win32')
+  onTestFinished(() => platform.mockRestore())
+  await syncDirectory(join(directory, 'not there'))
+  platform.mockRestore()
+  await expect(syncDirectory(join(directory, 'not there'))).rejects.toMatchObject({ code: 'ENOENT' })
 })

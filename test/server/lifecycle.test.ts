@@ -51,7 +51,7 @@ async function openDocuments(options: Parameters<typeof parseOptions>[0] = {}) {
   const storage = await openStorage(await temporaryDirectory(release))
   const workers = new WorkerPool({ log })
   const context = { config: parseOptions(options), clock: systemClock, log }
-  const documents = new Documents({ ...context, storage, workers, hooks: new HookCalls({}, context) })
+  const documents = new Documents({ ...context, storage, workers, hooks: new HookCalls({}, context), yjs: Y })
   release(async () => {
     await documents.close()
     await workers.close()

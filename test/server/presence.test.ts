@@ -1,60 +1,13 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { Clock, ServerOptions } from '../../server/src/index.ts'
 import { edit } from '../support/edits.ts'
-import { startInProcess } from '../support/in-process-server.ts'
 import { LeapingClock } from '../support/leaping-clock.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { presence, QUERY_PRESENCE, update } from '../support/messages.ts'
-import { connectRaw, type RawClient } from '../support/raw-client.ts'
+import { announce, openRoom, seenBy, sees, settled } from '../support/presence-room.ts'
 import { STOCK_VERSIONS, syncedClient } from '../support/stock-clients.ts'
 
 const release = onTestFinished
 const document = 'notes'
-
-interface Room {
-  readonly url: string
-  /** A client that has heard the server's first word. */
-  join(): Promise<RawClient>
-}
-
-async function openRoom({ clock, ...options }: ServerOptions & { clock?: Clock } = {}): Promise<Room> {
-  const { url } = await startInProcess({ release, options, ...(clock && { clock }) })
-  return {
-    url,
-    join: async () => {
-      const client = await connectRaw({ release, url, document })
-      await client.message('step1')
-      return client
-    },
-  }
-}
-
-function announce(client: RawClient, clientId: number, clock: number, state: unknown): void {
-  client.send(presence({ clientId, clock, state }))
-}
-
-/** Who a client has been told is here. */
-function seenBy(client: RawClient): Record<string, unknown> {
-  const seen = new Map<number, unknown>()
-  for (const { entries } of client.all('presence')) for (const { clientId, state } of entries) seen.set(clientId, state)
-  return Object.fromEntries([...seen].filter(([, state]) => state !== null))
-}
-
-function sees(client: RawClient, clientId: number, state: unknown): Promise<void> {
-  const wanted = JSON.stringify(state)
-  return client.until(`${clientId} is seen as ${wanted}`, () => JSON.stringify(seenBy(client)[clientId]) === wanted)
-}
-
-/** Resolves when all that was said before has reached the witness, shown or not. */
-async function settled(room: Room, witness: RawClient, ...speakers: readonly RawClient[]): Promise<void> {
-  await Promise.all(speakers.map((speaker) => speaker.roundTrip()))
-  const marker = await room.join()
-  const clientId = 1_000_000 + witness.messages.length
-  announce(marker, clientId, 1, 'marker')
-  await sees(witness, clientId, 'marker')
-  marker.cut()
-  await witness.until('the marker is gone', () => !(clientId in seenBy(witness)))
-}
 
 describe('R22', () => {
   test('R22 the client that a connection announces alone is its own, and nobody else changes or removes it', async () => {

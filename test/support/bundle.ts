@@ -1,5 +1,9 @@
 import { resolve } from 'node:path'
 import { build, type InlineConfig } from 'vite'
+import { frameworks } from './frameworks.ts'
+
+/** Packages that stand for others: another version, say. */
+export type Alias = Readonly<Record<string, string>>
 
 const CONDITIONS = ['@coedit/source', 'module', 'browser', 'development|production']
 
@@ -7,8 +11,9 @@ const CONDITIONS = ['@coedit/source', 'module', 'browser', 'development|producti
  * Bundles a module with all that it imports, workspace packages from their sources, into one classic script. What the
  * module exports becomes the global variable `name`. Packages are in their development mode, with all their checks.
  */
-export async function bundleScript(entry: string, name: string): Promise<string> {
+export async function bundleScript(entry: string, name: string, alias: Alias = {}): Promise<string> {
   const files = await bundle({
+    resolve: { alias },
     // Of libraries Vite leaves this to the bundlers that follow; none follows here.
     define: { 'process.env.NODE_ENV': JSON.stringify('development') },
     build: { lib: { entry, name, formats: ['iife'], fileName: () => 'script.js' } },
@@ -27,6 +32,7 @@ export function bundlePage(
   html: string,
   root: string,
   modules: Readonly<Record<string, string>> = {},
+  alias: Alias = {},
 ): Promise<ReadonlyMap<string, string>> {
   const sources = new Map(
     Object.entries({ 'index.html': html, ...modules }).map(([name, source]) => [resolve(root, name), source]),
@@ -39,17 +45,22 @@ export function bundlePage(
   return bundle({
     root,
     base: './',
-    plugins: [application],
+    plugins: [application, frameworks],
+    resolve: { alias },
     build: { rolldownOptions: { input: resolve(root, 'index.html') } },
   })
 }
 
-async function bundle({ build: options, ...config }: InlineConfig): Promise<ReadonlyMap<string, string>> {
+async function bundle({
+  build: options,
+  resolve: resolving,
+  ...config
+}: InlineConfig): Promise<ReadonlyMap<string, string>> {
   const result = await build({
     ...config,
     configFile: false,
     logLevel: 'error',
-    resolve: { conditions: CONDITIONS },
+    resolve: { ...resolving, conditions: CONDITIONS },
     build: { ...options, write: false },
   })
   const files = new Map<string, string>()

@@ -62,18 +62,15 @@ export function pane(page: Page, index: number) {
 
 /** What the state chip says. */
 export async function stateWords(page: Page, index = 0): Promise<string> {
-  return stateChip(page, index).innerText()
+  return pane(page, index).locator('.state-words').innerText()
 }
 
-/** Resolves when the state chip says exactly this, or what the pattern matches. */
+/** Resolves when the state chip says exactly this, or what the pattern matches, and vouches for it. */
 export async function stateIs(page: Page, words: string | RegExp, index = 0): Promise<void> {
-  await stateChip(page, index)
+  await pane(page, index)
+    .locator('.state:not([data-kind=pending]) .state-words')
     .and(page.getByText(words, { exact: true }))
     .waitFor()
-}
-
-function stateChip(page: Page, index: number) {
-  return pane(page, index).locator('.state-words')
 }
 
 /** Resolves when the textarea shows exactly this. */

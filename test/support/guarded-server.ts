@@ -27,7 +27,10 @@ export interface GuardedOptions {
  * the sockets of all others.
  */
 export async function startGuarded({ release, code }: GuardedOptions): Promise<GuardedServer> {
-  const coedit = createServer({ data: await temporaryDirectory(release), shutdownSpreadMs: 0 }, recordingLog())
+  const coedit = createServer(
+    { data: await temporaryDirectory(release), shutdownSpreadMs: 0 },
+    { log: recordingLog().log },
+  )
   release(() => coedit.close())
   const refusing = new WebSocketServer({ noServer: true, handleProtocols: () => 'coedit.v1' })
   const http = createHttpServer()

@@ -6,6 +6,9 @@ export const EMPTY_STATE = Uint8Array.of(0)
 /** An update in which nothing is. */
 export const EMPTY_UPDATE = Uint8Array.of(0, 0)
 
+/** What is refused, by its number. */
+const REFUSALS = ['full', 'tooDeep', 'presenceRefused'] as const
+
 /** What a server says, read by the words of PROTOCOL.md and by nothing of the server's own code. */
 export type ServerMessage =
   | { readonly type: 'step1'; readonly stateVector: Uint8Array }
@@ -14,7 +17,7 @@ export type ServerMessage =
   | { readonly type: 'presence'; readonly entries: readonly PresenceEntry[] }
   | { readonly type: 'denied'; readonly reason: string }
   | { readonly type: 'acknowledgement'; readonly count: number }
-  | { readonly type: 'full' }
+  | { readonly type: (typeof REFUSALS)[number] }
 
 export interface PresenceEntry {
   readonly clientId: number
@@ -74,11 +77,16 @@ function readMessage(decoder: decoding.Decoder): ServerMessage {
     case 100:
       return { type: 'acknowledgement', count: decoding.readVarUint(decoder) }
     case 102:
-      if (decoding.readVarUint(decoder) !== 0) throw new Error('a refusal of an unknown kind')
-      return { type: 'full' }
+      return readRefusal(decoding.readVarUint(decoder))
     default:
       throw new Error(`a message of type ${type}`)
   }
+}
+
+function readRefusal(kind: number): ServerMessage {
+  const type = REFUSALS[kind]
+  if (type === undefined) throw new Error(`a refusal of kind ${kind}`)
+  return { type }
 }
 
 function readSync(decoder: decoding.Decoder): ServerMessage {

@@ -13,6 +13,22 @@ export function paper(path: string): Promise<string> {
   return readFile(pathOf(path), 'utf8')
 }
 
+export interface Block {
+  /** Empty where the README gives none. */
+  readonly language: string
+  readonly code: string
+  /** The line of the README that it begins with. */
+  readonly line: number
+}
+
+/** All blocks that a README shows. */
+export async function blocksIn(readme: string): Promise<readonly Block[]> {
+  const text = await paper(readme)
+  return [...text.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(({ 1: language = '', 2: code = '', index }) => {
+    return { language, code, line: text.slice(0, index).split('\n').length + 1 }
+  })
+}
+
 /** The first block of this language that a README shows under a heading. */
 export async function blockIn(readme: string, heading: string, language: string): Promise<string> {
   const text = await paper(readme)

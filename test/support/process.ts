@@ -44,12 +44,18 @@ export interface ServerProcessOptions {
   readonly data?: string
   /** Variables beside PATH. */
   readonly env?: NodeJS.ProcessEnv
+  /** What runs it, and with which arguments. Default: this Node. */
+  readonly runtime?: readonly string[]
 }
 
 /** Starts a server and waits for its ready line. Rejects with its stderr if it ends before. */
-export async function startServer({ release, flags = [], data, env }: ServerProcessOptions): Promise<ServerProcess> {
+export async function startServer(options: ServerProcessOptions): Promise<ServerProcess> {
+  const { release, flags = [], data, env, runtime = [process.execPath] } = options
   const directory = data ?? (await temporaryDirectory(release))
-  return started(launch(release, [BIN, '--port', '0', '--data', directory, ...flags], env), directory)
+  return started(
+    launchProgram(release, [...runtime, BIN, '--port', '0', '--data', directory, ...flags], env),
+    directory,
+  )
 }
 
 /** Starts a program of test/support that embeds a server on the directory `data`, and waits for the same ready line. */

@@ -1,10 +1,14 @@
 import { provideChromium } from './chromium.ts'
 import { provideNginx } from './nginx.ts'
 import { providePostgres } from './postgres.ts'
+import { provideReverseProxies } from './reverse-proxies.ts'
+import { provideOtherBrowsers } from './web-driver.ts'
 
 /** Runs once before all test files. */
 export default function setup(): void {
   provideChromium()
   provideNginx()
   providePostgres()
+  provideReverseProxies()
+  provideOtherBrowsers()
 }

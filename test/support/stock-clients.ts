@@ -64,7 +64,7 @@ export interface StockClient {
 export function stockClient(options: StockOptions): StockClient {
   const { release, url, document, version = '3.1.0', doc = new Y.Doc(), params = {}, connect = true, ca } = options
   const provider: StockProvider = new PROVIDERS[version](url, encodeURIComponent(document), doc, {
-    WebSocketPolyfill: nodeWebSocket(ca),
+    WebSocketPolyfill: nodeWebSocket(ca && trusting(ca)),
     maxBackoffTime: 100,
     params,
     connect,
@@ -148,14 +148,14 @@ function whenSeen({ awareness }: StockProvider, clientIds: ReadonlySet<number>):
   })
 }
 
-/** The class of `ws`, as what the clients take it for; with `ca`, one that trusts this certificate. */
-export function nodeWebSocket(ca?: string): typeof WebSocket {
-  const candidate: unknown = ca === undefined ? NodeWebSocket : trusting(ca)
+/** The class of `ws`, or one made of it, as what the clients take it for. */
+export function nodeWebSocket(candidate: unknown = NodeWebSocket): typeof WebSocket {
   if (isWebSocketClass(candidate)) return candidate
   throw new Error('the class of the ws package is no WebSocket')
 }
 
-function trusting(ca: string) {
+/** A class that trusts this certificate (PEM). */
+export function trusting(ca: string): unknown {
   return class extends NodeWebSocket {
     constructor(address: string | URL, protocols?: string | string[]) {
       super(address, protocols, { ca })

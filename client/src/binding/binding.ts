@@ -20,6 +20,11 @@ export interface BindingOptions {
   readonly readOnly?: boolean | undefined
   /** What a write to `element.value` by other code, or by the browser's autofill, is: 'take' (default) makes it an edit. */
   readonly foreignWrites?: 'take' | 'revert' | undefined
+  /**
+   * What an input method composes: 'live' (default) sends it as it is composed, 'finished' when it is done. On many phones
+   * each word is composed.
+   */
+  readonly compositions?: 'live' | 'finished' | undefined
   /** A reset of the element's form: 'revert' (default) keeps the shared text, 'take' makes it an edit for everybody. */
   readonly reset?: 'take' | 'revert' | undefined
 }

@@ -1,3 +1,4 @@
+import * as Y from 'yjs'
 import { ClientError } from '../common/errors.ts'
 import type { Selection } from './selection.ts'
 import type { TextElement } from './shown-text.ts'
@@ -5,10 +6,21 @@ import type { TextElement } from './shown-text.ts'
 /** `<textarea>`, and the `<input>` types whose value is what people type. */
 const TEXT_TYPES = /^(text(area)?|search|url|tel|password|email)$/
 
-/** Throws ELEMENT_UNSUITABLE. It asks for the type only: an element of an iframe shares no constructor. */
-export function assertTextElement(element: TextElement): void {
-  if (TEXT_TYPES.test(element.type)) return
-  throw new ClientError('ELEMENT_UNSUITABLE', `an element of the type "${element.type}" cannot be bound`)
+/**
+ * Throws ELEMENT_UNSUITABLE. It asks for the type only: an element of an iframe shares no constructor. Pages look for
+ * elements before they are there, and then pass null.
+ */
+export function assertTextElement(element: Element | null | undefined): asserts element is TextElement {
+  const type = element && 'type' in element ? String(element.type) : ''
+  if (TEXT_TYPES.test(type)) return
+  const found = element ? `<${element.localName}> of the type "${type}"` : `${element}, found where no element was,`
+  throw new ClientError('ELEMENT_UNSUITABLE', `${found} cannot be bound`)
+}
+
+/** Throws TEXT_UNSUITABLE. A text of another copy of Yjs looks alike, and fails later in ways that tell nothing. */
+export function assertSharedText(text: Y.Text | null | undefined): void {
+  if (text instanceof Y.Text && text.doc !== null) return
+  throw new ClientError('TEXT_UNSUITABLE', 'this is no Y.Text in a document, or is one of another copy of yjs')
 }
 
 /** Whether people can edit it now: it is neither read-only nor disabled, be it by a fieldset. */
@@ -40,7 +52,30 @@ export function readSelection({ selectionStart, selectionEnd, selectionDirection
     : { anchor: selectionStart, head: selectionEnd }
 }
 
-export function writeSelection(element: TextElement, { anchor, head }: Selection): void {
-  const direction = head < anchor ? 'backward' : 'forward'
-  element.setSelectionRange(Math.min(anchor, head), Math.max(anchor, head), direction)
+/**
+ * Whether the selection may be written now. Safari gives the focus to an element whose selection is set, and on a phone
+ * the keyboard with it. Browsers say which they are as the HTML Standard has it ("navigator.vendor").
+ */
+export function isSelectable(element: TextElement): boolean {
+  return hasFocus(element) || !vendorOf(element).startsWith('Apple')
+}
+
+export function hasFocus(element: TextElement): boolean {
+  const root = element.getRootNode()
+  return 'activeElement' in root && root.activeElement === element
+}
+
+/** Writes the selection. Returns whether the browser will scroll there, before the next frame. */
+export function writeSelection(element: TextElement, { anchor, head }: Selection): boolean {
+  const [start, end] = [Math.min(anchor, head), Math.max(anchor, head)]
+  const scrolls = vendorOf(element) === ''
+  if (head < anchor) element.setSelectionRange(start, end, 'backward')
+  // Firefox does not scroll to what this selects, but there is no direction to it.
+  else if (scrolls) element.setRangeText(element.value.slice(start, end), start, end, 'select')
+  else element.setSelectionRange(start, end, 'forward')
+  return scrolls && head < anchor
+}
+
+function vendorOf(element: TextElement): string {
+  return element.ownerDocument.defaultView?.navigator.vendor ?? ''
 }

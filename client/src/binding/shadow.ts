@@ -1,11 +1,10 @@
 import * as Y from 'yjs'
 import { type Alignment, align, editShared, editShown, lengthOf, toShared, toShown } from './alignment.ts'
-import { readSelection, renderText, writeSelection, writeValue } from './field.ts'
-import { firstLine, holdLine } from './scrolling.ts'
+import { isSelectable, readSelection, renderText, writeSelection, writeValue } from './field.ts'
 import type { KeptSelection, Selection } from './selection.ts'
 import { readText } from './shared-text.ts'
 import type { TextElement } from './shown-text.ts'
-import { findSplice, type Splice } from './splice.ts'
+import { applySplice, findSplice, type Splice } from './splice.ts'
 
 /** Half of a surrogate pair, of which Yjs would send something else (U+FFFD) than it keeps. */
 const LONE_SURROGATES = /\p{Surrogate}/gu
@@ -24,6 +23,8 @@ export class Shadow {
   #isBehind = true
   /** Whether the element could show all characters of the shared text as they are. */
   #isExact = true
+  /** The selection that the element is to have with the focus, and the one that writing its value has left it. */
+  #owed: { readonly kept: KeptSelection; readonly left: Selection | null } | null = null
 
   /** Takes the element as one that shows an older state of the text. */
   constructor(element: TextElement, text: Y.Text) {
@@ -47,9 +48,17 @@ export class Shadow {
     return toShown(this.#alignment, index)
   }
 
+  /** The offset in the shared text of a character that is shown. */
+  toShared(offset: number): number {
+    return toShared(this.#alignment, offset, 'after')
+  }
+
   /** A caret keeps to the character before it, and a selection to those in it: what comes in at its ends stays out. */
   keepSelection(selection: Selection | null = readSelection(this.element)): KeptSelection | null {
     if (selection === null) return null
+    if (this.#owed !== null && isSame(selection, this.#owed.left)) return this.#owed.kept
+    // The application has selected something else.
+    this.#owed = null
     const keep = (offset: number, isStart: boolean) => {
       const index = toShared(this.#alignment, offset, isStart ? 'after' : 'before')
       return Y.createRelativePositionFromTypeIndex(this.text, index, isStart ? 0 : -1)
@@ -58,13 +67,26 @@ export class Shadow {
     return { anchor: keep(anchor, anchor < head), head: keep(head, head < anchor) }
   }
 
-  restoreSelection({ anchor, head }: KeptSelection): void {
+  /** Where what was kept is now, in offsets of the element. */
+  findSelection({ anchor, head }: KeptSelection): Selection {
     const { doc } = this.text
     const find = (position: Y.RelativePosition) => {
       const found = doc && Y.createAbsolutePositionFromRelativePosition(position, doc)
       return this.toShown(found?.index ?? 0)
     }
-    writeSelection(this.element, { anchor: find(anchor), head: find(head) })
+    return { anchor: find(anchor), head: find(head) }
+  }
+
+  /** Selects what was kept: now, or with the focus. Returns whether the browser will scroll there. */
+  restoreSelection(kept: KeptSelection): boolean {
+    const isNow = isSelectable(this.element)
+    this.#owed = isNow ? null : { kept, left: readSelection(this.element) }
+    return isNow && writeSelection(this.element, this.findSelection(kept))
+  }
+
+  /** To be called as soon as the element has the focus. */
+  selectOwed(): void {
+    if (this.#owed !== null) this.restoreSelection(this.#owed.kept)
   }
 
   /** To be called with each change of the shared text but those by `takeEdit`. */
@@ -99,29 +121,42 @@ export class Shadow {
     return splice
   }
 
-  /** Takes back what changed in the element. */
-  revert(selection: Selection | null = readSelection(this.element)): void {
+  /** Takes back what changed in the element. The selection is lost. */
+  revert(): void {
     writeValue(this.element, this.#shown)
-    if (selection) writeSelection(this.element, selection)
   }
 
-  /** Shows the shared text as it is now; selection and view stay on the characters they were on. */
+  /**
+   * Shows the shared text as it is now, and in it what the element is ahead by, with the caret behind that. Otherwise the
+   * selection is lost where something changed.
+   */
   show(): Splice | null {
+    const { element } = this
     this.#isBehind = false
     const before = this.#shown
+    const ahead = findSplice(before, element.value, element.selectionEnd ?? 0)
+    const from = ahead && toShared(this.#alignment, ahead.index, 'before')
+    const to = ahead && toShared(this.#alignment, ahead.index + ahead.remove, 'before')
     const shared = readText(this.text)
-    const rendered = renderText(this.element, shared)
+    const rendered = renderText(element, shared)
     this.#isExact = rendered === shared
-    const selection = this.keepSelection()
-    const line = firstLine(this.element)
-    const first = line && toShared(this.#alignment, line.offset, 'after')
-    if (rendered !== before) writeValue(this.element, rendered)
-    this.#shown = this.element.value
+    if (rendered !== before) {
+      writeValue(element, rendered)
+      this.#shown = element.value
+    }
     this.#alignment = align(this.#shown, shared)
     const splice = findSplice(before, this.#shown, 0)
-    if (splice === null) return null
-    if (selection) this.restoreSelection(selection)
-    if (line && first !== null && splice.index <= line.offset) holdLine(this.element, line, this.toShown(first))
+    if (splice && ahead) this.#goAhead(this.toShown(from ?? 0), this.toShown(to ?? 0), ahead.insert)
     return splice
   }
+
+  #goAhead(index: number, end: number, insert: string): void {
+    writeValue(this.element, applySplice(this.#shown, { index, remove: end - index, insert }))
+    const caret = index + insert.length
+    writeSelection(this.element, { anchor: caret, head: caret })
+  }
+}
+
+function isSame(a: Selection, b: Selection | null): boolean {
+  return a.anchor === b?.anchor && a.head === b.head
 }

@@ -16,17 +16,23 @@ const CONTINUED: Readonly<Record<EditKind, EditKind | null>> = {
 }
 
 /** What a key press asks for, by the shortcuts of Windows, Linux and macOS. */
-export function historyKey({
-  key = '',
-  altKey,
-  ctrlKey,
-  metaKey,
-  shiftKey,
-}: Partial<KeyboardEvent>): HistoryCommand | null {
+export function historyKey(event: Partial<KeyboardEvent>): HistoryCommand | null {
+  const { altKey, ctrlKey, metaKey, shiftKey } = event
   if (altKey || ctrlKey === metaKey) return null
-  const letter = key.toLowerCase()
+  const letter = latinLetter(event)
   if (letter === 'z') return shiftKey ? 'redo' : 'undo'
   return letter === 'y' && ctrlKey ? 'redo' : null
+}
+
+/**
+ * The letter of a key or, on a layout of another script, the one that is at its place on a Latin layout: systems take
+ * shortcuts in the same way. A sign of ASCII may belong to either (Thai has `(` above Z, Dvorak `;`), which only the
+ * key code tells, by the letter that the system takes it for.
+ */
+function latinLetter({ key = '', code = '', keyCode = 0 }: Partial<KeyboardEvent>): string {
+  const place = /^Key[A-Z]$/.test(code) ? code.slice(-1) : ''
+  const isOther = !/^[a-z]$/i.test(key) && (key > '~' || keyCode === place.charCodeAt(0))
+  return (isOther ? place : key).toLowerCase()
 }
 
 /** What an input event asks for, as the context menu and the menu bar raise it. */

@@ -7,10 +7,18 @@ export class Ledger {
   #durable = 0
   /** Whether what was sent is all that the document holds. A Step2 is; what was edited before is in no Update. */
   #isComplete = false
+  /** The update that is being timed: one at a time. */
+  #timed: { readonly number: number; readonly sentAt: number } | undefined
+  #saveTime: number | null = null
 
   /** Whether all that the document holds is durable on the server. */
   get settled(): boolean {
     return this.#isComplete && this.#durable === this.#sent
+  }
+
+  /** How long the update that was timed last took until it was durable, in milliseconds; null until one was. */
+  get saveTime(): number | null {
+    return this.#saveTime
   }
 
   sentStep2(): void {
@@ -18,8 +26,10 @@ export class Ledger {
     this.#isComplete = true
   }
 
-  sentUpdate(): void {
+  /** @param now in milliseconds, as for `acknowledge` */
+  sentUpdate(now: number): void {
     this.#sent += 1
+    this.#timed ??= { number: this.#sent, sentAt: now }
   }
 
   /** An edit was made that could not be sent: the socket is being opened or closed. */
@@ -28,7 +38,12 @@ export class Ledger {
   }
 
   /** A count that falls, or that exceeds what was sent, is not one of ours to believe. */
-  acknowledge(count: number): void {
-    if (count > this.#durable && count <= this.#sent) this.#durable = count
+  acknowledge(count: number, now: number): void {
+    if (count <= this.#durable || count > this.#sent) return
+    this.#durable = count
+    if (this.#timed === undefined || count < this.#timed.number) return
+    // The system's clock may have been set back meanwhile.
+    this.#saveTime = Math.max(0, now - this.#timed.sentAt)
+    this.#timed = undefined
   }
 }

@@ -1,3 +1,5 @@
+import { databaseNames, deleteDatabase } from './database-list.ts'
+
 /**
  * What a person's data in this browser is called: databases and channels of one server, document and user. The user
  * comes first, so that all of one user's can be found; JSON, so that no part can pass for two.
@@ -12,15 +14,6 @@ export function storageName(userId: string, address: string, room: string): stri
  */
 export async function clearOffline(userId: string): Promise<void> {
   const prefix = storageName(userId, '', '').slice(0, -'"",""]'.length)
-  const databases = await indexedDB.databases()
-  const names = databases.map(({ name = '' }) => name).filter((name) => name.startsWith(prefix))
-  await Promise.all(names.map(deleteDatabase))
-}
-
-function deleteDatabase(name: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const request = indexedDB.deleteDatabase(name)
-    request.onsuccess = () => resolve()
-    request.onerror = () => reject(request.error)
-  })
+  const names = await databaseNames()
+  await Promise.all(names.filter((name) => name.startsWith(prefix)).map(deleteDatabase))
 }

@@ -76,6 +76,8 @@ export interface Connection {
   pause(): void
   /** Ends a pause. After a denial it tries again, with a new token. */
   resume(): void
+  /** Makes the next attempt at once, where one is waited for (`state.retryAt`). Does nothing otherwise. */
+  reconnectNow(): void
   /** Closes the connection and destroys `doc` and `awareness`. The offline copy stays. */
   destroy(): void
 }

@@ -8,6 +8,13 @@ const FIRST_DELAY_MS = 100
 const MAX_DELAY_MS = 2_500
 /** How long to wait after a message was too large: it would be refused again, until edits have made it smaller. */
 const TOO_LARGE_DELAY_MS = 30_000
+/**
+ * How long to wait before a token is asked for the last time: one that was issued by a clock that runs ahead is good a few
+ * seconds later.
+ */
+const SIGN_IN_DELAY_MS = 5_000
+/** So often in a row the server may refuse a token before it is taken for its last word. */
+const TOKENS_TRIED = 3
 /** Browsers wait minutes for a socket to open. */
 const OPEN_DEADLINE_MS = 15_000
 /** With this many attempts the server counts as unreachable, when the last one did not get to an open socket. */
@@ -36,7 +43,7 @@ type Phase =
   | { readonly name: 'resting' | 'asking' }
   | { readonly name: 'opening'; readonly wire: Wire; readonly cancel: Cancel }
   | { readonly name: 'open'; readonly wire: Wire }
-  | { readonly name: 'waiting'; readonly cancel: Cancel }
+  | { readonly name: 'waiting'; readonly until: number; readonly cancel: Cancel }
 
 /** Decides when a socket is opened, and has one at a time. */
 export class Dialer {
@@ -44,8 +51,8 @@ export class Dialer {
   #phase: Phase = { name: 'resting' }
   /** Attempts since the server's content came last. */
   #attempts = 0
-  /** Whether the token was asked for because the server had not taken the one before. */
-  #isTokenNew = false
+  /** Tokens that the server has refused since its content came last. */
+  #tokensRefused = 0
 
   constructor(context: DialerContext) {
     this.#context = context
@@ -71,7 +78,7 @@ export class Dialer {
     this.wire?.close()
   }
 
-  /** Something says that the network is back: waits no longer. */
+  /** Waits no longer: something says that the network is back, or somebody does not want to wait. */
   hurry(): void {
     if (this.#phase.name === 'waiting') void this.#dial()
   }
@@ -85,14 +92,14 @@ export class Dialer {
 
   synced(): void {
     this.#attempts = 0
-    this.#isTokenNew = false
+    this.#tokensRefused = 0
   }
 
   closed(code: number, reason: string): void {
     const { token } = this.#context
     token?.rest()
     if (this.#phase.name === 'resting') return
-    if (code === CLOSED_SIGNED_OUT && token && !this.#isTokenNew) this.#dialWithNewToken(token)
+    if (code === CLOSED_SIGNED_OUT && token && ++this.#tokensRefused < TOKENS_TRIED) this.#dialWithNewToken(token)
     else if (code >= 4400 && code < 4500) this.#acceptRefusal(code, reason)
     else this.#retry(code)
   }
@@ -127,17 +134,16 @@ export class Dialer {
 
   #dialWithNewToken(token: TokenSource): void {
     token.discard()
-    this.#isTokenNew = true
-    void this.#dial()
+    if (this.#tokensRefused === 1) void this.#dial()
+    else this.#wait(SIGN_IN_DELAY_MS)
   }
 
   #acceptRefusal(code: number, reason: string): void {
     this.#enter({ name: 'resting' })
     // Whoever starts again does so with a clean slate.
-    this.#isTokenNew = false
+    this.#tokensRefused = 0
     this.#context.token?.discard()
-    const error = new ClientError(refusal(code), `the server refused: ${reason || code}`)
-    this.#context.store.deny(code, reason, error)
+    this.#context.store.deny(code, reason, refusal(code, reason))
   }
 
   #retry(code: number): void {
@@ -152,7 +158,9 @@ export class Dialer {
   }
 
   #wait(delayMs: number): void {
-    this.#enter({ name: 'waiting', cancel: this.#context.clock.after(delayMs, () => void this.#dial()) })
+    const { clock } = this.#context
+    const cancel = clock.after(delayMs, () => void this.#dial())
+    this.#enter({ name: 'waiting', until: clock.now() + delayMs, cancel })
   }
 
   get #delayMs(): number {
@@ -162,10 +170,16 @@ export class Dialer {
   #enter(phase: Phase): void {
     if ('cancel' in this.#phase) this.#phase.cancel()
     this.#phase = phase
+    this.#context.store.change({ retryAt: phase.name === 'waiting' ? phase.until : null })
   }
 }
 
-function refusal(code: number): ClientErrorCode {
+/** What a refusal for good is, by its close code. */
+export function refusal(code: number, reason: string): ClientError {
+  return new ClientError(refusalCode(code), `the server refused: ${reason || code}`)
+}
+
+function refusalCode(code: number): ClientErrorCode {
   if (code === CLOSED_SIGNED_OUT) return 'SIGNED_OUT'
   return code === CLOSED_GONE ? 'GONE' : 'DENIED'
 }

@@ -1,6 +1,7 @@
 import * as Y from 'yjs'
 import type { Cancel, Clock } from '../common/clock.ts'
 import { isolate } from '../common/listeners.ts'
+import { rememberDatabase } from './database-list.ts'
 
 /** The stores of y-indexeddb, which can open such a database, too. It has no use for the second one either. */
 const UPDATES = 'updates'
@@ -45,6 +46,7 @@ class Copy {
 
   start(): void {
     const { name, doc, clock } = this.#context
+    rememberDatabase(name)
     const request = indexedDB.open(name)
     request.onupgradeneeded = () => {
       request.result.createObjectStore(UPDATES, { autoIncrement: true })

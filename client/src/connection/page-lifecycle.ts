@@ -1,3 +1,5 @@
+import { listen } from '../common/events.ts'
+
 export interface PageEvents {
   /** The page is left, for good or for the back/forward cache, where it may hold no socket. */
   onHide(): void
@@ -9,14 +11,12 @@ export interface PageEvents {
   onOffline(): void
 }
 
-/** Tells what happens to the page until `signal` is aborted. Does nothing where there is no page. */
-export function watchPage({ onHide, onShow, onWake, onOffline }: PageEvents, signal: AbortSignal): void {
-  if (typeof window === 'undefined') return
-  const options = { signal }
-  window.addEventListener('pagehide', onHide, options)
-  window.addEventListener('pageshow', (event) => event.persisted && onShow(), options)
-  window.addEventListener('online', onWake, options)
-  window.addEventListener('offline', onOffline, options)
-  const onVisibility = () => document.visibilityState === 'visible' && onWake()
-  document.addEventListener('visibilitychange', onVisibility, options)
+/** Tells what happens to the page, or to the worker, until `ended` is aborted. Where nothing tells, it does nothing. */
+export function watchPage({ onHide, onShow, onWake, onOffline }: PageEvents, ended: AbortSignal): void {
+  const page = globalThis.document
+  listen(globalThis, 'pagehide', onHide, ended)
+  listen(globalThis, 'pageshow', (event) => 'persisted' in event && event.persisted && onShow(), ended)
+  listen(globalThis, 'online', onWake, ended)
+  listen(globalThis, 'offline', onOffline, ended)
+  listen(page, 'visibilitychange', () => page.visibilityState === 'visible' && onWake(), ended)
 }

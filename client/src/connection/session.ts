@@ -2,7 +2,8 @@ import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import type { Clock } from '../common/clock.ts'
 import { ClientError } from '../common/errors.ts'
-import { pathSegment, socketAddress } from './address.ts'
+import { raw } from '../common/raw.ts'
+import { documentPath, pathSegment, socketAddress } from './address.ts'
 import { storageName } from './browser-storage.ts'
 import type { Connection, ConnectOptions, Profile } from './connection.ts'
 import { Dialer } from './dialer.ts'
@@ -22,9 +23,9 @@ const TEXT_NAME = 'content'
 
 /** A document and all that keeps it in touch with the server, the browser's other tabs and its storage. */
 export class Session implements Connection {
-  readonly doc = new Y.Doc()
-  readonly text = this.doc.getText(TEXT_NAME)
-  readonly awareness = new Awareness(this.doc)
+  readonly doc = raw(new Y.Doc())
+  readonly text = raw(this.doc.getText(TEXT_NAME))
+  readonly awareness = raw(new Awareness(this.doc))
   readonly whenSynced: Promise<void>
   readonly #options: ConnectOptions
   readonly #clock: Clock
@@ -43,6 +44,7 @@ export class Session implements Connection {
     if (options.offline && options.user?.id === undefined) {
       throw new ClientError('USER_MISSING', 'an offline copy needs user.id')
     }
+    raw(this)
     const store = new StateStore(options.access)
     this.#options = options
     this.#clock = clock
@@ -109,8 +111,12 @@ export class Session implements Connection {
     this.#work()
   }
 
+  reconnectNow(): void {
+    this.#dialer.hurry()
+  }
+
   destroy(): void {
-    this.#ended.abort(new ClientError('DESTROYED', 'the connection was destroyed'))
+    this.#ended.abort()
     this.#store.clear()
     this.#liveness.stop()
     this.#rest()
@@ -132,17 +138,15 @@ export class Session implements Connection {
     const store = this.#store
     const dialer = this.#dialer
     return Wire.open({
-      url: `${this.#address}/${this.#room}${this.#options.access === 'read' ? '?access=read' : ''}`,
+      url: `${this.#address}/${documentPath(this.#options.document)}${this.#options.access === 'read' ? '?access=read' : ''}`,
       protocols: [SUBPROTOCOL, ...protocols],
       WebSocket: this.#WebSocket,
       doc: this.doc,
       awareness: this.awareness,
+      clock: this.#clock,
       origin: this,
       onOpen: () => {
-        const { error } = store.current
-        // An open socket says nothing of these two: they are over when the edits are stored.
-        const mayPersist = error?.code === 'TOO_LARGE' || error?.code === 'FULL'
-        store.change({ connection: 'online', error: mayPersist ? error : null })
+        store.opened()
         dialer.opened()
       },
       onSent: (bytes) => this.#liveness.sent(bytes),
@@ -151,12 +155,18 @@ export class Session implements Connection {
         dialer.synced()
         store.change({ synced: true })
       },
-      onSaved: () => store.change({ saved: true, unsaved: 0, error: null }),
+      onStored: ({ isAll, saveTime }) => {
+        const timed = { saveTime: saveTime ?? store.current.saveTime }
+        store.change(isAll ? { ...timed, saved: true, unsaved: 0, error: null } : timed)
+      },
       onWritable: () => {
         if (store.current.access === 'read') store.grant(this.#options.access ?? 'write')
       },
       onPermissionDenied: () => store.grant('read'),
       onFull: () => store.block(new ClientError('FULL', 'the document is full: the server stores only deletions')),
+      onTooDeep: () => store.report(new ClientError('TOO_DEEP', 'a value was nested too deep, and is deleted')),
+      onPresenceRefused: () =>
+        store.report(new ClientError('PRESENCE_REFUSED', 'the server does not show what is in the awareness state')),
       onClose: (code, reason) => {
         store.change({ connection: 'offline', synced: false, saved: false })
         dialer.closed(code, reason)

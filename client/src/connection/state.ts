@@ -12,6 +12,11 @@ export interface Progress {
    *   when the server refused a message as too large), unless it was paused or access is denied.
    */
   readonly connection: 'connecting' | 'online' | 'offline'
+  /**
+   * When the next attempt follows, in milliseconds of the epoch; null where none is waited for: while there is a socket
+   * or one is being opened, while paused, and after a denial.
+   */
+  readonly retryAt: number | null
   /** Whether the server's content has arrived over the present socket. */
   readonly synced: boolean
   /**
@@ -24,6 +29,12 @@ export interface Progress {
    * offline copy or another tab brought in. 0 when `saved`.
    */
   readonly unsaved: number
+  /**
+   * How long it took to store an edit, in whole milliseconds: from the edit to the server's word that it is durable.
+   * It is of the newest edit that was timed, and null until one was: an edit that waits for a connection is not, and
+   * none on a server that does not acknowledge.
+   */
+  readonly saveTime: number | null
   /**
    * The offline copy in this browser.
    * - `off`: there is none, or it was cleared.
@@ -54,9 +65,11 @@ export interface Denied {
 
 const INITIAL_PROGRESS: Progress = {
   connection: 'connecting',
+  retryAt: null,
   synced: false,
   saved: false,
   unsaved: 0,
+  saveTime: null,
   copy: 'off',
   error: null,
 }
@@ -95,6 +108,13 @@ export class StateStore {
 
   change(progress: Partial<Progress>): void {
     this.#set({ ...this.#progress, ...progress }, this.#access)
+  }
+
+  opened(): void {
+    const { error } = this.#progress
+    // An open socket says nothing of these two: they are over when the edits are stored.
+    const mayPersist = error?.code === 'TOO_LARGE' || error?.code === 'FULL'
+    this.change({ connection: 'online', error: mayPersist ? error : null })
   }
 
   grant(access: Granted['access']): void {

@@ -5,12 +5,12 @@ import type { ConnectionState, StateStore } from './state.ts'
  * then: it keeps pages out of the back/forward cache of some browsers.
  */
 export function guardUnload(store: StateStore, ended: AbortSignal): void {
-  if (typeof window === 'undefined') return
+  const page: Partial<EventTarget> = globalThis
   const ask = (event: Event) => event.preventDefault()
   const update = ({ unsaved, copy }: ConnectionState) => {
-    if (unsaved > 0 && copy !== 'kept') window.addEventListener('beforeunload', ask)
-    else window.removeEventListener('beforeunload', ask)
+    if (unsaved > 0 && copy !== 'kept') page.addEventListener?.('beforeunload', ask)
+    else page.removeEventListener?.('beforeunload', ask)
   }
   store.subscribe(update)
-  ended.addEventListener('abort', () => window.removeEventListener('beforeunload', ask))
+  ended.addEventListener('abort', () => page.removeEventListener?.('beforeunload', ask))
 }

@@ -14,7 +14,8 @@ export function until(
     const check = () => {
       const state = store.current
       const answer = reached(state)
-      if (ended.aborted) reject(ended.reason)
+      // Not the reason of the signal, which React Native does not keep.
+      if (ended.aborted) reject(new ClientError('DESTROYED', 'the connection was destroyed'))
       else if (answer === true) resolve()
       else if (answer instanceof ClientError) reject(answer)
       else if (state.access === 'denied') reject(state.error)

@@ -7,9 +7,11 @@ import {
   removeAwarenessStates,
 } from 'y-protocols/awareness'
 import * as Y from 'yjs'
+import type { Clock } from '../common/clock.ts'
 import { isolate } from '../common/listeners.ts'
 import { Ledger } from './acknowledgement.ts'
 import { MESSAGE, REFUSAL, SUBPROTOCOL, SYNC } from './messages.ts'
+import { bytesOf } from './received.ts'
 
 /** The `readyState` of an open socket. Not every WebSocket class has the constant. */
 const OPEN = 1
@@ -22,16 +24,28 @@ export interface WireEvents {
   onReceived(): void
   /** The server's content has come. */
   onSynced(): void
-  /** All that the document holds is durable on the server. */
-  onSaved(): void
+  /** The server has stored some of what was sent. */
+  onStored(progress: Stored): void
   /** The server asks for edits, and so takes them. */
   onWritable(): void
   /** The server takes no edits. */
   onPermissionDenied(): void
   /** The server has refused an edit because the document has reached its limit. */
   onFull(): void
+  /** The server has deleted a value that was nested too deep. */
+  onTooDeep(): void
+  /** The server has refused what this editor shows of itself: others see what it showed before. */
+  onPresenceRefused(): void
   /** The socket is closed, by the other end with its code and reason, by this one or by the network with others. */
   onClose(code: number, reason: string): void
+}
+
+/** How far the server's storing has come. */
+export interface Stored {
+  /** Whether all that the document holds is durable on the server. */
+  readonly isAll: boolean
+  /** How long the update that was timed last took, in milliseconds; null until one was. */
+  readonly saveTime: number | null
 }
 
 export interface WireContext extends WireEvents {
@@ -40,6 +54,7 @@ export interface WireContext extends WireEvents {
   readonly WebSocket: typeof WebSocket
   readonly doc: Y.Doc
   readonly awareness: Awareness
+  readonly clock: Clock
   /** The origin of the transactions with what comes in. */
   readonly origin: unknown
 }
@@ -49,6 +64,7 @@ export class Wire {
   readonly #context: WireContext
   readonly #socket: WebSocket
   readonly #ledger = new Ledger()
+  #taken: Promise<unknown> = Promise.resolve()
 
   /** Throws what the WebSocket class throws: a SecurityError for an address without TLS in a page of HTTPS. */
   static open(context: WireContext): Wire {
@@ -112,21 +128,45 @@ export class Wire {
   }
 
   #onMessage(data: unknown): void {
-    if (!(data instanceof ArrayBuffer)) return
-    const { awareness, origin, onReceived, onPermissionDenied, onFull } = this.#context
+    const bytes = bytesOf(data)
+    if (bytes instanceof Uint8Array) this.#take(bytes)
+    else if (bytes) this.#takeInOrder(bytes)
+  }
+
+  /** A Blob may be read sooner than the one before it. */
+  #takeInOrder(reading: Promise<Uint8Array>): void {
+    this.#taken = this.#taken
+      .then(() => reading)
+      .then(
+        (bytes) => this.#socket.onmessage && isolate(() => this.#take(bytes)),
+        // Without this message the rest of the connection is worth nothing; the next one brings it all.
+        () => this.#socket.close(),
+      )
+  }
+
+  #take(bytes: Uint8Array): void {
+    const { awareness, origin, onReceived, onPermissionDenied } = this.#context
     onReceived()
-    const message = createDecoder(new Uint8Array(data))
+    const message = createDecoder(bytes)
     const type = readVarUint(message)
     if (type === MESSAGE.sync) this.#onSync(message)
     else if (type === MESSAGE.awareness) applyAwarenessUpdate(awareness, readVarUint8Array(message), origin)
     else if (type === MESSAGE.auth) onPermissionDenied()
     else if (type === MESSAGE.acknowledgement) this.#onAcknowledgement(readVarUint(message))
-    else if (type === MESSAGE.refusal && readVarUint(message) === REFUSAL.full) onFull()
+    else if (type === MESSAGE.refusal) this.#onRefusal(readVarUint(message))
+  }
+
+  #onRefusal(kind: number): void {
+    const { onFull, onTooDeep, onPresenceRefused } = this.#context
+    if (kind === REFUSAL.full) onFull()
+    else if (kind === REFUSAL.tooDeep) onTooDeep()
+    else if (kind === REFUSAL.presence) onPresenceRefused()
   }
 
   #onAcknowledgement(count: number): void {
-    this.#ledger.acknowledge(count)
-    if (this.#ledger.settled) this.#context.onSaved()
+    const { clock, onStored } = this.#context
+    this.#ledger.acknowledge(count, clock.now())
+    onStored({ isAll: this.#ledger.settled, saveTime: this.#ledger.saveTime })
   }
 
   #onSync(message: Decoder): void {
@@ -151,7 +191,7 @@ export class Wire {
       return
     }
     this.#send(update, MESSAGE.sync, SYNC.update)
-    this.#ledger.sentUpdate()
+    this.#ledger.sentUpdate(this.#context.clock.now())
   }
 
   /** Only this editor's own presence is sent: others speak for themselves. */

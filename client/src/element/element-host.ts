@@ -1,6 +1,6 @@
 import { ClientError } from '../common/errors.ts'
 import { type ElementSession, openSession } from './element-session.ts'
-import { type ElementSettings, readSettings, type TokenFunction } from './element-settings.ts'
+import { type ElementProperties, type ElementSettings, readSettings } from './element-settings.ts'
 
 /**
  * What `<coedit-textarea>` does, without being an element. Whatever happens to the element is one call of `update`,
@@ -9,7 +9,8 @@ import { type ElementSettings, readSettings, type TokenFunction } from './elemen
  */
 export class ElementHost {
   readonly #element: HTMLElement
-  #token: TokenFunction | undefined
+  #properties: ElementProperties = { token: undefined, connection: null }
+  #endEvents = () => {}
   #session: ElementSession | null = null
   #isUpdating = false
 
@@ -21,12 +22,12 @@ export class ElementHost {
     return this.#session
   }
 
-  get token(): TokenFunction | undefined {
-    return this.#token
+  get properties(): ElementProperties {
+    return this.#properties
   }
 
-  set token(token: TokenFunction | undefined) {
-    this.#token = token
+  set(properties: Partial<ElementProperties>): void {
+    this.#properties = { ...this.#properties, ...properties }
     this.update()
   }
 
@@ -40,11 +41,12 @@ export class ElementHost {
   }
 
   #reconcile(): void {
-    const settings = readSettings(this.#element, this.#token)
+    const settings = readSettings(this.#element, this.#properties)
     if (settings !== null && this.#session?.fits(settings)) {
       this.#session.follow(settings)
       return
     }
+    this.#endEvents()
     this.#session?.close()
     this.#session = null
     if (settings !== null) this.#open(settings)
@@ -61,8 +63,12 @@ export class ElementHost {
       throw error
     }
     const { connection } = this.#session
-    connection.subscribe((state) => this.#dispatch('coedit-state', state))
-    connection.onError((error) => this.#dispatch('coedit-error', error))
+    const endStates = connection.subscribe((state) => this.#dispatch('coedit-state', state))
+    const endErrors = connection.onError((error) => this.#dispatch('coedit-error', error))
+    this.#endEvents = () => {
+      endStates()
+      endErrors()
+    }
     this.#dispatch('coedit-state', connection.state)
   }
 

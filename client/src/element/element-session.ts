@@ -5,7 +5,7 @@ import type { Connection, User } from '../connection/connection.ts'
 import type { ConnectionState } from '../connection/state.ts'
 import { announcePeers } from '../peers/announcer.ts'
 import { showPeers } from '../peers/overlay.ts'
-import { connectionKey, type ElementSettings } from './element-settings.ts'
+import { connectionKey, type ElementSettings, type OwnOptions } from './element-settings.ts'
 
 /** A textarea that is connected to its document until `close`. */
 export interface ElementSession {
@@ -17,36 +17,74 @@ export interface ElementSession {
   close(): void
 }
 
+/** A connection for as long as a session lasts. */
+interface Line {
+  readonly connection: Connection
+  fits(settings: ElementSettings): boolean
+  follow(settings: ElementSettings): void
+  close(): void
+}
+
+function openLine(settings: ElementSettings): Line {
+  return 'given' in settings ? givenLine(settings.given) : ownLine(settings.options)
+}
+
+/** The connection is the page's, who ends it. */
+function givenLine(connection: Connection): Line {
+  return {
+    connection,
+    fits: (next) => 'given' in next && next.given === connection,
+    follow: () => undefined,
+    close: () => undefined,
+  }
+}
+
 /** Throws what `connect` throws. */
-export function openSession(textarea: HTMLTextAreaElement, initial: ElementSettings): ElementSession {
-  let settings = initial
-  const { token } = initial.options
+function ownLine(initial: OwnOptions): Line {
+  let options = initial
+  const { token } = initial
   const connection = connect({
-    ...initial.options,
+    ...initial,
     // The latest function is called: one written inline is another at each rendering.
-    ...(token && { token: () => (settings.options.token ?? token)() }),
+    ...(token && { token: () => (options.token ?? token)() }),
   })
+  return {
+    connection,
+    fits: (next) => 'options' in next && connectionKey(next.options) === connectionKey(options),
+    follow(next) {
+      if (!('options' in next)) return
+      if (!looksAlike(options.user, next.options.user)) connection.setUser(next.options.user)
+      options = next.options
+    },
+    close: () => connection.destroy(),
+  }
+}
+
+/** Throws what `connect` throws. */
+export function openSession(textarea: HTMLTextAreaElement, settings: ElementSettings): ElementSession {
+  const line = openLine(settings)
+  const { connection } = line
   const binding = bindTextarea(textarea, connection.text, { awareness: connection.awareness })
   const carets = new Carets(connection, binding)
   const lock = new ReadOnlyLock(textarea)
   const obey = ({ access }: ConnectionState) => lock.set(access !== 'write')
 
-  connection.subscribe(obey)
+  const endObeying = connection.subscribe(obey)
   obey(connection.state)
   carets.set(settings.carets)
   return {
     connection,
     binding,
-    fits: (next) => connectionKey(next) === connectionKey(settings),
+    fits: line.fits,
     follow(next) {
-      if (!looksAlike(settings.options.user, next.options.user)) connection.setUser(next.options.user)
+      line.follow(next)
       carets.set(next.carets)
-      settings = next
     },
     close() {
+      endObeying()
       carets.set(false)
       binding.destroy()
-      connection.destroy()
+      line.close()
       lock.set(false)
     },
   }

@@ -1,4 +1,5 @@
-import type { ConnectOptions, User } from '../connection/connection.ts'
+import { parseUrl } from '../common/parse-url.ts'
+import type { Connection, ConnectOptions, User } from '../connection/connection.ts'
 
 export const OBSERVED_ATTRIBUTES = [
   'url',
@@ -15,15 +16,26 @@ type Attribute = (typeof OBSERVED_ATTRIBUTES)[number]
 
 export type TokenFunction = NonNullable<ConnectOptions['token']>
 
-/** What an element is asked for. */
-export interface ElementSettings {
-  readonly options: ConnectOptions & { readonly user: User }
-  readonly carets: boolean
+/** What an element is asked for: a connection that it is given, or one of its own with these options. */
+export type ElementSettings = { readonly carets: boolean } & (
+  | { readonly given: Connection }
+  | { readonly options: OwnOptions }
+)
+
+export type OwnOptions = ConnectOptions & { readonly user: User }
+
+/** What the page sets as properties. */
+export interface ElementProperties {
+  token: TokenFunction | undefined
+  connection: Connection | null
 }
 
 /** Null where there is nothing to open. */
-export function readSettings(element: HTMLElement, token: TokenFunction | undefined): ElementSettings | null {
+export function readSettings(element: HTMLElement, properties: ElementProperties): ElementSettings | null {
+  const { token, connection } = properties
   const read = (name: Attribute) => element.getAttribute(name)
+  const carets = read('carets') !== null
+  if (element.isConnected && connection !== null) return { given: connection, carets }
   const document = read('document')
   if (!element.isConnected || document === null) return null
   return {
@@ -35,19 +47,19 @@ export function readSettings(element: HTMLElement, token: TokenFunction | undefi
       user: userOf(read('user-id'), read('user-name'), read('user-color')),
       ...(token && { token }),
     },
-    carets: read('carets') !== null,
+    carets,
   }
 }
 
-/** Settings with the same key can be had without another connection. */
-export function connectionKey({ options }: ElementSettings): string {
+/** Options with the same key can be had without another connection. */
+export function connectionKey(options: OwnOptions): string {
   const { url, document, access, offline, user, token } = options
   return JSON.stringify([url, document, access, offline, user.id, token !== undefined])
 }
 
 /** What is no address stays as it is: `connect` says what is wrong with it. */
 function addressOf(url: string, base: string): string {
-  return URL.canParse(url, base) ? new URL(url, base).href : url
+  return parseUrl(url, base)?.href ?? url
 }
 
 /** There is always a user: one who gives no name is shown as Anonymous. */

@@ -28,8 +28,13 @@ import { OBSERVED_ATTRIBUTES, type TokenFunction } from './element-settings.ts'
 export interface CoeditTextarea extends HTMLElement {
   /** Gives the token that the server asks for; see `connect`. Default: none is sent. */
   token: TokenFunction | undefined
-  /** Null while nothing is open. What attributes ask for is opened in the microtask after they were set. */
-  readonly connection: Connection | null
+  /**
+   * Null while nothing is open. What attributes ask for is opened in the microtask after they were set. It may be set to
+   * a connection of the page's own, such as one of a y-websocket provider, which the element uses in the place of what
+   * attributes ask for, and never ends; null sets it free again.
+   */
+  get connection(): Connection | null
+  set connection(connection: Connection | null)
   /** Null while nothing is open. */
   readonly binding: TextareaBinding | null
   /** The textarea in it. Null before the first opening where the page gave none. */
@@ -58,15 +63,19 @@ function elementClass(): CustomElementConstructor {
     readonly #host = new ElementHost(this)
 
     get token(): TokenFunction | undefined {
-      return this.#host.token
+      return this.#host.properties.token
     }
 
     set token(token: TokenFunction | undefined) {
-      this.#host.token = token
+      this.#host.set({ token })
     }
 
     get connection(): Connection | null {
-      return this.#host.session?.connection ?? null
+      return this.#host.session?.connection ?? this.#host.properties.connection
+    }
+
+    set connection(connection: Connection | null) {
+      this.#host.set({ connection })
     }
 
     get binding(): TextareaBinding | null {
@@ -79,6 +88,7 @@ function elementClass(): CustomElementConstructor {
 
     connectedCallback(): void {
       adoptOwnProperty(this, 'token')
+      adoptOwnProperty(this, 'connection')
       this.#host.update()
     }
 
@@ -96,7 +106,7 @@ function elementClass(): CustomElementConstructor {
 }
 
 /** A property that was set before the element was defined hides the accessor: it is taken off and set again. */
-function adoptOwnProperty(element: HTMLElement, name: 'token'): void {
+function adoptOwnProperty(element: HTMLElement, name: 'token' | 'connection'): void {
   if (!Object.hasOwn(element, name)) return
   const value: unknown = Reflect.get(element, name)
   Reflect.deleteProperty(element, name)

@@ -16,7 +16,8 @@ const REGION_STYLE = 'position:absolute;width:1px;height:1px;overflow:hidden;cli
  */
 export function announcePeers(awareness: Awareness, parent: ParentNode = document.body): () => void {
   const region = addBlock(parent, '', REGION_STYLE)
-  region.role = 'status'
+  // As attributes: Firefox has such properties since 119 only.
+  region.setAttribute('role', 'status')
   let told = readPeers(awareness)
   let timer: ReturnType<typeof setTimeout> | undefined
   const tell = () => {

@@ -1,4 +1,5 @@
 import type { TextElement } from '../binding/shown-text.ts'
+import { parentOf } from '../common/parent-of.ts'
 import { addBlock, type Box, boxStyle, intersection } from './geometry.ts'
 import type { TextLayout } from './mirror.ts'
 import { OVERLAY_STYLE } from './overlay-style.ts'
@@ -33,7 +34,7 @@ export class Cover {
     this.#onLayout = onLayout
     this.#root = this.#host.attachShadow({ mode: 'open' })
     this.node = addBlock(this.#root, 'cover')
-    this.node.ariaHidden = 'true'
+    this.node.setAttribute('aria-hidden', 'true')
   }
 
   start(): void {
@@ -88,11 +89,15 @@ export class Cover {
     const style = getComputedStyle(this.#element)
     const toLocal = this.#place(style, { x: clientLeft + x, y: clientTop + y, width, height })
     let view: Box | null = { x: -x, y: -y, width: clientWidth, height: clientHeight }
+    let { y: top } = toLocal({ x: 0, y: 0, width: 0, height: 0 })
     // What the body clips is clipped by the viewport.
     for (let at = parentOf(this.#element); at && view && at !== document.body; at = parentOf(at)) {
-      if (getComputedStyle(at).overflow !== 'visible') view = intersection(view, toLocal(at.getBoundingClientRect()))
+      if (getComputedStyle(at).overflow === 'visible') continue
+      const clip = toLocal(at.getBoundingClientRect())
+      view = intersection(view, clip)
+      top = Math.max(top, clip.y)
     }
-    return { style, width, height, view, scrollLeft, scrollTop, toLocal }
+    return { style, width, height, view, top, scrollLeft, scrollTop, toLocal }
   }
 
   /** Puts the node over the content box, which is given relative to the border box. */
@@ -118,10 +123,4 @@ export class Cover {
       height: height / scale,
     })
   }
-}
-
-/** The element that another one is in as it is drawn: by slots, and out of shadow trees. */
-function parentOf(element: Element): Element | null {
-  const { assignedSlot, parentNode } = element
-  return assignedSlot ?? (parentNode instanceof ShadowRoot ? parentNode.host : element.parentElement)
 }

@@ -1,48 +1,105 @@
 import { addBlock, type Box, boxStyle, intersection } from './geometry.ts'
-import type { Mirror } from './mirror.ts'
+import type { Mirror, TextLayout } from './mirror.ts'
+import type { Peer } from './peer.ts'
 import type { ShownCursor } from './shown-cursors.ts'
 
-/** How long a name is shown after its caret has moved, in milliseconds. */
-const NAME_TIME = 3_000
+/** How long a name is shown after its caret has moved, in milliseconds: no longer, because it may cover text. */
+const NAME_TIME = 1_500
 /** The height of a name in the style sheet, with a gap, in CSS px. */
-const NAME_HEIGHT = 20
-/** Names whose carets are closer than this are put above each other, in CSS px. */
-const NAME_WIDTH = 120
+const NAME_HEIGHT = 18
 
-/** Draws cursors as they are now, as far as they are in view. A name is shown where `pointed` meets its caret. */
+/** How far from the edge the mark of who is out of sight stands, in CSS px. */
+const EDGE_GAP = 4
+
+interface Name {
+  readonly node: HTMLElement
+  readonly caret: Box
+}
+
+/**
+ * Draws cursors as they are now, as far as they are in view. A name is shown where `pointed` meets its caret. Who moves
+ * out of sight is told at the edge, where a press calls `onSought`.
+ */
 export function drawCursors(
   parent: HTMLElement,
   cursors: readonly ShownCursor[],
   mirror: Mirror,
-  view: Box,
+  { view, top }: TextLayout,
   pointed: Box | null,
+  onSought: (peer: Peer) => void,
 ): void {
-  const names: Box[] = []
+  if (view === null) return
+  const names: Name[] = []
+  const edges = new Map<string, HTMLElement>()
   for (const { peer, anchor, head, movedAt } of cursors) {
-    const draw = (className: string, box: Box) =>
-      addBlock(parent, className, `--color:${peer.color};--ink:${peer.ink};${boxStyle(box)}`)
-    for (const box of mirror.selection(Math.min(anchor, head), Math.max(anchor, head))) draw('selection', box)
-    const caret = mirror.caret(head)
-    if (caret === null) continue
-    const top = freeHeight(caret, view, names)
-    const side = caret.x > view.x + view.width / 2 ? 'right' : 'left'
-    const isPointed = pointed !== null && intersection(caret, pointed) !== null
-    const name = addBlock(draw('caret', caret), 'name', `top:${top - caret.y}px;${side}:0;opacity:${isPointed ? 1 : 0}`)
-    name.textContent = peer.name
-    name.dir = 'auto'
-    const timeLeft = movedAt + NAME_TIME - performance.now()
-    if (timeLeft > 0) name.animate({ opacity: [1, 1] }, timeLeft)
+    const draw = (className: string, style: string) =>
+      addBlock(parent, className, `--color:${peer.color};--ink:${peer.ink};${style}`)
+    for (const box of mirror.selection(Math.min(anchor, head), Math.max(anchor, head))) draw('selection', boxStyle(box))
+    const place = mirror.caret(head)
+    if (place === null) continue
+    const age = performance.now() - movedAt
+    // The fading goes on where that of an earlier drawing was.
+    const fading = `animation:name ${NAME_TIME}ms ${-age}ms;`
+    const caret = intersection(place, view)
+    if (caret !== null) {
+      const isPointed = pointed !== null && intersection(caret, pointed) !== null
+      const node = addBlock(draw('caret', boxStyle(caret)), 'name', isPointed ? 'opacity:1' : fading)
+      node.textContent = peer.name
+      node.dir = 'auto'
+      if (age < NAME_TIME || isPointed) names.push({ node, caret })
+    } else if (age < NAME_TIME) {
+      const [arrow, style] = edgeMark(place, view)
+      const known = edges.get(arrow)
+      known?.append(`, ${peer.name}`)
+      if (known) continue
+      const node = draw('name edge', fading + style)
+      edges.set(arrow, node)
+      node.textContent = `${arrow} ${peer.name}`
+      // Not a click: by its end the mark may have been drawn anew. The element keeps the focus.
+      node.onpointerdown = (event) => {
+        event.preventDefault()
+        onSought(peer)
+      }
+    }
+  }
+  placeNames(names, view.x + view.width, top)
+}
+
+/**
+ * Puts names above their carets, even beyond the element, so that they leave the next line to be read; below only
+ * where they could not be seen above. Names that would meet stand beside each other, before `right`.
+ */
+function placeNames(names: readonly Name[], right: number, top: number): void {
+  // All are measured before one is placed: each change would cost a layout.
+  const widths = names.map(({ node }) => node.offsetWidth)
+  const taken: Box[] = []
+  for (const [at, { node, caret }] of names.entries()) {
+    const width = widths[at]
+    const start = Math.min(caret.x, right - width)
+    const isAbove = caret.y - NAME_HEIGHT >= top
+    let x = start
+    let y = isAbove ? caret.y - NAME_HEIGHT : caret.y + caret.height + 2
+    const box = () => ({ x, y, width, height: NAME_HEIGHT - 1 })
+    const next = () => taken.find((other) => intersection(other, box()))
+    for (let other = next(); other; other = next()) {
+      x = other.x + other.width + 1
+      if (x + width <= right) continue
+      x = start
+      y += isAbove ? -NAME_HEIGHT : NAME_HEIGHT
+    }
+    taken.push(box())
+    node.style.translate = `${x - caret.x}px ${y - caret.y}px`
   }
 }
 
-/** Finds and takes the place of a name: above the caret, or below where there is no room, and not over another one. */
-function freeHeight({ x, y, height }: Box, view: Box, names: Box[]): number {
-  const place = (top: number) => ({ x, y: top, width: NAME_WIDTH, height: NAME_HEIGHT - 1 })
-  const isTaken = (top: number) => names.some((name) => intersection(name, place(top)))
-  let top = y - NAME_HEIGHT
-  while (isTaken(top)) top -= NAME_HEIGHT
-  if (top < view.y) top = y + height + 2
-  while (isTaken(top)) top += NAME_HEIGHT
-  names.push(place(top))
-  return top
+/** The mark for what lies outside of the view: in which direction, and the style that puts it at the nearest edge. */
+function edgeMark({ x, y }: Box, view: Box): [arrow: string, style: string] {
+  const nearest = (at: number, start: number, length: number) =>
+    Math.min(Math.max(at, start + EDGE_GAP), start + length - EDGE_GAP)
+  const left = nearest(x, view.x, view.width)
+  const top = nearest(y, view.y, view.height)
+  const arrow = y < top ? '↑' : y > top ? '↓' : x < left ? '←' : '→'
+  const across = (left - view.x) / view.width
+  const down = (top - view.y) / view.height
+  return [arrow, `left:${left}px;top:${top}px;translate:${-100 * across}% ${-100 * down}%`]
 }

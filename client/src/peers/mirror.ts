@@ -1,10 +1,6 @@
+import { TextBlocks } from '../binding/text-blocks.ts'
 import { addBlock, type Box, boxStyle, intersection } from './geometry.ts'
 
-/** Computed properties that shape text. Others of the element (its border, its animations) must not be copied. */
-const TEXT_PROPERTY =
-  /^(font|text|letter|word|line|tab|white|hyphen|direction|unicode|overflow-wrap|-webkit-(text|locale))/
-/** Whole lines of some length: shorter blocks make an edit cheaper, and longer ones the first layout. */
-const BLOCK = /[\s\S]{0,2000}[^\n]*\n/g
 /** The width of a line feed that is selected, in CSS px. */
 const LINE_FEED_WIDTH = 4
 
@@ -16,6 +12,8 @@ export interface TextLayout {
   readonly height: number
   /** Where text can be seen; null for nowhere. */
   readonly view: Box | null
+  /** From where downwards something can be seen that is drawn over the element or above it. */
+  readonly top: number
   readonly scrollLeft: number
   readonly scrollTop: number
   /** Where a box lies that is measured in the viewport. */
@@ -29,15 +27,9 @@ interface Part {
   readonly to: number
 }
 
-/**
- * Measures where the characters of a text control are, which browsers do not tell: holds the same text in plain blocks
- * that are laid out alike. A block has some whole lines, so that an edit costs the layout of one block.
- */
+/** Measures where carets and selections of a text control are, as far as they are seen. */
 export class Mirror {
-  readonly #node: HTMLElement
-  /** Each ends with a line feed, which makes the last line as high as others, and gives a caret there a character. */
-  #blocks: readonly Text[] = []
-  #css = ''
+  readonly #blocks: TextBlocks
   #layout: TextLayout
 
   /**
@@ -45,25 +37,19 @@ export class Mirror {
    * @param kind the name of the element
    */
   constructor(parent: HTMLElement, kind: string, layout: TextLayout) {
-    this.#node = addBlock(parent, `mirror ${kind}`)
+    this.#blocks = new TextBlocks(addBlock(parent, `mirror ${kind}`))
     this.#layout = layout
   }
 
   update(value: string, layout: TextLayout): void {
     this.#layout = layout
     const { style, width, height } = layout
-    const names = [...style].filter((name) => TEXT_PROPERTY.test(name))
-    const css =
-      boxStyle({ x: 0, y: 0, width, height }) + names.map((name) => `${name}:${style.getPropertyValue(name)}`).join(';')
-    // Equal styles set anew would cost the layout of all blocks.
-    if (css !== this.#css) this.#node.style.cssText = css
-    this.#css = css
-    this.#write(`${value}\n`)
+    this.#blocks.update(value, style, boxStyle({ x: 0, y: 0, width, height }))
   }
 
-  /** Where a caret stands at an offset; null where it is not seen. */
+  /** Where a caret stands at an offset, be it in view or not; null behind the end of the text. */
   caret(offset: number): Box | null {
-    const [part] = this.#partsInView(offset, offset + 1)
+    const [part] = this.#parts(offset, offset + 1)
     if (part === undefined) return null
     const { text, from, to } = part
     // An empty range before a line feed may have no box, so it is measured itself. At a wrap there are two boxes: the
@@ -73,14 +59,14 @@ export class Mirror {
     const { style, width } = this.#layout
     // Browsers keep a caret behind spaces that hang over the end of a wrapped line inside of the content box.
     const x = style.whiteSpace === 'pre-wrap' ? Math.min(place.x, width - 1) : place.x
-    return this.#seen({ ...place, x, width: 0 })
+    return { ...place, x, width: 0 }
   }
 
   /** What is seen of a selection: boxes as high as the lines that they are in. */
   selection(start: number, end: number): Box[] {
     if (start === end) return []
-    const boxes = this.#partsInView(start, end).flatMap((part) => this.#boxes(part))
-    return boxes.flatMap((box) => this.#seen(this.#fill(box)) ?? [])
+    const parts = this.#parts(start, end).filter(({ text }) => this.#isInView(text.parentElement))
+    return parts.flatMap((part) => this.#boxes(part)).flatMap((box) => this.#seen(this.#fill(box)) ?? [])
   }
 
   /** Widens a line feed, which has no width, so that it can be seen. */
@@ -91,33 +77,13 @@ export class Mirror {
     return { x: direction === 'rtl' ? x - feed : x, y: y - gap / 2, width: width + feed, height: height + gap }
   }
 
-  /** Makes anew only the blocks that differ. */
-  #write(text: string): void {
-    const blocks = this.#blocks
-    let head = 0
-    let rest = text
-    while (head < blocks.length && rest.startsWith(blocks[head].data)) rest = rest.slice(blocks[head++].length)
-    let tail = blocks.length
-    while (head < tail && endsWithLines(rest, blocks[tail - 1].data)) rest = rest.slice(0, -blocks[--tail].length)
-    const next = blocks[tail]?.parentNode ?? null
-    const fresh = Array.from(rest.match(BLOCK) ?? [], (lines) => {
-      const block = document.createElement('div')
-      const characters = new Text(lines)
-      block.append(characters)
-      this.#node.insertBefore(block, next)
-      return characters
-    })
-    for (const { parentElement } of blocks.slice(head, tail)) parentElement?.remove()
-    this.#blocks = [...blocks.slice(0, head), ...fresh, ...blocks.slice(tail)]
-  }
-
-  #partsInView(start: number, end: number): Part[] {
+  #parts(start: number, end: number): Part[] {
     const parts: Part[] = []
     let offset = 0
     for (const text of this.#blocks) {
       const { length } = text
       if (offset >= end) break
-      if (offset + length > start && this.#isInView(text.parentElement)) {
+      if (offset + length > start) {
         parts.push({ text, from: Math.max(0, start - offset), to: Math.min(length, end - offset) })
       }
       offset += length
@@ -147,9 +113,4 @@ export class Mirror {
       return { ...box, x: box.x - scrollLeft, y: box.y - scrollTop }
     })
   }
-}
-
-function endsWithLines(text: string, lines: string): boolean {
-  const start = text.length - lines.length
-  return text.endsWith(lines) && (start === 0 || text[start - 1] === '\n')
 }

@@ -1,17 +1,16 @@
+import { BLOCKS_STYLE } from '../binding/text-blocks.ts'
+
 /**
  * How an overlay looks. What shows a peer has the custom properties `--color` and `--ink`. A caret has a knob and a
  * name, so that colour is never the only difference.
  */
-export const OVERLAY_STYLE = `
-*,:before{position:absolute}
-.mirror{visibility:hidden;contain:strict}
-.mirror *{position:static;unicode-bidi:inherit}
-.mirror *+*{text-indent:0}
-.input{align-content:center;white-space:pre!important}
+export const OVERLAY_STYLE = `${BLOCKS_STYLE}
 .selection{background:var(--color);opacity:.25}
 .caret,.caret:before{background:var(--color);box-shadow:0 0 1px var(--ink);min-width:2px;margin-left:-1px;z-index:1}
 .caret:before{content:'';top:-3px;width:6px;height:6px;border-radius:3px;margin-left:-2px}
-.name{font:600 12px/16px system-ui,sans-serif;white-space:nowrap;max-width:200px;overflow:hidden;text-overflow:ellipsis;padding:0 6px;border:1px solid var(--ink);border-radius:4px;background:var(--color);color:var(--ink);forced-color-adjust:none}
-@media(forced-colors:active){*{--color:CanvasText!important;--ink:Canvas!important}}
+.name{font:600 11px/14px system-ui,sans-serif;white-space:nowrap;max-width:200px;overflow:hidden;text-overflow:ellipsis;padding:0 5px;border:1px solid var(--ink);border-radius:4px;background:var(--color);color:var(--ink);opacity:0;forced-color-adjust:none}
+.edge{visibility:hidden;pointer-events:auto;cursor:pointer}
+@keyframes name{0%,80%{opacity:1;visibility:visible}}
+@media(forced-colors:active){*{--color:LinkText!important;--ink:Canvas!important}}
 @media print{.cover{display:none}}
 `

@@ -1,10 +1,12 @@
 import type { Awareness } from 'y-protocols/awareness'
 import type { ShownText } from '../binding/shown-text.ts'
+import { raw } from '../common/raw.ts'
+import { takePlace } from '../common/take-place.ts'
 import { Cover } from './cover.ts'
 import { drawCursors } from './drawing.ts'
-import { addBlock, type Box } from './geometry.ts'
+import { addBlock, type Box, boxStyle, intersection } from './geometry.ts'
 import { Mirror, type TextLayout } from './mirror.ts'
-import { readPeers } from './peer.ts'
+import { type Peer, readPeers } from './peer.ts'
 import { type ShownCursor, ShownCursors } from './shown-cursors.ts'
 
 /** How far from a caret a pointer still points at it, in px of the viewport. */
@@ -13,13 +15,19 @@ const POINTING_DISTANCE = 6
 export interface Overlay {
   /** Whether nothing is drawn. May be switched at any time. */
   hidden: boolean
+  /**
+   * Scrolls the element, and the page where it must, to the caret of a peer, and shows its name. Does nothing where
+   * that peer has no caret in this text.
+   */
+  reveal(clientId: number): void
   /** Takes away all that was added to the page, and every listener. */
   destroy(): void
 }
 
 /**
  * Draws the carets, selections and names of the others over the element of a binding. It adds one element to the page,
- * the next sibling of the binding's, which takes no space and lets clicks through.
+ * the next sibling of the binding's, which takes no space and lets clicks through. A later overlay of the same element
+ * takes the place of the earlier.
  */
 export function showPeers(shown: ShownText, awareness: Awareness): Overlay {
   const overlay = new PeerOverlay(shown, awareness)
@@ -41,8 +49,11 @@ class PeerOverlay implements Overlay {
   #found: readonly ShownCursor[] | undefined
   #pointer: PointerEvent | null = null
   #hidden = false
+  /** The client id of whom the next drawing scrolls to. */
+  #sought: number | undefined
 
   constructor(shown: ShownText, awareness: Awareness) {
+    raw(this)
     this.#shown = shown
     this.#awareness = awareness
     this.#cursors = new ShownCursors(shown)
@@ -59,9 +70,18 @@ class PeerOverlay implements Overlay {
     this.#cover.refresh()
   }
 
+  reveal(clientId: number): void {
+    this.#sought = clientId
+    this.#lookAgain()
+  }
+
   start(): void {
     const { signal } = this.#listening
     const element: HTMLElement = this.#shown.element
+    signal.addEventListener(
+      'abort',
+      takePlace(element, 'overlay', () => this.destroy()),
+    )
     element.addEventListener('pointermove', (event) => this.#point(event), { signal })
     element.addEventListener('pointerleave', () => this.#point(null), { signal })
     this.#awareness.on('change', this.#lookAgain)
@@ -87,13 +107,34 @@ class PeerOverlay implements Overlay {
   }
 
   #draw(layout: TextLayout): void {
-    this.#found ??= this.#cursors.find(readPeers(this.#awareness))
+    this.#found ??= this.#cursors.find(readPeers(this.#awareness), this.#sought)
+    const sought = this.#found.find(({ peer }) => peer.clientId === this.#sought)
+    this.#sought = undefined
     this.#drawn.replaceChildren()
-    if (this.#hidden || layout.view === null || this.#found.length === 0) return
+    if (this.#found.length === 0 || !(sought || (layout.view && !this.#hidden))) return
     const { localName, value } = this.#shown.element
     this.#mirror ??= new Mirror(this.#cover.node, localName, layout)
     this.#mirror.update(value, layout)
-    drawCursors(this.#drawn, this.#found, this.#mirror, layout.view, this.#pointed(layout))
+    if (sought) this.#scrollTo(this.#mirror.caret(sought.head), layout)
+    if (this.#hidden) return
+    const onSought = ({ clientId }: Peer) => this.reveal(clientId)
+    drawCursors(this.#drawn, this.#found, this.#mirror, layout, this.#pointed(layout), onSought)
+  }
+
+  /** The scrolling calls for another drawing. */
+  #scrollTo(caret: Box | null, { width, height }: TextLayout): void {
+    if (caret === null) return
+    const { element } = this.#shown
+    const { scrollLeft, scrollTop } = element
+    if (!intersection(caret, { x: 0, y: 0, width, height })) {
+      element.scrollBy({ left: caret.x - width / 2, top: caret.y - height / 2, behavior: 'instant' })
+    }
+    // What is around the element scrolls to a mark where the caret is now.
+    const x = caret.x + scrollLeft - element.scrollLeft
+    const y = caret.y + scrollTop - element.scrollTop
+    const mark = addBlock(this.#cover.node, '', boxStyle({ ...caret, x, y }))
+    mark.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+    mark.remove()
   }
 
   /** What the pointer points at, with some room to its sides. */

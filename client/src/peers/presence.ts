@@ -1,11 +1,14 @@
 import type { Awareness } from 'y-protocols/awareness'
 import { Listeners } from '../common/listeners.ts'
+import { raw } from '../common/raw.ts'
 import { type Peer, readPeer } from './peer.ts'
 
 /** Who else is here. */
 export interface Presence {
   /** Everybody but this editor, by client id. A new array for each change; who has not changed is the same object. */
   readonly peers: readonly Peer[]
+  /** This editor, as others see it now. */
+  readonly self: Peer
   /** Calls `listener` after each change of `peers`. Returns what ends that. */
   subscribe(listener: (peers: readonly Peer[]) => void): () => void
   /** Ends the watching: no listener is left, and `peers` stays as it is. */
@@ -33,11 +36,16 @@ class PresenceWatch implements Presence {
   #peers: readonly Peer[] = []
 
   constructor(awareness: Awareness) {
+    raw(this)
     this.#awareness = awareness
   }
 
   get peers(): readonly Peer[] {
     return this.#peers
+  }
+
+  get self(): Peer {
+    return readPeer(this.#awareness.clientID, this.#awareness.getLocalState())
   }
 
   start(): void {

@@ -29,10 +29,11 @@ export class ShownCursors {
     this.#shown = shown
   }
 
-  find(peers: readonly Peer[]): ShownCursor[] {
+  /** @param touched the client id of one that counts as moved now */
+  find(peers: readonly Peer[], touched?: number): ShownCursor[] {
     // One time for all: those that moved together keep their order, and none loses its place to the next tick.
     const now = performance.now()
-    const moved = peers.map((peer) => this.#moveOf(peer, now))
+    const moved = peers.map((peer) => this.#moveOf(peer, now, touched))
     this.#moves = new Map(moved.map((move) => [move.peer.clientId, move]))
     moved.sort((a, b) => b.movedAt - a.movedAt)
     return moved.slice(0, MAX_CURSORS).flatMap(({ peer, movedAt }) => {
@@ -42,10 +43,10 @@ export class ShownCursors {
     })
   }
 
-  #moveOf(peer: Peer, now: number): Move {
+  #moveOf(peer: Peer, now: number, touched: number | undefined): Move {
     const cursor = JSON.stringify(peer.cursor)
     const last = this.#moves.get(peer.clientId)
-    return { peer, cursor, movedAt: last?.cursor === cursor ? last.movedAt : now }
+    return { peer, cursor, movedAt: last?.cursor === cursor && peer.clientId !== touched ? last.movedAt : now }
   }
 
   /** Null for a position that is not in the text. */

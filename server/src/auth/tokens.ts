@@ -38,13 +38,13 @@ export class TokenAuthenticator {
     if (token === undefined) return null
     const claims = await this.#claims(token)
     const access = accessTo(document, claims.coedit)
-    return access === 'none' ? { access } : { access, ...bearerOf(claims) }
+    return access === 'none' ? { access } : { access, ...this.#bearerOf(claims) }
   }
 
   /** Whose token it is, whatever document it is for. Rejects as `authenticate` does. */
   readonly identify = async (token: string): Promise<Holder> => {
     const claims = await this.#claims(token)
-    return { ...bearerOf(claims), mayRevoke: claims.coedit.revoke }
+    return { ...this.#bearerOf(claims), mayRevoke: claims.coedit.revoke }
   }
 
   async #claims(token: string): Promise<Claims> {
@@ -55,12 +55,13 @@ export class TokenAuthenticator {
 
   async #verify(token: string): Promise<JWTPayload> {
     if (!this.#key) throw new CoeditError('AUTH_UNAVAILABLE', 'the server is not open yet')
-    const { authIssuer, authAudience } = this.#config
+    const { authIssuer, authAudience, authLeewayMs } = this.#config
     try {
       const { payload } = await jwtVerify(token, this.#key.get, {
         algorithms: [...this.#key.algorithms],
         requiredClaims: ['exp'],
         currentDate: new Date(this.#clock.now()),
+        clockTolerance: authLeewayMs / 1000,
         ...(authIssuer !== '' && { issuer: authIssuer }),
         ...(authAudience !== '' && { audience: authAudience }),
       })
@@ -69,11 +70,12 @@ export class TokenAuthenticator {
       throw error instanceof CoeditError ? error : new CoeditError('UNAUTHORIZED', reasonOf(error))
     }
   }
-}
 
-function bearerOf({ exp, iat, sub, jti }: Claims): Bearer {
-  // What does not say when it was issued counts as older than any revocation.
-  return { user: sub, tokenId: jti, issuedAt: (iat ?? 0) * 1000, expiresAt: exp * 1000 }
+  #bearerOf({ exp, iat, sub, jti }: Claims): Bearer {
+    const expiresAt = exp * 1000 + this.#config.authLeewayMs
+    // What does not say when it was issued counts as older than any revocation.
+    return { user: sub, tokenId: jti, issuedAt: (iat ?? 0) * 1000, expiresAt }
+  }
 }
 
 /** The error itself is not passed on: it holds the claims, and would bring them into the log. */

@@ -26,8 +26,9 @@ export const importYLeveldb = declareCommand({
   summary: 'Take over the documents of a y-websocket server.',
   description:
     'Adds the documents in DIRECTORY, which y-websocket wrote (YPERSISTENCE, y-leveldb 0.1 and 0.2), to the database. ' +
-    'DIRECTORY is not changed, and the y-websocket server may still run on it; a coedit server on a directory must be stopped. ' +
-    'Names are decoded as in a URL: my%20doc becomes "my doc". It may be run again: only what is new is added.',
+    'DIRECTORY is not changed, and the y-websocket server may still run on it; a coedit server on a directory must be ' +
+    'stopped. Names are decoded as in a URL: my%20doc becomes "my doc". It may be run again: only what is new is added. ' +
+    'Documents that were written with gc: false lose their old versions when the server compacts them: keep DIRECTORY.',
   operands: ['DIRECTORY'],
   schema,
   async execute({ options, operands: [directory], print }) {

@@ -5,7 +5,7 @@ export interface ErrorFacts {
   /** With which code a WebSocket is closed for it. Default: 1011, a failure of the server that the peer is not told. */
   readonly close?: number
   /** How an HTTP request is answered. Default: 500, with INTERNAL. */
-  readonly status?: 400 | 401 | 403 | 404 | 413 | 421 | 429 | 500 | 503
+  readonly status?: 400 | 401 | 403 | 404 | 413 | 421 | 426 | 429 | 500 | 503
   /** With what the process exits, be it a server that does not start or a command. Default: 1. */
   readonly exit?: 2
 }
@@ -42,6 +42,9 @@ const table = {
   IMPORT_INCOMPLETE: { meaning: 'Some of what was to be imported was left out; the command names it.' },
   MESSAGE_MALFORMED: { meaning: 'A message does not follow the protocol.', close: 1008 },
   UPDATE_MALFORMED: { meaning: 'An update is not one in the Yjs v1 encoding, or passes a limit.', close: 1008 },
+  UPDATE_TOO_DEEP: {
+    meaning: 'Values in an update are nested more than 1,000 deep; of what clients write they are taken as deleted.',
+  },
   UNAUTHORIZED: { meaning: 'There is no token, or none that is valid here and now.', close: 4401, status: 401 },
   FORBIDDEN: {
     meaning: 'The token does not allow this, or the page is of a foreign origin.',
@@ -53,9 +56,18 @@ const table = {
       'The request names a host that is neither loopback nor that of an allowed origin, and nobody is asked for a token.',
     status: 421,
   },
+  UPGRADE_MISSING: {
+    meaning: 'A WebSocket was asked for without the headers Upgrade and Connection, which a proxy has dropped.',
+    status: 426,
+  },
+  UPGRADE_INVALID: { meaning: 'A WebSocket was asked for, but not as RFC 6455 has it.', status: 400 },
   AUTH_UNAVAILABLE: { meaning: 'Tokens cannot be checked at present; its log says why.', close: 1013, status: 503 },
   ACCESS_CHANGED: { meaning: 'A renewed token allows something else than the one before it.', close: 1012 },
   EDIT_ASYNC: { meaning: 'The function given to edit returned a promise; nothing was changed.' },
+  YJS_FOREIGN: {
+    meaning:
+      'A type of another copy of Yjs, or what Yjs cannot store, was put into a document: take Y of @coedit/server.',
+  },
   HOOK_FAILED: { meaning: 'The hook load threw, took too long or returned no whole document, which stays closed.' },
   SERVER_CLOSED: { meaning: 'The server was closed before the operation was done.' },
   TOO_MANY_CONNECTIONS: {

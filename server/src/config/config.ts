@@ -3,7 +3,7 @@ import { isAddressList } from '../common/addresses.ts'
 import { CoeditError } from '../common/errors.ts'
 import { LOG_LEVELS } from '../common/log.ts'
 import { isLoopback, isPrivateUrl } from '../common/loopback.ts'
-import { areOrigins } from '../common/origins.ts'
+import { areOrigins, isWebOriginOrEmpty } from '../common/origins.ts'
 import { OptionSet } from './options.ts'
 
 const KiB = 1024
@@ -26,12 +26,21 @@ const databaseUrl = z.string().refine((url) => url === '' || /^postgres(ql)?:\/\
  * made from here. Names end in their unit (`Bytes`, `Ms`). The text under `expected` completes "expected …" in errors.
  */
 export const serverSchema = z.strictObject({
-  port: integer(0, 65_535).default(1234).describe('TCP port to listen on; 0 takes any free one.'),
-  host: z.string().min(1).default('127.0.0.1').meta({
-    description:
-      'Address to listen on. Any but a loopback one needs authentication (`authSecret` and others) or `insecureNoAuth`.',
-    expected: 'a host name or an IP address',
+  port: integer(0, 65_535).default(1234).meta({
+    description: 'TCP port to listen on; 0 takes any free one. Where it is not given, the variable PORT counts.',
+    platformVariable: 'PORT',
   }),
+  host: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .meta({
+      description:
+        'Address to listen on. Any but a loopback one needs authentication (`authSecret` and others) or `insecureNoAuth`. ' +
+        'Where it is not given, the variable HOST counts.',
+      expected: 'a host name or an IP address',
+      platformVariable: 'HOST',
+    }),
   data: z.string().min(1).default('./coedit-data').meta({
     description: 'Directory of the database; made when it is missing. One server at a time may use it.',
     expected: 'a path',
@@ -103,6 +112,9 @@ export const serverSchema = z.strictObject({
         'Cookie that may hold the token; empty: none may. Does not go together with all origins being allowed.',
       expected: 'nothing or the name of a cookie',
     }),
+  authLeewayMs: integer(0, 300_000)
+    .default(5000)
+    .describe('How far the clock of who issues tokens may be off: they are good so much before nbf, and after exp.'),
   authTimeoutMs: integer(100, 60_000)
     .default(10_000)
     .describe('Longest time that authentication may take; past it a client is told to come back later.'),
@@ -114,7 +126,18 @@ export const serverSchema = z.strictObject({
       description:
         'Origins of pages that may connect, beside those of the host that the request names and, on this machine, of ' +
         'others on it. Without authentication the server answers to no host but theirs and loopback ones.',
-      expected: 'nothing, origins such as https://example.com with commas between them, or * for all',
+      expected:
+        'nothing, origins such as https://example.com, capacitor://localhost or null with commas between them, or * for all',
+    }),
+  publicOrigin: z
+    .string()
+    .refine(isWebOriginOrEmpty)
+    .default('')
+    .meta({
+      description:
+        'Origin under which a proxy shows the server to the world, where it does not pass on the host that it was asked ' +
+        'for: pages of it may connect.',
+      expected: 'nothing or an origin such as https://docs.example.com',
     }),
   logLevel: z.enum(LOG_LEVELS).default('info').describe('Least severe kind of log line that is written to stderr.'),
 
@@ -178,7 +201,7 @@ export const serverSchema = z.strictObject({
     .describe('Unsent bytes of a connection past which it gets no more until it has read; what it missed is merged.'),
   snapshotCacheBytes: integer(0, 1024 * GiB)
     .default(256 * MiB)
-    .describe('Snapshots kept in memory, all documents together.'),
+    .describe('Snapshots kept in memory while nobody is sent them, all documents together.'),
   maxPrivateBytes: integer(0, 1024 * GiB)
     .default(64 * MiB)
     .describe('Answers made for single readers, until they are read; past it, one gets all that everybody gets.'),
@@ -193,8 +216,12 @@ export const serverSchema = z.strictObject({
     .default(100)
     .describe('Shortest time between two presence frames of a document that has many connections.'),
   maxPresenceBytes: integer(64, MiB)
-    .default(16 * KiB)
+    .default(64 * KiB)
     .describe("Largest presence state of one client; a larger one is refused and the client's last one stays."),
+  presenceFrom: z
+    .enum(['all', 'writers', 'nobody'])
+    .default('all')
+    .describe('Who may show a name, a cursor and whatever else presence holds to the others of a document.'),
   maxPresenceIds: integer(1, 1024)
     .default(4)
     .describe(
@@ -270,8 +297,8 @@ export function parseOptions(options: ServerOptions, hasAuthenticate = false): C
 }
 
 /**
- * Reads the command line and the environment; a flag wins over a variable, a variable over the default. An empty
- * variable counts as unset. The flags that are commands (`--help`, `--version`) are the caller's.
+ * Reads the command line and the environment; a flag wins over a variable, a variable over the default, and PORT and HOST
+ * are taken where nothing else says it. An empty variable counts as unset. The flags that are commands (`--help`, `--version`) are the caller's.
  *
  * @param argv arguments without node and script
  * @throws CoeditError as `parseOptions`; messages name the flag or variable as it was given
@@ -319,7 +346,7 @@ function invalid(message: string): CoeditError {
 function hostNeedsAuth(host: string): CoeditError {
   return new CoeditError(
     'HOST_NEEDS_AUTH',
-    `host ${host} can be reached by others, and everybody could read and write every document: ` +
+    `host ${host} (--host, COEDIT_HOST or HOST) can be reached by others, and everybody could read and write every document: ` +
       'give a key for tokens (--auth-jwks-url, --auth-public-key or --auth-secret), ' +
       'listen on 127.0.0.1 behind a proxy that authenticates, or accept the risk with --insecure-no-auth',
   )

@@ -9,6 +9,8 @@ export interface OptionFacts {
   readonly flag: string
   /** Such as `COEDIT_MAX_MESSAGE_BYTES`. */
   readonly variable: string
+  /** One that hosting platforms set, such as `PORT`; it counts where `variable` is not set. */
+  readonly platformVariable: string | undefined
   readonly type: 'integer' | 'number' | 'boolean' | 'string'
   readonly default: string | number | boolean
   /** What a value may be, for people: `an integer from 0 to 65535`. */
@@ -49,6 +51,7 @@ const property = z.object({
   expected: z.string().optional(),
   secret: z.boolean().default(false),
   fallback: z.object({ variable: z.string(), unless: z.string() }).optional(),
+  platformVariable: z.string().optional(),
 })
 
 /** Options as a schema declares them, read from an object or from a command line and its environment. */
@@ -122,6 +125,7 @@ function toFacts([name, raw]: [string, unknown]): OptionFacts {
     name,
     flag: `--${separate(name, '-')}`,
     variable: `COEDIT_${separate(name, '_').toUpperCase()}`,
+    platformVariable: facts.platformVariable,
     type: facts.type,
     default: facts.default,
     expected: expectation(facts),
@@ -144,9 +148,9 @@ function expectation(facts: z.output<typeof property>): string {
 
 function readEnvironment(all: readonly OptionFacts[], env: Readonly<NodeJS.ProcessEnv>): [string, Given][] {
   return all.flatMap((facts): [string, Given][] => {
-    const text = env[facts.variable]
-    if (text === undefined || text === '') return []
-    return [[facts.name, { value: parseText(facts, text), source: facts.variable }]]
+    const source = [facts.variable, facts.platformVariable].find((name) => name !== undefined && env[name])
+    const text = source && env[source]
+    return source && text ? [[facts.name, { value: parseText(facts, text), source }]] : []
   })
 }
 

@@ -6,19 +6,19 @@ import type { Snapshot, Storage } from '../storage/storage.ts'
 import type { Compaction } from '../workers/compaction.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import type { Document } from './document.ts'
-import type { Piece } from './piece.ts'
+import type { Content } from './joining.ts'
 import { LoadedSnapshot } from './snapshot.ts'
-import type { SnapshotCache } from './snapshot-cache.ts'
+import type { Snapshots } from './snapshots.ts'
 
 /** A document that leaves memory is compacted at a fraction of the usual log, so that it opens fast and lies small. */
 const LEAVING_FRACTION = 1 / 8
 /** A log that passes its limits by this multiple of the smallest ones is compacted without waiting for the interval. */
 const OVERDUE_FACTOR = 16
 /**
- * While so many snapshots of a document are being sent, no further one is made: slow readers would keep one each in
- * memory. Its log grows meanwhile, up to the size that a document may have.
+ * While so many snapshots of a document are held, no further one is made: slow readers would keep one each in memory. Its
+ * log grows meanwhile, up to the size that a document may have.
  */
-const MAX_SNAPSHOTS_IN_USE = 3
+const MAX_SNAPSHOTS_HELD = 3
 /** Milliseconds until the next look whether they have been sent. */
 const SENT_CHECK_MS = 1_000
 
@@ -28,8 +28,7 @@ export interface CompactorContext {
   readonly log: Log
   readonly storage: Storage
   readonly workers: WorkerPool
-  readonly snapshots: SnapshotCache
-  loadSnapshot(document: Document): Promise<LoadedSnapshot | null>
+  readonly snapshots: Snapshots
 }
 
 /** What is known of the compactions of one document. */
@@ -65,7 +64,7 @@ export class Compactor {
     const course = this.#courseOf(document)
     if (course.running) return true
     if (document.log.tailBytes < course.retryBytes) return false
-    const { clock, config } = this.#context
+    const { clock, config, snapshots } = this.#context
     const { compactMinBytes, compactMaxEntries, compactIntervalMs } = config
     const bytes = Math.max(compactMinBytes, config.compactRatio * document.log.snapshotBytes)
     if (isLeaving) {
@@ -76,7 +75,7 @@ export class Compactor {
     if (!mayFreeCapacity && !exceeds(document, compactMaxEntries, bytes)) return false
     const isOverdue = exceeds(document, compactMaxEntries * OVERDUE_FACTOR, bytes + compactMinBytes * OVERDUE_FACTOR)
     const rest = isOverdue ? 0 : course.lastAt + compactIntervalMs - clock.now()
-    const wait = document.snapshotsInUse < MAX_SNAPSHOTS_IN_USE ? rest : Math.max(rest, SENT_CHECK_MS)
+    const wait = snapshots.heldCount(document) < MAX_SNAPSHOTS_HELD ? rest : Math.max(rest, SENT_CHECK_MS)
     if (wait <= 0) return this.#start(document, course)
     course.reminder ??= clock.after(wait, () => {
       course.reminder = undefined
@@ -130,19 +129,24 @@ export class Compactor {
   }
 
   async #compact(document: Document): Promise<void> {
-    const { storage, snapshots } = this.#context
-    const { log } = document
-    const before = await this.#context.loadSnapshot(document)
-    const seq = log.head
+    const { release, ...content } = await this.#context.snapshots.hold(document)
+    await this.#replace(document, content).finally(release)
+  }
+
+  async #replace(document: Document, content: Content): Promise<void> {
+    const { storage, snapshots, log } = this.#context
+    const { name } = document
+    const replaces = content.snapshot?.seq ?? 0
+    const seq = content.head
     const [incarnation] = document.incarnations
-    const result = await this.#workOut(before, log.entriesAfter(before?.seq ?? 0))
+    const result = await this.#workOut(content)
     if (!result) return
-    const snapshot = { seq, ...result }
-    const isStored = await storage.compact(document.name, snapshot, before?.seq ?? 0, incarnation)
-    const current = isStored ? snapshot : await this.#readNewer(document, before?.seq ?? 0)
-    await document.replaceSnapshot(new LoadedSnapshot(current))
-    snapshots.touch(log)
-    this.#context.log.debug({ document: document.name, seq, bytes: log.snapshotBytes }, 'compacted a document')
+    const made = { seq, ...result }
+    const isStored = await storage.compact(name, made, replaces, incarnation)
+    const snapshot = new LoadedSnapshot(isStored ? made : await this.#readNewer(document, replaces))
+    snapshots.put(document, snapshot)
+    await document.replaceSnapshot(snapshot)
+    log.debug({ document: name, seq, bytes: snapshot.byteLength }, 'compacted a document')
   }
 
   /** The snapshot that another server has stored in the place of number `before`. */
@@ -154,11 +158,11 @@ export class Compactor {
   }
 
   /** Resolves with what a worker makes of a snapshot and the entries after it; null where it is given up. */
-  #workOut(before: LoadedSnapshot | null, tail: readonly Piece[]): Promise<Compaction | null> {
+  #workOut({ snapshot, entries }: Content): Promise<Compaction | null> {
     const { workers, config } = this.#context
     const work = workers.compact({
-      chunks: (before?.chunks ?? []).map((piece) => piece.update),
-      tail: tail.map((piece) => piece.update),
+      chunks: (snapshot?.chunks ?? []).map((piece) => piece.update),
+      tail: entries.map((piece) => piece.update),
       maxChunkBytes: config.chunkBytes,
     })
     return new Promise((resolve, reject) => {

@@ -1,7 +1,8 @@
 import { type Clock, Condition } from '../common/timing.ts'
 import type { PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { Document } from './document.ts'
-import type { Chunked, Piece } from './piece.ts'
+import type { Participant } from './participant.ts'
+import type { Piece } from './piece.ts'
 import { inClosedOrder, type Reading } from './reading.ts'
 import type { EndReason, Flush, PresenceStep, Subscriber } from './subscriber.ts'
 
@@ -18,8 +19,8 @@ export interface CursorOptions {
   readonly position?: number
   /** Whether the document stays in memory for it. Default true. */
   readonly keeps?: boolean
-  /** Whether it is told when nothing but presence has changed. Default false. */
-  readonly wantsPresence?: boolean
+  /** Who takes part in the presence by it, and is told when nothing else has changed. Default: nobody. */
+  readonly participant?: Participant
   /** Called for each flush, in the same turn of the event loop. Must not throw. */
   readonly onFlush?: (flush: Flush) => void
   /** Called when the document cannot go on. Must not throw. */
@@ -34,7 +35,6 @@ export interface CursorOptions {
  */
 export class Cursor implements Subscriber {
   readonly document: Document
-  readonly wantsPresence: boolean
   readonly #reader: Reader
   readonly #options: CursorOptions
   readonly #news = new Condition()
@@ -42,16 +42,17 @@ export class Cursor implements Subscriber {
   #keeps: boolean
   #presenceVersion = 0
   #isReading = false
-  /** Pieces that it was given to read, and the one that it took last. */
+  /** Pieces that it was given to read, and what releases the snapshot of which they are chunks. */
   #pieces: Piece[] = []
-  #taken: Piece | undefined
+  #release: (() => void) | undefined
+  /** The same of the piece that was taken last, which is being sent until the next one is asked for. */
+  #releaseTaken: (() => void) | undefined
   /** Whether those are a whole document, of which all build on the last one. */
   #isWhole = false
   #state: 'following' | EndReason | 'stopped' = 'following'
 
   constructor(document: Document, reader: Reader, options: CursorOptions) {
     this.document = document
-    this.wantsPresence = options.wantsPresence ?? false
     this.#reader = reader
     this.#options = options
     this.#position = options.position
@@ -63,12 +64,12 @@ export class Cursor implements Subscriber {
     return this.#position
   }
 
-  get keeps(): boolean {
-    return this.#keeps
+  get wantsPresence(): boolean {
+    return this.#options.participant !== undefined
   }
 
-  get snapshot(): Chunked | undefined {
-    return (this.#taken ?? this.#pieces[0])?.snapshot
+  get keeps(): boolean {
+    return this.#keeps
   }
 
   /** Whether there is something that it has not read yet. */
@@ -130,8 +131,11 @@ export class Cursor implements Subscriber {
 
   /** The next piece on its way. Whoever takes one that was made for it alone has to let it go. */
   next(): Piece | undefined {
-    this.#taken = this.#pieces.shift()
-    return this.#taken
+    const piece = this.#pieces.shift()
+    if (!piece) this.#release = undefined
+    if (this.#releaseTaken !== this.#release) this.#releaseTaken?.()
+    this.#releaseTaken = this.#release
+    return piece
   }
 
   /** All pieces on their way, in order. */
@@ -147,16 +151,18 @@ export class Cursor implements Subscriber {
   /** The presence that it was not shown yet: what a flush brings, or all since then. */
   newPresence(step?: PresenceStep): readonly PresenceEntry[] {
     const { presence } = this.document
+    const { participant } = this.#options
     const hasMissed = step === undefined || step.after > this.#presenceVersion
-    const entries = hasMissed ? presence.since(this.#presenceVersion) : step.entries
+    const entries = hasMissed ? presence.since(this.#presenceVersion, participant) : step.entries
     this.#presenceVersion = step?.version ?? presence.version
     return entries
   }
 
   /** Everybody's presence, whatever it was shown. */
   wholePresence(): readonly PresenceEntry[] {
-    this.#presenceVersion = 0
-    return this.newPresence()
+    const { presence } = this.document
+    this.#presenceVersion = presence.version
+    return presence.everyone()
   }
 
   /** Resolves true when something was delivered or it has ended, false after `ms` milliseconds without. */
@@ -181,8 +187,9 @@ export class Cursor implements Subscriber {
   async #begin(reading: Promise<Reading>): Promise<number> {
     this.#isReading = true
     try {
-      const { pieces, position, searchedBytes, isWhole } = await reading
+      const { pieces, position, searchedBytes, isWhole, release } = await reading
       this.#pieces = pieces
+      this.#release = release
       this.#isWhole = isWhole
       if (this.#state === 'stopped') this.#drop()
       else this.#position = position
@@ -194,6 +201,9 @@ export class Cursor implements Subscriber {
 
   #drop(): void {
     for (const piece of this.#pieces.splice(0)) piece.letGo?.()
-    this.#taken = undefined
+    this.#release?.()
+    this.#releaseTaken?.()
+    this.#release = undefined
+    this.#releaseTaken = undefined
   }
 }

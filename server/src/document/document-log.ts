@@ -5,19 +5,16 @@ import { inGroups } from './byte-groups.ts'
 import { trimEntry } from './edits.ts'
 import { Joining } from './joining.ts'
 import { EncodedPiece, MergedPiece, type Piece } from './piece.ts'
-import { LoadedSnapshot } from './snapshot.ts'
+import type { LoadedSnapshot } from './snapshot.ts'
 
 /**
- * The committed content of one document in memory: the snapshot (evictable) and the entries after it. Every prefix is a
- * complete document, so merging entries is copying.
+ * The committed content of one document: the entries in memory, and which snapshot they follow; `Snapshots` has that one.
+ * Every prefix is a complete document, so merging entries is copying.
  */
 export class DocumentLog {
   /** What is sent to those who join. */
   readonly joining: Joining
   readonly #pieceBytes: number
-  #snapshot: LoadedSnapshot | null
-  /** Still there where somebody is being sent it: a copy for each who asks would be as much as they like. */
-  #evicted: WeakRef<LoadedSnapshot> | undefined
   #snapshotSeq: number
   #snapshotBytes: number
   /** Oldest first, up to `head`; they begin at the snapshot or before it. */
@@ -25,13 +22,15 @@ export class DocumentLog {
   #head: number
   #tailBytes: number
 
-  /** @param pieceBytes how much is merged into one frame, at most */
-  constructor(stored: StoredDocument, pieceBytes: number) {
+  /**
+   * @param snapshot the stored one
+   * @param pieceBytes how much is merged into one frame, at most
+   */
+  constructor(stored: Pick<StoredDocument, 'head' | 'tail'>, snapshot: LoadedSnapshot | null, pieceBytes: number) {
     this.joining = new Joining(pieceBytes)
     this.#pieceBytes = pieceBytes
-    this.#snapshot = stored.snapshot && new LoadedSnapshot(stored.snapshot)
-    this.#snapshotSeq = this.#snapshot?.seq ?? 0
-    this.#snapshotBytes = this.#snapshot?.byteLength ?? 0
+    this.#snapshotSeq = snapshot?.seq ?? 0
+    this.#snapshotBytes = snapshot?.byteLength ?? 0
     this.#entries = stored.tail.map((entry) => new EncodedPiece(entry.update, entry.seq))
     this.#head = stored.head
     this.#tailBytes = sumBytes(this.#entries)
@@ -40,11 +39,6 @@ export class DocumentLog {
   /** The last sequence number. */
   get head(): number {
     return this.#head
-  }
-
-  /** Null where there is none, and where it was evicted and nobody is sent it (`snapshotSeq` is above 0 then). */
-  get snapshot(): LoadedSnapshot | null {
-    return this.#snapshot ?? this.#evicted?.deref() ?? null
   }
 
   /** 0 where there is no snapshot. */
@@ -65,9 +59,9 @@ export class DocumentLog {
     return this.#head - this.#snapshotSeq
   }
 
-  /** What it contains; what overlaps in its entries is cut off. To be asked first, while the snapshot is in memory. */
-  *decodeState(): Steps<KnownState> {
-    const known = this.#snapshot ? yield* this.#snapshot.decodeState() : new KnownState()
+  /** What it and its snapshot contain; what overlaps in its entries is cut off. To be asked first. */
+  *decodeState(snapshot: LoadedSnapshot | null): Steps<KnownState> {
+    const known = snapshot ? yield* snapshot.decodeState() : new KnownState()
     for (const [index, { update, position }] of this.#entries.entries()) {
       const trimmed = trimEntry(update, known)
       if (trimmed !== update) this.#entries[index] = new EncodedPiece(trimmed, position)
@@ -105,28 +99,10 @@ export class DocumentLog {
   replaceSnapshot(snapshot: LoadedSnapshot, slowest: number): void {
     const floor = Math.min(snapshot.seq, Math.max(slowest, this.#snapshotSeq))
     if (this.reaches(floor)) this.#entries = [...this.entriesAfter(floor)]
-    this.#snapshot = snapshot
-    this.#evicted = undefined
     this.#snapshotSeq = snapshot.seq
     this.#snapshotBytes = snapshot.byteLength
     this.#tailBytes = sumBytes(this.entriesAfter(snapshot.seq))
     this.joining.reset()
-  }
-
-  /** Puts back what `evict` dropped. */
-  restore(snapshot: LoadedSnapshot): void {
-    if (snapshot.seq === this.#snapshotSeq) this.#snapshot = snapshot
-  }
-
-  /** Drops the snapshot unless somebody is being sent it. */
-  evict(): void {
-    if (this.#snapshot) this.#evicted = new WeakRef(this.#snapshot)
-    this.#snapshot = null
-  }
-
-  /** Takes back that it was evicted, where it is still there. */
-  keep(): void {
-    this.#snapshot = this.snapshot
   }
 }
 

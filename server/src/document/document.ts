@@ -73,6 +73,7 @@ export class Document implements CommitSource, Replica {
     this.log = log
     this.presence = new Presence(
       { maxPresenceBytes: context.config.maxPresenceBytes, maxWeakClaims: context.config.maxPresenceIds },
+      context.clock,
       () => this.#presenceChanged(),
     )
     this.#incarnations = [stored.incarnation, ...(stored.earlierIncarnations ?? [])]
@@ -100,11 +101,6 @@ export class Document implements CommitSource, Replica {
   /** The lowest position of those who follow; infinite where nobody does. */
   get slowestPosition(): number {
     return this.#subscribers.slowestPosition
-  }
-
-  /** How many snapshots are in memory because somebody is being sent them. */
-  get snapshotsInUse(): number {
-    return this.#subscribers.snapshotsInUse
   }
 
   /** Whether nobody needs it and everything is durable, so that it may leave memory. */
@@ -157,7 +153,7 @@ export class Document implements CommitSource, Replica {
   /**
    * The single way in for edits, in one step: takes what is new and closed, as far as the document has the capacity for
    * what its author writes, and has it committed.
-   * @throws CoeditError UPDATE_MALFORMED; STORAGE_CLOSED once a commit was refused for good
+   * @throws CoeditError UPDATE_MALFORMED, UPDATE_TOO_DEEP; STORAGE_CLOSED once a commit was refused for good
    */
   submit(update: Uint8Array, author: Author | null): Receipt {
     if (this.#hasFailed) throw this.#closed()

@@ -14,12 +14,12 @@ import { Document, type DocumentContext } from './document.ts'
 import { DocumentLog } from './document-log.ts'
 import { Edits } from './edits.ts'
 import { Follower, type Pace } from './follower.ts'
-import { InProcess } from './in-process.ts'
+import { InProcess, type Yjs } from './in-process.ts'
 import { Pacing } from './pacing.ts'
 import { PrivateBytes } from './private-bytes.ts'
 import { readDifference, readSince } from './reading.ts'
 import { LoadedSnapshot } from './snapshot.ts'
-import { SnapshotCache } from './snapshot-cache.ts'
+import { Snapshots } from './snapshots.ts'
 
 export interface DocumentsContext {
   readonly config: Config
@@ -28,6 +28,7 @@ export interface DocumentsContext {
   readonly storage: Storage
   readonly workers: WorkerPool
   readonly hooks: HookCalls
+  readonly yjs: Yjs
 }
 
 /** Hooks that want to hear of each commit. */
@@ -42,26 +43,24 @@ export class Documents {
   readonly #context: DocumentsContext
   readonly #committer: Committer
   readonly #compactor: Compactor
-  readonly #snapshots: SnapshotCache
+  readonly #snapshots: Snapshots
   readonly #open = new Map<string, Document>()
   readonly #opening = new Map<string, Promise<Document>>()
-  readonly #reloading = new Map<Document, { seq: number; snapshot: Promise<LoadedSnapshot | null> }>()
   readonly #documentContext: DocumentContext
   readonly #reader: Reader
   readonly #emptied = new Condition()
   #isClosing = false
 
   constructor(context: DocumentsContext) {
-    const { config, clock, log, storage, workers } = context
-    const loadSnapshot = (document: Document) => this.#loadSnapshot(document)
+    const { config, clock, log, storage, workers, yjs } = context
     this.#context = context
-    this.inProcess = new InProcess(this, config)
+    this.inProcess = new InProcess(this, config, yjs)
     this.refusals = new RejectionDelay(clock)
     this.#committer = new Committer(storage, new Pacing(config, clock), clock, log)
-    this.#snapshots = new SnapshotCache(config.snapshotCacheBytes)
-    this.#compactor = new Compactor(
-      { config, clock, log, storage, workers, snapshots: this.#snapshots, loadSnapshot },
-      (document) => this.#changed(document),
+    const snapshots = new Snapshots(config.snapshotCacheBytes, async (name) => (await storage.load(name)).snapshot)
+    this.#snapshots = snapshots
+    this.#compactor = new Compactor({ config, clock, log, storage, workers, snapshots }, (document) =>
+      this.#changed(document),
     )
     this.#documentContext = {
       config,
@@ -71,7 +70,7 @@ export class Documents {
       changed: (document) => this.#changed(document),
     }
     const reading = {
-      loadSnapshot,
+      snapshots,
       privateBytes: new PrivateBytes(config.maxPrivateBytes),
       diff: (chunks: readonly Uint8Array[], stateVector: Uint8Array) =>
         workers.diff({ chunks, stateVector, maxBytes: config.chunkBytes }),
@@ -135,10 +134,11 @@ export class Documents {
 
   async #read(name: string): Promise<Document> {
     const stored = await this.#context.storage.load(name)
-    const log = new DocumentLog(stored, this.#context.config.chunkBytes)
-    const known = await inTurns(log.decodeState())
+    const snapshot = stored.snapshot && new LoadedSnapshot(stored.snapshot)
+    const log = new DocumentLog(stored, snapshot, this.#context.config.chunkBytes)
+    const known = await inTurns(log.decodeState(snapshot))
     const { isShared } = this.#context.storage
-    const edits = new Edits(known, isShared ? await inTurns(log.decodeState()) : undefined)
+    const edits = new Edits(known, isShared ? await inTurns(log.decodeState(snapshot)) : undefined)
     const document = new Document(name, stored, log, edits, this.#documentContext)
     if (isShared) document.share(this.#context.storage)
     this.#observe(document)
@@ -151,7 +151,7 @@ export class Documents {
       throw error
     }
     this.#open.set(name, document)
-    this.#snapshots.touch(document.log)
+    if (snapshot) this.#snapshots.put(document, snapshot)
     return document
   }
 
@@ -161,40 +161,6 @@ export class Documents {
     const quiet: Pace = { quietMs: config.changeQuietMs, maxWaitMs: config.changeMaxWaitMs }
     if (hooks.has('commit')) new Follower('commit', document, AT_ONCE, context).start()
     if (hooks.has('change')) new Follower('change', document, quiet, context).start()
-  }
-
-  async #loadSnapshot(document: Document): Promise<LoadedSnapshot | null> {
-    const { log, name } = document
-    while (log.snapshotSeq > 0 && !log.snapshot) {
-      const wanted = log.snapshotSeq
-      const loaded = await this.#reload(document, wanted)
-      if (loaded && loaded.seq >= log.snapshotSeq) return loaded
-      // A compaction has put a newer one in its place meanwhile; or else it is gone.
-      if (log.snapshotSeq === wanted) {
-        throw new CoeditError('STORAGE_DAMAGED', `snapshot ${wanted} of '${name}' could not be read back`)
-      }
-    }
-    this.#snapshots.touch(log)
-    return log.snapshot
-  }
-
-  /** Reads an evicted snapshot back, once for all who want the same. */
-  #reload(document: Document, seq: number): Promise<LoadedSnapshot | null> {
-    const reloading = this.#reloading.get(document)
-    if (reloading?.seq === seq) return reloading.snapshot
-    const snapshot = this.#readSnapshot(document).finally(() => {
-      if (this.#reloading.get(document)?.snapshot === snapshot) this.#reloading.delete(document)
-    })
-    this.#reloading.set(document, { seq, snapshot })
-    return snapshot
-  }
-
-  async #readSnapshot(document: Document): Promise<LoadedSnapshot | null> {
-    const { snapshot } = await this.#context.storage.load(document.name)
-    const loaded = snapshot && new LoadedSnapshot(snapshot)
-    if (loaded) document.log.restore(loaded)
-    this.#snapshots.touch(document.log)
-    return loaded
   }
 
   #changed(document: Document): void {
@@ -209,7 +175,7 @@ export class Documents {
   #remove(document: Document): void {
     this.#open.delete(document.name)
     document.close()
-    this.#snapshots.forget(document.log)
+    this.#snapshots.forget(document)
     this.#compactor.forget(document)
     void this.#context.hooks.offer('close', { name: document.name })
     if (this.#open.size === 0) this.#emptied.notify()

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import * as Y from 'yjs'
+import type * as Y from 'yjs'
 import { CoeditError } from '../common/errors.ts'
 import { Serial } from '../common/serial.ts'
 import type { Config } from '../config/config.ts'
@@ -10,6 +10,9 @@ import { checkName } from '../protocol/wire/document-name.ts'
 import type { Cursor, CursorOptions } from './cursor.ts'
 import type { Document } from './document.ts'
 import type { Author } from './subscriber.ts'
+
+/** The copy of Yjs that the code around the server has, as ECMAScript or as CommonJS modules. */
+export type Yjs = typeof Y
 
 /** Where documents come from. */
 export interface DocumentSource {
@@ -29,20 +32,23 @@ const APP: Author = { isLimited: false }
 export class InProcess {
   readonly #documents: DocumentSource
   readonly #config: Pick<Config, 'chunkBytes' | 'maxNameBytes'>
+  readonly #yjs: Yjs
   readonly #edits = new WeakMap<Document, Serial>()
   /** The client id of all edits, so that a document does not grow by one with each of them. */
   #clientId: number | undefined
 
-  constructor(documents: DocumentSource, config: Pick<Config, 'chunkBytes' | 'maxNameBytes'>) {
+  constructor(documents: DocumentSource, config: Pick<Config, 'chunkBytes' | 'maxNameBytes'>, yjs: Yjs) {
     this.#documents = documents
     this.#config = config
+    this.#yjs = yjs
   }
 
   /**
    * Edits a document, after the edits of it that were asked for before; resolves with what `change` returns when the
    * edit is durable. When it throws nothing has changed.
    * @param author who need not be told of the edit
-   * @throws CoeditError DOCUMENT_NAME, EDIT_ASYNC, DOCUMENT_UNREADABLE, HOOK_FAILED, STORAGE_CLOSED, SERVER_CLOSED
+   * @throws CoeditError DOCUMENT_NAME, EDIT_ASYNC, UPDATE_TOO_DEEP, YJS_FOREIGN, DOCUMENT_UNREADABLE, HOOK_FAILED,
+   *   STORAGE_CLOSED, SERVER_CLOSED
    */
   edit<T>(name: string, change: (doc: Y.Doc) => T, author = APP): Promise<T> {
     return this.#visit(name, (cursor) => this.#serialOf(cursor.document).run(() => this.#edit(cursor, change, author)))
@@ -73,7 +79,7 @@ export class InProcess {
    * @throws CoeditError HOOK_FAILED, STORAGE_CLOSED
    */
   async seed(document: Document, hooks: HookCalls): Promise<void> {
-    const update = await hooks.load(document.name, updateOf)
+    const update = await hooks.load(document.name, (seed) => this.#updateOf(seed))
     if (!update) return
     const cursor = this.#documents.follow(document)
     try {
@@ -97,21 +103,21 @@ export class InProcess {
     const { document } = cursor
     const doc = await this.#build(cursor)
     this.#identify(doc, document)
-    const { updates, result } = changed(doc, change)
+    const { updates, result } = this.#changed(doc, change)
     // This is one commit, so it is stored whole or not at all.
-    if (updates.length > 0) await document.submit(Y.mergeUpdates(updates), author).durable
+    if (updates.length > 0) await document.submit(this.#yjs.mergeUpdates(updates), author).durable
     return result
   }
 
   /** Builds the document piece by piece, so that a large one holds up nobody for longer than its largest piece takes. */
   async #build(cursor: Cursor): Promise<Y.Doc> {
-    const doc = new Y.Doc()
+    const doc = new this.#yjs.Doc()
     doc.on('beforeObserverCalls', keepFormatting)
     for (cursor.seek(0); cursor.isBehind; ) {
       await cursor.read()
       for (const { update } of cursor.restInClosedOrder()) {
         for (const part of splitUpdate(update, this.#config.chunkBytes)) {
-          apply(doc, part, cursor.document.name)
+          this.#apply(doc, part, cursor.document.name)
           await nextTurn()
         }
       }
@@ -127,7 +133,48 @@ export class InProcess {
   #identify(doc: Y.Doc, document: Document): void {
     this.#clientId ??= doc.clientID
     const known = document.clocks.get(this.#clientId) ?? 0
-    if (Y.getState(doc.store, this.#clientId) === known) doc.clientID = this.#clientId
+    if (this.#yjs.getState(doc.store, this.#clientId) === known) doc.clientID = this.#clientId
+  }
+
+  /** Content of hostile clients can be well-formed and still too much for Yjs. */
+  #apply(doc: Y.Doc, update: Uint8Array, name: string): void {
+    try {
+      this.#yjs.applyUpdate(doc, update)
+    } catch (cause) {
+      throw new CoeditError('DOCUMENT_UNREADABLE', `Yjs cannot integrate what is in '${name}'`, { cause })
+    }
+  }
+
+  #changed<T>(doc: Y.Doc, change: (doc: Y.Doc) => T): { updates: Uint8Array[]; result: T } {
+    const updates: Uint8Array[] = []
+    doc.on('update', (update: Uint8Array) => updates.push(update))
+    const result = doc.transact((transaction) => {
+      const result = runWithOurTypes(doc, change)
+      this.#refuseForeignEmbeds(transaction)
+      return result
+    })
+    if (!(result instanceof Promise)) return { updates, result }
+    result.catch(() => undefined) // whatever it comes to, it is refused here
+    throw new CoeditError('EDIT_ASYNC', 'the function that edits returned a promise: what it did later would be lost')
+  }
+
+  /** Yjs itself refuses foreign types everywhere else; of one that is embedded in a text only `{}` would stay. */
+  #refuseForeignEmbeds({ doc, beforeState }: Y.Transaction): void {
+    const { ContentEmbed, Item } = this.#yjs
+    const before = beforeState.get(doc.clientID) ?? 0
+    for (const struct of doc.store.clients.get(doc.clientID)?.toReversed() ?? []) {
+      if (struct.id.clock < before) return
+      const content = struct instanceof Item && struct.content
+      if (content instanceof ContentEmbed && typeof Object(content.embed).observeDeep === 'function') throw foreign()
+    }
+  }
+
+  /** @throws CoeditError UPDATE_MALFORMED where it is not a whole document, YJS_FOREIGN */
+  #updateOf(seed: Seed): Uint8Array {
+    if (seed instanceof Uint8Array) return whole(seed)
+    const doc = new this.#yjs.Doc()
+    this.#changed(doc, seed)
+    return this.#yjs.encodeStateAsUpdate(doc)
   }
 
   #serialOf(document: Document): Serial {
@@ -151,30 +198,19 @@ function existing(cursor: Cursor): Cursor {
   throw new CoeditError('DOCUMENT_MISSING', `there is no document '${name}'`)
 }
 
-/** Content of hostile clients can be well-formed and still too much for Yjs. */
-function apply(doc: Y.Doc, update: Uint8Array, name: string): void {
+/** Yjs knows its own types by their class, which is another one in each copy of it. */
+function runWithOurTypes<T>(doc: Y.Doc, change: (doc: Y.Doc) => T): T {
   try {
-    Y.applyUpdate(doc, update)
+    return change(doc)
   } catch (cause) {
-    throw new CoeditError('DOCUMENT_UNREADABLE', `Yjs cannot integrate what is in '${name}'`, { cause })
+    if (cause instanceof Error && cause.message.startsWith('Unexpected content type')) throw foreign(cause)
+    throw cause
   }
 }
 
-function changed<T>(doc: Y.Doc, change: (doc: Y.Doc) => T): { updates: Uint8Array[]; result: T } {
-  const updates: Uint8Array[] = []
-  doc.on('update', (update: Uint8Array) => updates.push(update))
-  const result = doc.transact(() => change(doc))
-  if (!(result instanceof Promise)) return { updates, result }
-  result.catch(() => undefined) // whatever it comes to, it is refused here
-  throw new CoeditError('EDIT_ASYNC', 'the function that edits returned a promise: what it did later would be lost')
-}
-
-/** @throws CoeditError UPDATE_MALFORMED where it is not a whole document */
-function updateOf(seed: Seed): Uint8Array {
-  if (seed instanceof Uint8Array) return whole(seed)
-  const doc = new Y.Doc()
-  changed(doc, seed)
-  return Y.encodeStateAsUpdate(doc)
+function foreign(cause?: Error): CoeditError {
+  const reason = 'what was put into the document is neither JSON nor a type of the same copy of Yjs'
+  return new CoeditError('YJS_FOREIGN', `${reason}: make types by Y of @coedit/server`, { cause })
 }
 
 function whole(update: Uint8Array): Uint8Array {

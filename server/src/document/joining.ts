@@ -50,7 +50,7 @@ export class Joining {
       return [...(snapshot?.parted ?? []), ...this.#whole.pieces]
     }
     if (all.length <= 1) return all
-    this.#whole = madeFor(content, this.#whole, () => [new MergedPiece(updatesOf(all), content.head)])
+    this.#whole = madeFor(content, this.#whole, () => [new MergedPiece(all, content.head)])
     return this.#whole.pieces
   }
 
@@ -59,7 +59,7 @@ export class Joining {
     const { snapshot, entries, head } = content
     const deletions = snapshot?.deletions
     if (sumBytes(entries) + (deletions?.length ?? 0) > this.#minBytes) return undefined
-    const updates = [...(deletions ? [{ update: deletions }] : []), ...updatesOf(entries)]
+    const updates = [...(deletions ? [{ update: deletions }] : []), ...entries]
     if (updates.length === 0) return []
     this.#news = madeFor(content, this.#news, () => [new MergedPiece(updates, head)])
     return this.#news.pieces
@@ -81,7 +81,7 @@ export class Joining {
     const named = groups.map((group, index) => [nameOf(group, index), group] as const)
     this.#parts = new Map(named.map(([name, group]) => [name, this.#parts.get(name) ?? partOf(group, maxBytes)]))
     const parts = [...this.#parts.values()]
-    const held = [...updatesOf(snapshot?.held ?? []), ...parts.map((part) => part.held)]
+    const held = [...(snapshot?.held ?? []), ...parts.map((part) => part.held)]
     return [...parts.flatMap(({ pieces }) => pieces), new MergedPiece(held, head)]
   }
 }
@@ -96,17 +96,12 @@ function partOf(group: readonly EncodedPiece[], maxBytes: number): Part {
     const { pieces, held } = holdBack(mergeEntries(group.map(({ update }) => update)), maxBytes)
     return { pieces: pieces.map((piece) => new EncodedPiece(piece, undefined)), held: { update: held } }
   }
-  const piece = new HeldBackPiece(updatesOf(group))
+  const piece = new HeldBackPiece(group)
   return { pieces: [piece], held: piece.held }
 }
 
 function nameOf(group: readonly EncodedPiece[], index: number): string {
   return `${group[0]?.position ?? `chunk ${index}`}-${group.at(-1)?.position}`
-}
-
-/** Without the pieces themselves: a chunk keeps all of its snapshot in memory. */
-function updatesOf(pieces: readonly EncodedPiece[]): readonly Pick<Piece, 'update'>[] {
-  return pieces.map(({ update }) => ({ update }))
 }
 
 function sumBytes(pieces: readonly EncodedPiece[]): number {

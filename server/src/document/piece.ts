@@ -1,20 +1,15 @@
 import { holdBack, mergeEntries } from '../protocol/update/update.ts'
-import type { Loan } from './private-bytes.ts'
 
 /** A part of a document on its way to the cursors: a log entry, several merged, or a chunk of the snapshot. */
 export interface Piece {
   readonly update: Uint8Array
   /** Where a cursor stands that has taken this piece; undefined where others must follow. */
   readonly position: number | undefined
-  /** What it is a chunk of, and keeps in memory; undefined for all else. */
-  readonly snapshot?: Chunked
-  /** There where it is made for one reader: that one has been sent it or is gone. To be called once. */
-  letGo?(): void
-}
-
-/** A snapshot, as those see it who are sent it. */
-export interface Chunked {
-  readonly chunks: readonly Piece[]
+  /**
+   * Pays back the bytes that were lent to make the piece for one reader; a piece that is shared has no such method. To be
+   * called once, when that reader has been sent it or is gone.
+   */
+  readonly letGo?: () => void
 }
 
 /** A piece that is there as it is sent. */
@@ -29,20 +24,6 @@ export class EncodedPiece implements Piece {
 
   get byteLength(): number {
     return this.update.length
-  }
-}
-
-/** A piece for one reader alone, made in room that was borrowed for it. */
-export class PrivatePiece extends EncodedPiece {
-  readonly #loan: Loan
-
-  constructor(update: Uint8Array, loan: Loan) {
-    super(update, undefined)
-    this.#loan = loan
-  }
-
-  letGo(): void {
-    this.#loan.repay(this.byteLength)
   }
 }
 

@@ -11,37 +11,15 @@ export class PrivateBytes {
     this.#max = max
   }
 
-  get held(): number {
-    return this.#held
+  /** Lends so many bytes of the limit, to be asked for before they are made; false where they would pass it. */
+  borrow(bytes: number): boolean {
+    if (bytes > this.#max - this.#held) return false
+    this.#held += bytes
+    return true
   }
 
-  /** Lends so many bytes of the limit, to be asked for before they are made; undefined where they would pass it. */
-  borrow(bytes: number): Loan | undefined {
-    if (bytes > this.#max - this.#held) return undefined
-    return new Loan(bytes, (change) => {
-      this.#held += change
-    })
-  }
-}
-
-/** Bytes that are lent, until all of them are paid back. */
-export class Loan {
-  readonly #change: (bytes: number) => void
-  #left = 0
-
-  constructor(bytes: number, change: (bytes: number) => void) {
-    this.#change = change
-    this.settle(bytes)
-  }
-
-  /** Corrects how many bytes are lent, once it is known what was made. */
-  settle(bytes: number): void {
-    this.#change(bytes - this.#left)
-    this.#left = bytes
-  }
-
-  /** Gives back bytes that are no longer held. */
+  /** Takes back bytes that are not held any more. */
   repay(bytes: number): void {
-    this.settle(this.#left - bytes)
+    this.#held -= bytes
   }
 }

@@ -1,9 +1,9 @@
 import { type Clocks, coversState, decodeStateVector, splitDifference } from '../protocol/update/update.ts'
 import type { Document } from './document.ts'
 import type { Content } from './joining.ts'
-import { type Piece, PrivatePiece } from './piece.ts'
-import type { Loan, PrivateBytes } from './private-bytes.ts'
-import type { LoadedSnapshot } from './snapshot.ts'
+import type { Piece } from './piece.ts'
+import type { PrivateBytes } from './private-bytes.ts'
+import type { Snapshots } from './snapshots.ts'
 
 /** Pieces to send, in order, and where a cursor stands that has taken them all. */
 export interface Reading {
@@ -14,13 +14,14 @@ export interface Reading {
   readonly searchedBytes: number
   /** Whether it is a whole document, of whose pieces all build on the last one. */
   readonly isWhole: boolean
+  /** Of the snapshot whose chunks are among the pieces, to be called when they are sent; undefined where none are. */
+  readonly release?: () => void
 }
 
 export interface ReadingContext {
+  readonly snapshots: Snapshots
   readonly privateBytes: PrivateBytes
   readonly chunkBytes: number
-  /** The document's present snapshot, read back where it was evicted; null where there is none. Rejects where it is lost. */
-  loadSnapshot(document: Document): Promise<LoadedSnapshot | null>
   /** What a client with this state vector lacks of the updates, worked out off the event loop. */
   diff(updates: readonly Uint8Array[], stateVector: Uint8Array): Promise<readonly Uint8Array[]>
 }
@@ -34,7 +35,7 @@ export async function readSince(document: Document, position: number, context: R
   if (position > 0 && log.reaches(position)) {
     return { pieces: [...log.after(position)], position: log.head, searchedBytes: 0, isWhole: false }
   }
-  return readWhole(document, contentOf(document, await loadSnapshot(document, context)))
+  return withSnapshot(document, context, (content) => readWhole(document, content))
 }
 
 /**
@@ -53,21 +54,20 @@ export async function readDifference(
   if (position === document.head && coversState(clocks, document.clocks))
     return { pieces: [], position, searchedBytes: 0, isWhole: false }
 
-  const snapshot = await loadSnapshot(document, context)
-  // Taken before any wait: a compaction meanwhile may drop the entries that follow this snapshot.
-  const content = contentOf(document, snapshot)
-  if (clocks.size === 0) return readWhole(document, content)
-  const hasSnapshot = !snapshot || snapshot.isCoveredBy(clocks)
-  const news = hasSnapshot ? document.log.joining.news(content) : undefined
-  if (news) return { pieces: [...news], position: content.head, searchedBytes: 0, isWhole: false }
+  return withSnapshot(document, context, async (content) => {
+    const { snapshot, head } = content
+    if (clocks.size === 0) return readWhole(document, content)
+    const hasSnapshot = !snapshot || snapshot.isCoveredBy(clocks)
+    const news = hasSnapshot ? document.log.joining.news(content) : undefined
+    if (news) return { pieces: [...news], position: head, searchedBytes: 0, isWhole: false }
 
-  const updates = updatesToSearch(content, hasSnapshot)
-  const searchedBytes = updates.reduce((sum, { length }) => sum + length, 0)
-  const loan = context.privateBytes.borrow(searchedBytes)
-  // Without room it gets what everybody gets: more bytes on its way, and none in memory.
-  if (!loan) return readWhole(document, content)
-  const pieces = await within(loan, () => search(updates, { clocks, stateVector, searchedBytes }, context))
-  return { pieces, position: content.head, searchedBytes, isWhole: false }
+    const updates = updatesToSearch(content, hasSnapshot)
+    const searchedBytes = updates.reduce((sum, { length }) => sum + length, 0)
+    // Where too much is lent, it gets what everybody gets: more bytes on its way, and none in memory.
+    if (!context.privateBytes.borrow(searchedBytes)) return readWhole(document, content)
+    const pieces = await search(updates, { clocks, stateVector, searchedBytes }, context)
+    return { pieces, position: head, searchedBytes, isWhole: false }
+  })
 }
 
 /** Everything that somebody may lack. */
@@ -83,26 +83,20 @@ interface Search {
   readonly searchedBytes: number
 }
 
-/** What of the updates is beyond the state vector. */
+/** What of the updates is beyond the state vector, of bytes that were lent for so much as is searched. */
 async function search(
   updates: readonly Uint8Array[],
   { clocks, stateVector, searchedBytes }: Search,
-  context: ReadingContext,
-): Promise<readonly Uint8Array[]> {
-  if (searchedBytes > INLINE_DIFF_BYTES) return context.diff(updates, stateVector)
-  return splitDifference(updates, clocks, context.chunkBytes)
-}
-
-/** What is made for one reader, in room that was borrowed for it and is paid back where making it fails. */
-async function within(loan: Loan, make: () => Promise<readonly Uint8Array[]>): Promise<PrivatePiece[]> {
+  { privateBytes, chunkBytes, diff }: ReadingContext,
+): Promise<Piece[]> {
+  let found: readonly Uint8Array[] = []
   try {
-    const pieces = (await make()).map((update) => new PrivatePiece(update, loan))
-    loan.settle(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0))
-    return pieces
-  } catch (error) {
-    loan.settle(0)
-    throw error
+    const isLarge = searchedBytes > INLINE_DIFF_BYTES
+    found = isLarge ? await diff(updates, stateVector) : splitDifference(updates, clocks, chunkBytes)
+  } finally {
+    privateBytes.repay(searchedBytes - found.reduce((sum, { length }) => sum + length, 0))
   }
+  return found.map((update) => ({ update, position: undefined, letGo: () => privateBytes.repay(update.length) }))
 }
 
 /** Pieces of a reading in an order in which each builds on those before it alone. */
@@ -110,16 +104,22 @@ export function inClosedOrder(pieces: readonly Piece[], isWhole: boolean): reado
   return isWhole ? [...pieces.slice(-1), ...pieces.slice(0, -1)] : pieces
 }
 
-/** The snapshot that the log reaches back to. A compaction that ends in between puts a newer one in its place. */
-async function loadSnapshot(document: Document, context: ReadingContext): Promise<LoadedSnapshot | null> {
-  for (;;) {
-    const snapshot = await context.loadSnapshot(document)
-    if (document.log.reaches(snapshot?.seq ?? 0)) return snapshot
+/** Reads with the snapshot in memory. It stays there as long as chunks of it are on their way. */
+async function withSnapshot(
+  document: Document,
+  { snapshots }: ReadingContext,
+  read: (content: Content) => Reading | Promise<Reading>,
+): Promise<Reading> {
+  const { release, ...content } = await snapshots.hold(document)
+  let isSent = false
+  try {
+    const reading = await read(content)
+    // Chunks that are sent as they are come first.
+    isSent = content.snapshot?.chunks.some((chunk) => chunk === reading.pieces[0]) ?? false
+    return isSent ? { ...reading, release } : reading
+  } finally {
+    if (!isSent) release()
   }
-}
-
-function contentOf({ log }: Document, snapshot: LoadedSnapshot | null): Content {
-  return { snapshot, entries: log.entriesAfter(snapshot?.seq ?? 0), head: log.head }
 }
 
 function readWhole({ log }: Document, content: Content): Reading {

@@ -11,16 +11,6 @@ import {
 import type { Snapshot } from '../storage/storage.ts'
 import { EncodedPiece } from './piece.ts'
 
-/** Keeps its whole snapshot in memory, so that whoever asks for it next shares it instead of having it read back. */
-class SnapshotChunk extends EncodedPiece {
-  readonly snapshot: LoadedSnapshot
-
-  constructor(update: Uint8Array, position: number | undefined, snapshot: LoadedSnapshot) {
-    super(update, position)
-    this.snapshot = snapshot
-  }
-}
-
 /** A snapshot in memory: its chunks as they are sent, and what is derived from them when it is first asked for. */
 export class LoadedSnapshot {
   readonly seq: number
@@ -35,7 +25,7 @@ export class LoadedSnapshot {
     const { seq, chunks } = snapshot
     this.seq = seq
     this.#isParted = isParted(chunks)
-    this.chunks = chunks.map((chunk) => new SnapshotChunk(chunk, chunks.length === 1 ? seq : undefined, this))
+    this.chunks = chunks.map((chunk) => new EncodedPiece(chunk, chunks.length === 1 ? seq : undefined))
     this.byteLength = snapshot.chunks.reduce((sum, chunk) => sum + chunk.length, 0)
     this.stateVector = stateVector
     this.deleteSet = deleteSet

@@ -1,5 +1,6 @@
 import type { PresenceEntry } from '../protocol/wire/awareness.ts'
-import type { Chunked, Piece } from './piece.ts'
+import type { Participant } from './participant.ts'
+import type { Piece } from './piece.ts'
 
 /** Who writes, to know its own edits by. */
 export interface Author {
@@ -11,8 +12,6 @@ export interface Author {
 export interface Subscriber {
   /** The last log position that it has taken or is being brought to; undefined before it has begun to follow. */
   readonly position: number | undefined
-  /** The snapshot that it is being sent, and which is in memory until it has it; undefined where there is none. */
-  readonly snapshot: Chunked | undefined
   /** Whether the document stays in memory for it. */
   readonly keeps: boolean
   /** Whether it is told when nothing but presence has changed. */
@@ -41,4 +40,6 @@ export interface PresenceStep {
   readonly after: number
   readonly version: number
   readonly entries: readonly PresenceEntry[]
+  /** Owners of some of them that count lower themselves: they must not be shown those, and get a message of their own. */
+  readonly outpaced: ReadonlySet<Participant>
 }

@@ -1,4 +1,3 @@
-import type { Chunked } from './piece.ts'
 import type { EndReason, Flush, Subscriber } from './subscriber.ts'
 
 /** All who follow one document. */
@@ -16,13 +15,6 @@ export class Subscribers {
     let slowest = Number.POSITIVE_INFINITY
     for (const { position } of this.#all) slowest = Math.min(slowest, position ?? slowest)
     return slowest
-  }
-
-  /** How many snapshots are in memory because somebody is being sent them. */
-  get snapshotsInUse(): number {
-    const snapshots = new Set<Chunked>()
-    for (const { snapshot } of this.#all) if (snapshot) snapshots.add(snapshot)
-    return snapshots.size
   }
 
   get size(): number {

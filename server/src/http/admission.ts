@@ -52,7 +52,7 @@ export class Admission {
    */
   knock({ headers, socket, url = '' }: IncomingMessage, line: Line, document: string): Visitor {
     const { config, checkHost } = this.#context
-    const refusal = checkHost(headers.host) ?? checkOrigin(headers, config.allowedOrigins)
+    const refusal = checkHost(headers.host) ?? checkOrigin(headers, config)
     if (refusal) throw refusal
     // Node joins repeated headers, but types them as if it did not.
     const address = this.#proxies.client(socket.remoteAddress, headers['x-forwarded-for']?.toString())

@@ -8,6 +8,7 @@ import { Answers } from './answers.ts'
 import { failure } from './failure.ts'
 import type { CheckHost } from './host.ts'
 import { createPage } from './page.ts'
+import type { Refusals } from './refusals.ts'
 import type { Env, Routes } from './routes.ts'
 
 /** What GET /health answers: 200 with `ok`, 503 with `degraded` and why; and what was found damaged, if anything was. */
@@ -25,6 +26,7 @@ export interface AppOptions {
   readonly stallTimeoutMs: number
   readonly health: () => Health
   readonly log: Log
+  readonly refusals: Refusals
   /** Further routes; they win over those of the page. */
   readonly routes?: Routes
   /** The only ones that take a body. */
@@ -49,7 +51,7 @@ const HEADERS = {
 
 /** The HTTP side of the server. WebSocket upgrades do not pass through here. */
 export function createApp(options: AppOptions): RequestListener {
-  const { basePath, publicDirectory, checkHost, health, log, routes, routesWithBody } = options
+  const { basePath, publicDirectory, checkHost, health, log, refusals, routes, routesWithBody } = options
   const root = new Hono<Env>()
   root.use(async (c, next) => {
     for (const [name, value] of Object.entries(HEADERS)) c.header(name, value)
@@ -66,10 +68,15 @@ export function createApp(options: AppOptions): RequestListener {
     }
     await next()
   })
-  root.notFound((c) => failure(c, 'NOT_FOUND', 'nothing is served at this address'))
+  root.notFound((c) => {
+    throw lostUpgrade(c.env.incoming) ?? new CoeditError('NOT_FOUND', 'nothing is served at this address')
+  })
   root.onError((err, c) => {
     // Whoever asks is told of an error that has a status; every other one is a failure of the server.
-    if (err instanceof CoeditError && ERRORS[err.code].status) return failure(c, err.code, err.message)
+    if (err instanceof CoeditError && ERRORS[err.code].status) {
+      refusals.tell(err, c.env.incoming)
+      return failure(c, err.code, err.message)
+    }
     log.error({ err, method: c.req.method, path: c.req.path }, 'request failed')
     return failure(c, 'INTERNAL', 'the server failed to answer; its log says why')
   })
@@ -87,6 +94,15 @@ export function createApp(options: AppOptions): RequestListener {
   return async (request, response) => {
     if (answers.admit(request, response)) await answer(request, response)
   }
+}
+
+/** Why a request brings a key for a WebSocket (RFC 6455 §4.1), and yet is no upgrade. */
+function lostUpgrade({ headers }: IncomingMessage): CoeditError | undefined {
+  if (headers['sec-websocket-key'] === undefined) return undefined
+  return new CoeditError(
+    'UPGRADE_MISSING',
+    'a proxy has dropped the headers Upgrade and Connection: have it pass them on',
+  )
 }
 
 /** RFC 9112 §6.3. */

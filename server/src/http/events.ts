@@ -39,7 +39,7 @@ export function createEventRoutes(context: EventsContext): Routes {
       throw new CoeditError('DOCUMENT_NAME', 'the document name is no segment')
     await next()
   })
-  routes.use('/api/*', guardOrigin(config.allowedOrigins))
+  routes.use('/api/*', guardOrigin(config))
   routes.get('/api/documents/:name/events', async (c) => {
     const document = c.req.param('name')
     const stream = new EventStream(document, eventData, context)

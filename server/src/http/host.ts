@@ -1,7 +1,8 @@
 import { CoeditError } from '../common/errors.ts'
 import { isLoopback } from '../common/loopback.ts'
-import { originsIn } from '../common/origins.ts'
+import { webHostsIn } from '../common/origins.ts'
 import type { Config } from '../config/config.ts'
+import { namedOrigins } from './origin.ts'
 
 /** Why a request that names this host is refused: HOST_UNKNOWN; undefined for one that is answered. */
 export type CheckHost = (host: string | undefined) => CoeditError | undefined
@@ -16,9 +17,10 @@ const HOST = /^([\w.-]+|\[[\da-f:.]+\])(?::\d*)?$/i
  *
  * @param asksForTokens whether anything but the host keeps a stranger's page out
  */
-export function checkHostFor({ allowedOrigins, insecureNoAuth }: Config, asksForTokens: boolean): CheckHost {
-  if (asksForTokens || insecureNoAuth || allowedOrigins === '*') return () => undefined
-  const named = originsIn(allowedOrigins).map((origin) => new URL(origin).hostname)
+export function checkHostFor(config: Config, asksForTokens: boolean): CheckHost {
+  const origins = namedOrigins(config)
+  if (asksForTokens || config.insecureNoAuth || origins === '*') return () => undefined
+  const named = webHostsIn(origins)
   return (host = '') => {
     const name = HOST.exec(host)?.[1]?.toLowerCase() ?? ''
     return isLoopback(name) || named.includes(name) ? undefined : unknown(host)
@@ -29,7 +31,7 @@ function unknown(host: string): CoeditError {
   return new CoeditError(
     'HOST_UNKNOWN',
     `the host '${host}' is not served, as nobody is asked for a token: name it as an origin ` +
-      '(--allowed-origins https://HOST), give a key for tokens (--auth-jwks-url, --auth-public-key or --auth-secret), ' +
+      '(--public-origin https://HOST or --allowed-origins), give a key for tokens (--auth-jwks-url, --auth-public-key or --auth-secret), ' +
       'or accept the risk with --insecure-no-auth',
   )
 }

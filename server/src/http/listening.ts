@@ -1,17 +1,26 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { CoeditError } from '../common/errors.ts'
+import type { Log } from '../common/log.ts'
 import type { Config } from '../config/config.ts'
 
 /** How often requests are looked at that take too long: Node's 30 s would add to every deadline. */
 const REQUEST_CHECK_MS = 1_000
 
-export function httpServer({ requestTimeoutMs }: Config, onRequest: RequestListener): Server {
+export function httpServer({ requestTimeoutMs }: Config, log: Log, onRequest: RequestListener): Server {
   const deadlines = {
     headersTimeout: requestTimeoutMs,
     requestTimeout: requestTimeoutMs,
     connectionsCheckingInterval: REQUEST_CHECK_MS,
   }
-  return createServer(deadlines, onRequest)
+  const http = createServer(deadlines, onRequest)
+  http.on('connection', (socket) => {
+    const { remoteAddress: address } = socket
+    // Node answers what is no request by itself. The error would bring all that came into the log, tokens included.
+    socket.on('error', ({ code, message: reason }: NodeJS.ErrnoException) => {
+      log.debug({ code, reason, address }, 'a connection broke')
+    })
+  })
+  return http
 }
 
 /** Resolves when it listens. Rejects with PORT_IN_USE or CANNOT_LISTEN. */

@@ -2,11 +2,22 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { CoeditError } from '../common/errors.ts'
 import { isLoopback } from '../common/loopback.ts'
 import { originsIn } from '../common/origins.ts'
+import type { Config } from '../config/config.ts'
+
+/** All origins that the options name: `*`, or a list with commas that may be empty. */
+export function namedOrigins({ allowedOrigins, publicOrigin }: Config): string {
+  if (allowedOrigins === '*') return '*'
+  return [allowedOrigins, publicOrigin].filter((origins) => origins !== '').join(',')
+}
 
 /** Why a request is refused that names this origin and this host: FORBIDDEN; undefined for one that is answered. */
-export function checkOrigin(headers: IncomingHttpHeaders, allowed: string): CoeditError | undefined {
-  if (isOriginAllowed(headers, allowed)) return undefined
-  return new CoeditError('FORBIDDEN', 'pages of this origin may not use the server')
+export function checkOrigin(headers: IncomingHttpHeaders, config: Config): CoeditError | undefined {
+  if (isOriginAllowed(headers, namedOrigins(config))) return undefined
+  return new CoeditError(
+    'FORBIDDEN',
+    'pages of this origin may not use the server: have the proxy pass on the host that they ask for, or name the origin ' +
+      '(--public-origin, --allowed-origins)',
+  )
 }
 
 /**
@@ -16,7 +27,7 @@ export function checkOrigin(headers: IncomingHttpHeaders, allowed: string): Coed
  * Schemes are not compared: behind a proxy the server does not know its own. Pages on the same machine as the server may
  * be on any port of it, as development servers are.
  *
- * @param allowed the option `allowedOrigins`
+ * @param allowed `*`, or origins with commas between them
  */
 export function isOriginAllowed({ origin, host = '' }: IncomingHttpHeaders, allowed: string): boolean {
   if (origin === undefined || allowed === '*') return true

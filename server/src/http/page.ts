@@ -36,8 +36,9 @@ const CONTENT_SECURITY_POLICY = [
 
 /**
  * The built page: `/` and `/d/NAME` (one percent-encoded segment) are the same index.html, which reads the document's
- * name from its URL; `/new` leads to a document that nobody can guess. A file that is not there is left to the routes
- * after these.
+ * name from its URL; `/new` leads to a document that nobody can guess. So is, with status 404, every address that
+ * nothing else is at, for who wants HTML: there the page offers to create a document. Others get the answer of the
+ * routes after these.
  *
  * The build refers to its assets by relative URLs, and the page is served from two depths, so a `<base>` relative to
  * the depth is put in. All links and redirects are relative: they hold below any base path and behind a proxy that
@@ -61,14 +62,23 @@ export function createPage(basePath: string, directory: string): Hono {
   page.get(`${basePath}${FILE}`, async (c, next) => {
     return (await sendFile(c, join(directory, c.req.param('file')), REVALIDATE)) ?? next()
   })
+  page.get(`${basePath}/*`, async (c, next) => {
+    if (!c.req.header('accept')?.includes('text/html')) return next()
+    return sendIndex(c, directory, '../'.repeat(depth(c.req.url, basePath)) || './', 404)
+  })
   return page
 }
 
-async function sendIndex(c: Context, directory: string, base: string): Promise<Response> {
+/** How many segments of a URL lie between the base path and its last one. */
+function depth(url: string, basePath: string): number {
+  return new URL(url).pathname.slice(basePath.length + 1).split('/').length - 1
+}
+
+async function sendIndex(c: Context, directory: string, base: string, status: 200 | 404 = 200): Promise<Response> {
   const html = await readIfPresent(join(directory, 'index.html'))
   if (html === undefined) return c.text('The page is not built yet: run `npm run build`.\n', 503)
   const headers = { 'cache-control': REVALIDATE, 'content-security-policy': CONTENT_SECURITY_POLICY }
-  return c.html(html.toString('utf8').replace(/<head[^>]*>/i, `$&<base href="${base}">`), 200, headers)
+  return c.html(html.toString('utf8').replace(/<head[^>]*>/i, `$&<base href="${base}">`), status, headers)
 }
 
 async function sendFile(c: Context, path: string, cacheControl: string): Promise<Response | undefined> {

@@ -26,7 +26,7 @@ const MAX_BODY_BYTES = 128 * 1024
  */
 export function createRevocationRoutes({ config, log, authority }: RevocationsContext): Routes {
   const routes = new Hono<Env>()
-  routes.use(PATH, guardOrigin(config.allowedOrigins))
+  routes.use(PATH, guardOrigin(config))
   routes.post(PATH, async (c) => {
     // The body of a refused request is not read, and would be taken for the next request.
     c.header('connection', 'close')

@@ -12,6 +12,7 @@ import { nameFromPath } from '../protocol/wire/document-name.ts'
 import type { Admission, Visitor } from './admission.ts'
 import { cutLater, hangUp } from './cut.ts'
 import { failureBody } from './failure.ts'
+import type { Refusals } from './refusals.ts'
 
 /** The subprotocol of clients that want their edits acknowledged. */
 const ACKNOWLEDGING = 'coedit.v1'
@@ -28,6 +29,7 @@ const CLOSE_MS_PER_CONNECTION = 2
 
 export interface UpgradesContext extends SessionContext {
   readonly admission: Admission
+  readonly refusals: Refusals
 }
 
 /** Turns upgrade requests into connections and keeps them. */
@@ -53,6 +55,9 @@ export class Upgrades {
       allowSynchronousEvents: false,
       handleProtocols: (offered) => SUBPROTOCOLS.find((protocol) => offered.has(protocol)) ?? false,
     })
+    this.#server.on('wsClientError', ({ message }, socket, request) => {
+      this.refuse(request, socket, new CoeditError('UPGRADE_INVALID', message))
+    })
   }
 
   start(): void {
@@ -63,34 +68,38 @@ export class Upgrades {
     })
   }
 
+  /** Whether the path of a request is below the option `basePath`. */
+  isServed(request: IncomingMessage): boolean {
+    return pathOf(request).startsWith(`${this.#context.config.basePath}/`)
+  }
+
   /**
-   * Takes over the socket of an `upgrade` event. One that is refused here is answered as an HTTP request is: nothing is
-   * opened for it.
+   * Takes over the socket of an `upgrade` event whose path is served. One that is refused here is answered as an HTTP
+   * request is: nothing is opened for it.
    */
   handle(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { config, admission } = this.#context
-    // The path is taken apart by hand, since `URL` resolves dot segments and throws on some targets.
-    const [path = ''] = (request.url ?? '/').split('?', 1)
     try {
-      if (!path.startsWith(`${config.basePath}/`)) {
-        throw new CoeditError('NOT_FOUND', 'nothing is served at this address')
-      }
-      const visitor = admission.knock(request, socket, nameFromPath(path.slice(config.basePath.length)))
+      const visitor = admission.knock(request, socket, nameFromPath(pathOf(request).slice(config.basePath.length)))
       this.#server.handleUpgrade(request, socket, head, (webSocket) => void this.#accept(webSocket, socket, visitor))
     } catch (error) {
       if (!(error instanceof CoeditError)) throw error
-      this.#refuse(socket, error)
+      this.refuse(request, socket, error)
     }
   }
 
   /** Answers as `failure` does, without a response of node:http, of which an upgrade has none. */
-  #refuse(socket: Duplex, { code, message }: CoeditError): void {
+  refuse(request: IncomingMessage, socket: Duplex, error: CoeditError): void {
+    const { code, message } = error
     const { status = 500 } = ERRORS[code]
+    this.#context.refusals.tell(error, request)
     const body = JSON.stringify(failureBody(code, message))
     const headers = [
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
       'Connection: close',
       'Content-Type: application/json',
+      // RFC 6455 §4.4: who does not speak this version is told so.
+      'Sec-WebSocket-Version: 13',
       `Content-Length: ${Buffer.byteLength(body)}`,
     ]
     hangUp(socket, `${headers.join('\r\n')}\r\n\r\n${body}`, this.#context.clock)
@@ -103,7 +112,7 @@ export class Upgrades {
     const spread = Math.min(shutdownSpreadMs, this.#connections.size * CLOSE_MS_PER_CONNECTION)
     const pause = spread / this.#connections.size
     for (const [webSocket, session] of this.#connections) {
-      if (session) session.socket.close(CLOSE.restart)
+      if (session) session.end('restart')
       else this.#closeLater(webSocket, CLOSE.restart, 0)
       if (pause >= 1) await this.#emptied.waitFor(this.#context.clock, pause)
     }
@@ -139,12 +148,14 @@ export class Upgrades {
     })
     if (!lease || lease.isOver || webSocket.readyState !== webSocket.OPEN) return
     const { config, clock } = this.#context
+    const acknowledges = webSocket.protocol === ACKNOWLEDGING
     const terms: SessionTerms = {
       lease,
       dialect: yWebsocket,
       access: visitor.query.get('access') === 'read' ? 'read' : lease.permit.access,
-      acknowledges: webSocket.protocol === ACKNOWLEDGING,
-      echo: visitor.query.get('echo') === '1',
+      acknowledges,
+      // What is not acknowledged is known to be stored when it comes back: y-websocket 4 counts on that.
+      echo: (visitor.query.get('echo') ?? (acknowledges ? '0' : '1')) === '1',
     }
     const session = new Session(new Socket(webSocket, socket, config, clock), terms, this.#context)
     this.#connections.set(webSocket, session)
@@ -170,4 +181,9 @@ export class Upgrades {
     this.#connections.delete(webSocket)
     if (this.#connections.size === 0) this.#emptied.notify()
   }
+}
+
+/** The path is taken apart by hand, since `URL` resolves dot segments and throws on some targets. */
+function pathOf({ url = '/' }: IncomingMessage): string {
+  return url.replace(/\?.*$/s, '')
 }

@@ -19,6 +19,8 @@ export interface Dialect {
   updateHead(byteLength: number): Buffer
   /** Undefined where there are no entries. */
   presence(entries: readonly PresenceEntry[]): Buffer | undefined
+  /** The same without some ids, as the parts of one frame; of none where nobody is left. */
+  presenceWithout(entries: readonly PresenceEntry[], clientIds: ReadonlySet<number>): readonly Uint8Array[]
   step1(stateVector: Uint8Array): Buffer
   /** Follows the updates that answer a Step1. */
   readonly endOfAnswer: Buffer
@@ -27,6 +29,10 @@ export interface Dialect {
   permissionDenied(reason: string): Buffer
   /** Tells a client of `coedit.v1` that the document is full: what it wrote is refused. */
   readonly full: Buffer
+  /** Tells a client of `coedit.v1` that a value was nested too deep, and is deleted. */
+  readonly tooDeep: Buffer
+  /** Tells a client of `coedit.v1` that a state of its presence is refused. */
+  readonly presenceRefused: Buffer
 }
 
 export interface FlushFrames {

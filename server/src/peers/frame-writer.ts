@@ -49,7 +49,7 @@ export class FrameWriter {
     if (this.#socket.writableLength > this.#maxBufferedBytes) this.#blockedSince ??= this.#lastWriteAt
   }
 
-  writeAll(frames: readonly Buffer[]): void {
+  writeAll(frames: readonly Uint8Array[]): void {
     if (frames.length > 1)
       this.together(() => {
         for (const frame of frames) this.write(frame)

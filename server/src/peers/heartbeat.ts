@@ -19,6 +19,7 @@ export class Heartbeat {
   readonly #clock: Clock
   readonly #intervalMs: number
   #lastPingAt: number
+  #lastHeardAt: number
   #isAnswerDue = false
   #challenge: Promise<boolean> | undefined
 
@@ -27,11 +28,17 @@ export class Heartbeat {
     this.#clock = clock
     this.#intervalMs = intervalMs
     this.#lastPingAt = clock.now()
+    this.#lastHeardAt = this.#lastPingAt
+  }
+
+  get lastHeardAt(): number {
+    return this.#lastHeardAt
   }
 
   /** To be called when the peer sent something, or took what it was sent. */
   heard(): void {
     this.#isAnswerDue = false
+    this.#lastHeardAt = this.#clock.now()
   }
 
   /** Pings once an interval; cuts the peer that left the last ping unanswered, unless its answer is held up here. */

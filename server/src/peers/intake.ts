@@ -1,7 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { hasCode } from '../common/errors.ts'
 import type { Document } from '../document/document.ts'
 import type { Receipt } from '../document/edits.ts'
 import type { Author } from '../document/subscriber.ts'
+import { withoutTooDeep } from '../protocol/update/update.ts'
 import type { ClientMessage } from '../protocol/wire/messages.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { Acknowledgements } from './acknowledgements.ts'
@@ -13,6 +15,9 @@ import type { Socket } from './socket.ts'
  * clients, took 50 to 110 ms (measured).
  */
 const MAX_TURN_BYTES = 64 * 1024
+
+/** Whose edits those are that were changed here: nobody has them as they are now, so that everybody is sent them. */
+const CENSOR: Author = { isLimited: true }
 
 /** What became of a message with edits. */
 type SubmittedEdits = Pick<Receipt, 'ticket' | 'complete' | 'isRefused'>
@@ -58,7 +63,8 @@ export class Intake {
   }
 
   /**
-   * Takes what is new in a message. Of a large one it gives a promise, and the next message has to wait for that.
+   * Takes what is new in a message. Of a large one it gives a promise, and the next message has to wait for that. What is
+   * nested too deep is taken as deleted: to refuse it would leave all that the peer writes after it without ground.
    * @throws CoeditError UPDATE_MALFORMED, STORAGE_CLOSED; the promise rejects with the same
    */
   receive({ type, update }: EditMessage): Promise<void> | undefined {
@@ -70,7 +76,7 @@ export class Intake {
     if (update.length > MAX_TURN_BYTES) {
       return this.#submitLarge(update).then((receipt) => this.#settle(type, receipt))
     }
-    this.#settle(type, this.#context.document.submit(update, this.#context.author))
+    this.#settle(type, this.#submit(update))
     return undefined
   }
 
@@ -94,11 +100,23 @@ export class Intake {
     return count === undefined ? undefined : dialect.acknowledgement(count)
   }
 
+  #submit(update: Uint8Array): Receipt {
+    const { document, author } = this.#context
+    try {
+      return document.submit(update, author)
+    } catch (error) {
+      if (!hasCode(error, 'UPDATE_TOO_DEEP')) throw error
+      this.#tellTooDeep()
+      return document.submit(withoutTooDeep(update), CENSOR)
+    }
+  }
+
   /** A large update is cut in a worker and taken piece by piece, so that it holds up nobody else. */
   async #submitLarge(update: Uint8Array): Promise<SubmittedEdits> {
-    const { workers, document, socket, author } = this.#context
+    const { document, socket } = this.#context
+    const { pieces, author } = await this.#split(update)
     const settled = { ticket: 0, complete: true, isRefused: false }
-    for (const piece of await workers.split({ update, maxBytes: MAX_TURN_BYTES })) {
+    for (const piece of pieces) {
       const { ticket, complete, isRefused } = socket.throttle.measure(() => document.submit(piece, author))
       settled.ticket = ticket
       // What follows a refused piece builds upon it, and is no hole.
@@ -107,6 +125,18 @@ export class Intake {
       await (socket.throttle.pause() ?? nextTurn())
     }
     return settled
+  }
+
+  async #split(update: Uint8Array): Promise<{ pieces: readonly Uint8Array[]; author: Author }> {
+    const { workers, author } = this.#context
+    const request = { update, maxBytes: MAX_TURN_BYTES }
+    try {
+      return { pieces: await workers.split(request), author }
+    } catch (error) {
+      if (!hasCode(error, 'UPDATE_TOO_DEEP')) throw error
+      this.#tellTooDeep()
+      return { pieces: await workers.split({ ...request, dropsTooDeep: true }), author: CENSOR }
+    }
   }
 
   #settle(type: EditMessage['type'], { ticket, complete, isRefused }: SubmittedEdits): void {
@@ -143,6 +173,12 @@ export class Intake {
     const { dialect, socket, acknowledges } = this.#context
     const reason = 'the document has reached its limit and takes only deletions'
     socket.writer.write(acknowledges ? dialect.full : dialect.permissionDenied(reason))
+  }
+
+  #tellTooDeep(): void {
+    const { dialect, socket, acknowledges } = this.#context
+    const reason = 'a value is nested too deep, and is deleted'
+    socket.writer.write(acknowledges ? dialect.tooDeep : dialect.permissionDenied(reason))
   }
 
   #deny(): void {

@@ -1,5 +1,7 @@
 import type { Cursor } from '../document/cursor.ts'
+import type { Participant } from '../document/participant.ts'
 import type { Author, Flush } from '../document/subscriber.ts'
+import type { PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { Dialect } from './dialect.ts'
 import type { Socket } from './socket.ts'
 
@@ -9,6 +11,8 @@ export interface OutletContext {
   readonly socket: Socket
   /** Who it writes for, to know its own edits by. */
   readonly author: Author
+  /** The same as an owner of presence. */
+  readonly participant: Participant
   /** Whether a peer that edits alone is sent its own edits, too. */
   readonly echo: boolean
   /** Called when what to send could not be read. */
@@ -25,6 +29,8 @@ export class Outlet {
   #isAnswering = false
   /** A Step1 that came while others were on their way; only the last one matters. */
   #nextStep1: Uint8Array | undefined
+  /** Whether the peer is owed all others' presence, for which the buffer was full. */
+  #owesOthers = false
 
   constructor(context: OutletContext) {
     this.#context = context
@@ -48,6 +54,13 @@ export class Outlet {
     socket.offer(dialect.presence(cursor.wholePresence()))
   }
 
+  /** Shows a peer that may have been here before who else is here. */
+  showOthers(): void {
+    const { cursor, dialect, socket, participant } = this.#context
+    this.#owesOthers = !socket.writer.isWritable
+    if (!this.#owesOthers) socket.offer(dialect.presence(cursor.document.presence.others(participant)))
+  }
+
   /**
    * Sends what a flush brings, if the peer stands right before it.
    * @param last a frame for this peer alone that follows in the same write
@@ -56,12 +69,12 @@ export class Outlet {
     const { cursor, dialect, socket, author, echo } = this.#context
     const takesUpdates = cursor.follow(flush) && (flush.author !== author || echo)
     const entries = flush.presence ? cursor.newPresence(flush.presence) : undefined
-    const frames: Buffer[] = []
-    if (takesUpdates && entries === flush.presence?.entries) frames.push(dialect.flush(flush).whole)
+    const isWhole = entries === flush.presence?.entries && !this.#isOutpaced(flush)
+    const frames: Uint8Array[] = []
+    if (takesUpdates && isWhole) frames.push(dialect.flush(flush).whole)
     else {
-      const presence = entries && dialect.presence(entries)
       if (takesUpdates) frames.push(dialect.flush(flush).updates)
-      if (presence) frames.push(presence)
+      if (entries) frames.push(...this.#presenceFrames(entries, flush))
     }
     if (last) frames.push(last)
     socket.writer.writeAll(frames)
@@ -75,7 +88,7 @@ export class Outlet {
       const next = () => (writer.isWritable ? cursor.next() : undefined)
       for (let piece = next(); piece; piece = next()) {
         writer.write(dialect.updateHead(piece.update.length))
-        writer.write(piece.update, piece.letGo?.bind(piece))
+        writer.write(piece.update, piece.letGo)
       }
       if (cursor.isBusy || !this.#isAnswering) return
       this.#isAnswering = false
@@ -94,11 +107,27 @@ export class Outlet {
     }, onError)
   }
 
+  /** The presence that a flush brings: an owner that counts lower itself must not be shown what is its own. */
+  #presenceFrames(entries: readonly PresenceEntry[], flush: Flush): readonly Uint8Array[] {
+    const { cursor, dialect, participant } = this.#context
+    const isShared = entries === flush.presence?.entries
+    if (isShared && this.#isOutpaced(flush)) {
+      return dialect.presenceWithout(entries, cursor.document.presence.idsOf(participant))
+    }
+    const frame = dialect.presence(entries)
+    return frame ? [frame] : []
+  }
+
+  #isOutpaced({ presence }: Flush): boolean {
+    return presence?.outpaced.has(this.#context.participant) ?? false
+  }
+
   #catchUp(): void {
     const { cursor, dialect, socket } = this.#context
     if (cursor.isBusy || cursor.position === undefined || !socket.writer.isWritable) return
     if (this.#nextStep1) this.answer(this.#nextStep1)
     else if (cursor.isBehind) this.#send(cursor.read())
+    if (this.#owesOthers) this.showOthers()
     socket.offer(dialect.presence(cursor.newPresence()))
   }
 }

@@ -4,9 +4,10 @@ import type { Log } from '../common/log.ts'
 import type { Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import type { Cursor } from '../document/cursor.ts'
+import type { Document } from '../document/document.ts'
 import type { Documents } from '../document/documents.ts'
-import type { Participant } from '../document/presence.ts'
-import type { Author, Flush } from '../document/subscriber.ts'
+import type { Participant } from '../document/participant.ts'
+import type { Author, EndReason, Flush } from '../document/subscriber.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import type { PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { ClientMessage } from '../protocol/wire/messages.ts'
@@ -16,6 +17,11 @@ import type { Dialect } from './dialect.ts'
 import { type EditMessage, Intake, isEditMessage } from './intake.ts'
 import { Outlet } from './outlet.ts'
 import type { Socket, SocketUser } from './socket.ts'
+
+/** A state vector that says that there is nothing. */
+const EMPTY_STATE_VECTOR_BYTES = 1
+/** A client says who it is in one go with its Step1. After this long it has, and may be shown whom it may be itself. */
+const READER_INTRODUCTION_MS = 100
 
 export interface SessionContext {
   readonly config: Config
@@ -79,6 +85,12 @@ export class Session implements SocketUser, Participant, Author {
   readonly #context: SessionContext
   #state: State = { name: 'opening' }
   #hasStep1 = false
+  /** Whether it has answered the server's Step1, which it was sent before anything else. */
+  #hasAnswered = false
+  #mayRemember = false
+  /** Whether it ends together with the document, so that nobody is told that it has gone. */
+  #isEnding = false
+  #wasPresenceRefused = false
 
   constructor(socket: Socket, terms: SessionTerms, context: SessionContext) {
     this.user = terms.lease.permit.user
@@ -90,9 +102,9 @@ export class Session implements SocketUser, Participant, Author {
   /** Joins the document, and begins to read what the peer sends. */
   start(): void {
     const joining = this.#context.documents.join(this.#document, {
-      wantsPresence: true,
+      participant: this,
       onFlush: (flush) => this.#deliver(flush),
-      onEnd: (reason) => this.socket.close(CLOSE[reason]),
+      onEnd: (reason) => this.end(reason),
     })
     const ready = joining.then(
       (cursor) => this.#join(cursor),
@@ -108,11 +120,40 @@ export class Session implements SocketUser, Participant, Author {
 
   /** To be called about once a second. */
   tick(now: number): void {
-    if (this.#state.name === 'joined') this.socket.tick(now, this.#terms.dialect.keepAlive)
+    if (this.#state.name !== 'joined') return
+    this.socket.tick(now, this.#terms.dialect.keepAlive)
+    this.#state.cursor.document.presence.renew(this)
+  }
+
+  /** Ends with its document: where all have to go, nobody is told that this one has. */
+  end(reason: EndReason): void {
+    this.#isEnding = true
+    this.socket.close(CLOSE[reason])
+  }
+
+  get mayRemember(): boolean {
+    return this.#mayRemember
+  }
+
+  /** A peer that may not write is sent no Step1, so nothing tells what it said first. */
+  get mayRepeat(): boolean {
+    return this.#hasAnswered || this.#terms.access === 'read'
+  }
+
+  get lastHeardAt(): number {
+    return this.socket.lastHeardAt
   }
 
   show(entries: readonly PresenceEntry[]): void {
     this.socket.offer(this.#terms.dialect.presence(entries))
+  }
+
+  refusePresence(reason: string): void {
+    const { dialect, acknowledges } = this.#terms
+    this.socket.offer(acknowledges ? dialect.presenceRefused : dialect.permissionDenied(reason))
+    if (this.#wasPresenceRefused) return
+    this.#wasPresenceRefused = true
+    this.#context.log.warn({ document: this.#document, reason }, 'the presence of a client was refused')
   }
 
   isAlive(): Promise<boolean> {
@@ -128,6 +169,7 @@ export class Session implements SocketUser, Participant, Author {
     }
     try {
       const message = this.#terms.dialect.decode(bytes, this.#terms.acknowledges)
+      if (message.type === 'step2') this.#answered(state)
       if (isEditMessage(message)) return state.intake.receive(message)?.catch((error: unknown) => this.#refuse(error))
       if (state.name === 'joined') this.#dispatch(message, state)
     } catch (error) {
@@ -150,7 +192,7 @@ export class Session implements SocketUser, Participant, Author {
     const { cursor, intake } = state
     this.#state = { name: 'leaving', cursor, intake }
     cursor.stop()
-    cursor.document.presence.leave(this)
+    if (!this.#isEnding) cursor.document.presence.leave(this)
     state.goodbye()
   }
 
@@ -174,9 +216,10 @@ export class Session implements SocketUser, Participant, Author {
       return
     }
     const onError = (error: unknown) => this.#refuse(error)
-    const outlet = new Outlet({ cursor, dialect, socket, author: this, echo, onError })
+    const outlet = new Outlet({ cursor, dialect, socket, author: this, participant: this, echo, onError })
     const goodbye = hooks.connected({ name: document.name, user: this.user, access })
     this.#state = { name: 'joined', cursor, intake, outlet, goodbye }
+    document.presence.join(this)
     socket.writer.together(() => {
       intake.begin()
       outlet.showPresence()
@@ -195,11 +238,11 @@ export class Session implements SocketUser, Participant, Author {
   #dispatch(message: Exclude<ClientMessage, EditMessage>, { cursor, outlet }: Joined): void {
     switch (message.type) {
       case 'step1':
-        this.#hasStep1 = true
+        this.#begin(message.stateVector, cursor.document)
         outlet.answer(message.stateVector)
         break
       case 'awareness':
-        cursor.document.presence.receive(this, message.entries)
+        if (this.#mayShow) cursor.document.presence.receive(this, message.entries)
         break
       case 'queryAwareness':
         outlet.showPresence()
@@ -213,6 +256,31 @@ export class Session implements SocketUser, Participant, Author {
       default:
         message satisfies never
     }
+  }
+
+  /** Who has nothing of a document in which there is something was not here before. */
+  #begin(stateVector: Uint8Array, document: Document): void {
+    if (this.#hasStep1) return
+    this.#hasStep1 = true
+    this.#mayRemember = stateVector.length > EMPTY_STATE_VECTOR_BYTES || document.head === 0
+    if (this.#terms.access === 'read') {
+      this.socket.later(this.#context.clock, READER_INTRODUCTION_MS, () => this.#showOthers(this.#state))
+    }
+  }
+
+  #answered(state: State): void {
+    if (this.#hasAnswered) return
+    this.#hasAnswered = true
+    this.#showOthers(state)
+  }
+
+  #showOthers(state: State): void {
+    if (state.name === 'joined' && this.#mayRemember) state.outlet.showOthers()
+  }
+
+  get #mayShow(): boolean {
+    const { presenceFrom } = this.#context.config
+    return presenceFrom === 'all' || (presenceFrom === 'writers' && this.#terms.access === 'write')
   }
 
   /** Refuses the peer after a delay: clients come back at once, and the document could not be opened then either. */

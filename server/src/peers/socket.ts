@@ -54,6 +54,11 @@ export class Socket {
     return this.#hasLeft
   }
 
+  /** When the peer sent something, or took what it was sent, in milliseconds of the clock. */
+  get lastHeardAt(): number {
+    return this.#heartbeat.lastHeardAt
+  }
+
   /** Begins to read. The first message is received once `ready` has resolved. */
   start(user: SocketUser, ready: Promise<void>): void {
     const webSocket = this.#webSocket

@@ -17,6 +17,7 @@ export interface SplitJob {
   readonly kind: 'split'
   readonly updates: PackedUpdates
   readonly maxBytes: number
+  readonly dropsTooDeep: boolean
 }
 
 export interface DiffJob {

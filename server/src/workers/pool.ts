@@ -29,6 +29,8 @@ export interface CompactRequest {
 export interface SplitRequest {
   readonly update: Uint8Array
   readonly maxBytes: number
+  /** Whether what is nested too deep is taken as deleted. Default: no. */
+  readonly dropsTooDeep?: boolean
 }
 
 export interface DiffRequest {
@@ -112,10 +114,10 @@ export class WorkerPool {
 
   /**
    * Splits an update into pieces of which every prefix is complete.
-   * @throws CoeditError UPDATE_MALFORMED, SERVER_CLOSED
+   * @throws CoeditError UPDATE_MALFORMED, UPDATE_TOO_DEEP, SERVER_CLOSED
    */
-  async split({ update, maxBytes }: SplitRequest): Promise<Uint8Array[]> {
-    return this.#request(() => ({ kind: 'split', updates: packUpdates([update]), maxBytes }))
+  async split({ update, maxBytes, dropsTooDeep = false }: SplitRequest): Promise<Uint8Array[]> {
+    return this.#request(() => ({ kind: 'split', updates: packUpdates([update]), maxBytes, dropsTooDeep }))
   }
 
   /**

@@ -1,8 +1,8 @@
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { CoeditError } from '../common/errors.ts'
-import { decodeStateVector, splitDifference, splitUpdate } from '../protocol/update/update.ts'
+import { decodeStateVector, splitDifference, splitUpdate, withoutTooDeep } from '../protocol/update/update.ts'
 import { compactCollecting, compactCopying } from './compaction.ts'
-import type { CompactJob, DiffJob, Job, JobOutcome, JobResult } from './jobs.ts'
+import type { CompactJob, DiffJob, Job, JobOutcome, JobResult, SplitJob } from './jobs.ts'
 import { packUpdates, unpackUpdates } from './packing.ts'
 
 /** The entry of a worker thread: runs one job. What is thrown is sent as a value, see JobOutcome. */
@@ -23,7 +23,7 @@ function perform(job: Job): JobResult {
     case 'compact':
       return compact(job)
     case 'split':
-      return { updates: packUpdates(unpackUpdates(job.updates).flatMap((update) => splitUpdate(update, job.maxBytes))) }
+      return { updates: packUpdates(split(job)) }
     case 'diff':
       return { updates: packUpdates(diff(job)) }
   }
@@ -33,6 +33,12 @@ function compact({ updates, maxChunkBytes, collectsGarbage }: CompactJob): JobRe
   const compactUpdates = collectsGarbage ? compactCollecting : compactCopying
   const { chunks, stateVector, deleteSet } = compactUpdates(unpackUpdates(updates), maxChunkBytes)
   return { updates: packUpdates(chunks), contains: { stateVector, deleteSet } }
+}
+
+function split({ updates, maxBytes, dropsTooDeep }: SplitJob): Uint8Array[] {
+  return unpackUpdates(updates).flatMap((update) =>
+    splitUpdate(dropsTooDeep ? withoutTooDeep(update) : update, maxBytes),
+  )
 }
 
 function diff({ updates, stateVector, maxBytes }: DiffJob): Uint8Array[] {

@@ -61,6 +61,8 @@ class Moves {
   readonly #users: number
   readonly #last: number
   readonly #madeAt: Float64Array
+  /** The last clock of each user. */
+  readonly #clocks: Uint32Array
   readonly #outstanding: Countdown
 
   /** Move 0 announces a user, moves 1 to `last` count. */
@@ -68,6 +70,7 @@ class Moves {
     this.#users = users
     this.#last = last
     this.#madeAt = new Float64Array(users * (last + 1))
+    this.#clocks = new Uint32Array(users)
     this.#outstanding = new Countdown(users * (users - 1))
   }
 
@@ -78,17 +81,20 @@ class Moves {
 
   make(user: number, move: number): Uint8Array {
     this.#madeAt[move * this.#users + user] = performance.now()
-    return cursorUpdate(FIRST_CLIENT_ID + user, move + 1)
+    const clock = (this.#clocks[user] ?? 0) + 1
+    this.#clocks[user] = clock
+    return cursorUpdate(FIRST_CLIENT_ID + user, clock, move)
   }
 
   /** What one user does with the presence it is told of. */
   watcher(self: number): (update: Uint8Array, at: number) => void {
     const shown = new Uint32Array(this.#users)
     return (update, at) => {
-      visitCursors(update, (clientId, clock) => {
+      visitCursors(update, ({ clientId, clock, move }) => {
         const user = clientId - FIRST_CLIENT_ID
-        const move = clock - 1
-        if (user === self || move <= (shown[user] ?? 0)) return
+        // Told that they are gone, clients announce themselves with the next clock. That costs this load one clock here.
+        if (user === self && move === undefined) this.#clocks[user] = Math.max(this.#clocks[user] ?? 0, clock + 1)
+        if (user === self || move === undefined || move <= (shown[user] ?? 0)) return
         shown[user] = move
         this.latencies.add(at - (this.#madeAt[move * this.#users + user] ?? Number.NaN))
         if (move === this.#last) this.#outstanding.count()

@@ -21,6 +21,8 @@ export class OverlayScene {
   readonly #peers = new Map<string, Peer>()
 
   constructor(element: TextElement, text: string) {
+    // The binding rests after what took long, and on a busy machine all does.
+    performance.now = () => 0
     this.element = element
     this.text.insert(0, text)
     this.binding = bindTextarea(element, this.text, { awareness: this.awareness })
@@ -51,7 +53,7 @@ export class OverlayScene {
   }
 
   /** The elements of a class that the overlay has drawn. */
-  drawn(className: 'caret' | 'selection' | 'name'): HTMLElement[] {
+  drawn(className: 'caret' | 'selection' | 'name' | 'edge'): HTMLElement[] {
     return [...this.root.querySelectorAll<HTMLElement>(`.${className}`)]
   }
 

@@ -3,6 +3,8 @@ import { bindTextarea, ClientError, type Connection, connect, showPeers } from '
 import { type CoeditTextarea, defineCoeditTextarea } from '@coedit/client/element'
 import { useCarets, useConnection, useConnectionState, usePeers, useTextarea } from '@coedit/client/react'
 import * as standalone from '@coedit/client/standalone'
+import { connectionOf } from '@coedit/client/y-websocket'
+import { WebsocketProvider } from 'y-websocket'
 import * as Y from 'yjs'
 
 const connection: Connection = connect({ url: 'wss://host', document: 'notes', token: async () => 'a token' })
@@ -24,6 +26,9 @@ export function Notes(): string {
   return `${useConnectionState(notes).connection} ${usePeers(notes).map(({ name }) => name)}`
 }
 
+const provider = new WebsocketProvider('wss://host', 'notes', connection.doc, { protocols: ['coedit.v1'] })
+element.connection = connectionOf(provider, { text, user: { name: 'Ann' } })
+
 standalone.bindTextarea(document.createElement('input'), new standalone.Y.Doc().getText('content'))
 standalone.defineCoeditTextarea()
 
@@ -34,6 +39,8 @@ connect({ url: 'wss://host' })
 element.token = 1
 // @ts-expect-error a hook takes options
 useConnection satisfies () => Connection | null
+// @ts-expect-error a document is no provider
+connectionOf(connection.doc)
 // @ts-expect-error there is no such export
 standalone.nothing
 // @ts-expect-error an error has no number as its code

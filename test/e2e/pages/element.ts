@@ -1,3 +1,4 @@
+import { type Connection, connect } from '@coedit/client'
 import type { CoeditTextarea } from '@coedit/client/element'
 
 export { defineCoeditTextarea } from '@coedit/client/element'
@@ -13,6 +14,13 @@ export function find(): CoeditTextarea {
 export function others(): number {
   const { connection } = find()
   return connection === null ? 0 : connection.awareness.getStates().size - 1
+}
+
+/** Gives the element a connection of the page's own. */
+export function giveConnection(url: string, document: string): Connection {
+  const connection = connect({ url, document })
+  find().connection = connection
+  return connection
 }
 
 /** The names of all who have its document open. */

@@ -1,13 +1,16 @@
 import type { Flush } from '../../document/subscriber.ts'
-import { encodePresence, type PresenceEntry } from '../../protocol/wire/awareness.ts'
+import { encodePresence, type PresenceEntry, PresenceParts } from '../../protocol/wire/awareness.ts'
 import {
   acknowledgementFrame,
   EMPTY_STEP2_FRAME,
   FULL_FRAME,
   KEEP_ALIVE_FRAME,
+  PRESENCE_REFUSED_FRAME,
   permissionDeniedFrame,
   presenceFrame,
+  presenceHead,
   step1Frame,
+  TOO_DEEP_FRAME,
   updateFrame,
   updateHead,
 } from '../../protocol/wire/frames.ts'
@@ -18,18 +21,29 @@ const presence = shared((entries: readonly PresenceEntry[]) =>
   entries.length === 0 ? undefined : presenceFrame(encodePresence(entries)),
 )
 
+const presenceParts = shared((entries: readonly PresenceEntry[]) => new PresenceParts(entries))
+
 /** What y-websocket 1.x to 3.x speaks, and `coedit.v1`, which adds to it (PROTOCOL.md). */
 export const yWebsocket: Dialect = {
   decode: decodeMessage,
   flush: shared(framesOf),
   updateHead,
   presence,
+  presenceWithout,
   step1: step1Frame,
   endOfAnswer: EMPTY_STEP2_FRAME,
   keepAlive: KEEP_ALIVE_FRAME,
   acknowledgement: acknowledgementFrame,
   permissionDenied: permissionDeniedFrame,
   full: FULL_FRAME,
+  tooDeep: TOO_DEEP_FRAME,
+  presenceRefused: PRESENCE_REFUSED_FRAME,
+}
+
+function presenceWithout(entries: readonly PresenceEntry[], clientIds: ReadonlySet<number>): readonly Uint8Array[] {
+  const { count, parts } = presenceParts(entries).without(clientIds)
+  const byteLength = parts.reduce((sum, { length }) => sum + length, 0)
+  return count === 0 ? [] : [presenceHead(count, byteLength), ...parts]
 }
 
 function framesOf({ pieces, presence: step }: Flush): FlushFrames {

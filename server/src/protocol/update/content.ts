@@ -1,5 +1,5 @@
 import { ByteReader } from '../wire/reader.ts'
-import { isJson, MAX_NESTING } from './json.ts'
+import { jsonNesting, MAX_NESTING, MAX_READ_NESTING } from './json.ts'
 import { utf16Length } from './text.ts'
 
 /** What a struct is: the low five bits of its info byte. */
@@ -40,6 +40,12 @@ const ANY = {
   undefined: 127,
 } as const
 
+/** An array or object of which some elements or members are still to be read. */
+interface OpenList {
+  left: number
+  readonly hasKeys: boolean
+}
+
 /** JSON contents write an undefined element as this word. */
 const UNDEFINED = new TextEncoder().encode('undefined')
 
@@ -48,6 +54,8 @@ const UNDEFINED = new TextEncoder().encode('undefined')
  * for bytes that were checked before and saves looking into strings.
  */
 export class ContentReader extends ByteReader {
+  /** Whether something was nested deeper than MAX_NESTING. */
+  isTooDeep = false
   readonly #checks: boolean
 
   constructor(bytes: Uint8Array, checks: boolean) {
@@ -75,7 +83,7 @@ export class ContentReader extends ByteReader {
 
   /** Moves past one element of a JSON or Any content. */
   skipElement(kind: number): void {
-    if (kind === KIND.any) this.#skipAny(0)
+    if (kind === KIND.any) this.#skipAny()
     else this.#skipJson(true)
   }
 
@@ -130,7 +138,7 @@ export class ContentReader extends ByteReader {
   /** Yjs reads properties of a subdocument's options, which throws on null. */
   #skipDocOptions(): void {
     const at = this.position
-    this.#skipAny(0)
+    this.#skipAny()
     if (this.bytes[at] !== ANY.object) this.fail('the options of a subdocument are not an object', at)
   }
 
@@ -138,8 +146,9 @@ export class ContentReader extends ByteReader {
     const start = this.block()
     if (!this.#checks || (mayBeUndefined && this.#isUndefined(start))) return
     this.#checkText(start)
-    if (isJson(this.bytes, start, this.position)) return
-    this.fail(`a string is not JSON, or is nested deeper than ${MAX_NESTING}`, start)
+    const nesting = jsonNesting(this.bytes, start, this.position, MAX_READ_NESTING)
+    if (nesting < 0) this.fail(`a string is not JSON, or is nested deeper than ${MAX_READ_NESTING}`, start)
+    if (nesting > MAX_NESTING) this.isTooDeep = true
   }
 
   #isUndefined(start: number): boolean {
@@ -152,7 +161,25 @@ export class ContentReader extends ByteReader {
     return units < 0 ? this.fail('a string is not valid UTF-8', start) : units
   }
 
-  #skipAny(depth: number): void {
+  /** The stack of lists is one of our own: how deep they lie in each other is up to whoever sends them. */
+  #skipAny(): void {
+    const lists: OpenList[] = []
+    for (;;) {
+      const at = this.position
+      const list = this.#skipAnyPart()
+      if (list) lists.push(list)
+      if (lists.length > MAX_NESTING) this.isTooDeep = true
+      if (lists.length > MAX_READ_NESTING) this.fail(`values are nested deeper than ${MAX_READ_NESTING}`, at)
+      while (lists.at(-1)?.left === 0) lists.pop()
+      const inner = lists.at(-1)
+      if (!inner) return
+      inner.left--
+      if (inner.hasKeys) this.skipText()
+    }
+  }
+
+  /** Moves past a value, of an array or object past its length. */
+  #skipAnyPart(): OpenList | undefined {
     const at = this.position
     const type = this.byte()
     switch (type) {
@@ -178,27 +205,13 @@ export class ContentReader extends ByteReader {
         this.block()
         break
       case ANY.array:
+        return { left: this.count(1, 'array elements'), hasKeys: false }
       case ANY.object:
-        if (depth === MAX_NESTING) this.fail(`values are nested deeper than ${MAX_NESTING}`, at)
-        if (type === ANY.array) this.#skipArray(depth + 1)
-        else this.#skipObject(depth + 1)
-        break
+        return { left: this.count(2, 'object members'), hasKeys: true }
       default:
         this.fail(`unknown value type ${type}`, at)
     }
-  }
-
-  #skipArray(depth: number): void {
-    const count = this.count(1, 'array elements')
-    for (let i = 0; i < count; i++) this.#skipAny(depth)
-  }
-
-  #skipObject(depth: number): void {
-    const count = this.count(2, 'object members')
-    for (let i = 0; i < count; i++) {
-      this.skipText()
-      this.#skipAny(depth)
-    }
+    return undefined
   }
 
   #skip(bytes: number): void {

@@ -1,4 +1,6 @@
+import { CoeditError } from '../../common/errors.ts'
 import { MAX_CLIENTS } from '../wire/reader.ts'
+import { MAX_NESTING } from './json.ts'
 import { type IdRanges, readDeleteSet } from './ranges.ts'
 import { StructReader } from './structs.ts'
 
@@ -31,10 +33,13 @@ export interface Section {
 /**
  * Checks an untrusted update: what passes is well-formed Yjs v1 that no client throws on while reading it, and each
  * struct refers only to earlier ids of its own client. Linear in the bytes; no Yjs call.
- * @throws CoeditError UPDATE_MALFORMED naming what is wrong at which byte.
+ * @throws CoeditError UPDATE_MALFORMED naming what is wrong at which byte; UPDATE_TOO_DEEP for one that is well-formed
  */
 export function scanUpdate(bytes: Uint8Array): ScannedUpdate {
-  return readUpdate(new StructReader(bytes, true))
+  const reader = new StructReader(bytes, true)
+  const scanned = readUpdate(reader)
+  if (!reader.isTooDeep) return scanned
+  throw new CoeditError('UPDATE_TOO_DEEP', `values are nested deeper than ${MAX_NESTING}`)
 }
 
 /** Finds the parts of an update that was checked before, without looking into its strings. */

@@ -26,7 +26,7 @@ const PIECE_BYTES = 10
  * one piece. Clients repair what looks broken in a part of it, and send the repair: Yjs deletes a formatting mark that
  * has no effect without the marks of another piece, and editors delete elements whose children are still to come.
  * Structs that wait for each other in a circle, which no client ever shows, come there too.
- * @throws CoeditError UPDATE_MALFORMED
+ * @throws CoeditError UPDATE_MALFORMED, UPDATE_TOO_DEEP
  */
 export function splitUpdate(update: Uint8Array, maxBytes: number): Uint8Array[] {
   const scanned = scanUpdate(update)

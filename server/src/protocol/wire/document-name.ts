@@ -10,6 +10,8 @@ export function nameFromPath(path: string): string {
 
 /** @throws CoeditError DOCUMENT_NAME where no document can be called so. */
 export function checkName(name: string, maxBytes: number): void {
+  // Code around the server may lack what types ask for: all of it would share a document that is called "undefined".
+  if (typeof name !== 'string') throw invalid(`is no text, but ${name}`)
   if (name === '') throw invalid('is empty')
   const bytes = Buffer.byteLength(name)
   if (bytes > maxBytes) throw invalid(`has ${bytes} bytes, expected at most ${maxBytes}`)

@@ -37,6 +37,12 @@ export function presenceFrame(awarenessUpdate: Uint8Array): Buffer {
   return binaryFrame([Uint8Array.of(MESSAGE.awareness), varUint(awarenessUpdate.length), awarenessUpdate])
 }
 
+/** What comes before the entries of a presence message, which have so many bytes: all of it is a frame. */
+export function presenceHead(count: number, byteLength: number): Buffer {
+  const bodyBytes = varUintBytes(count) + byteLength
+  return binaryFrame([Uint8Array.of(MESSAGE.awareness), varUint(bodyBytes), varUint(count)], byteLength)
+}
+
 /** Says that of the Step2 and Update messages received on this socket the first `count` are durable. */
 export function acknowledgementFrame(count: number): Buffer {
   return binaryFrame([varUint(MESSAGE.acknowledgement), varUint(count)])
@@ -44,6 +50,12 @@ export function acknowledgementFrame(count: number): Buffer {
 
 /** Tells a client of `coedit.v1` that the document is full: what it wrote is refused. */
 export const FULL_FRAME: Buffer = binaryFrame([Uint8Array.of(MESSAGE.refusal, REFUSAL.full)])
+
+/** Tells a client of `coedit.v1` that a value that it wrote is nested too deep, and deleted. */
+export const TOO_DEEP_FRAME: Buffer = binaryFrame([Uint8Array.of(MESSAGE.refusal, REFUSAL.tooDeep)])
+
+/** Tells a client of `coedit.v1` that a state of its presence is refused, so that others see an older one. */
+export const PRESENCE_REFUSED_FRAME: Buffer = binaryFrame([Uint8Array.of(MESSAGE.refusal, REFUSAL.presence)])
 
 /** Tells a client that what it wrote was refused. Stock clients log the reason. */
 export function permissionDeniedFrame(reason: string): Buffer {

@@ -12,8 +12,8 @@ export const MESSAGE = {
 } as const
 /** Subtypes of a sync message. */
 export const SYNC = { step1: 0, step2: 1, update: 2 } as const
-/** Why edits are refused, in our own refusal message. */
-export const REFUSAL = { full: 0 } as const
+/** What is refused, in our own refusal message: edits, for the document is full; a value; or a state of presence. */
+export const REFUSAL = { full: 0, tooDeep: 1, presence: 2 } as const
 
 /** What a client sent. The bytes are views into the received message. */
 export type ClientMessage =

@@ -11,6 +11,11 @@ export class ByteWriter {
     this.#bytes = new Uint8Array(capacity)
   }
 
+  /** How many bytes were written. */
+  get length(): number {
+    return this.#length
+  }
+
   byte(value: number): void {
     this.#reserve(1)
     this.#bytes[this.#length++] = value

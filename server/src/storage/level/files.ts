@@ -34,8 +34,9 @@ export async function namesIn(directory: string): Promise<readonly string[]> {
   }
 }
 
-/** Makes durable which files a directory has. */
+/** Makes durable which files a directory has. Windows does so by itself, and refuses to be asked. */
 export async function syncDirectory(directory: string): Promise<void> {
+  if (process.platform === 'win32') return
   const handle = await open(directory)
   try {
     await handle.sync()
