@@ -166,6 +166,43 @@ function withPostgres(postgres: PostgresServer): void {
     expect(await appending).toMatchObject([{ seq: 2 }])
   })
 
+  test('a cancelled wait for a synchronous standby is no success', async () => {
+    const url = await postgres.newDatabase()
+    const storage = await opened({ url })
+    await storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    const configure = async (change: string) => {
+      await postgres.execute(url, `ALTER SYSTEM ${change}`)
+      await postgres.execute(url, 'SELECT pg_reload_conf()')
+    }
+    /** Resolves with the statement that waits for the standby, if it is another than this. */
+    const waiting = async (last?: unknown) => {
+      for (;;) {
+        const [row] = await postgres.execute(
+          url,
+          `SELECT pid, query_start::text AS since FROM pg_stat_activity
+           WHERE datname = current_database() AND application_name = 'coedit append' AND wait_event = 'SyncRep'`,
+        )
+        if (row && row.since !== last) return row
+      }
+    }
+    await configure(`SET synchronous_standby_names = 'nobody'`)
+    try {
+      let isAcknowledged = false
+      const appending = storage.append([{ document: DOCUMENT, update: encodeValues([1]), base: 1 }]).finally(() => {
+        isAcknowledged = true
+      })
+      const first = await waiting()
+      await postgres.execute(url, `SELECT pg_cancel_backend(${first.pid})`)
+      await waiting(first.since)
+      expect(isAcknowledged).toBe(false)
+      await configure('RESET synchronous_standby_names')
+      expect(await appending).toMatchObject([{ seq: 2 }])
+    } finally {
+      await configure('RESET synchronous_standby_names')
+    }
+    expect((await storage.load(DOCUMENT)).head).toBe(2)
+  })
+
   test('a pool through which nobody can listen is noticed, and what others write comes all the same', async () => {
     const url = await postgres.newDatabase()
     const clock = new ManualClock()
