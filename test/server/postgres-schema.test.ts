@@ -5,6 +5,7 @@ import { PostgresStorage } from '../../server/src/storage/postgres/postgres-stor
 import { targetsOf } from '../../server/src/storage/postgres/target.ts'
 import { afterTests } from '../support/after-tests.ts'
 import { recordingLog } from '../support/log.ts'
+import { makeCertificate } from '../support/nginx.ts'
 import { findPostgres, NO_POSTGRES, type PostgresServer, startPostgres } from '../support/postgres.ts'
 
 const update = Uint8Array.of(1)
@@ -28,7 +29,23 @@ test('a URL names several hosts, and whatever else pg knows', () => {
 })
 
 if (findPostgres() === undefined) test('the schema in PostgreSQL', ({ skip }) => skip(NO_POSTGRES))
-else withPostgres(await startPostgres(afterTests()))
+else {
+  withPostgres(await startPostgres(afterTests()))
+
+  test('TLS is as pg has it: whoever is to be verified is', async () => {
+    const certificate = await makeCertificate(onTestFinished)
+    const postgres = await startPostgres(onTestFinished, certificate)
+    const url = await postgres.newDatabase()
+    const verified = await opened(`${url}?sslmode=verify-full&sslrootcert=${certificate.path}`)
+    await verified.append([{ document: 'a', update, base: 0 }])
+    const encrypted = await postgres.execute(
+      url,
+      `SELECT bool_and(ssl) AS all FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name ~ '^coedit'`,
+    )
+    expect(encrypted).toEqual([{ all: true }])
+    await expect(opened(`${url}?sslmode=verify-full`)).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE' })
+  })
+}
 
 function withPostgres(postgres: PostgresServer): void {
   /** A role that may log in, and nothing else. */

@@ -1,11 +1,12 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import { chown } from 'node:fs/promises'
+import { chmod, chown, copyFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { Client } from 'pg'
+import type { Certificate } from './nginx.ts'
 import { canInstall, findProgram, install } from './programs.ts'
 import { type Release, temporaryDirectory } from './temporary.ts'
 
@@ -60,11 +61,11 @@ export interface PostgresServer {
 }
 
 /**
- * Starts a PostgreSQL and waits until it takes connections; further settings are for its command line (`-c`).
+ * Starts a PostgreSQL and waits until it takes connections, by TLS too where it has a certificate.
  *
  * @throws Error with what it said
  */
-export async function startPostgres(release: Release, ...settings: readonly string[]): Promise<PostgresServer> {
+export async function startPostgres(release: Release, certificate?: Certificate): Promise<PostgresServer> {
   const programs = findPostgres()
   if (programs === undefined) throw new Error(NO_POSTGRES)
   const owner = process.getuid?.() === 0 ? idsOf(USER) : undefined
@@ -73,7 +74,8 @@ export async function startPostgres(release: Release, ...settings: readonly stri
   const data = join(directory, 'data')
   const create = ['-D', data, '-U', USER, '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
   await promisify(execFile)(join(programs, 'initdb'), create, { ...owner, cwd: directory })
-  const flags = ['-D', data, '-k', directory, '-h', '127.0.0.1', ...settings.flatMap((setting) => ['-c', setting])]
+  const flags = ['-D', data, '-k', directory, '-h', '127.0.0.1']
+  if (certificate) flags.push(...(await tlsFlags(certificate, directory, owner)))
   const start = (port: number) =>
     spawn(join(programs, 'postgres'), [...flags, '-p', `${port}`], { ...owner, cwd: directory })
   for (let attempt = 1; ; attempt++) {
@@ -86,6 +88,21 @@ export async function startPostgres(release: Release, ...settings: readonly stri
     }
     if (attempt === ATTEMPTS || !failure.includes('Address already in use')) throw new Error(failure)
   }
+}
+
+/** PostgreSQL takes no key that others may read. */
+async function tlsFlags(certificate: Certificate, directory: string, owner: Owner | undefined): Promise<string[]> {
+  const [path, keyPath] = [join(directory, 'certificate.pem'), join(directory, 'key.pem')]
+  await copyFile(certificate.path, path)
+  await copyFile(certificate.keyPath, keyPath)
+  await chmod(keyPath, 0o600)
+  if (owner) for (const file of [path, keyPath]) await chown(file, owner.uid, owner.gid)
+  return ['-c', 'ssl=on', '-c', `ssl_cert_file=${path}`, '-c', `ssl_key_file=${keyPath}`]
+}
+
+interface Owner {
+  readonly uid: number
+  readonly gid: number
 }
 
 class Server implements PostgresServer {
@@ -173,7 +190,7 @@ class Server implements PostgresServer {
   }
 }
 
-function idsOf(user: string): { uid: number; gid: number } {
+function idsOf(user: string): Owner {
   const line = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
     .find((entry) => entry.startsWith(`${user}:`))
