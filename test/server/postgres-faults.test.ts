@@ -166,6 +166,27 @@ function withPostgres(postgres: PostgresServer): void {
     expect(await appending).toMatchObject([{ seq: 2 }])
   })
 
+  test('a connection to what takes no writes is not used again', async () => {
+    const url = await postgres.newDatabase()
+    await opened({ url })
+    const name = new URL(url).pathname.slice(1)
+    // As on a primary that has become a standby: the connections there are stay as they are.
+    await postgres.execute(url, `ALTER DATABASE ${name} SET default_transaction_read_only = on`)
+    const storage = await opened({ url })
+    const appending = storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    while (storage.status.state === 'ok') await nextTurn()
+    await postgres.execute(postgres.url('postgres'), `ALTER DATABASE ${name} RESET default_transaction_read_only`)
+    expect(await appending).toMatchObject([{ seq: 1 }])
+  })
+
+  test('a database that does not wait for its disk is told of in the log', async () => {
+    const url = await postgres.newDatabase()
+    await postgres.execute(url, `ALTER DATABASE ${new URL(url).pathname.slice(1)} SET synchronous_commit = off`)
+    const { log, lines } = recordingLog()
+    await opened({ url, log })
+    expect(lines).toMatchObject([{ level: 'error', facts: { settings: ['synchronous_commit'] } }])
+  })
+
   test('a cancelled wait for a synchronous standby is no success', async () => {
     const url = await postgres.newDatabase()
     const storage = await opened({ url })

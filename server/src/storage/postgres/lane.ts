@@ -60,6 +60,10 @@ export class Lane {
     try {
       link = this.#takeIdle() ?? (await this.#options.dialer.dial())
       return await work(link)
+    } catch (error) {
+      // It may lead to what has become a standby; the next one is made to the primary.
+      if (!isLasting(error)) void link?.end()
+      throw error
     } finally {
       if (link && !link.isLost) this.#idle.push(link)
       this.#used--

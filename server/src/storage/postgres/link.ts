@@ -5,6 +5,8 @@ import { invalidUrl, type Target, withSocket } from './target.ts'
 
 /** Milliseconds without a byte of the answer after which a connection is given up: its other end may be gone. */
 const SILENCE_MS = 10_000
+/** Milliseconds that the database may take to end a connection. */
+const GOODBYE_MS = 2_000
 /** The database warns so when a commit succeeds although it was not waited for the standby. */
 const WARNING = '01000'
 
@@ -71,9 +73,12 @@ export class Link {
     this.#client.on('notification', ({ payload = '' }) => listener(payload))
   }
 
-  /** Says goodbye; while a statement is under way it cuts the connection. */
+  /** Says goodbye; while a statement is under way, and where no answer comes, it cuts the connection. */
   async end(): Promise<void> {
+    this.#isLost = true
+    const cancel = this.#clock.after(GOODBYE_MS, () => this.#socket.destroy())
     await this.#client.end()
+    cancel()
   }
 
   /** Cuts the connection when no byte comes for so long. */

@@ -117,6 +117,7 @@ export class PostgresStorage implements Storage {
   async open(): Promise<void> {
     try {
       await this.#reads.once(this.#serves ? prepareSchema : expectSchema)
+      if (this.#serves) await this.#reads.once((link) => this.#warnOfRisks(link))
     } catch (error) {
       this.#reads.giveUp()
       await this.#reads.close()
@@ -206,6 +207,18 @@ export class PostgresStorage implements Storage {
   async storeRevocations(revocations: readonly StoredRevocation[], forgotten: readonly string[]): Promise<void> {
     this.#assertOpen()
     await this.#read((link) => writeRevocations(link, revocations, forgotten))
+  }
+
+  /** What is acknowledged is to outlive a crash of the database. */
+  async #warnOfRisks(link: Link): Promise<void> {
+    const text = `SELECT name FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off'`
+    const settings = await link.query<{ name: string }>({ text })
+    if (settings.length === 0) return
+    const names = settings.map(({ name }) => name)
+    this.#log.error(
+      { settings: names },
+      'settings of the database are off: a crash of it may lose what was acknowledged',
+    )
   }
 
   #assertOpen(): void {
