@@ -103,6 +103,26 @@ describe('the tarball', () => {
     expect(others.sort()).toEqual([...papers, 'dist/cjs/package.json'].sort())
   })
 
+  test.each(['client', 'server'] as const)('of the %s has all that its papers link to', async (workspace) => {
+    const files = workspace === 'client' ? installation.files : installation.serverFiles
+    const papers = [...files].filter((file) => file.endsWith('.md'))
+    expect(papers).toContain('README.md')
+    expect(files).toContain('LICENSE')
+    for (const paper of papers) {
+      const text = await readFile(join(installation.application, 'node_modules/@coedit', workspace, paper), 'utf8')
+      const links = [...text.matchAll(/\]\((?!https?:|#)([^)\s#]+)/g)].map(([, link = '']) =>
+        join(dirname(paper), link),
+      )
+      expect(links.filter((link) => !files.has(link))).toEqual([])
+    }
+  })
+
+  test('marks the hooks as of the client, for server components', async () => {
+    for (const file of ['dist/react.js', 'dist/cjs/react.js']) {
+      expect(await readFile(join(installation.client, file), 'utf8')).toMatch(/^("use strict";\n)?'use client';\n/)
+    }
+  })
+
   test('has nothing built of a source that is gone', () => {
     const built = [...installation.files].filter((file) => /^dist\/(?!coedit).*\.js$/.test(file))
     const sourceOf = (file: string) => file.replace(/^dist\/(cjs\/)?/, 'src/').replace('.js', '.ts')

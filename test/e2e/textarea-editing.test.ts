@@ -82,6 +82,40 @@ describe('a local edit', () => {
   })
 })
 
+test.each(['document', 'body', 'element'])(
+  'a key is not lost where the page stops all events at its %s',
+  async (where) => {
+    const page = await stage.open('', { foreignWrites: 'revert' })
+    await page.evaluate((where) => {
+      const target = { document, body: document.body, element: harness.scene.element }[where]
+      for (const type of ['beforeinput', 'input', 'keydown', 'keyup', 'keypress', 'selectionchange']) {
+        target?.addEventListener(type, (event) => event.stopImmediatePropagation(), true)
+      }
+    }, where)
+    await page.keyboard.type('ab')
+    await page.keyboard.press('Backspace')
+    expect(await texts(page)).toEqual({ shown: 'a', shared: 'a' })
+    await page.keyboard.press('ControlOrMeta+z')
+    const { shown, shared } = await texts(page)
+    expect(shown).toBe(shared)
+    expect(shown).not.toBe('a')
+  },
+)
+
+test('in a closed shadow tree keys and undo are heard', async () => {
+  const page = await stage.open('')
+  await page.evaluate(() => {
+    const host = document.createElement('div')
+    document.body.append(host)
+    host.attachShadow({ mode: 'closed' }).append(harness.scene.element)
+    harness.scene.element.focus()
+  })
+  await page.keyboard.type('a')
+  expect(await texts(page)).toEqual({ shown: 'a', shared: 'a' })
+  await page.keyboard.press('ControlOrMeta+z')
+  expect(await texts(page)).toEqual({ shown: '', shared: '' })
+})
+
 test('an edit is in the shared text before the application hears of it, which may stop the event', async () => {
   const page = await stage.open('')
   const heard = await page.evaluate(() => {

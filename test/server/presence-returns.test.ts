@@ -90,7 +90,7 @@ describe.each(STOCK_VERSIONS)('y-websocket %s', (version) => {
     await third.sightings.end(editor.client)
   })
 
-  test('R26 who comes back without a state of its own sees the others at once', async () => {
+  test('R44 who comes back without a state of its own sees the others at once', async () => {
     const { editor, viewer, third } = await room((await startInProcess({ release })).url)
     const returned = back(viewer)
     viewer.line.reset()
@@ -121,7 +121,7 @@ describe.each(STOCK_VERSIONS)('y-websocket %s', (version) => {
     await third.sightings.end(editor.client)
   })
 
-  test.each<NodeJS.Signals>(['SIGTERM', 'SIGKILL'])('R42 after %s all see each other at once', async (signal) => {
+  test.each<NodeJS.Signals>(['SIGTERM', 'SIGKILL'])('R44 after %s all see each other at once', async (signal) => {
     const server = await startServer({ release })
     const { editor, viewer, third, everybody } = await room(server.url)
     const ended = Promise.all(everybody.map(({ client }) => client.lost()))

@@ -160,16 +160,27 @@ class Binding implements TextareaBinding, Author {
     const on = (target: EventTarget | null, types: string, listener: (event: Event) => void) => {
       for (const type of types.split(' ')) target?.addEventListener(type, listener, options)
     }
-    on(element, 'beforeinput', (event) => this.#onBeforeInput(event))
-    on(element, 'input', (event) => this.#onInput(event))
-    on(element, 'keydown', (event) => this.#onKeydown(event))
-    on(element, 'mousedown', (event) => this.#onMousedown(event))
-    on(element, 'compositionstart', () => this.#onCompositionStart())
-    on(element, 'compositionstart compositionupdate keydown input', () => this.#awaitRest())
-    on(element, 'compositionend blur', () => this.#resume())
+    // The window hears of an event before whoever stops it on its way, and the element of one in a closed shadow tree.
+    const onElement = (types: string, listener: (event: Event) => void) => {
+      const heard = new WeakSet<Event>()
+      const once = (event: Event) => {
+        if (event.composedPath()[0] !== element || heard.has(event)) return
+        heard.add(event)
+        listener(event)
+      }
+      on(ownerDocument.defaultView, types, once)
+      on(element, types, once)
+    }
+    onElement('beforeinput', (event) => this.#onBeforeInput(event))
+    onElement('input', (event) => this.#onInput(event))
+    onElement('keydown', (event) => this.#onKeydown(event))
+    onElement('mousedown', (event) => this.#onMousedown(event))
+    onElement('compositionstart', () => this.#onCompositionStart())
+    onElement('compositionstart compositionupdate keydown input', () => this.#awaitRest())
+    onElement('compositionend blur', () => this.#resume())
     on(ownerDocument, 'mouseup dragend', () => this.#resume())
-    on(element, 'focus', () => this.#shadow.selectOwed())
-    on(element, 'focus blur change selectionchange', () => this.#onSign())
+    onElement('focus', () => this.#shadow.selectOwed())
+    onElement('focus blur change selectionchange', () => this.#onSign())
     on(ownerDocument, 'selectionchange', () => this.#onSign())
     on(ownerDocument, 'visibilitychange', () => {
       this.#showing.flush()

@@ -121,8 +121,9 @@ export class Session implements SocketUser, Participant, Author {
   /** To be called about once a second. */
   tick(now: number): void {
     if (this.#state.name !== 'joined') return
-    this.socket.tick(now, this.#terms.dialect.keepAlive)
     this.#state.cursor.document.presence.renew(this)
+    // This may end it.
+    this.socket.tick(now, this.#terms.dialect.keepAlive)
   }
 
   /** Ends with its document: where all have to go, nobody is told that this one has. */

@@ -1,0 +1,1 @@
+globalThis.required = [require('@coedit/client'), require('@coedit/client/element'), require('yjs')]

@@ -1,0 +1,22 @@
+/** @jest-environment jsdom */
+const { bindTextarea, showPeers, watchPresence } = require('@coedit/client')
+const { defineCoeditTextarea } = require('@coedit/client/element')
+const hooks = require('@coedit/client/react')
+const edit = require('./joint.js')
+
+test('connects, binds and renders in jsdom', async () => {
+  const connection = await edit({})
+  const textarea = document.body.appendChild(document.createElement('textarea'))
+  const binding = bindTextarea(textarea, connection.text, { awareness: connection.awareness })
+  expect(textarea.value).toBe(connection.text.toString())
+  textarea.setRangeText('typed', 0, 0)
+  textarea.dispatchEvent(new InputEvent('input', { inputType: 'insertText' }))
+  expect(connection.text.toString()).toContain('typed')
+  expect(watchPresence(connection.awareness).peers).toEqual([])
+  defineCoeditTextarea()
+  expect(typeof hooks.useConnection).toBe('function')
+  expect(typeof showPeers).toBe('function')
+  await connection.flush()
+  binding.destroy()
+  connection.destroy()
+})
