@@ -87,6 +87,13 @@ describe('server', () => {
     expect(strangers).toEqual([])
   })
 
+  test('pg is loaded when a database is opened, and not before: other files import its types alone', async () => {
+    const users = [...server].filter(([, { packages }]) => packages.has('pg')).map(([file]) => file)
+    expect(users).toContain('storage/postgres/link.ts')
+    for (const file of users)
+      expect(await paper(`server/src/${file}`)).not.toMatch(/^(import|export) (?!type ).*'pg'$/m)
+  })
+
   test('what saves a damaged database is known to its command alone', () => {
     const users = [...server].filter(([, { files }]) => [...files].some((file) => room(file) === 'repair'))
     expect(users.map(([file]) => file).filter((file) => room(file) !== 'repair')).toEqual(['commands/repair.ts'])

@@ -1,4 +1,5 @@
 import type { Log } from '../../common/log.ts'
+import { Recent } from '../../common/recent.ts'
 import type { Cancel, Clock } from '../../common/timing.ts'
 import type { Appended, AppendRequest, LogEntry, LogPart, Unfollow } from '../storage.ts'
 import type { Hint } from './hints.ts'
@@ -8,6 +9,9 @@ import type { Hint } from './hints.ts'
  * under way, or the hint of another node that was a moment slower. Then the log is read.
  */
 const GAP_MS = 10
+
+/** Documents that this node wrote while nobody followed them, and numbers of each, that are remembered. */
+const MAX_UNFOLLOWED = 1_000
 
 /** What the database has of a document. */
 export interface Head {
@@ -52,6 +56,10 @@ interface Follower {
 export class Followers {
   readonly #context: FollowersContext
   readonly #byDocument = new Map<string, Set<Follower>>()
+  /** What this node wrote of documents while nobody followed them. */
+  readonly #unfollowed = new Recent<string, { readonly incarnation: number; readonly own: readonly number[] }>(
+    MAX_UNFOLLOWED,
+  )
   /** Documents whose heads are to be read in the next turn. */
   #unchecked = new Set<string>()
   #isClosed = false
@@ -61,12 +69,14 @@ export class Followers {
   }
 
   add(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow {
+    const written = this.#unfollowed.get(document)
+    this.#unfollowed.delete(document)
     const follower: Follower = {
       document,
       onEntries,
-      incarnation: undefined,
+      incarnation: written?.incarnation,
       position: after,
-      own: new Set(),
+      own: new Set(written?.own.filter((seq) => seq > after)),
       early: new Map(),
       wanted: 0,
       isReading: false,
@@ -93,7 +103,9 @@ export class Followers {
   wrote(batch: readonly AppendRequest[], appended: readonly Appended[]): void {
     const touched = new Set<Follower>()
     for (const [place, { seq, incarnation, between }] of appended.entries()) {
-      for (const follower of this.#of(batch[place]?.document ?? '')) {
+      const document = batch[place]?.document ?? ''
+      if (!this.#byDocument.has(document)) this.#remember(document, incarnation, seq)
+      for (const follower of this.#of(document)) {
         if (follower.incarnation !== undefined && follower.incarnation !== incarnation) rebase(follower)
         follower.incarnation = incarnation
         for (const told of [...between.map((entry) => entry.seq), seq]) {
@@ -135,6 +147,12 @@ export class Followers {
       const found = heads.get(follower.document)
       if (found && this.#isActive(follower)) this.#compare(follower, found, position)
     }
+  }
+
+  #remember(document: string, incarnation: number, seq: number): void {
+    const known = this.#unfollowed.get(document)
+    const own = known?.incarnation === incarnation ? known.own.slice(1 - MAX_UNFOLLOWED) : []
+    this.#unfollowed.set(document, { incarnation, own: [...own, seq] })
   }
 
   #of(document: string): Iterable<Follower> {
