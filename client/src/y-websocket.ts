@@ -236,9 +236,9 @@ class ProviderConnection implements Connection {
   }
 
   #onAcknowledgement(count: number): void {
-    this.#ledger.acknowledge(count, systemClock.now())
-    const timed = { saveTime: this.#ledger.saveTime ?? this.#store.current.saveTime }
-    this.#store.change(this.#ledger.settled ? { ...timed, saved: true, unsaved: 0, error: null } : timed)
+    const saveTime = this.#ledger.acknowledge(count, systemClock.now())
+    if (saveTime !== undefined) this.#store.change({ saveTime })
+    if (this.#ledger.settled) this.#store.change({ saved: true, unsaved: 0, error: null })
   }
 
   #onRefusal(kind: number): void {

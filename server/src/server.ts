@@ -25,7 +25,7 @@ import { restorePath } from './http/mounted.ts'
 import { Refusals } from './http/refusals.ts'
 import { createRevocationRoutes } from './http/revocation-routes.ts'
 import { Upgrades } from './http/upgrade.ts'
-import { LevelStorage } from './storage/level/level-storage.ts'
+import { engineOf } from './storage/engine.ts'
 import type { Storage, StorageDamage } from './storage/storage.ts'
 import { WorkerPool } from './workers/pool.ts'
 
@@ -98,7 +98,7 @@ export class CoeditServer {
     this.#config = config
     this.#clock = clock
     this.#log = log
-    this.#storage = new LevelStorage({ directory: config.data, clock, log })
+    this.#storage = engineOf(config, { clock, log, serves: true })
     this.#workers = new WorkerPool({ log })
     const workers = this.#workers
     const hooks = new HookCalls(parts.hooks ?? {}, { config, clock, log })
@@ -139,8 +139,8 @@ export class CoeditServer {
 
   /**
    * Opens the storage; `listen` does so itself. Further calls give the same promise.
-   * Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE, STORAGE_VERSION or STORAGE_DAMAGED, or OPTION_INVALID for a public
-   * key.
+   * Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE, STORAGE_VERSION or STORAGE_DAMAGED (on PostgreSQL with
+   * STORAGE_UNREACHABLE, STORAGE_VERSION or STORAGE_OUTDATED), or OPTION_INVALID for a public key.
    */
   open(): Promise<void> {
     this.#opening ??= keepAlive(this.#open())
@@ -176,7 +176,8 @@ export class CoeditServer {
       throw error
     }
     this.#http = http
-    this.#log.debug({ url: this.url, data: this.#config.data }, 'listening')
+    const { data, database } = this.#config
+    this.#log.debug({ url: this.url, ...(database === '' && { data }) }, 'listening')
   }
 
   /**

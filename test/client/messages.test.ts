@@ -8,7 +8,8 @@ import { bytes } from '../support/bytes.ts'
 import { open, reached } from '../support/connections.ts'
 import { step2 } from '../support/messages.ts'
 
-test('the client means by each number what the server means by it', () => {
+test('the client means by each name and number what the server means by it', () => {
+  expect(server.SUBPROTOCOL).toBe(client.SUBPROTOCOL)
   expect(server.MESSAGE).toMatchObject(client.MESSAGE)
   expect(server.SYNC).toEqual(client.SYNC)
   expect(server.REFUSAL).toEqual(client.REFUSAL)

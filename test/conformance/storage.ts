@@ -184,6 +184,15 @@ export function storageConformance(name: string, newHost: NewStorageHost): void 
         expect((await append('a', bytes(5)))[0].seq).toBe(3)
       })
 
+      test('what has to be the first is refused where something was written, and nothing of the batch is written', async () => {
+        await append('a', bytes(1))
+        const batch = ['b', 'a'].map((document) => ({ document, update: bytes(2), base: 0, isFirst: true }))
+        await expect(storage.append(batch)).rejects.toMatchObject({ code: 'STORAGE_CONFLICT' })
+        expect(await namesWith('')).toEqual(['a'])
+        const [first] = batch
+        expect((await storage.append([first, first])).map(({ seq }) => seq)).toEqual([1, 2])
+      })
+
       test('a base in a document that was removed is refused, unless it is 0: that update builds on nothing', async () => {
         const [{ incarnation }] = await append('a', bytes(1))
         await storage.remove('a')

@@ -53,7 +53,8 @@ describe('every command', () => {
     expect(fewer).toMatchObject({ code: 2, stderr: `coedit: ${operands.at(-1)} is missing (OPTION_INVALID)\n` })
   })
 
-  test.each(commands)('$name: makes no database where there is none', async ({ name, operands }) => {
+  const ofDirectories = commands.filter(({ options }) => options.some(({ name }) => name === 'data'))
+  test.each(ofDirectories)('$name: makes no database where there is none', async ({ name, operands }) => {
     const nowhere = join(await temporaryDirectory(release), 'nowhere')
     const { code, stderr } = await run(name, ...operands.map(() => nowhere), '--data', nowhere)
     expect(code).toBe(1)

@@ -115,6 +115,38 @@ describe('OPTION_INVALID names the option as it was given, the value and what wa
   })
 })
 
+describe('the database', () => {
+  const url = 'postgres://me@host/name'
+  const of = (argv: string[], env: NodeJS.ProcessEnv) => configFromProcess(argv, env).database
+
+  test('may be that of DATABASE_URL, where our own variables and flags say nothing else', () => {
+    expect(of([], { DATABASE_URL: url })).toBe(url)
+    expect(of([], { DATABASE_URL: url, COEDIT_DATABASE: 'postgres://mine' })).toBe('postgres://mine')
+    expect(of(['--database', 'postgres://'], { DATABASE_URL: url })).toBe('postgres://')
+    expect(of(['--data', 'here'], { DATABASE_URL: url })).toBe('')
+    expect(of([], { DATABASE_URL: url, COEDIT_DATA: 'here' })).toBe('')
+  })
+
+  test.each(['', 'mysql://host/name', 'sqlite:file'])("DATABASE_URL '%s' is meant for others", (other) => {
+    expect(of([], { DATABASE_URL: other })).toBe('')
+  })
+
+  test('is no secret that an error shows', () => {
+    const message = '--database is invalid: expected nothing or a URL such as postgres://user@host:5432/name'
+    expect(refusal(() => configFromProcess(['--database', 'mysql://me:secret@host'], {}))).toEqual([
+      'OPTION_INVALID',
+      message,
+    ])
+  })
+
+  test.each([
+    [{ databaseDirect: url }, 'expected database, too'],
+    [{ database: url, maxNameBytes: 4096 }, 'maxNameBytes is 4096: expected at most 2600'],
+  ])('%j is refused', (options, message) => {
+    expect(refusal(() => parseOptions(options))).toEqual(['OPTION_INVALID', expect.stringContaining(message)])
+  })
+})
+
 describe('HOST_NEEDS_AUTH', () => {
   test.each(['0.0.0.0', '::', '192.168.1.1', 'example.com', '127.evil.com', 'localhost.evil.com'])(
     '%s is refused',

@@ -35,6 +35,7 @@ const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
   hono: ['http/'],
   '@hono/node-server': ['http/'],
   level: ['storage/level/', 'repair/'],
+  pg: ['storage/postgres/'],
   jose: ['auth/'],
   // protocol/wire has a reader and a writer of its encoding that are made for untrusted bytes.
   lib0: [],

@@ -61,7 +61,7 @@ describe('R43', () => {
     expect(clocksOf(witness, 7)).toEqual([1, 3])
   })
 
-  test('R42 what it says with a lower clock is shown with a higher one', async () => {
+  test('R46 what it says with a lower clock is shown with a higher one', async () => {
     const { clock, owner, witness } = await idle()
     await pass(clock, 50, owner, witness)
     announce(owner, 7, 2, 'moved')

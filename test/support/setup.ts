@@ -1,5 +1,6 @@
 import { provideChromium } from './chromium.ts'
 import { provideNginx } from './nginx.ts'
+import { providePostgres } from './postgres.ts'
 import { provideReverseProxies } from './reverse-proxies.ts'
 import { provideOtherBrowsers } from './web-driver.ts'
 
@@ -7,6 +8,7 @@ import { provideOtherBrowsers } from './web-driver.ts'
 export default function setup(): void {
   provideChromium()
   provideNginx()
+  providePostgres()
   provideReverseProxies()
   provideOtherBrowsers()
 }

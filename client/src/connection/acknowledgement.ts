@@ -9,16 +9,10 @@ export class Ledger {
   #isComplete = false
   /** The update that is being timed: one at a time. */
   #timed: { readonly number: number; readonly sentAt: number } | undefined
-  #saveTime: number | null = null
 
   /** Whether all that the document holds is durable on the server. */
   get settled(): boolean {
     return this.#isComplete && this.#durable === this.#sent
-  }
-
-  /** How long the update that was timed last took until it was durable, in milliseconds; null until one was. */
-  get saveTime(): number | null {
-    return this.#saveTime
   }
 
   sentStep2(): void {
@@ -37,13 +31,17 @@ export class Ledger {
     this.#isComplete = false
   }
 
-  /** A count that falls, or that exceeds what was sent, is not one of ours to believe. */
-  acknowledge(count: number, now: number): void {
-    if (count <= this.#durable || count > this.#sent) return
+  /**
+   * A count that falls, or that exceeds what was sent, is not one of ours to believe. Returns how long the update that was
+   * timed took, in milliseconds, when this is the first count that has it.
+   */
+  acknowledge(count: number, now: number): number | undefined {
+    if (count <= this.#durable || count > this.#sent) return undefined
     this.#durable = count
-    if (this.#timed === undefined || count < this.#timed.number) return
-    // The system's clock may have been set back meanwhile.
-    this.#saveTime = Math.max(0, now - this.#timed.sentAt)
+    const timed = this.#timed
+    if (timed === undefined || count < timed.number) return undefined
     this.#timed = undefined
+    // The system's clock may have been set back meanwhile.
+    return Math.max(0, now - timed.sentAt)
   }
 }

@@ -170,7 +170,7 @@ export class Dialer {
   #enter(phase: Phase): void {
     if ('cancel' in this.#phase) this.#phase.cancel()
     this.#phase = phase
-    this.#context.store.change({ retryAt: phase.name === 'waiting' ? phase.until : null })
+    this.#context.store.change({ retryAt: 'until' in phase ? phase.until : null })
   }
 }
 

@@ -155,10 +155,8 @@ export class Session implements Connection {
         dialer.synced()
         store.change({ synced: true })
       },
-      onStored: ({ isAll, saveTime }) => {
-        const timed = { saveTime: saveTime ?? store.current.saveTime }
-        store.change(isAll ? { ...timed, saved: true, unsaved: 0, error: null } : timed)
-      },
+      onTimed: (saveTime) => store.change({ saveTime }),
+      onSaved: () => store.change({ saved: true, unsaved: 0, error: null }),
       onWritable: () => {
         if (store.current.access === 'read') store.grant(this.#options.access ?? 'write')
       },

@@ -24,8 +24,10 @@ export interface WireEvents {
   onReceived(): void
   /** The server's content has come. */
   onSynced(): void
-  /** The server has stored some of what was sent. */
-  onStored(progress: Stored): void
+  /** An update that was timed is durable on the server, so many milliseconds after it was sent. */
+  onTimed(saveTime: number): void
+  /** All that the document holds is durable on the server. */
+  onSaved(): void
   /** The server asks for edits, and so takes them. */
   onWritable(): void
   /** The server takes no edits. */
@@ -38,14 +40,6 @@ export interface WireEvents {
   onPresenceRefused(): void
   /** The socket is closed, by the other end with its code and reason, by this one or by the network with others. */
   onClose(code: number, reason: string): void
-}
-
-/** How far the server's storing has come. */
-export interface Stored {
-  /** Whether all that the document holds is durable on the server. */
-  readonly isAll: boolean
-  /** How long the update that was timed last took, in milliseconds; null until one was. */
-  readonly saveTime: number | null
 }
 
 export interface WireContext extends WireEvents {
@@ -164,9 +158,10 @@ export class Wire {
   }
 
   #onAcknowledgement(count: number): void {
-    const { clock, onStored } = this.#context
-    this.#ledger.acknowledge(count, clock.now())
-    onStored({ isAll: this.#ledger.settled, saveTime: this.#ledger.saveTime })
+    const { clock, onTimed, onSaved } = this.#context
+    const saveTime = this.#ledger.acknowledge(count, clock.now())
+    if (saveTime !== undefined) onTimed(saveTime)
+    if (this.#ledger.settled) onSaved()
   }
 
   #onSync(message: Decoder): void {

@@ -42,19 +42,21 @@ export function drawCursors(
     const fading = `animation:name ${NAME_TIME}ms ${-age}ms;`
     const caret = intersection(place, view)
     if (caret !== null) {
-      const isPointed = pointed !== null && intersection(caret, pointed) !== null
+      const isPointed = pointed && intersection(caret, pointed)
       const node = addBlock(draw('caret', boxStyle(caret)), 'name', isPointed ? 'opacity:1' : fading)
-      node.textContent = peer.name
+      node.append(peer.name)
       node.dir = 'auto'
       if (age < NAME_TIME || isPointed) names.push({ node, caret })
     } else if (age < NAME_TIME) {
       const [arrow, style] = edgeMark(place, view)
       const known = edges.get(arrow)
-      known?.append(`, ${peer.name}`)
-      if (known) continue
+      if (known) {
+        known.append(', ', peer.name)
+        continue
+      }
       const node = draw('name edge', fading + style)
+      node.append(arrow, ' ', peer.name)
       edges.set(arrow, node)
-      node.textContent = `${arrow} ${peer.name}`
       // Not a click: by its end the mark may have been drawn anew. The element keeps the focus.
       node.onpointerdown = (event) => {
         event.preventDefault()
@@ -70,22 +72,22 @@ export function drawCursors(
  * where they could not be seen above. Names that would meet stand beside each other, before `right`.
  */
 function placeNames(names: readonly Name[], right: number, top: number): void {
-  // All are measured before one is placed: each change would cost a layout.
-  const widths = names.map(({ node }) => node.offsetWidth)
   const taken: Box[] = []
-  for (const [at, { node, caret }] of names.entries()) {
-    const width = widths[at]
+  for (const { node, caret } of names) {
+    // Placing one by `translate` leaves the layout as it is, so that measuring the next one costs none.
+    const width = node.offsetWidth
     const start = Math.min(caret.x, right - width)
-    const isAbove = caret.y - NAME_HEIGHT >= top
+    const step = caret.y < top + NAME_HEIGHT ? NAME_HEIGHT : -NAME_HEIGHT
     let x = start
-    let y = isAbove ? caret.y - NAME_HEIGHT : caret.y + caret.height + 2
+    let y = caret.y + (step > 0 ? caret.height + 2 : step)
     const box = () => ({ x, y, width, height: NAME_HEIGHT - 1 })
     const next = () => taken.find((other) => intersection(other, box()))
     for (let other = next(); other; other = next()) {
       x = other.x + other.width + 1
-      if (x + width <= right) continue
-      x = start
-      y += isAbove ? -NAME_HEIGHT : NAME_HEIGHT
+      if (x + width > right) {
+        x = start
+        y += step
+      }
     }
     taken.push(box())
     node.style.translate = `${x - caret.x}px ${y - caret.y}px`
@@ -98,8 +100,8 @@ function edgeMark({ x, y, height }: Box, view: Box): [arrow: string, style: stri
     Math.min(Math.max(at, start + EDGE_GAP), start + length - EDGE_GAP)
   const left = nearest(x, view.x, view.width)
   const top = nearest(y, view.y, view.height)
-  const arrow = y + height < view.y ? '↑' : y > view.y + view.height ? '↓' : x < view.x ? '←' : '→'
-  const across = (left - view.x) / view.width
-  const down = (top - view.y) / view.height
-  return [arrow, `left:${left}px;top:${top}px;translate:${-100 * across}% ${-100 * down}%`]
+  const arrow = y + height < view.y ? '↑' : y > top + EDGE_GAP ? '↓' : x < left ? '←' : '→'
+  const across = (100 * (view.x - left)) / view.width
+  const down = (100 * (view.y - top)) / view.height
+  return [arrow, `left:${left}px;top:${top}px;translate:${across}% ${down}%`]
 }

@@ -5,7 +5,7 @@ import { copyDatabase } from '../storage/level/copy.ts'
 import { syncDirectory } from '../storage/level/files.ts'
 import type { LevelStorage } from '../storage/level/level-storage.ts'
 import { counted, dataSchema, declareCommand } from './command.ts'
-import { type DataOptions, expectDatabase, namesIn, withScratch, withStorage } from './data.ts'
+import { type DataOptions, expectDatabase, expectDirectory, namesIn, withDirectory, withScratch } from './data.ts'
 
 interface Verified {
   readonly documents: number
@@ -18,10 +18,11 @@ export const backup = declareCommand({
   description:
     'Copies the database to DIRECTORY, which must not exist yet. The server may run and is not held up: the copy holds ' +
     'every edit that was acknowledged before. It is read back whole before DIRECTORY appears. To restore it, start a ' +
-    'server on the directory, or on a copy of it.',
+    'server on the directory, or on a copy of it. For PostgreSQL there is pg_dump.',
   operands: ['DIRECTORY'],
   schema: dataSchema,
   async execute({ options, operands: [directory], print }) {
+    expectDirectory(options, 'pg_dump --schema=coedit copies that')
     const to = resolve(directory)
     await expectDatabase(options.data)
     await expectNothing(to)
@@ -45,7 +46,7 @@ function makeAt(to: string, options: DataOptions): Promise<Verified> {
 
 /** Reads all of the copy. */
 function verify(options: DataOptions): Promise<Verified> {
-  return withStorage(options, async (storage) => {
+  return withDirectory(options, async (storage) => {
     await storage.loadRevocations()
     const damaged: string[] = []
     let documents = 0

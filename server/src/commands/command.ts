@@ -36,8 +36,8 @@ export interface CommandCall<Options> {
   readonly print: Print
 }
 
-/** The options of every command: which directory, and what is logged to stderr. */
-export const dataSchema = serverSchema.pick({ data: true, logLevel: true })
+/** The options of most commands: which directory or database, and what is logged to stderr. */
+export const dataSchema = serverSchema.pick({ data: true, database: true, logLevel: true })
 
 export function declareCommand<Schema extends z.ZodObject>(declaration: CommandDeclaration<Schema>): Command {
   const { schema, execute, ...described } = declaration

@@ -2,13 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { CoeditError } from '../common/errors.ts'
 import { createLog, type Log } from '../common/log.ts'
 import type { Config } from '../config/config.ts'
+import { engineOf } from '../storage/engine.ts'
 import { holdsDatabase, holdsRecords } from '../storage/level/files.ts'
 import { LevelStorage } from '../storage/level/level-storage.ts'
-import type { Catalog } from '../storage/storage.ts'
+import type { Catalog, Storage } from '../storage/storage.ts'
 
 const NAMES_AT_A_TIME = 1_000
 
 export type DataOptions = Pick<Config, 'data' | 'logLevel'>
+export type StorageOptions = DataOptions & Pick<Config, 'database'>
 
 /**
  * Refuses a directory without a database, which opening would make.
@@ -31,16 +33,45 @@ function missingError(directory: string): CoeditError {
   return new CoeditError('STORAGE_MISSING', message)
 }
 
-/** Opens the database, which nobody else may have open, and closes it after `use`. Rejects as `Storage.open` does. */
-export async function withStorage<T>(
-  { data, logLevel }: DataOptions,
-  use: (storage: LevelStorage, log: Log) => Promise<T>,
+/**
+ * Refuses PostgreSQL to a command that is about LevelDB's files.
+ * @throws CoeditError OPTION_INVALID
+ */
+export function expectDirectory({ database }: StorageOptions, instead: string): void {
+  if (database === '') return
+  throw new CoeditError(
+    'OPTION_INVALID',
+    `This is about the files in a directory (--data), not a database: ${instead}.`,
+  )
+}
+
+/**
+ * Opens what holds the documents, and closes it after `use`. Nobody else may have a directory open, which is made where
+ * there is none. Rejects as `Storage.open` does.
+ */
+export function withStorage<T>(options: StorageOptions, use: (storage: Storage, log: Log) => Promise<T>): Promise<T> {
+  const log = createLog(options.logLevel)
+  return opened(engineOf(options, { log, serves: false }), (storage) => use(storage, log))
+}
+
+/** The same where there are documents already. Rejects with STORAGE_MISSING, too. */
+export async function withDocuments<T>(
+  options: StorageOptions,
+  use: (storage: Storage, log: Log) => Promise<T>,
 ): Promise<T> {
-  const log = createLog(logLevel)
-  const storage = new LevelStorage({ directory: data, log })
+  if (options.database === '') await expectDatabase(options.data)
+  return withStorage(options, use)
+}
+
+/** The same with a directory. */
+export function withDirectory<T>({ data, logLevel }: DataOptions, use: (storage: LevelStorage) => Promise<T>) {
+  return opened(new LevelStorage({ directory: data, log: createLog(logLevel) }), use)
+}
+
+async function opened<Engine extends Storage, T>(storage: Engine, use: (storage: Engine) => Promise<T>): Promise<T> {
   await storage.open()
   try {
-    return await use(storage, log)
+    return await use(storage)
   } finally {
     await storage.close()
   }

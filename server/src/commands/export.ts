@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { CoeditError } from '../common/errors.ts'
 import { mergeEntries } from '../protocol/update/update.ts'
 import { dataSchema, declareCommand } from './command.ts'
-import { expectDatabase, withStorage } from './data.ts'
+import { withDocuments } from './data.ts'
 import { jsonOf, textOf } from './readable.ts'
 
 const schema = dataSchema.extend({
@@ -20,15 +20,14 @@ export const exportDocument = declareCommand({
   name: 'export',
   summary: 'Print the content of a document.',
   description:
-    'Prints a document to stdout. The server must be stopped; for a running one, export from a backup. Only the format ' +
+    'Prints a document to stdout. A server on a directory must be stopped; for a running one, export from a backup. Only the format ' +
     'update keeps everything: text and JSON leave out formatting and who wrote what.',
   operands: ['NAME'],
   schema,
   async execute({ options, operands: [name], print }) {
-    await expectDatabase(options.data)
-    const update = await withStorage(options, async (storage, log) => {
-      const { head, snapshot, tail, quarantined } = await storage.load(name)
-      if (head === 0) throw new CoeditError('DOCUMENT_MISSING', `There is no document '${name}' in ${options.data}.`)
+    const update = await withDocuments(options, async (storage, log) => {
+      const { head, snapshot, tail, quarantined = [] } = await storage.load(name)
+      if (head === 0) throw new CoeditError('DOCUMENT_MISSING', `There is no document '${name}'.`)
       if (quarantined.length > 0) {
         log.warn({ document: name, quarantined: quarantined.length }, 'what follows a damaged record is not exported')
       }

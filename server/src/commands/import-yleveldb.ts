@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CoeditError } from '../common/errors.ts'
 import { serverSchema } from '../config/config.ts'
@@ -25,8 +26,8 @@ export const importYLeveldb = declareCommand({
   summary: 'Take over the documents of a y-websocket server.',
   description:
     'Adds the documents in DIRECTORY, which y-websocket wrote (YPERSISTENCE, y-leveldb 0.1 and 0.2), to the database. ' +
-    'DIRECTORY is not changed, and the y-websocket server may still run on it; the coedit server must be stopped. ' +
-    'Names are decoded as in a URL: my%20doc becomes "my doc". It may be run again: only what is new is added. ' +
+    'DIRECTORY is not changed, and the y-websocket server may still run on it; a coedit server on a directory must be ' +
+    'stopped. Names are decoded as in a URL: my%20doc becomes "my doc". It may be run again: only what is new is added. ' +
     'Documents that were written with gc: false lose their old versions when the server compacts them: keep DIRECTORY.',
   operands: ['DIRECTORY'],
   schema,
@@ -34,7 +35,7 @@ export const importYLeveldb = declareCommand({
     await expectDatabase(directory)
     const report = new Report(print)
     await withStorage(options, (storage, log) =>
-      withScratch(join(options.data, 'import'), async (scratch) => {
+      withScratch(join(options.database === '' ? options.data : tmpdir(), 'import'), async (scratch) => {
         const copy = join(scratch, 'database')
         await copyDatabase(directory, copy)
         await readYLeveldb(copy, log, async (document) => {

@@ -3,9 +3,10 @@ import type { Command } from './command.ts'
 import { exportDocument } from './export.ts'
 import { importYLeveldb } from './import-yleveldb.ts'
 import { list } from './list.ts'
+import { migrate } from './migrate.ts'
 import { repair } from './repair.ts'
 
 export type { Command } from './command.ts'
 
 /** What `coedit` does beside serving. */
-export const commands: readonly Command[] = [list, exportDocument, backup, importYLeveldb, repair]
+export const commands: readonly Command[] = [list, exportDocument, backup, importYLeveldb, repair, migrate]

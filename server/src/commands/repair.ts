@@ -3,7 +3,7 @@ import { systemClock } from '../common/timing.ts'
 import { type Finding, type RepairOutcome, repairDatabase } from '../repair/repair.ts'
 import { randomIncarnation } from '../storage/level/incarnation.ts'
 import { counted, dataSchema, declareCommand, type Print } from './command.ts'
-import { expectRemains } from './data.ts'
+import { expectDirectory, expectRemains } from './data.ts'
 
 export const repair = declareCommand({
   name: 'repair',
@@ -16,7 +16,9 @@ export const repair = declareCommand({
     'records, too, but it does not start where LevelDB cannot open the database, or may end as LevelDB reads it.',
   operands: [],
   schema: dataSchema,
-  async execute({ options: { data, logLevel }, print }) {
+  async execute({ options, print }) {
+    expectDirectory(options, 'PostgreSQL looks after its own files')
+    const { data, logLevel } = options
     await expectRemains(data)
     const report = new Report(print)
     const context = { directory: data, clock: systemClock, log: createLog(logLevel), newIncarnation: randomIncarnation }

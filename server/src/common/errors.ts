@@ -16,13 +16,17 @@ const table = {
   HOST_NEEDS_AUTH: { meaning: 'The host can be reached by others, but nothing authenticates them.', exit: 2 },
   STORAGE_UNWRITABLE: { meaning: 'The data directory cannot be made or written.' },
   STORAGE_LOCKED: { meaning: 'Another process uses the data directory.' },
-  STORAGE_VERSION: { meaning: 'The data directory was written by a newer version.' },
+  STORAGE_VERSION: { meaning: 'The data directory or the database was written by a newer version.' },
+  STORAGE_OUTDATED: { meaning: 'The database is that of an older version or empty, and the role may not migrate it.' },
+  STORAGE_UNREACHABLE: { meaning: 'The database server does not answer, or refuses the connection.' },
   STORAGE_CLOSED: { meaning: 'The storage was closed before the operation was done.' },
   STORAGE_DAMAGED: {
     meaning:
       'Something stored is not as it was written, or LevelDB cannot read it: coedit repair saves what can be read.',
   },
-  STORAGE_MISSING: { meaning: 'The directory that a command was given has no database.' },
+  STORAGE_MISSING: {
+    meaning: 'What a command was given has no documents: no database in the directory, no schema in the database.',
+  },
   STORAGE_BUSY: { meaning: 'The database changed too fast to be copied.' },
   STORAGE_CONFLICT: { meaning: 'Somebody else replaced or removed what is stored at the same time.' },
   CANNOT_LISTEN: { meaning: 'The host or port cannot be listened on; the message holds the reason of the system.' },

@@ -16,6 +16,11 @@ const real = (min: number, max: number) => z.number().min(min).max(max)
 /** RFC 7518 §3.2: a key of HS256 is no shorter than its hash. */
 const MIN_SECRET_BYTES = 32
 
+/** A third of a page of PostgreSQL, less what an index needs around it: that is how long its keys may be. */
+const MAX_DATABASE_NAME_BYTES = 2600
+
+const databaseUrl = z.string().refine((url) => url === '' || /^postgres(ql)?:\/\//.test(url))
+
 /**
  * Every option, once: flags, environment variables, `--help`, the table in server/README.md and the types below are
  * made from here. Names end in their unit (`Bytes`, `Ms`). The text under `expected` completes "expected …" in errors.
@@ -39,6 +44,22 @@ export const serverSchema = z.strictObject({
   data: z.string().min(1).default('./coedit-data').meta({
     description: 'Directory of the database; made when it is missing. One server at a time may use it.',
     expected: 'a path',
+  }),
+  database: databaseUrl.default('').meta({
+    description:
+      'PostgreSQL in the place of `data`, which any number of servers may use; several hosts have commas between them. ' +
+      'What the URL leaves out comes from PGHOST, PGUSER and so on. Default: DATABASE_URL, where that is such a URL and ' +
+      '`data` is not given. A flag shows in the list of processes.',
+    expected: 'nothing or a URL such as postgres://user@host:5432/name',
+    secret: true,
+    fallback: { variable: 'DATABASE_URL', unless: 'data' },
+  }),
+  databaseDirect: databaseUrl.default('').meta({
+    description:
+      'The same PostgreSQL past a pool such as PgBouncer, where `database` leads to one: to listen to what other servers ' +
+      'write takes a connection of its own.',
+    expected: 'nothing or a URL such as postgres://user@host:5432/name',
+    secret: true,
   }),
   basePath: z
     .string()
@@ -310,6 +331,12 @@ function checked(config: Config, hasAuthenticate: boolean): Config {
   if (idle.length > 0) throw invalid(`${idle.join(' and ')} would check nothing: expected a key for tokens, too`)
   if (config.authCookie !== '' && config.allowedOrigins === '*') {
     throw invalid("authCookie would let every page use its visitor's cookie: expected origins one by one, not *")
+  }
+  if (config.databaseDirect !== '' && config.database === '') {
+    throw invalid('databaseDirect is the way past the pool that database leads to: expected database, too')
+  }
+  if (config.database !== '' && config.maxNameBytes > MAX_DATABASE_NAME_BYTES) {
+    throw invalid(`maxNameBytes is ${config.maxNameBytes}: expected at most ${MAX_DATABASE_NAME_BYTES} with a database`)
   }
   if (!isAuthenticated && !config.insecureNoAuth && !isLoopback(config.host)) throw hostNeedsAuth(config.host)
   return config

@@ -18,6 +18,13 @@ export interface OptionFacts {
   readonly description: string
   /** Whether its value must not be shown. */
   readonly isSecret: boolean
+  /** A variable of others that counts where neither this option nor the one of the name `unless` is given. */
+  readonly fallback: Fallback | undefined
+}
+
+interface Fallback {
+  readonly variable: string
+  readonly unless: string
 }
 
 /** What a command line says. */
@@ -43,6 +50,7 @@ const property = z.object({
   enum: z.array(z.string()).optional(),
   expected: z.string().optional(),
   secret: z.boolean().default(false),
+  fallback: z.object({ variable: z.string(), unless: z.string() }).optional(),
   platformVariable: z.string().optional(),
 })
 
@@ -81,11 +89,22 @@ export class OptionSet<Schema extends z.ZodObject> {
   ): CommandLine<z.output<Schema>> {
     const flags = readFlags(this.facts, argv, operands)
     const given = new Map([...readEnvironment(this.facts, env), ...flags.given])
+    for (const [name, value] of this.#fallbacks(given, env)) given.set(name, value)
     const options = Object.fromEntries([...given].map(([name, { value }]) => [name, value]))
     return {
       options: this.#validate(options, (name) => given.get(name)?.source ?? name),
       operands: flags.operands,
     }
+  }
+
+  /** What the variables of others say, where it is meant for us: they may hold anything. */
+  #fallbacks(given: ReadonlyMap<string, Given>, env: Readonly<NodeJS.ProcessEnv>): [string, Given][] {
+    return this.facts.flatMap(({ name, fallback }): [string, Given][] => {
+      if (!fallback || given.has(name) || given.has(fallback.unless)) return []
+      const value = env[fallback.variable]
+      const isMeant = value !== undefined && this.#schema.partial().safeParse({ [name]: value }).success
+      return isMeant ? [[name, { value, source: fallback.variable }]] : []
+    })
   }
 
   #validate(options: Readonly<Record<string, unknown>>, label: (name: string) => string): z.output<Schema> {
@@ -112,6 +131,7 @@ function toFacts([name, raw]: [string, unknown]): OptionFacts {
     expected: expectation(facts),
     description: facts.description,
     isSecret: facts.secret,
+    fallback: facts.fallback,
   }
 }
 

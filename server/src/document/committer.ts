@@ -90,7 +90,9 @@ export class Committer {
       for (const one of due) await this.#append([one])
       return
     }
-    this.#log.error({ err: error, documents: due.length }, 'a commit failed: its edits are not acknowledged')
+    // Somebody else has removed or filled the document: that is no failure of the storage.
+    const level = hasCode(error, 'STORAGE_CONFLICT') ? 'warn' : 'error'
+    this.#log[level]({ err: error, documents: due.length }, 'a commit failed: its edits are not acknowledged')
     for (const { source } of due) source.commitFailed(error)
   }
 

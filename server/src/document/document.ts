@@ -61,6 +61,8 @@ export class Document implements CommitSource, Replica {
   #answered: readonly Answered[] | undefined
   #sharedLog: SharedLog | undefined
   #hasFailed = false
+  /** Whether what is committed has to be the first that anybody writes. */
+  #isSeeding = false
   #isFull = false
   #presenceTimer: Cancel | undefined
 
@@ -171,6 +173,16 @@ export class Document implements CommitSource, Replica {
     return new Receipt(this.#edits, complete, isRefused)
   }
 
+  /**
+   * Submits what a document begins with. Resolves when it is durable; rejects with STORAGE_CLOSED where another server has
+   * written to it first.
+   */
+  async seed(update: Uint8Array, author: Author): Promise<void> {
+    this.#isSeeding = true
+    await this.submit(update, author).durable
+    this.#isSeeding = false
+  }
+
   /** Goes on with a newer snapshot, which is stored already. */
   async replaceSnapshot(snapshot: LoadedSnapshot): Promise<void> {
     this.log.replaceSnapshot(snapshot, this.slowestPosition)
@@ -198,6 +210,7 @@ export class Document implements CommitSource, Replica {
       update,
       base: this.head,
       incarnation: this.#incarnations[0],
+      isFirst: this.#isSeeding,
       releases: index === 0 ? releases : [],
     }))
   }

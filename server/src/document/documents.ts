@@ -142,7 +142,14 @@ export class Documents {
     const document = new Document(name, stored, log, edits, this.#documentContext)
     if (isShared) document.share(this.#context.storage)
     this.#observe(document)
-    if (document.incarnations[0] === 0) await this.inProcess.seed(document, this.#context.hooks)
+    try {
+      if (document.incarnations[0] === 0) await this.inProcess.seed(document, this.#context.hooks)
+    } catch (error) {
+      document.close()
+      // Another server has filled it at the same time.
+      if (document.hasFailed && (await this.#context.storage.load(name)).head > 0) return this.#read(name)
+      throw error
+    }
     this.#open.set(name, document)
     if (snapshot) this.#snapshots.put(document, snapshot)
     return document

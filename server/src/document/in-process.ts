@@ -88,7 +88,7 @@ export class InProcess {
     if (!update) return
     const cursor = this.#documents.follow(document)
     try {
-      await document.submit(update, APP).durable
+      await document.seed(update, APP)
     } finally {
       cursor.release()
     }

@@ -169,7 +169,8 @@ export class Presence {
     this.#flushed = this.#version
     const entries = this.#changedSince(after)
     if (entries.length === 0) return null
-    const outpaced = new Set(entries.flatMap((entry) => (entry.owner && isAhead(entry) ? [entry.owner] : [])))
+    const outpaced = new Set<Participant>()
+    for (const entry of entries) if (entry.owner && isAhead(entry)) outpaced.add(entry.owner)
     return { after, version: this.#version, entries, outpaced }
   }
 

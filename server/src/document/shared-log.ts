@@ -1,6 +1,9 @@
 import { CoeditError } from '../common/errors.ts'
 import type { DocumentStore, LogPart, Unfollow } from '../storage/storage.ts'
 
+/** How much of the log is read at a time. */
+const READ_BYTES = 1024 * 1024
+
 /** The document that entries are brought to. */
 export interface Replica {
   readonly name: string
@@ -64,10 +67,13 @@ export class SharedLog {
     const { name } = this.#replica
     try {
       while (this.#replica.head < this.#wanted && !this.#hasEnded) {
-        const part = await this.#store.readAfter(name, this.#replica.head)
+        const part = await this.#store.readAfter(name, this.#replica.head, READ_BYTES)
         if (this.#hasEnded) break
         if (!part) throw new CoeditError('STORAGE_CONFLICT', `the log of '${name}' was compacted beyond what is known`)
         this.#replica.enter(part)
+        if (part.entries.length > 0 || this.#replica.head >= this.#wanted) continue
+        // Whoever told of the number had it committed, so it was lost since: reading again would go on for ever.
+        throw new CoeditError('STORAGE_CONFLICT', `the log of '${name}' has lost its entry ${this.#wanted}`)
       }
     } catch (error) {
       if (!this.#hasEnded) this.#replica.lose(error)

@@ -9,16 +9,15 @@ import { yWebsocket } from '../peers/dialects/y-websocket.ts'
 import { Session, type SessionContext, type SessionTerms } from '../peers/session.ts'
 import { Socket } from '../peers/socket.ts'
 import { nameFromPath } from '../protocol/wire/document-name.ts'
+import { SUBPROTOCOL } from '../protocol/wire/messages.ts'
 import type { Admission, Visitor } from './admission.ts'
 import { cutLater, hangUp } from './cut.ts'
 import { failureBody } from './failure.ts'
 import type { Refusals } from './refusals.ts'
 
-/** The subprotocol of clients that want their edits acknowledged. */
-const ACKNOWLEDGING = 'coedit.v1'
 /** A neutral subprotocol, for clients that offer a token as another one: Chromium fails when none is selected. */
 const NEUTRAL = 'coedit'
-const SUBPROTOCOLS = [ACKNOWLEDGING, NEUTRAL]
+const SUBPROTOCOLS = [SUBPROTOCOL, NEUTRAL]
 
 /** How often connections are looked at for silence and for peers that are gone. */
 const TICK_MS = 1_000
@@ -148,7 +147,7 @@ export class Upgrades {
     })
     if (!lease || lease.isOver || webSocket.readyState !== webSocket.OPEN) return
     const { config, clock } = this.#context
-    const acknowledges = webSocket.protocol === ACKNOWLEDGING
+    const acknowledges = webSocket.protocol === SUBPROTOCOL
     const terms: SessionTerms = {
       lease,
       dialect: yWebsocket,

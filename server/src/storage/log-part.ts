@@ -8,11 +8,12 @@ const MAX_BETWEEN_BYTES = 64 * 1024
 export const NO_LOG: Pick<StoredDocument, 'head' | 'incarnation'> = { head: 0, incarnation: 0 }
 
 /**
- * Checks that the log has what an update builds on.
+ * Checks that the log has what an update builds on, and nothing where it is to be the first.
  * @throws CoeditError STORAGE_CONFLICT
  */
 export function checkBase(request: AppendRequest, log: typeof NO_LOG): void {
-  const { document, base, incarnation = log.incarnation } = request
+  const { document, base, incarnation = log.incarnation, isFirst = false } = request
+  if (isFirst && log.head > 0) throw new CoeditError('STORAGE_CONFLICT', `'${document}' has been written already`)
   if (base === 0 || (base <= log.head && incarnation === log.incarnation)) return
   const message = `'${document}' has no entry ${base} of incarnation ${incarnation} any more: load it anew`
   throw new CoeditError('STORAGE_CONFLICT', message)

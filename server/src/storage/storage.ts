@@ -35,7 +35,7 @@ export interface DocumentStore {
   /**
    * Reads a document and verifies it. An unknown name is an empty document with `head` 0, and nothing is written for it.
    * Where records are damaged, the intact prefix is returned. Rejects with STORAGE_DAMAGED where the engine cannot read
-   * them at all.
+   * them at all, and where others may still write behind them.
    */
   load(document: string): Promise<StoredDocument>
 
@@ -52,8 +52,8 @@ export interface DocumentStore {
    * retried: nothing that was passed in is given up, nor written twice.
    *
    * Rejects with STORAGE_CLOSED after `close`. Rejects, having written nothing, with STORAGE_CONFLICT where a document
-   * has lost the number that an update builds on, so that its writer has to load it anew, and with STORAGE_DAMAGED where
-   * the engine cannot read what it needs to know of a document.
+   * has lost the number that an update builds on, or has entries although an update was to be the first, so that its
+   * writer has to load it anew, and with STORAGE_DAMAGED where the engine cannot read what it needs to know of a document.
    */
   append(batch: readonly AppendRequest[]): Promise<readonly Appended[]>
 
@@ -70,7 +70,8 @@ export interface DocumentStore {
    * call. Others append through another storage: an engine that one process owns has none, and reports nothing.
    *
    * Reports are for speed and need not be complete: entries that were appended through this storage are left out, as are
-   * those that a compaction took in before they could be reported. They may repeat what `append` or `readAfter` gave. A
+   * those that a compaction took in before they could be reported. They may repeat what `append` or `readAfter` gave, or
+   * leave it out. A report without entries and of another incarnation says that the document has to be loaded anew. A
    * missing number is the answer of an `append` under way, or is read with `readAfter`. The removal of a document is not
    * reported; when it is made anew, its entries are, from 1 on and under their new incarnation.
    *
@@ -183,6 +184,8 @@ export interface AppendRequest {
   readonly base: number
   /** The incarnation that `base` is a number of. Without it the engine cannot tell a document that was made anew. */
   readonly incarnation?: number
+  /** Whether it must be the first that is ever written of the document. Only with base 0; the same for all of a document. */
+  readonly isFirst?: boolean
   /** Quarantined updates that this one contains; they are deleted in the same commit. */
   readonly releases?: readonly number[]
 }

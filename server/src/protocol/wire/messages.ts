@@ -1,5 +1,7 @@
 import { MessageReader } from './reader.ts'
 
+/** The subprotocol of clients that want their edits acknowledged: only they are sent messages of our own. */
+export const SUBPROTOCOL = 'coedit.v1'
 /** Message types of the y-websocket protocol, and our own from 100 on (PROTOCOL.md). */
 export const MESSAGE = {
   sync: 0,

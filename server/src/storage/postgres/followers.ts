@@ -1,0 +1,247 @@
+import type { Log } from '../../common/log.ts'
+import type { Cancel, Clock } from '../../common/timing.ts'
+import type { Appended, AppendRequest, LogEntry, LogPart, Unfollow } from '../storage.ts'
+import type { Hint } from './hints.ts'
+
+/**
+ * How long an entry whose predecessor is missing waits for it, in milliseconds: most often that is the answer of an append
+ * under way, or the hint of another node that was a moment slower. Then the log is read.
+ */
+const GAP_MS = 10
+
+/** What the database has of a document. */
+export interface Head {
+  readonly document: string
+  readonly incarnation: number
+  readonly head: number
+}
+
+export interface FollowersContext {
+  readonly clock: Clock
+  readonly log: Log
+  /** What the database has of these documents; those that it does not have are left out. */
+  readHeads(documents: readonly string[]): Promise<readonly Head[]>
+  /** The entries after a number that are there, and the last number; undefined for a document that is gone. */
+  readFrom(document: string, after: number): Promise<(LogPart & { readonly head: number }) | undefined>
+  /** Resolves when the appends under way are answered. */
+  settled(): Promise<void>
+}
+
+/** Somebody who follows a document. */
+interface Follower {
+  readonly document: string
+  readonly onEntries: (part: LogPart) => void
+  /** Undefined until the database was asked. */
+  incarnation: number | undefined
+  /** The last number that was reported, or was appended by this node. */
+  position: number
+  /** Numbers above the position that were appended by this node. */
+  readonly own: Set<number>
+  /** What was hinted at above the position. */
+  readonly early: Map<number, Uint8Array>
+  /** The highest number that is known to be there. */
+  wanted: number
+  isReading: boolean
+  gap: Cancel | undefined
+}
+
+/**
+ * Reports to those who follow documents what other nodes append, each entry once and in order. Hints bring it soon;
+ * that it comes at all is due to `check`, which compares heads.
+ */
+export class Followers {
+  readonly #context: FollowersContext
+  readonly #byDocument = new Map<string, Set<Follower>>()
+  /** Documents whose heads are to be read in the next turn. */
+  #unchecked = new Set<string>()
+  #isClosed = false
+
+  constructor(context: FollowersContext) {
+    this.#context = context
+  }
+
+  add(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow {
+    const follower: Follower = {
+      document,
+      onEntries,
+      incarnation: undefined,
+      position: after,
+      own: new Set(),
+      early: new Map(),
+      wanted: 0,
+      isReading: false,
+      gap: undefined,
+    }
+    const ofDocument = this.#byDocument.get(document) ?? new Set()
+    this.#byDocument.set(document, ofDocument.add(follower))
+    this.#checkSoon(document)
+    return () => {
+      follower.gap?.()
+      ofDocument.delete(follower)
+      if (ofDocument.size === 0 && this.#byDocument.get(document) === ofDocument) this.#byDocument.delete(document)
+    }
+  }
+
+  /** Reports nothing any more. */
+  close(): void {
+    this.#isClosed = true
+    for (const followers of this.#byDocument.values()) for (const { gap } of followers) gap?.()
+    this.#byDocument.clear()
+  }
+
+  /** Notes what this node has appended, and was told by the answers: that is not reported. */
+  wrote(batch: readonly AppendRequest[], appended: readonly Appended[]): void {
+    const touched = new Set<Follower>()
+    for (const [place, { seq, incarnation, between }] of appended.entries()) {
+      for (const follower of this.#of(batch[place]?.document ?? '')) {
+        if (follower.incarnation !== undefined && follower.incarnation !== incarnation) rebase(follower)
+        follower.incarnation = incarnation
+        for (const told of [...between.map((entry) => entry.seq), seq]) {
+          if (told > follower.position) follower.own.add(told)
+        }
+        touched.add(follower)
+      }
+    }
+    // Whoever appended applies its own entries first.
+    setImmediate(() => {
+      for (const follower of touched) this.#advance(follower)
+    })
+  }
+
+  /** Takes in what another node says. */
+  hinted(hints: readonly Hint[]): void {
+    const touched = new Set<Follower>()
+    for (const { document, incarnation, seq, update } of hints) {
+      for (const follower of this.#of(document)) {
+        if (follower.incarnation !== incarnation) this.#checkSoon(document)
+        else if (seq > follower.position) {
+          if (update) follower.early.set(seq, update)
+          follower.wanted = Math.max(follower.wanted, seq)
+          touched.add(follower)
+        }
+      }
+    }
+    for (const follower of touched) this.#advance(follower)
+  }
+
+  /** Compares the heads of all documents that are followed, and reads what was missed. Rejects as reading does. */
+  async check(documents: readonly string[] = [...this.#byDocument.keys()]): Promise<void> {
+    if (documents.length === 0) return
+    const asked = documents.flatMap((document) =>
+      [...this.#of(document)].map((follower) => ({ follower, position: follower.position })),
+    )
+    const heads = new Map((await this.#context.readHeads(documents)).map((head) => [head.document, head]))
+    for (const { follower, position } of asked) {
+      const found = heads.get(follower.document)
+      if (found && this.#isActive(follower)) this.#compare(follower, found, position)
+    }
+  }
+
+  #of(document: string): Iterable<Follower> {
+    return this.#byDocument.get(document) ?? []
+  }
+
+  #isActive(follower: Follower): boolean {
+    return this.#byDocument.get(follower.document)?.has(follower) === true
+  }
+
+  /** @param position where the follower was when the database was asked */
+  #compare(follower: Follower, { incarnation, head }: Head, position: number): void {
+    if (follower.incarnation !== incarnation && (follower.incarnation !== undefined || head < position)) {
+      rebase(follower)
+    } else if (follower.incarnation === incarnation && head < position) {
+      // The database has lost what it told: no entry has this incarnation, so whoever follows loads the document anew.
+      follower.onEntries({ incarnation: 0, entries: [] })
+      return
+    }
+    follower.incarnation = incarnation
+    follower.wanted = Math.max(follower.wanted, head)
+    if (follower.position < head) void this.#read(follower)
+  }
+
+  #checkSoon(document: string): void {
+    if (this.#unchecked.size === 0) setImmediate(() => this.#checkUnchecked())
+    this.#unchecked.add(document)
+  }
+
+  #checkUnchecked(): void {
+    const documents = [...this.#unchecked].filter((document) => this.#byDocument.has(document))
+    this.#unchecked = new Set()
+    this.check(documents).catch((error: unknown) => this.#failed(error))
+  }
+
+  /** Reports what comes next, as far as it is there. */
+  #advance(follower: Follower): void {
+    if (!this.#isActive(follower) || follower.isReading) return
+    const entries: LogEntry[] = []
+    for (;;) {
+      const seq = follower.position + 1
+      const update = follower.early.get(seq)
+      if (!follower.own.delete(seq)) {
+        if (!update) break
+        entries.push({ seq, update })
+      }
+      follower.early.delete(seq)
+      follower.position = seq
+    }
+    this.#report(follower, entries)
+    if (follower.position >= follower.wanted) {
+      follower.gap?.()
+      follower.gap = undefined
+      return
+    }
+    follower.gap ??= this.#context.clock.after(GAP_MS, () => {
+      follower.gap = undefined
+      void this.#read(follower)
+    })
+  }
+
+  /** Reports from the log what was not hinted at. */
+  async #read(follower: Follower): Promise<void> {
+    if (follower.isReading || !this.#isActive(follower)) return
+    follower.isReading = true
+    const { wanted } = follower
+    try {
+      const part = await this.#context.readFrom(follower.document, follower.position)
+      // Some of it may be this node's own, and not answered yet.
+      await this.#context.settled()
+      if (part && this.#isActive(follower)) this.#takeRead(follower, part)
+    } catch (error) {
+      this.#failed(error)
+    }
+    // What is not there although somebody said so is not looked for until heads are compared next.
+    if (follower.wanted === wanted) follower.wanted = follower.position
+    follower.isReading = false
+    this.#advance(follower)
+  }
+
+  #takeRead(follower: Follower, { incarnation, entries, head }: LogPart & { readonly head: number }): void {
+    if (follower.incarnation !== incarnation) {
+      this.#checkSoon(follower.document)
+      return
+    }
+    const news = entries.filter(({ seq }) => seq > follower.position && !follower.own.has(seq))
+    follower.position = Math.max(follower.position, entries.at(-1)?.seq ?? head)
+    for (const numbers of [follower.own, follower.early]) {
+      for (const seq of numbers.keys()) if (seq <= follower.position) numbers.delete(seq)
+    }
+    this.#report(follower, news)
+  }
+
+  #report({ onEntries, incarnation = 0 }: Follower, entries: readonly LogEntry[]): void {
+    if (entries.length > 0) onEntries({ incarnation, entries })
+  }
+
+  /** What was missed is found again when heads are compared next. */
+  #failed(error: unknown): void {
+    if (!this.#isClosed) this.#context.log.warn({ err: error }, 'what other servers wrote could not be read')
+  }
+}
+
+/** Its numbers are no longer those of the database. */
+function rebase(follower: Follower): void {
+  follower.position = 0
+  follower.wanted = 0
+  follower.own.clear()
+  follower.early.clear()
+}

@@ -1,0 +1,153 @@
+import type { Socket } from 'node:net'
+import type { Client } from 'pg'
+import type { Cancel, Clock } from '../../common/timing.ts'
+import { invalidUrl, type Target, withSocket } from './target.ts'
+
+/** Milliseconds without a byte of the answer after which a connection is given up: its other end may be gone. */
+const SILENCE_MS = 10_000
+/** Milliseconds that the database may take to end a connection. */
+const GOODBYE_MS = 2_000
+/** The database warns so when a commit succeeds although it was not waited for the standby. */
+const WARNING = '01000'
+
+export interface Statement {
+  readonly text: string
+  readonly values?: readonly unknown[]
+  /** Default: 10,000. */
+  readonly silenceMs?: number
+}
+
+/** A statement was executed, but nobody knows whether for good: it is to be repeated, where that is safe. */
+export class UnsettledError extends Error {
+  override readonly name = 'UnsettledError'
+}
+
+/** One connection to the primary. Statements are executed one after the other, and each is a transaction by itself. */
+export class Link {
+  readonly #client: Client
+  readonly #socket: Socket
+  readonly #clock: Clock
+  /** Resolves when the connection is gone. */
+  readonly lost: Promise<void>
+  #isLost = false
+  #warning: string | undefined
+
+  constructor(client: Client, socket: Socket, clock: Clock) {
+    this.#client = client
+    this.#socket = socket
+    this.#clock = clock
+    this.lost = new Promise((resolve) => {
+      client.once('end', () => {
+        this.#isLost = true
+        resolve()
+      })
+    })
+    client.on('notice', ({ code, message }) => {
+      if (code === WARNING) this.#warning = message ?? 'a warning'
+    })
+  }
+
+  get isLost(): boolean {
+    // The end is told some turns after the socket has broken.
+    return this.#isLost || this.#socket.destroyed
+  }
+
+  /**
+   * Resolves with the rows, which are of the type that the statement makes them. Rejects with the error of the database
+   * (`code` is its SQLSTATE), or as the connection does.
+   */
+  async query<Row>({ text, values = [], silenceMs = SILENCE_MS }: Statement): Promise<Row[]> {
+    const release = this.#watch(silenceMs)
+    this.#warning = undefined
+    try {
+      const { rows } = await this.#client.query({ text, values: [...values] })
+      if (this.#warning !== undefined) throw new UnsettledError(this.#warning)
+      return rows
+    } finally {
+      release()
+    }
+  }
+
+  /** Calls `listener` with what is sent to the channels that were asked for by LISTEN. */
+  onNotification(listener: (payload: string) => void): void {
+    this.#client.on('notification', ({ payload = '' }) => listener(payload))
+  }
+
+  /** Says goodbye; while a statement is under way, and where no answer comes, it cuts the connection. */
+  async end(): Promise<void> {
+    this.#isLost = true
+    const cancel = this.#clock.after(GOODBYE_MS, () => this.#socket.destroy())
+    await this.#client.end()
+    cancel()
+  }
+
+  /** Cuts the connection when no byte comes for so long. */
+  #watch(silenceMs: number): Cancel {
+    let seen = this.#socket.bytesRead
+    let cancel: Cancel = () => undefined
+    const look = () => {
+      if (this.#socket.bytesRead === seen) {
+        this.#socket.destroy(new Error(`the database has not answered for ${silenceMs} ms`))
+        return
+      }
+      seen = this.#socket.bytesRead
+      cancel = this.#clock.after(silenceMs, look)
+    }
+    cancel = this.#clock.after(silenceMs, look)
+    return () => cancel()
+  }
+}
+
+/** Makes connections to whichever of the hosts is the primary. */
+export class Dialer {
+  readonly #targets: readonly Target[]
+  readonly #clock: Clock
+  /** The host that was the primary last. */
+  #first = 0
+
+  constructor(targets: readonly Target[], clock: Clock) {
+    this.#targets = targets
+    this.#clock = clock
+  }
+
+  /** Rejects with why the last of the hosts would not do. */
+  async dial(): Promise<Link> {
+    let reason: unknown
+    for (let tried = 0; tried < this.#targets.length; tried++) {
+      const index = (this.#first + tried) % this.#targets.length
+      const target = this.#targets[index]
+      if (!target) break
+      try {
+        const link = await this.#dial(target)
+        this.#first = index
+        return link
+      } catch (error) {
+        reason = error
+      }
+    }
+    throw reason
+  }
+
+  async #dial(target: Target): Promise<Link> {
+    const { config, socket } = withSocket(target)
+    const client = await newClient(config)
+    // Whatever befalls the connection is told to the statement under way, or to the next.
+    client.on('error', () => undefined)
+    await client.connect()
+    const link = new Link(client, socket, this.#clock)
+    const [state] = await link.query<{ standby: boolean }>({ text: 'SELECT pg_is_in_recovery() AS standby' })
+    if (state?.standby === false) return link
+    await link.end()
+    throw new Error(`${target.host} is a standby, which takes no writes`)
+  }
+}
+
+/** Loads `pg` when it is needed first: a server on LevelDB does without. */
+async function newClient(config: Target['config']): Promise<Client> {
+  const pg = await import('pg')
+  try {
+    return new pg.Client(config)
+  } catch (error) {
+    throw invalidUrl(error)
+  }
+}

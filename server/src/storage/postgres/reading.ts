@@ -1,0 +1,154 @@
+import { crc32 } from 'node:zlib'
+import { NO_LOG } from '../log-part.ts'
+import type { DocumentFacts, LogEntry, LogPart, Snapshot, StoredDocument } from '../storage.ts'
+import { type CheckedRow, damagedError, intact } from './checked.ts'
+import type { Head } from './followers.ts'
+import type { Link } from './link.ts'
+
+interface EntryRow extends CheckedRow {
+  readonly number: number
+}
+
+/** A row of LOAD: the document itself, the two halves of what describes its snapshot, then chunks and entries in order. */
+type LoadedRow =
+  | { readonly kind: 'document'; readonly number: number; readonly incarnation: number }
+  | ({ readonly kind: 'chunk'; readonly number: number } & CheckedRow)
+  | ({ readonly kind: 'entry'; readonly number: number } & CheckedRow)
+  | ({ readonly kind: 'snapshot' } & SnapshotRow)
+
+interface SnapshotRow {
+  readonly number: number
+  readonly chunks: number
+  readonly checksum: number
+  readonly data: Uint8Array | null
+  readonly delete_set: Uint8Array | null
+}
+
+// One statement, so that all of it is of one moment.
+const LOAD = `
+WITH d AS (SELECT id, head, incarnation FROM coedit.documents WHERE name = $1)
+SELECT 1 AS place, 'document' AS kind, head::float8 AS number, incarnation::float8 AS incarnation, 0 AS chunks,
+  0 AS checksum, NULL::bytea AS data, NULL::bytea AS delete_set FROM d
+UNION ALL SELECT 2, 'snapshot', seq, 0, chunks, checksum, state_vector, delete_set
+  FROM d JOIN coedit.snapshots s ON s.document = d.id
+UNION ALL SELECT 3, 'chunk', c.place, 0, 0, c.checksum, c.data, NULL FROM d JOIN coedit.chunks c ON c.document = d.id
+UNION ALL SELECT 4, 'entry', e.seq, 0, 0, e.checksum, e.data, NULL FROM d JOIN coedit.entries e ON e.document = d.id
+ORDER BY place, number`
+
+/** @throws CoeditError STORAGE_DAMAGED */
+export async function readDocument(link: Link, document: string): Promise<StoredDocument> {
+  const rows = await link.query<LoadedRow>({ text: LOAD, values: [document] })
+  const [found] = rows
+  if (found?.kind !== 'document') return { ...NO_LOG, snapshot: null, tail: [] }
+  const description = rows.find((row) => row.kind === 'snapshot')
+  const chunks = rows.filter((row) => row.kind === 'chunk')
+  const snapshot = description ? snapshotOf(description, chunks, document) : null
+  const entries = rows.filter((row) => row.kind === 'entry')
+  const tail = entriesOf(entries, document)
+  const head = tail.at(-1)?.seq ?? snapshot?.seq ?? 0
+  if (head !== found.number || (tail[0]?.seq ?? head + 1) !== (snapshot?.seq ?? 0) + 1) throw incompleteError(document)
+  return { head, incarnation: found.incarnation, snapshot, tail }
+}
+
+// The sum of lengths does not read the entries themselves.
+const READ_AFTER = `
+SELECT d.incarnation::float8 AS incarnation, d.head::float8 AS head, coalesce(s.seq, 0)::float8 AS first,
+  e.seq::float8 AS number, e.checksum, e.data
+FROM coedit.documents d LEFT JOIN coedit.snapshots s ON s.document = d.id LEFT JOIN LATERAL (
+  SELECT * FROM (
+    SELECT seq, checksum, data, sum(octet_length(data)) OVER (ORDER BY seq) AS bytes
+    FROM coedit.entries WHERE document = d.id AND seq > $2
+  ) AS summed WHERE bytes <= $3 OR seq = $2 + 1
+) AS e ON true
+WHERE d.name = $1 ORDER BY e.seq`
+
+interface ReadRow {
+  readonly incarnation: number
+  readonly head: number
+  /** The number of the snapshot. */
+  readonly first: number
+  /** Null in the only row where there is no entry. */
+  readonly number: number | null
+  readonly checksum: number
+  readonly data: Uint8Array
+}
+
+/** The entries after a number that are there: they may begin later, where a compaction has taken some in. */
+export async function readFrom(
+  link: Link,
+  document: string,
+  after: number,
+  maxBytes = Number.MAX_SAFE_INTEGER,
+): Promise<(LogPart & Pick<ReadRow, 'head' | 'first'>) | undefined> {
+  const rows = await link.query<ReadRow>({ text: READ_AFTER, values: [document, after, maxBytes] })
+  const [found] = rows
+  if (!found) return undefined
+  const { incarnation, head, first } = found
+  const entries = entriesOf(
+    rows.flatMap(({ number, checksum, data }) => (number === null ? [] : [{ number, checksum, data }])),
+    document,
+  )
+  return { incarnation, entries, head, first }
+}
+
+export function readHeads(link: Link, documents: readonly string[]): Promise<Head[]> {
+  const text = `SELECT name AS document, incarnation::float8 AS incarnation, head::float8 AS head
+    FROM coedit.documents WHERE name = ANY($1::text[])`
+  return link.query<Head>({ text, values: [documents] })
+}
+
+// Lengths are known without reading the bytes.
+const FACTS = `
+SELECT created_at AS "createdAt", updated_at AS "updatedAt", head::float8 AS head,
+  (SELECT coalesce(sum(octet_length(data)), 0)::float8 FROM coedit.chunks WHERE document = id) AS "snapshotBytes",
+  tail.count::float8 AS "tailEntries", tail.bytes::float8 AS "tailBytes"
+FROM coedit.documents, LATERAL (
+  SELECT count(*) AS count, coalesce(sum(octet_length(data)), 0) AS bytes FROM coedit.entries WHERE document = id
+) AS tail
+WHERE name = $1`
+
+export async function readFacts(link: Link, document: string): Promise<DocumentFacts | undefined> {
+  const [facts] = await link.query<DocumentFacts>({ text: FACTS, values: [document] })
+  return facts
+}
+
+export async function readNames(
+  link: Link,
+  prefix: string,
+  cursor: string | undefined,
+  limit: number,
+): Promise<readonly string[]> {
+  const text = `SELECT name FROM coedit.documents
+    WHERE name LIKE $1 AND ($2::text IS NULL OR name > $2) ORDER BY name LIMIT $3`
+  const pattern = `${prefix.replace(/[\\%_]/g, '\\$&')}%`
+  const rows = await link.query<{ name: string }>({ text, values: [pattern, cursor ?? null, limit] })
+  return rows.map(({ name }) => name)
+}
+
+/** Of what describes a snapshot; null counts as nothing. */
+export function descriptionChecksum(stateVector: Uint8Array | null, deleteSet: Uint8Array | null): number {
+  return crc32(deleteSet ?? '', crc32(stateVector ?? '')) | 0
+}
+
+function snapshotOf(row: SnapshotRow, chunks: readonly CheckedRow[], document: string): Snapshot {
+  const { number, checksum, data, delete_set } = row
+  if (checksum !== descriptionChecksum(data, delete_set) || chunks.length !== row.chunks)
+    throw incompleteError(document)
+  return {
+    seq: number,
+    chunks: chunks.map((chunk) => intact(chunk, document)),
+    stateVector: data && new Uint8Array(data),
+    deleteSet: delete_set && new Uint8Array(delete_set),
+  }
+}
+
+function entriesOf(rows: readonly EntryRow[], document: string): LogEntry[] {
+  const entries = rows.map((row) => ({ seq: row.number, update: intact(row, document) }))
+  const [first] = entries
+  if (first && entries.some(({ seq }, index) => seq !== first.seq + index)) throw incompleteError(document)
+  return entries
+}
+
+function incompleteError(document: string) {
+  return damagedError(document, 'some of what was stored of it is missing')
+}

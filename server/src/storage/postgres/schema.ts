@@ -1,0 +1,210 @@
+/*
+ * What coedit keeps in PostgreSQL (13 or newer), all of it in the schema `coedit`. Times are milliseconds of the epoch
+ * with fractions, by the clock of the server that wrote; they are never compared. Checksums are the CRC-32 of zlib, as
+ * the server computed it.
+ *
+ * MIGRATIONS only ever grows: a database has the version of how many of them it has seen.
+ */
+
+/*
+ * `documents` is written by each append and must stay small: no index but those of its keys, so that updates are made in
+ * place (HOT), and vacuumed by number of dead rows, since there may be millions of others.
+ *
+ * Names are compared by their bytes. Their index takes no more than 2,704 of them (a third of a page).
+ */
+const TABLES = `
+CREATE TABLE coedit.documents (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  name text COLLATE "C" NOT NULL UNIQUE,
+  incarnation bigint NOT NULL,
+  head bigint NOT NULL,
+  created_at double precision NOT NULL,
+  updated_at double precision NOT NULL
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+CREATE TABLE coedit.entries (
+  document bigint NOT NULL,
+  seq bigint NOT NULL,
+  checksum integer NOT NULL,
+  data bytea NOT NULL,
+  PRIMARY KEY (document, seq)
+) WITH (
+  autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
+  autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000
+);
+ALTER TABLE coedit.entries ALTER data SET STORAGE EXTERNAL;
+
+CREATE TABLE coedit.snapshots (
+  document bigint PRIMARY KEY,
+  seq bigint NOT NULL,
+  chunks integer NOT NULL,
+  checksum integer NOT NULL,
+  state_vector bytea,
+  delete_set bytea
+);
+
+CREATE TABLE coedit.chunks (
+  document bigint NOT NULL,
+  place integer NOT NULL,
+  checksum integer NOT NULL,
+  data bytea NOT NULL,
+  PRIMARY KEY (document, place)
+);
+
+-- One row for each server that writes: the number of its last batch, and what it was answered.
+CREATE TABLE coedit.nodes (
+  id bigint PRIMARY KEY,
+  batch bigint NOT NULL DEFAULT 0,
+  answers bigint[] NOT NULL DEFAULT '{}',
+  seen timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 30);
+
+-- Targets may be longer than an index takes, so id is a hash of them.
+CREATE TABLE coedit.revocations (
+  id text PRIMARY KEY,
+  target text,
+  time double precision NOT NULL
+);
+`
+
+/*
+ * Appends one batch of a node: for each document \`counts\` entries, whose bytes follow each other in \`content\`. The caller
+ * has the documents in the order of their names' bytes, so that no two batches wait for each other in a circle.
+ *
+ * A row with \`data\` null tells the first number of a document's entries; the others are what was written since its base,
+ * at most 64 KiB in all, for while a slow caller reads the answer the documents stay locked.
+ *
+ * The same batch may come again, as often as its caller is not sure of the answer: the row of the node has it wait for
+ * the earlier attempt, and repeats that one's answer. It is written even then, so that the commit waits for the standby
+ * for which an earlier one may not have waited.
+ */
+const APPEND = `
+CREATE FUNCTION coedit.append(
+  in_node bigint, in_batch bigint, in_time double precision,
+  in_names text[], in_incarnations bigint[], in_bases bigint[], in_firsts boolean[], in_counts integer[],
+  in_sizes integer[], in_checksums integer[], in_content bytea
+) RETURNS TABLE (
+  item integer, incarnation double precision, seq double precision, checksum integer, data bytea
+) LANGUAGE plpgsql AS $function$
+#variable_conflict use_column
+DECLARE
+  node record; stored record; other record;
+  before bigint; awaited bigint;
+  room integer := 65536; part integer := 0; start integer := 1;
+  told bigint[] := '{}';
+BEGIN
+  SELECT n.batch, n.answers INTO node FROM coedit.nodes n WHERE n.id = in_node FOR NO KEY UPDATE;
+  IF node.batch = in_batch THEN
+    UPDATE coedit.nodes n SET seen = now() WHERE n.id = in_node;
+    RETURN QUERY
+      SELECT i, node.answers[2 * i - 1]::double precision, node.answers[2 * i]::double precision, 0, NULL::bytea
+      FROM generate_subscripts(in_names, 1) i;
+    RETURN;
+  ELSIF node.batch IS DISTINCT FROM in_batch - 1 THEN
+    RAISE EXCEPTION 'node % sends batch %, but its last one is %', in_node, in_batch, node.batch
+      USING ERRCODE = 'CE001';
+  END IF;
+
+  FOR i IN 1 .. cardinality(in_names) LOOP
+    LOOP
+      UPDATE coedit.documents d SET head = d.head + in_counts[i], updated_at = in_time
+        WHERE d.name = in_names[i] RETURNING d.id, d.incarnation, d.head INTO stored;
+      EXIT WHEN FOUND;
+      IF in_bases[i] > 0 THEN
+        RAISE EXCEPTION '%', in_names[i] USING ERRCODE = 'CE002';
+      END IF;
+      INSERT INTO coedit.documents (name, incarnation, head, created_at, updated_at)
+        VALUES (in_names[i], 1 + floor(random() * 281474976710655)::bigint, in_counts[i], in_time, in_time)
+        ON CONFLICT DO NOTHING RETURNING id, incarnation, head INTO stored;
+      EXIT WHEN FOUND;
+    END LOOP;
+    before := stored.head - in_counts[i];
+    IF in_bases[i] > 0 AND (in_bases[i] > before OR in_incarnations[i] <> stored.incarnation)
+      OR in_firsts[i] AND before > 0 THEN
+      RAISE EXCEPTION '%', in_names[i] USING ERRCODE = 'CE002';
+    END IF;
+
+    FOR k IN 1 .. in_counts[i] LOOP
+      part := part + 1;
+      INSERT INTO coedit.entries
+        VALUES (stored.id, before + k, in_checksums[part], substr(in_content, start, in_sizes[part]));
+      start := start + in_sizes[part];
+    END LOOP;
+    told := told || stored.incarnation || (before + 1);
+
+    item := i; incarnation := stored.incarnation; seq := before + 1; checksum := 0; data := NULL;
+    RETURN NEXT;
+    IF before > in_bases[i] THEN
+      awaited := in_bases[i];
+      FOR other IN
+        SELECT e.seq, e.checksum, e.data FROM coedit.entries e
+        WHERE e.document = stored.id AND e.seq > in_bases[i] AND e.seq <= before ORDER BY e.seq LIMIT 1000
+      LOOP
+        awaited := awaited + 1;
+        room := room - octet_length(other.data);
+        EXIT WHEN other.seq <> awaited OR room < 0;
+        seq := other.seq; checksum := other.checksum; data := other.data;
+        RETURN NEXT;
+      END LOOP;
+    END IF;
+  END LOOP;
+
+  UPDATE coedit.nodes n SET batch = in_batch, answers = told, seen = now() WHERE n.id = in_node;
+END
+$function$;
+`
+
+/*
+ * Puts a snapshot in the place of number \`replaces\` (0: none) and of the entries that it covers. The document's row is
+ * locked only against its removal: appends go on.
+ */
+const COMPACT = `
+CREATE FUNCTION coedit.compact(
+  in_name text, in_incarnation bigint, in_replaces bigint, in_seq bigint,
+  in_checksum integer, in_state_vector bytea, in_delete_set bytea,
+  in_sizes integer[], in_checksums integer[], in_content bytea
+) RETURNS boolean LANGUAGE plpgsql AS $function$
+DECLARE
+  stored record; present bigint; start integer := 1;
+BEGIN
+  SELECT d.id, d.incarnation, d.head INTO stored FROM coedit.documents d WHERE d.name = in_name FOR KEY SHARE;
+  IF NOT FOUND OR in_incarnation <> stored.incarnation OR in_seq > stored.head OR in_seq < in_replaces THEN
+    RETURN false;
+  END IF;
+  IF in_replaces = 0 THEN
+    INSERT INTO coedit.snapshots VALUES (stored.id, 0, 0, 0, NULL, NULL) ON CONFLICT DO NOTHING;
+  END IF;
+  SELECT s.seq INTO present FROM coedit.snapshots s WHERE s.document = stored.id FOR NO KEY UPDATE;
+  IF present IS DISTINCT FROM in_replaces THEN
+    RETURN false;
+  END IF;
+  UPDATE coedit.snapshots s
+    SET seq = in_seq, chunks = cardinality(in_sizes), checksum = in_checksum,
+      state_vector = in_state_vector, delete_set = in_delete_set
+    WHERE s.document = stored.id;
+  DELETE FROM coedit.chunks c WHERE c.document = stored.id;
+  FOR i IN 1 .. cardinality(in_sizes) LOOP
+    INSERT INTO coedit.chunks VALUES (stored.id, i, in_checksums[i], substr(in_content, start, in_sizes[i]));
+    start := start + in_sizes[i];
+  END LOOP;
+  DELETE FROM coedit.entries e WHERE e.document = stored.id AND e.seq <= in_seq;
+  RETURN true;
+END
+$function$;
+`
+
+const REMOVE = `
+CREATE FUNCTION coedit.remove(in_name text) RETURNS void LANGUAGE plpgsql AS $function$
+DECLARE
+  gone bigint;
+BEGIN
+  DELETE FROM coedit.documents d WHERE d.name = in_name RETURNING d.id INTO gone;
+  DELETE FROM coedit.entries e WHERE e.document = gone;
+  DELETE FROM coedit.chunks c WHERE c.document = gone;
+  DELETE FROM coedit.snapshots s WHERE s.document = gone;
+END
+$function$;
+`
+
+/** What makes each version of the one before it. */
+export const MIGRATIONS: readonly string[] = [TABLES + APPEND + COMPACT + REMOVE]

@@ -1,0 +1,304 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { expect, onTestFinished, test } from 'vitest'
+import * as Y from 'yjs'
+import { type Clock, systemClock } from '../../server/src/common/timing.ts'
+import { parseOptions } from '../../server/src/config/config.ts'
+import type { Cursor } from '../../server/src/document/cursor.ts'
+import { Documents } from '../../server/src/document/documents.ts'
+import type { Author, Flush } from '../../server/src/document/subscriber.ts'
+import { HookCalls } from '../../server/src/hooks/calls.ts'
+import { Acknowledgements } from '../../server/src/peers/acknowledgements.ts'
+import { KnownState, scanUpdate, takeNews } from '../../server/src/protocol/update/update.ts'
+import type { Storage } from '../../server/src/storage/storage.ts'
+import { WorkerPool } from '../../server/src/workers/pool.ts'
+import { contentOf, docOf, Editor, isPending } from '../support/editing.ts'
+import { recordingLog } from '../support/log.ts'
+import { Random } from '../support/random.ts'
+import { runs } from '../support/runs.ts'
+import type { NewSharedHost } from './shared-storage.ts'
+
+const DOCUMENT = 'doc'
+const FROM_SERVER = 'server'
+/** From another client, past the servers; such updates are not sent on. */
+const FROM_TAB = 'tab'
+const STEPS = 150
+
+/** Timers are due in the next turn: the cores rest, but not for long. */
+export const hurried: Clock = {
+  now: systemClock.now,
+  after: (_, action) => {
+    const immediate = setImmediate(action)
+    return () => clearImmediate(immediate)
+  },
+}
+
+/** The core of a server, without sockets: documents over an engine that others share. */
+class Core {
+  readonly documents: Documents
+  /** What it has applied, by number; of a document that was loaded, only what came later. */
+  readonly applied = new Map<number, Uint8Array>()
+  readonly #storage: Storage
+
+  constructor(storage: Storage, workers: WorkerPool) {
+    const { log } = recordingLog()
+    const config = parseOptions({ compactMinBytes: 1, compactMaxEntries: 40, compactIntervalMs: 0 })
+    const context = { config, clock: hurried, log }
+    this.#storage = storage
+    this.documents = new Documents({ ...context, storage, workers, hooks: new HookCalls({}, context), yjs: Y })
+  }
+
+  /** Notes all that is applied from here on. */
+  async watch(): Promise<void> {
+    const cursor = await this.documents.join(DOCUMENT, {
+      onFlush: ({ pieces, after }) => {
+        for (const [index, { update }] of pieces.entries()) this.applied.set(after + 1 + index, update)
+      },
+      onEnd: () => cursor.release(),
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.documents.close()
+    await this.#storage.close()
+  }
+}
+
+type Message = { readonly type: 'step1' | 'step2' | 'update'; readonly bytes: Uint8Array }
+
+/** A y-websocket client, as far as documents go. It may be connected to any server, or to none. */
+class Client {
+  readonly doc: Y.Doc
+  readonly editor: Editor
+  link: Link | undefined
+
+  constructor(id: number, random: Random) {
+    this.doc = new Y.Doc({ gc: random.chance(0.7) })
+    this.doc.clientID = id
+    this.editor = new Editor(this.doc, random)
+    this.doc.on('update', (bytes: Uint8Array, origin: unknown) => {
+      if (origin !== FROM_SERVER && origin !== FROM_TAB) this.link?.send({ type: 'update', bytes })
+    })
+  }
+
+  get clock(): number {
+    return Y.getState(this.doc.store, this.doc.clientID)
+  }
+
+  receive({ type, bytes }: Message): void {
+    if (type !== 'step1') Y.applyUpdate(this.doc, bytes, FROM_SERVER)
+    else this.link?.send({ type: 'step2', bytes: Y.encodeStateAsUpdate(this.doc, bytes) })
+  }
+}
+
+/** One connection: what is on its way, and what a session does about it. */
+class Link implements Author {
+  readonly isLimited = true
+  readonly client: Client
+  readonly toServer: Message[] = []
+  readonly toClient: Message[] = []
+  /** The client's own clock when it sent each message that counts. */
+  readonly #sent: number[] = []
+  readonly #acknowledgements = new Acknowledgements()
+  readonly #promise: (clientId: number, clock: number) => void
+  #cursor: Cursor | undefined
+  #awaitsStep2 = true
+  #acknowledged = 0
+  isCut = false
+
+  constructor(client: Client, promise: (clientId: number, clock: number) => void) {
+    this.client = client
+    this.#promise = promise
+  }
+
+  /** Whether all that was sent is acknowledged, nothing is on its way, and the client has all up to `head`. */
+  isQuiet(head: number | undefined): boolean {
+    const isEmpty = this.toServer.length === 0 && this.toClient.length === 0
+    return isEmpty && this.#cursor?.position === head && this.#acknowledged === this.#sent.length
+  }
+
+  async open({ documents }: Core): Promise<void> {
+    const cursor = await documents.join(DOCUMENT, {
+      onFlush: (flush) => this.#flushed(flush),
+      onEnd: () => this.cut(),
+    })
+    if (this.isCut) return cursor.release()
+    this.#cursor = cursor
+    this.toClient.push({ type: 'step1', bytes: cursor.document.encodeStateVector() })
+    this.toServer.push({ type: 'step1', bytes: Y.encodeStateVector(this.client.doc) })
+  }
+
+  send(message: Message): void {
+    if (message.type !== 'step1') this.#sent.push(this.client.clock)
+    this.toServer.push(message)
+  }
+
+  /** The server takes the next message. */
+  async take(): Promise<void> {
+    const cursor = this.#cursor
+    if (!cursor || cursor.isBusy) return
+    const message = this.toServer.shift()
+    if (!message) return
+    if (message.type === 'step1') {
+      await cursor.answer(message.bytes)
+      this.#pass(cursor)
+      return
+    }
+    const { ticket, complete } = cursor.document.submit(message.bytes, this)
+    if (message.type === 'step2') {
+      this.#awaitsStep2 = false
+      this.#acknowledgements.step2(ticket)
+    } else {
+      this.#acknowledgements.update(ticket, complete)
+      if (!complete && !this.#awaitsStep2) {
+        this.#awaitsStep2 = true
+        this.toClient.push({ type: 'step1', bytes: cursor.document.encodeStateVector() })
+      }
+    }
+    this.#acknowledge(cursor)
+  }
+
+  cut(): void {
+    this.isCut = true
+    if (this.client.link === this) this.client.link = undefined
+    this.#cursor?.release()
+  }
+
+  #flushed(flush: Flush): void {
+    const cursor = this.#cursor
+    if (!cursor) return
+    this.#acknowledge(cursor)
+    if (cursor.follow(flush)) {
+      if (flush.author === this) return
+      for (const { update } of flush.pieces) this.toClient.push({ type: 'update', bytes: update })
+    } else if (cursor.isBehind && !cursor.isBusy) void cursor.read().then(() => this.#pass(cursor))
+  }
+
+  #pass(cursor: Cursor): void {
+    for (const { update } of cursor.rest()) this.toClient.push({ type: 'update', bytes: update })
+    if (cursor.isBehind) void cursor.read().then(() => this.#pass(cursor))
+  }
+
+  #acknowledge({ document }: Cursor): void {
+    const count = this.#acknowledgements.next(document.durableTicket)
+    if (count === undefined) return
+    this.#acknowledged = count
+    this.#promise(this.client.doc.clientID, Math.max(0, ...this.#sent.slice(0, count)))
+  }
+}
+
+/** Sends what no honest client does: repeats, parts, holes and rubbish. None of it may harm anybody. */
+function hostileUpdate({ doc }: Client, random: Random): Uint8Array {
+  const whole = Y.encodeStateAsUpdate(doc)
+  if (random.chance(0.4)) return whole
+  if (random.chance(0.5)) {
+    const { sections } = scanUpdate(whole)
+    const from = new Map(sections.map(({ client, end }) => [client, random.below(end + 1)]))
+    return Y.encodeStateAsUpdate(doc, Y.encodeStateVector(from))
+  }
+  return whole.subarray(0, random.below(whole.length))
+}
+
+/** Cores of servers over a shared engine, and clients at them that edit, move, are cut and are hostile. */
+export function sharedCoresConformance(name: string, newHost: NewSharedHost): void {
+  test.each(Array.from({ length: runs(12) }, (_, seed) => seed))(
+    `servers that share a ${name} apply one log: all clients end alike, and nothing acknowledged is missing, seed %i`,
+    (seed) => play(new Random(seed), newHost),
+  )
+}
+
+async function play(random: Random, newHost: NewSharedHost): Promise<void> {
+  const workers = new WorkerPool({ log: recordingLog().log })
+  onTestFinished(() => workers.close())
+  const host = await newHost(onTestFinished, random)
+  const witness = await host.open()
+  const headOf = async () => (await witness.stat(DOCUMENT))?.head
+  const openCore = async () => {
+    const core = new Core(await host.open(), workers)
+    await core.watch()
+    return core
+  }
+  const cores = await Promise.all(Array.from({ length: 2 + random.below(3) }, openCore))
+  const closed: Core[] = []
+  const promised = new Map<number, number>()
+  const promise = (clientId: number, clock: number) =>
+    promised.set(clientId, Math.max(clock, promised.get(clientId) ?? 0))
+  const clients = Array.from({ length: 4 }, (_, index) => new Client(10 + index, random))
+  const connect = async (client: Client) => {
+    client.link?.cut()
+    client.link = new Link(client, promise)
+    await client.link.open(random.pick(cores))
+  }
+
+  for (let step = 0; step < STEPS; step++) {
+    const client = random.pick(clients)
+    const { link } = client
+    const choice = random.below(20)
+    if (choice < 6) client.editor.edit()
+    else if (choice < 11) await link?.take()
+    else if (choice < 15) {
+      const message = link?.toClient.shift()
+      if (message) client.receive(message)
+    } else if (choice < 17) await connect(client)
+    else if (choice < 18) Y.applyUpdate(client.doc, Y.encodeStateAsUpdate(random.pick(clients).doc), FROM_TAB)
+    else if (choice < 19) {
+      const hostile = new Link(client, () => undefined)
+      await hostile.open(random.pick(cores))
+      hostile.toServer[0] = { type: 'update', bytes: hostileUpdate(client, random) }
+      await hostile.take().catch((error: unknown) => expect(error).toMatchObject({ code: 'UPDATE_MALFORMED' }))
+      hostile.cut()
+    } else if (random.chance(0.3)) {
+      const index = random.below(cores.length)
+      const [leaving] = cores.splice(index, 1, await openCore())
+      closed.push(leaving)
+      await leaving.close()
+    }
+    if (random.chance(0.3)) await nextTurn()
+  }
+
+  for (const client of clients) await connect(client)
+  const isQuiet = async () => {
+    const head = await headOf()
+    return clients.every(({ link }) => link?.isQuiet(head) === true)
+  }
+  while (!(await isQuiet())) {
+    for (const client of clients) {
+      if (!client.link) await connect(client)
+      await client.link?.take()
+      for (const message of client.link?.toClient.splice(0) ?? []) client.receive(message)
+    }
+    await nextTurn()
+  }
+
+  const content = contentOf(clients[0].doc)
+  for (const { doc } of clients) {
+    expect(isPending(doc)).toBe(false)
+    expect(contentOf(doc)).toEqual(content)
+  }
+  const [stored] = await Promise.all(
+    [...cores, await openCore()].map(({ documents }) => documents.inProcess.readUpdate(DOCUMENT)),
+  )
+  expect(contentOf(docOf(stored))).toEqual(content)
+  const { clocks } = knownOf([stored])
+  for (const [clientId, clock] of promised) expect(clocks.get(clientId) ?? 0).toBeGreaterThanOrEqual(clock)
+  for (const core of [...cores, ...closed]) expectOneLog(core, cores[0])
+}
+
+/** Whatever two servers have applied under a number is the same, and builds only on what comes before it, disjoint from it. */
+function expectOneLog({ applied }: Core, other: Core): void {
+  const first = Math.min(...applied.keys())
+  const known = new KnownState()
+  for (const [seq, update] of [...applied].sort(([a], [b]) => a - b)) {
+    const same = other.applied.get(seq)
+    if (same) expect(update).toEqual(same)
+    if (first > 1) continue
+    const { sections } = scanUpdate(update)
+    for (const { client, clock } of sections) expect(clock).toBe(known.clocks.get(client) ?? 0)
+    expect(takeNews(scanUpdate(update), known).complete).toBe(true)
+  }
+}
+
+function knownOf(updates: readonly Uint8Array[]): KnownState {
+  const known = new KnownState()
+  for (const update of updates) known.absorb(scanUpdate(update))
+  return known
+}

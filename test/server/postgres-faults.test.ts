@@ -1,0 +1,298 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { expect, onTestFinished, test } from 'vitest'
+import { checksumOf } from '../../server/src/storage/postgres/checked.ts'
+import { PostgresStorage, type PostgresStorageOptions } from '../../server/src/storage/postgres/postgres-storage.ts'
+import type { LogPart } from '../../server/src/storage/storage.ts'
+import { afterTests } from '../support/after-tests.ts'
+import { recordingLog } from '../support/log.ts'
+import { ManualClock } from '../support/manual-clock.ts'
+import { findPostgres, NO_POSTGRES, type PostgresServer, startPostgres } from '../support/postgres.ts'
+import { startProxy } from '../support/proxy.ts'
+import { Random } from '../support/random.ts'
+import { runs } from '../support/runs.ts'
+import { encodeValues, valuesIn } from '../support/values.ts'
+
+const release = onTestFinished
+const DOCUMENT = 'doc'
+
+async function opened(options: PostgresStorageOptions): Promise<PostgresStorage> {
+  const storage = new PostgresStorage(options)
+  await storage.open()
+  release(() => storage.close())
+  return storage
+}
+
+/** Resolves when a storage that was opened right before has heard its own notification. */
+async function untilListening(clock: ManualClock): Promise<void> {
+  await clock.hasTimerOf(5_000)
+  while (clock.pending.includes(5_000)) await nextTurn()
+}
+
+/** Resolves when the storage waits for no answer of the database. */
+async function untilAnswered(clock: ManualClock): Promise<void> {
+  while (clock.pending.includes(10_000)) await nextTurn()
+}
+
+/** Follows the document; `until` resolves when the entry with this number was reported. */
+function follow(storage: PostgresStorage) {
+  const numbers: number[] = []
+  let look: () => void = () => undefined
+  const take = ({ entries }: LogPart) => {
+    numbers.push(...entries.map(({ seq }) => seq))
+    look()
+  }
+  release(async () => storage.follow(DOCUMENT, 0, take)())
+  storage.follow(DOCUMENT, 0, take)
+  const until = (seq: number) =>
+    new Promise<void>((resolve) => {
+      look = () => numbers.includes(seq) && resolve()
+      look()
+    })
+  return { numbers, until }
+}
+
+if (findPostgres() === undefined) test('PostgresStorage survives', ({ skip }) => skip(NO_POSTGRES))
+else withPostgres(await startPostgres(afterTests()))
+
+function withPostgres(postgres: PostgresServer): void {
+  const proxied = async (url: string) => {
+    const proxy = await startProxy({ release, target: `http://${new URL(url).host}` })
+    return { proxy, through: url.replace(new URL(url).host, new URL(proxy.url).host) }
+  }
+
+  test.each(Array.from({ length: runs(3) }, (_, seed) => seed))(
+    'each batch is written exactly once, whenever the connection is cut, seed %i',
+    async (seed) => {
+      const random = new Random(seed)
+      const url = await postgres.newDatabase()
+      const { proxy, through } = await proxied(url)
+      const storages = await Promise.all([through, through].map((each) => opened({ url: each })))
+      const cutSoon = async () => {
+        for (let turns = random.below(100); turns > 0; turns--) await nextTurn()
+        if (random.chance(0.5)) proxy.cut()
+        else proxy.reset()
+      }
+      const written = storages.map(() => 0)
+      const write = async (index: number) => {
+        for (let base = 0; written[index] < 60; ) {
+          const values = Array.from({ length: 1 + random.below(3) }, () => index * 1_000 + written[index]++)
+          const appending = storages[index].append(
+            values.map((value) => ({ document: DOCUMENT, update: encodeValues([value]), base })),
+          )
+          if (random.chance(0.4)) await cutSoon()
+          base = (await appending).at(-1)?.seq ?? base
+        }
+      }
+      await Promise.all([0, 1].map(write))
+      const stored = valuesIn(await (await opened({ url })).load(DOCUMENT))
+      for (const [index, count] of written.entries()) {
+        const own = stored.filter((value) => Math.floor(value / 1_000) === index)
+        expect(own).toEqual(Array.from({ length: count }, (_, value) => index * 1_000 + value))
+      }
+    },
+  )
+
+  test('a batch that was committed although its answer was lost is not written again', async () => {
+    const url = await postgres.newDatabase()
+    const { proxy, through } = await proxied(url)
+    const storage = await opened({ url: through })
+    await storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    const row = await postgres.execute(url, 'SELECT id, batch FROM coedit.nodes')
+    expect(row).toMatchObject([{ batch: '1' }])
+    await postgres.execute(
+      url,
+      `SELECT FROM coedit.append(${row[0].id}, 2, 0, '{${DOCUMENT}}', '{null}', '{1}', '{false}', '{1}', '{4}',
+       '{${checksumOf(encodeValues([1]))}}', '\\x00000001')`,
+    )
+    proxy.cut()
+    // For the database this is the second attempt of the batch above.
+    expect(await storage.append([{ document: DOCUMENT, update: encodeValues([1]), base: 1 }])).toMatchObject([
+      { seq: 2, between: [] },
+    ])
+    expect((await storage.load(DOCUMENT)).head).toBe(2)
+  })
+
+  test('while the database is gone writes wait and the status says so; then they are written', async () => {
+    const url = await postgres.newDatabase()
+    const { proxy, through } = await proxied(url)
+    const storage = await opened({ url: through })
+    await storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    const { port } = new URL(url)
+    proxy.refuse()
+    const appending = storage.append([{ document: DOCUMENT, update: encodeValues([1]), base: 1 }])
+    while (storage.status.state === 'ok') await nextTurn()
+    expect(storage.status).toMatchObject({ state: 'degraded', error: expect.any(String) })
+    proxy.leadTo(`http://127.0.0.1:${port}`)
+    expect(await appending).toMatchObject([{ seq: 2 }])
+    expect(storage.status).toEqual({ state: 'ok' })
+  })
+
+  test('what cannot be written when the storage closes is refused', async () => {
+    const { proxy, through } = await proxied(await postgres.newDatabase())
+    const storage = await opened({ url: through })
+    proxy.refuse()
+    const appending = storage.append([{ document: DOCUMENT, update: encodeValues([1]), base: 0 }])
+    const refused = expect(appending).rejects.toMatchObject({ code: 'STORAGE_CLOSED' })
+    while (storage.status.state === 'ok') await nextTurn()
+    await storage.close()
+    await refused
+  })
+
+  test('a node whose row is gone goes on as another', async () => {
+    const url = await postgres.newDatabase()
+    const storage = await opened({ url })
+    await storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    await postgres.execute(url, 'DELETE FROM coedit.nodes')
+    expect(await storage.append([{ document: DOCUMENT, update: encodeValues([1]), base: 1 }])).toMatchObject([
+      { seq: 2 },
+    ])
+  })
+
+  test('a connection without an answer is given up, and the work done on another', async () => {
+    const url = await postgres.newDatabase()
+    const { proxy, through } = await proxied(url)
+    const clock = new ManualClock()
+    const storage = await opened({ url: through, directUrl: url, clock })
+    await untilListening(clock)
+    await storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    await untilAnswered(clock)
+    proxy.hold()
+    const appending = storage.append([{ document: DOCUMENT, update: encodeValues([1]), base: 1 }])
+    await clock.hasTimerOf(10_000)
+    clock.advance(10_000)
+    await clock.hasTimerOf(10)
+    proxy.letThrough()
+    clock.advance(10)
+    expect(await appending).toMatchObject([{ seq: 2 }])
+  })
+
+  test('a connection to what takes no writes is not used again', async () => {
+    const url = await postgres.newDatabase()
+    await opened({ url })
+    const name = new URL(url).pathname.slice(1)
+    // As on a primary that has become a standby: the connections there are stay as they are.
+    await postgres.execute(url, `ALTER DATABASE ${name} SET default_transaction_read_only = on`)
+    const storage = await opened({ url })
+    const appending = storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    while (storage.status.state === 'ok') await nextTurn()
+    await postgres.execute(postgres.url('postgres'), `ALTER DATABASE ${name} RESET default_transaction_read_only`)
+    expect(await appending).toMatchObject([{ seq: 1 }])
+  })
+
+  test('a database that does not wait for its disk is told of in the log', async () => {
+    const url = await postgres.newDatabase()
+    await postgres.execute(url, `ALTER DATABASE ${new URL(url).pathname.slice(1)} SET synchronous_commit = off`)
+    const { log, lines } = recordingLog()
+    await opened({ url, log })
+    expect(lines).toMatchObject([{ level: 'error', facts: { settings: ['synchronous_commit'] } }])
+  })
+
+  test('a cancelled wait for a synchronous standby is no success', async () => {
+    const url = await postgres.newDatabase()
+    const storage = await opened({ url })
+    await storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    const configure = async (change: string) => {
+      await postgres.execute(url, `ALTER SYSTEM ${change}`)
+      await postgres.execute(url, 'SELECT pg_reload_conf()')
+    }
+    /** Resolves with the statement that waits for the standby, if it is another than this. */
+    const waiting = async (last?: unknown) => {
+      for (;;) {
+        const [row] = await postgres.execute(
+          url,
+          `SELECT pid, query_start::text AS since FROM pg_stat_activity
+           WHERE datname = current_database() AND application_name = 'coedit append' AND wait_event = 'SyncRep'`,
+        )
+        if (row && row.since !== last) return row
+      }
+    }
+    await configure(`SET synchronous_standby_names = 'nobody'`)
+    try {
+      let isAcknowledged = false
+      const appending = storage.append([{ document: DOCUMENT, update: encodeValues([1]), base: 1 }]).finally(() => {
+        isAcknowledged = true
+      })
+      const first = await waiting()
+      await postgres.execute(url, `SELECT pg_cancel_backend(${first.pid})`)
+      await waiting(first.since)
+      expect(isAcknowledged).toBe(false)
+      await configure('RESET synchronous_standby_names')
+      expect(await appending).toMatchObject([{ seq: 2 }])
+    } finally {
+      await configure('RESET synchronous_standby_names')
+    }
+    expect((await storage.load(DOCUMENT)).head).toBe(2)
+  })
+
+  test('a pool through which nobody can listen is noticed, and what others write comes all the same', async () => {
+    const url = await postgres.newDatabase()
+    const clock = new ManualClock()
+    const { log, lines } = recordingLog()
+    // A channel belongs to a database: in another one nothing is heard.
+    const deaf = await opened({ url, directUrl: postgres.url('postgres'), clock, log })
+    const { until } = follow(deaf)
+    const other = await opened({ url })
+    await clock.hasTimerOf(5_000)
+    clock.advance(5_000)
+    expect(lines).toContainEqual(
+      expect.objectContaining({ level: 'error', message: expect.stringContaining('databaseDirect') }),
+    )
+    await other.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    await clock.hasTimerOf(2_000)
+    clock.advance(2_000)
+    await until(1)
+  })
+
+  test('whoever listens is not taken for deaf', async () => {
+    const url = await postgres.newDatabase()
+    const clock = new ManualClock()
+    const { log, lines } = recordingLog()
+    const storage = await opened({ url, clock, log })
+    await untilListening(clock)
+    clock.advance(5_000)
+    await storage.close()
+    expect(lines.filter(({ level }) => level === 'error')).toEqual([])
+  })
+
+  test('a listener that is killed again and again misses nothing for long', async () => {
+    const url = await postgres.newDatabase()
+    const [mine, theirs] = await Promise.all([opened({ url }), opened({ url })])
+    const { numbers, until } = follow(theirs)
+    for (let round = 0; round < 20; round++) {
+      const [{ seq }] = await mine.append([{ document: DOCUMENT, update: encodeValues([round]), base: round }])
+      const killing = postgres.execute(
+        url,
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'coedit listen'
+         AND datname = current_database()`,
+      )
+      if (round % 2 === 0) await killing
+      await until(seq)
+      await killing
+    }
+    expect(numbers).toEqual(Array.from({ length: 20 }, (_, index) => index + 1))
+  })
+
+  test('a document that lost numbers in the database is loaded anew', async () => {
+    const url = await postgres.newDatabase()
+    const clock = new ManualClock()
+    const storage = await opened({ url, clock })
+    const values = [0, 1, 2].map((value) => ({ document: DOCUMENT, update: encodeValues([value]), base: 0 }))
+    const [{ incarnation }] = await storage.append(values)
+    const reports: LogPart[] = []
+    let told: () => void = () => undefined
+    const reported = new Promise<void>((resolve) => {
+      told = resolve
+    })
+    storage.follow(DOCUMENT, 3, (part) => {
+      reports.push(part)
+      told()
+    })
+    await storage.append([{ document: DOCUMENT, update: encodeValues([3]), base: 3 }])
+    await postgres.execute(url, 'UPDATE coedit.documents SET head = 2; DELETE FROM coedit.entries WHERE seq > 2')
+    clock.advance(2_000)
+    await reported
+    expect(reports).toEqual([{ incarnation: 0, entries: [] }])
+    const appending = storage.append([{ document: DOCUMENT, update: encodeValues([4]), base: 4, incarnation }])
+    await expect(appending).rejects.toMatchObject({ code: 'STORAGE_CONFLICT' })
+  })
+}

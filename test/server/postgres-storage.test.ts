@@ -1,0 +1,30 @@
+import { test } from 'vitest'
+import type { Clock } from '../../server/src/common/timing.ts'
+import { PostgresStorage } from '../../server/src/storage/postgres/postgres-storage.ts'
+import { sharedCoresConformance } from '../conformance/shared-cores.ts'
+import { sharedStorageConformance } from '../conformance/shared-storage.ts'
+import { type StorageHost, storageConformance } from '../conformance/storage.ts'
+import { afterTests } from '../support/after-tests.ts'
+import { findPostgres, NO_POSTGRES, startPostgres } from '../support/postgres.ts'
+import type { Release } from '../support/temporary.ts'
+
+if (findPostgres() === undefined) test('PostgresStorage', ({ skip }) => skip(NO_POSTGRES))
+else {
+  const postgres = await startPostgres(afterTests())
+
+  const hostOf = async (release: Release, clock?: Clock): Promise<StorageHost> => {
+    const url = await postgres.borrowDatabase(release)
+    return {
+      async open() {
+        const storage = new PostgresStorage({ url, ...(clock && { clock }) })
+        await storage.open()
+        release(() => storage.close())
+        return storage
+      },
+    }
+  }
+
+  storageConformance('PostgresStorage', (clock, release) => hostOf(release, clock))
+  sharedStorageConformance('PostgresStorage', (release) => hostOf(release))
+  sharedCoresConformance('PostgresStorage', (release) => hostOf(release))
+}
