@@ -42,7 +42,15 @@ const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
   pino: ['common/log.ts'],
   piscina: ['workers/'],
   // On the event loop only what code around the server asks for: a Y.Doc costs what clients make it cost.
-  yjs: ['workers/', 'commands/', 'hooks/hooks.ts', 'document/in-process.ts', 'server.ts', 'index.ts'],
+  yjs: [
+    'workers/',
+    'commands/',
+    'hooks/hooks.ts',
+    'document/in-process.ts',
+    'document/line-ends.ts',
+    'server.ts',
+    'index.ts',
+  ],
 }
 
 /** The rooms of the client, in the same way. */

@@ -17,6 +17,46 @@ import { allRead, syncedClient, textOf } from '../support/stock-clients.ts'
 const release = onTestFinished
 const document = 'notes'
 
+describe('with normalizeLineEnds', () => {
+  const written = 'one\r\ntwo\rthree\n\r\n'
+  const normal = 'one\ntwo\nthree\n\n'
+
+  test('line ends that edit writes, also into nested texts, become one character, and formatting stays', async () => {
+    const { server } = await startInProcess({ release, options: { normalizeLineEnds: true } })
+    await server.edit(document, (doc) => {
+      doc.getText('content').insert(0, written)
+      doc.getText('rich').applyDelta([{ insert: { image: 'a.png' } }, { insert: written, attributes: { bold: true } }])
+      doc.getMap('notes').set('nested', new Y.Text(written))
+    })
+    await server.edit(document, (doc) => doc.getText('content').insert(4, 'more\r\n'))
+    const doc = await server.read(document)
+    expect(doc.getText('content').toString()).toBe('one\nmore\ntwo\nthree\n\n')
+    expect(doc.getText('rich').toDelta()).toEqual([
+      { insert: { image: 'a.png' } },
+      { insert: normal, attributes: { bold: true } },
+    ])
+    expect(doc.getMap('notes').toJSON()).toEqual({ nested: normal })
+  })
+
+  test.each([
+    ['a function', (doc: Y.Doc) => doc.getText('content').insert(0, written)],
+    ['an update', Y.encodeStateAsUpdate(docWith(written))],
+  ])('and so do those of %s that load gives; without the option they stay', async (_, seed) => {
+    for (const [normalizeLineEnds, expected] of [[true, normal] as const, [false, written] as const]) {
+      const hooks = { load: () => seed }
+      const { server } = await startInProcess({ release, options: { normalizeLineEnds }, hooks })
+      const doc = await server.edit(document, (doc) => doc.getText('content').toString())
+      expect(doc).toBe(expected)
+    }
+  })
+})
+
+function docWith(text: string): Y.Doc {
+  const doc = new Y.Doc()
+  doc.getText('content').insert(0, text)
+  return doc
+}
+
 describe('edit', () => {
   test('is shown to the clients of the document, and sees what they wrote', async () => {
     const { url, server } = await startInProcess({ release })

@@ -251,6 +251,13 @@ export const serverSchema = z.strictObject({
   changeQuietMs: integer(0, 3_600_000)
     .default(2000)
     .describe('Silence in a document after which the hook change is called.'),
+  normalizeLineEnds: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether all line ends of texts into which edit() and the hook load write become \\n. Some editors count \\r\\n ' +
+        'as one character, and drift apart from others.',
+    ),
   changeMaxWaitMs: integer(0, 3_600_000)
     .default(10_000)
     .describe('Longest time that the hook change waits for silence.'),

@@ -9,6 +9,7 @@ import { KnownState, mergeEntries, scanUpdate, splitUpdate, takeNews } from '../
 import { checkName } from '../protocol/wire/document-name.ts'
 import type { Cursor, CursorOptions } from './cursor.ts'
 import type { Document } from './document.ts'
+import { normalizeLineEnds } from './line-ends.ts'
 import type { Author } from './subscriber.ts'
 
 /** The copy of Yjs that the code around the server has, as ECMAScript or as CommonJS modules. */
@@ -31,13 +32,17 @@ const APP: Author = { isLimited: false }
  */
 export class InProcess {
   readonly #documents: DocumentSource
-  readonly #config: Pick<Config, 'chunkBytes' | 'maxNameBytes'>
+  readonly #config: Pick<Config, 'chunkBytes' | 'maxNameBytes' | 'normalizeLineEnds'>
   readonly #yjs: Yjs
   readonly #edits = new WeakMap<Document, Serial>()
   /** The client id of all edits, so that a document does not grow by one with each of them. */
   #clientId: number | undefined
 
-  constructor(documents: DocumentSource, config: Pick<Config, 'chunkBytes' | 'maxNameBytes'>, yjs: Yjs) {
+  constructor(
+    documents: DocumentSource,
+    config: Pick<Config, 'chunkBytes' | 'maxNameBytes' | 'normalizeLineEnds'>,
+    yjs: Yjs,
+  ) {
     this.#documents = documents
     this.#config = config
     this.#yjs = yjs
@@ -151,6 +156,7 @@ export class InProcess {
     const result = doc.transact((transaction) => {
       const result = runWithOurTypes(doc, change)
       this.#refuseForeignEmbeds(transaction)
+      if (this.#config.normalizeLineEnds) normalizeLineEnds(this.#yjs, doc, transaction.beforeState)
       return result
     })
     if (!(result instanceof Promise)) return { updates, result }
@@ -171,9 +177,14 @@ export class InProcess {
 
   /** @throws CoeditError UPDATE_MALFORMED where it is not a whole document, YJS_FOREIGN */
   #updateOf(seed: Seed): Uint8Array {
-    if (seed instanceof Uint8Array) return whole(seed)
+    if (seed instanceof Uint8Array && !this.#config.normalizeLineEnds) return whole(seed)
     const doc = new this.#yjs.Doc()
-    this.#changed(doc, seed)
+    if (seed instanceof Uint8Array) {
+      this.#yjs.applyUpdate(doc, whole(seed))
+      doc.transact(() => normalizeLineEnds(this.#yjs, doc, new Map()))
+    } else {
+      this.#changed(doc, seed)
+    }
     return this.#yjs.encodeStateAsUpdate(doc)
   }
 
