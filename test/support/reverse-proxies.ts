@@ -12,6 +12,7 @@ import { type Release, temporaryDirectory } from './temporary.ts'
 const FIRST_PORT = 10_000
 const PORTS = 20_000
 const ATTEMPTS = 5
+const PICK = new Random(process.pid)
 
 /** A configuration in server/deploy, and how its proxy is run on it. */
 export interface Kind {
@@ -70,8 +71,9 @@ export const KINDS: Readonly<Record<'Apache' | 'HAProxy' | 'Caddy', Kind>> = {
     config: 'server/deploy/haproxy.cfg',
     ready: 'Loading success',
     arguments: (path) => ['-W', '-db', '-f', path],
+    // By itself it shares a port that is in use with whoever has it.
     adapt: (config, { port, upstream, bundle }) =>
-      filledIn(config, {
+      filledIn(`global\n    noreuseport\n\n${config}`, {
         ':443': `127.0.0.1:${port}`,
         '/etc/haproxy/docs.example.com.pem': bundle,
         '127.0.0.1:4000': upstream,
@@ -116,10 +118,9 @@ export async function startReverseProxy(options: ReverseProxyOptions): Promise<s
   const { release, kind, upstream, certificate, change = (config: string) => config } = options
   const program = findProgram(kind.program)
   if (program === undefined) throw new Error(`no ${kind.program} found`)
-  const random = new Random(process.pid)
   const config = change(await paper(kind.config))
   for (let attempt = 1; ; attempt++) {
-    const port = FIRST_PORT + random.below(PORTS)
+    const port = FIRST_PORT + PICK.below(PORTS)
     const directory = await temporaryDirectory(release)
     const [path, bundle] = [join(directory, 'config'), join(directory, 'bundle.pem')]
     await writeFile(bundle, certificate.pem + (await readFile(certificate.keyPath, 'utf8')))
