@@ -207,7 +207,7 @@ export const serverSchema = z.strictObject({
     .describe('Answers made for single readers, until they are read; past it, one gets all that everybody gets.'),
 
   busyShare: real(0, 1)
-    .default(0.35)
+    .default(0.4)
     .describe(
       'Share of time that the event loop may be busy from one commit to the next; past it, edits gather. 0: always for `maxGatherMs`.',
     ),
