@@ -5,14 +5,13 @@ import type { WebsocketProvider } from 'y-websocket'
 import type * as Y from 'yjs'
 import { systemClock } from './common/clock.ts'
 import { ClientError } from './common/errors.ts'
-import { raw } from './common/raw.ts'
 import { Ledger } from './connection/acknowledgement.ts'
 import type { Connection, Profile } from './connection/connection.ts'
 import { refusal } from './connection/dialer.ts'
-import { MESSAGE, REFUSAL, SUBPROTOCOL, SYNC } from './connection/messages.ts'
-import { type ConnectionState, type ErrorListener, type StateListener, StateStore } from './connection/state.ts'
+import { MESSAGE, SUBPROTOCOL, SYNC } from './connection/messages.ts'
+import { StateStore } from './connection/state.ts'
+import { StatedConnection } from './connection/stated-connection.ts'
 import { guardUnload } from './connection/unload-guard.ts'
-import { until } from './connection/until.ts'
 
 /** With this many sockets in a row that never opened the server counts as unreachable. */
 const UNREACHABLE_AFTER = 3
@@ -57,16 +56,13 @@ export function connectionOf(provider: WebsocketProvider, options: ProviderOptio
 
 type Handler = WebsocketProvider['messageHandlers'][number]
 
-class ProviderConnection implements Connection {
+class ProviderConnection extends StatedConnection implements Connection {
   readonly doc: Y.Doc
   readonly text: Y.Text
   readonly awareness: Awareness
-  readonly whenSynced: Promise<void>
   readonly #provider: WebsocketProvider
   readonly #options: ProviderOptions
   readonly #access: 'read' | 'write'
-  readonly #store: StateStore
-  readonly #ended = new AbortController()
   /** Of the present socket; of the next one while there is none. */
   #ledger = new Ledger()
   /** Sockets that never opened, since one did. */
@@ -75,52 +71,27 @@ class ProviderConnection implements Connection {
   #isFromServer = false
 
   constructor(provider: WebsocketProvider, options: ProviderOptions) {
-    raw(this)
     const { doc, awareness, params } = provider
+    const access = params.access === 'read' ? 'read' : 'write'
+    super(new StateStore(access))
     this.doc = doc
     this.text = options.text ?? doc.getText('content')
     this.awareness = awareness
     this.#provider = provider
     this.#options = options
-    this.#access = params.access === 'read' ? 'read' : 'write'
-    this.#store = new StateStore(this.#access)
-    this.whenSynced = until(this.#store, this.#ended.signal, (state) => state.synced)
-    // Its rejection is for those who wait for it; an application that does not wait must not fail by it.
-    this.whenSynced.catch(() => undefined)
-  }
-
-  get state(): ConnectionState {
-    return this.#store.current
+    this.#access = access
   }
 
   start(): void {
     const { user, guardUnload: isGuarded = true } = this.#options
     if (user) this.setUser(user)
-    if (isGuarded) guardUnload(this.#store, this.#ended.signal)
+    if (isGuarded) guardUnload(this.store, this.ended.signal)
     this.#watchSockets()
     this.#watchMessages()
     this.doc.on('update', this.#onUpdate)
     this.doc.on('destroy', this.#onDestroy)
-    if (!this.#provider.shouldConnect) this.#store.change({ connection: 'offline' })
+    if (!this.#provider.shouldConnect) this.store.change({ connection: 'offline' })
     if (this.#provider.wsconnected) this.#provider.ws?.close()
-  }
-
-  subscribe(listener: StateListener): () => void {
-    return this.#store.subscribe(listener)
-  }
-
-  onError(listener: ErrorListener): () => void {
-    return this.#store.onError(listener)
-  }
-
-  flush(): Promise<void> {
-    return until(this.#store, this.#ended.signal, ({ saved, access }) =>
-      access === 'read' ? new ClientError('DENIED', 'this connection may only read') : saved,
-    )
-  }
-
-  setUser({ name, color }: Profile): void {
-    this.awareness.setLocalStateField('user', { name, color })
   }
 
   pause(): void {
@@ -128,11 +99,8 @@ class ProviderConnection implements Connection {
   }
 
   resume(): void {
-    if (this.#ended.signal.aborted) return
-    if (this.#store.current.access === 'denied') {
-      this.#store.change({ error: null })
-      this.#store.grant(this.#access)
-    }
+    if (this.ended.signal.aborted) return
+    this.regrant(this.#access)
     this.#provider.connect()
   }
 
@@ -144,8 +112,8 @@ class ProviderConnection implements Connection {
   destroy(): void {
     this.doc.off('update', this.#onUpdate)
     this.doc.off('destroy', this.#onDestroy)
-    this.#ended.abort()
-    this.#store.clear()
+    this.ended.abort()
+    this.store.clear()
     connections.delete(this.#provider)
   }
 
@@ -156,12 +124,12 @@ class ProviderConnection implements Connection {
     const onStatus = ({ status }: { status: string }) => {
       if (status === 'connected') this.#onOpen()
     }
-    const onSync = (synced: boolean) => this.#store.change({ synced })
+    const onSync = (synced: boolean) => this.store.change({ synced })
     const onClose = (event: CloseEvent | null) => this.#onClose(event)
     provider.on('status', onStatus)
     provider.on('sync', onSync)
     provider.on('connection-close', onClose)
-    this.#ended.signal.addEventListener('abort', () => {
+    this.ended.signal.addEventListener('abort', () => {
       provider.off('status', onStatus)
       provider.off('sync', onSync)
       provider.off('connection-close', onClose)
@@ -170,12 +138,12 @@ class ProviderConnection implements Connection {
 
   #onOpen(): void {
     this.#failures = 0
-    this.#store.opened()
+    this.store.opened()
   }
 
   /** Called before the provider decides about the next attempt. There is no event where it closes the socket itself. */
   #onClose(event: CloseEvent | null): void {
-    const store = this.#store
+    const store = this.store
     this.#ledger = new Ledger()
     if (!this.#provider.wsconnected) this.#failures += 1
     store.change({ connection: 'offline', synced: false, saved: false })
@@ -205,11 +173,11 @@ class ProviderConnection implements Connection {
     messageHandlers[MESSAGE.sync] = this.#aroundSync(handleSync)
     messageHandlers[MESSAGE.auth] = (...message) => {
       handleAuth(...message)
-      this.#store.grant('read')
+      this.store.grant('read')
     }
     messageHandlers[MESSAGE.acknowledgement] = (_, message) => this.#onAcknowledgement(readVarUint(message))
-    messageHandlers[MESSAGE.refusal] = (_, message) => this.#onRefusal(readVarUint(message))
-    this.#ended.signal.addEventListener('abort', () => {
+    messageHandlers[MESSAGE.refusal] = (_, message) => this.refused(readVarUint(message))
+    this.ended.signal.addEventListener('abort', () => {
       messageHandlers[MESSAGE.sync] = handleSync
       messageHandlers[MESSAGE.auth] = handleAuth
     })
@@ -232,23 +200,13 @@ class ProviderConnection implements Connection {
   /** The provider answers a Step1 with a Step2, as soon as its handler has returned. */
   #onAsked(): void {
     this.#ledger.sentStep2()
-    if (this.#store.current.access === 'read') this.#store.grant(this.#access)
+    this.writable(this.#access)
   }
 
   #onAcknowledgement(count: number): void {
     const saveTime = this.#ledger.acknowledge(count, systemClock.now())
-    if (saveTime !== undefined) this.#store.change({ saveTime })
-    if (this.#ledger.settled) this.#store.change({ saved: true, unsaved: 0, error: null })
-  }
-
-  #onRefusal(kind: number): void {
-    if (kind === REFUSAL.full) {
-      this.#store.block(new ClientError('FULL', 'the document is full: the server stores only deletions'))
-    } else if (kind === REFUSAL.tooDeep) {
-      this.#store.report(new ClientError('TOO_DEEP', 'a value was nested too deep, and is deleted'))
-    } else if (kind === REFUSAL.presence) {
-      this.#store.report(new ClientError('PRESENCE_REFUSED', 'the server does not show what is in the awareness state'))
-    }
+    if (saveTime !== undefined) this.store.change({ saveTime })
+    if (this.#ledger.settled) this.saved()
   }
 
   /** Comes after the provider's own listener, which has sent the update where there is an open socket. */
@@ -263,7 +221,7 @@ class ProviderConnection implements Connection {
       if (isProviders) ws?.send(updateMessage(update))
       this.#ledger.sentUpdate(systemClock.now())
     }
-    this.#store.change({ unsaved: this.#store.current.unsaved + 1, saved: false })
+    this.edited()
   }
 }
 

@@ -26,7 +26,9 @@ async function main(argv: readonly string[]): Promise<void> {
   const config = configFromProcess(argv, process.env)
   const log = createLog(config.logLevel)
   const server = createServer(config, { log })
-  if (process.env.DATABASE_URL) log.warn({ data: config.data }, 'DATABASE_URL is not used: documents are kept in data')
+  if (process.env.DATABASE_URL && config.database === '') {
+    log.warn({ data: config.data }, 'DATABASE_URL is not used: documents are kept in data')
+  }
   await server.listen()
   closeOnSignal(server)
   print(`coedit is ready on ${server.url}\n`)

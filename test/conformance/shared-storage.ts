@@ -4,8 +4,8 @@ import type { LogPart, Storage } from '../../server/src/storage/storage.ts'
 import { Random } from '../support/random.ts'
 import { runs } from '../support/runs.ts'
 import type { Release } from '../support/temporary.ts'
-import type { StorageHost } from './storage.ts'
 import { Replica } from './storage-replica.ts'
+import type { StorageHost } from './storage-scene.ts'
 
 /** @param random what an engine that has a choice chooses by */
 export type NewSharedHost = (release: Release, random: Random) => Promise<StorageHost>

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import type { Snapshot, Storage } from '../../server/src/storage/storage.ts'
-import type { StorageHost } from './storage.ts'
+import type { StorageHost } from './storage-scene.ts'
 
 const NAMES = ['a', 'b', 'ab', '__proto__']
 

@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import type { LogEntry, LogPart, Storage } from '../../server/src/storage/storage.ts'
 import { encodeValues, valuesIn } from '../support/values.ts'
-import type { StorageHost } from './storage.ts'
+import type { StorageHost } from './storage-scene.ts'
 
 const DOCUMENT = 'doc'
 /** So little that reading what is missing takes several calls. */

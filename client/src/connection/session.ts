@@ -5,16 +5,16 @@ import { ClientError } from '../common/errors.ts'
 import { raw } from '../common/raw.ts'
 import { documentPath, pathSegment, socketAddress } from './address.ts'
 import { storageName } from './browser-storage.ts'
-import type { Connection, ConnectOptions, Profile } from './connection.ts'
+import type { Connection, ConnectOptions } from './connection.ts'
 import { Dialer } from './dialer.ts'
 import { Liveness } from './liveness.ts'
 import { SUBPROTOCOL } from './messages.ts'
 import { watchPage } from './page-lifecycle.ts'
-import { type ConnectionState, type ErrorListener, type StateListener, StateStore } from './state.ts'
+import { StateStore } from './state.ts'
+import { StatedConnection } from './stated-connection.ts'
 import type { Tabs } from './tabs.ts'
 import { TokenSource } from './token.ts'
 import { guardUnload } from './unload-guard.ts'
-import { until } from './until.ts'
 import { webSocketClass } from './web-socket-class.ts'
 import { Wire } from './wire.ts'
 
@@ -22,18 +22,15 @@ import { Wire } from './wire.ts'
 const TEXT_NAME = 'content'
 
 /** A document and all that keeps it in touch with the server, the browser's other tabs and its storage. */
-export class Session implements Connection {
+export class Session extends StatedConnection implements Connection {
   readonly doc = raw(new Y.Doc())
   readonly text = raw(this.doc.getText(TEXT_NAME))
   readonly awareness = raw(new Awareness(this.doc))
-  readonly whenSynced: Promise<void>
   readonly #options: ConnectOptions
   readonly #clock: Clock
   readonly #address: string
   readonly #room: string
   readonly #WebSocket: typeof WebSocket
-  readonly #store: StateStore
-  readonly #ended = new AbortController()
   readonly #dialer: Dialer
   readonly #liveness: Liveness
   #tabs: Tabs | undefined
@@ -44,14 +41,13 @@ export class Session implements Connection {
     if (options.offline && options.user?.id === undefined) {
       throw new ClientError('USER_MISSING', 'an offline copy needs user.id')
     }
-    raw(this)
     const store = new StateStore(options.access)
+    super(store)
     this.#options = options
     this.#clock = clock
     this.#address = socketAddress(options.url)
     this.#room = pathSegment(options.document)
     this.#WebSocket = webSocketClass(options.WebSocket)
-    this.#store = store
     this.#dialer = new Dialer({ store, clock, token: this.#tokenSource(), open: (protocols) => this.#open(protocols) })
     this.#liveness = new Liveness({
       store,
@@ -59,13 +55,6 @@ export class Session implements Connection {
       probe: () => this.#dialer.wire?.probe(),
       drop: () => this.#dialer.hangUp(),
     })
-    this.whenSynced = until(store, this.#ended.signal, (state) => state.synced)
-    // Its rejection is for those who wait for it; an application that does not wait must not fail by it.
-    this.whenSynced.catch(() => undefined)
-  }
-
-  get state(): ConnectionState {
-    return this.#store.current
   }
 
   start(): void {
@@ -73,28 +62,10 @@ export class Session implements Connection {
     this.doc.on('update', this.#onUpdate)
     if (user) this.setUser(user)
     this.#liveness.start()
-    if (isGuarded) guardUnload(this.#store, this.#ended.signal)
-    watchPage(this.#pageEvents, this.#ended.signal)
+    if (isGuarded) guardUnload(this.store, this.ended.signal)
+    watchPage(this.#pageEvents, this.ended.signal)
     if (user?.id !== undefined) void this.#startOffline(user.id)
     this.#work()
-  }
-
-  subscribe(listener: StateListener): () => void {
-    return this.#store.subscribe(listener)
-  }
-
-  onError(listener: ErrorListener): () => void {
-    return this.#store.onError(listener)
-  }
-
-  flush(): Promise<void> {
-    return until(this.#store, this.#ended.signal, ({ saved, access }) =>
-      access === 'read' ? new ClientError('DENIED', 'this connection may only read') : saved,
-    )
-  }
-
-  setUser({ name, color }: Profile): void {
-    this.awareness.setLocalStateField('user', { name, color })
   }
 
   pause(): void {
@@ -104,10 +75,7 @@ export class Session implements Connection {
 
   resume(): void {
     this.#isPaused = false
-    if (this.#store.current.access === 'denied') {
-      this.#store.change({ error: null })
-      this.#store.grant(this.#options.access ?? 'write')
-    }
+    this.regrant(this.#options.access ?? 'write')
     this.#work()
   }
 
@@ -116,8 +84,8 @@ export class Session implements Connection {
   }
 
   destroy(): void {
-    this.#ended.abort()
-    this.#store.clear()
+    this.ended.abort()
+    this.store.clear()
     this.#liveness.stop()
     this.#rest()
     this.doc.destroy()
@@ -130,12 +98,12 @@ export class Session implements Connection {
       clock: this.#clock,
       fetch,
       onRenewed: (token) => this.#dialer.wire?.renew(token),
-      onRenewalFailed: (error) => this.#store.report(error),
+      onRenewalFailed: (error) => this.store.report(error),
     })
   }
 
   #open(protocols: readonly string[]): Wire {
-    const store = this.#store
+    const store = this.store
     const dialer = this.#dialer
     return Wire.open({
       url: `${this.#address}/${documentPath(this.#options.document)}${this.#options.access === 'read' ? '?access=read' : ''}`,
@@ -156,15 +124,10 @@ export class Session implements Connection {
         store.change({ synced: true })
       },
       onTimed: (saveTime) => store.change({ saveTime }),
-      onSaved: () => store.change({ saved: true, unsaved: 0, error: null }),
-      onWritable: () => {
-        if (store.current.access === 'read') store.grant(this.#options.access ?? 'write')
-      },
+      onSaved: () => this.saved(),
+      onWritable: () => this.writable(this.#options.access ?? 'write'),
       onPermissionDenied: () => store.grant('read'),
-      onFull: () => store.block(new ClientError('FULL', 'the document is full: the server stores only deletions')),
-      onTooDeep: () => store.report(new ClientError('TOO_DEEP', 'a value was nested too deep, and is deleted')),
-      onPresenceRefused: () =>
-        store.report(new ClientError('PRESENCE_REFUSED', 'the server does not show what is in the awareness state')),
+      onRefused: (kind) => this.refused(kind),
       onClose: (code, reason) => {
         store.change({ connection: 'offline', synced: false, saved: false })
         dialer.closed(code, reason)
@@ -173,11 +136,11 @@ export class Session implements Connection {
   }
 
   readonly #onUpdate = (_update: Uint8Array, origin: unknown): void => {
-    if (origin !== this) this.#store.change({ unsaved: this.#store.current.unsaved + 1, saved: false })
+    if (origin !== this) this.edited()
   }
 
   #work(): void {
-    if (this.#isPaused || this.#ended.signal.aborted || this.#store.current.access === 'denied') return
+    if (this.#isPaused || this.ended.signal.aborted || this.store.current.access === 'denied') return
     this.#tabs?.open()
     this.#dialer.start()
   }
@@ -202,7 +165,7 @@ export class Session implements Connection {
   async #startOffline(userId: string): Promise<void> {
     const { offline = false, tabs = true, access = 'write' } = this.#options
     if (!offline && !tabs) return
-    const store = this.#store
+    const store = this.store
     const name = storageName(userId, this.#address, this.#room)
     const onFailed = (cause: unknown) => {
       store.change({ copy: 'failed' })
@@ -211,7 +174,7 @@ export class Session implements Connection {
     if (offline) store.change({ copy: 'opening' })
     try {
       const { keepCopy, Tabs } = await import('./offline.ts')
-      if (this.#ended.signal.aborted) return
+      if (this.ended.signal.aborted) return
       if (tabs && access === 'write') {
         this.#tabs = new Tabs({ name, doc: this.doc, store, server: this })
         this.#work()

@@ -10,7 +10,7 @@ import * as Y from 'yjs'
 import type { Clock } from '../common/clock.ts'
 import { isolate } from '../common/listeners.ts'
 import { Ledger } from './acknowledgement.ts'
-import { MESSAGE, REFUSAL, SUBPROTOCOL, SYNC } from './messages.ts'
+import { MESSAGE, SUBPROTOCOL, SYNC } from './messages.ts'
 import { bytesOf } from './received.ts'
 
 /** The `readyState` of an open socket. Not every WebSocket class has the constant. */
@@ -32,12 +32,8 @@ export interface WireEvents {
   onWritable(): void
   /** The server takes no edits. */
   onPermissionDenied(): void
-  /** The server has refused an edit because the document has reached its limit. */
-  onFull(): void
-  /** The server has deleted a value that was nested too deep. */
-  onTooDeep(): void
-  /** The server has refused what this editor shows of itself: others see what it showed before. */
-  onPresenceRefused(): void
+  /** The server has refused something of a kind in `REFUSAL`, or in that of a later server. */
+  onRefused(kind: number): void
   /** The socket is closed, by the other end with its code and reason, by this one or by the network with others. */
   onClose(code: number, reason: string): void
 }
@@ -139,7 +135,7 @@ export class Wire {
   }
 
   #take(bytes: Uint8Array): void {
-    const { awareness, origin, onReceived, onPermissionDenied } = this.#context
+    const { awareness, origin, onReceived, onPermissionDenied, onRefused } = this.#context
     onReceived()
     const message = createDecoder(bytes)
     const type = readVarUint(message)
@@ -147,14 +143,7 @@ export class Wire {
     else if (type === MESSAGE.awareness) applyAwarenessUpdate(awareness, readVarUint8Array(message), origin)
     else if (type === MESSAGE.auth) onPermissionDenied()
     else if (type === MESSAGE.acknowledgement) this.#onAcknowledgement(readVarUint(message))
-    else if (type === MESSAGE.refusal) this.#onRefusal(readVarUint(message))
-  }
-
-  #onRefusal(kind: number): void {
-    const { onFull, onTooDeep, onPresenceRefused } = this.#context
-    if (kind === REFUSAL.full) onFull()
-    else if (kind === REFUSAL.tooDeep) onTooDeep()
-    else if (kind === REFUSAL.presence) onPresenceRefused()
+    else if (type === MESSAGE.refusal) onRefused(readVarUint(message))
   }
 
   #onAcknowledgement(count: number): void {

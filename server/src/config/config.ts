@@ -26,10 +26,12 @@ const databaseUrl = z.string().refine((url) => url === '' || /^postgres(ql)?:\/\
  * made from here. Names end in their unit (`Bytes`, `Ms`). The text under `expected` completes "expected …" in errors.
  */
 export const serverSchema = z.strictObject({
-  port: integer(0, 65_535).default(1234).meta({
-    description: 'TCP port to listen on; 0 takes any free one. Where it is not given, the variable PORT counts.',
-    platformVariable: 'PORT',
-  }),
+  port: integer(0, 65_535)
+    .default(1234)
+    .meta({
+      description: 'TCP port to listen on; 0 takes any free one. Where it is not given, the variable PORT counts.',
+      fallback: { variable: 'PORT' },
+    }),
   host: z
     .string()
     .min(1)
@@ -39,7 +41,7 @@ export const serverSchema = z.strictObject({
         'Address to listen on. Any but a loopback one needs authentication (`authSecret` and others) or `insecureNoAuth`. ' +
         'Where it is not given, the variable HOST counts.',
       expected: 'a host name or an IP address',
-      platformVariable: 'HOST',
+      fallback: { variable: 'HOST' },
     }),
   data: z.string().min(1).default('./coedit-data').meta({
     description: 'Directory of the database; made when it is missing. One server at a time may use it.',

@@ -9,8 +9,6 @@ export interface OptionFacts {
   readonly flag: string
   /** Such as `COEDIT_MAX_MESSAGE_BYTES`. */
   readonly variable: string
-  /** One that hosting platforms set, such as `PORT`; it counts where `variable` is not set. */
-  readonly platformVariable: string | undefined
   readonly type: 'integer' | 'number' | 'boolean' | 'string'
   readonly default: string | number | boolean
   /** What a value may be, for people: `an integer from 0 to 65535`. */
@@ -18,13 +16,15 @@ export interface OptionFacts {
   readonly description: string
   /** Whether its value must not be shown. */
   readonly isSecret: boolean
-  /** A variable of others that counts where neither this option nor the one of the name `unless` is given. */
+  /** Counts where the option is not given. */
   readonly fallback: Fallback | undefined
 }
 
+/** A variable that others set, such as `PORT` by hosting platforms. */
 interface Fallback {
   readonly variable: string
-  readonly unless: string
+  /** It does not count where the option of this name is given, or where its value is none for ours: it may be meant for others. */
+  readonly unless?: string | undefined
 }
 
 /** What a command line says. */
@@ -50,8 +50,7 @@ const property = z.object({
   enum: z.array(z.string()).optional(),
   expected: z.string().optional(),
   secret: z.boolean().default(false),
-  fallback: z.object({ variable: z.string(), unless: z.string() }).optional(),
-  platformVariable: z.string().optional(),
+  fallback: z.object({ variable: z.string(), unless: z.string().optional() }).optional(),
 })
 
 /** Options as a schema declares them, read from an object or from a command line and its environment. */
@@ -97,13 +96,19 @@ export class OptionSet<Schema extends z.ZodObject> {
     }
   }
 
-  /** What the variables of others say, where it is meant for us: they may hold anything. */
+  /** What the variables of others say. */
   #fallbacks(given: ReadonlyMap<string, Given>, env: Readonly<NodeJS.ProcessEnv>): [string, Given][] {
-    return this.facts.flatMap(({ name, fallback }): [string, Given][] => {
-      if (!fallback || given.has(name) || given.has(fallback.unless)) return []
-      const value = env[fallback.variable]
-      const isMeant = value !== undefined && this.#schema.partial().safeParse({ [name]: value }).success
-      return isMeant ? [[name, { value, source: fallback.variable }]] : []
+    return this.facts.flatMap((facts): [string, Given][] => {
+      const { name, fallback } = facts
+      const text = fallback && env[fallback.variable]
+      if (!text || given.has(name)) return []
+      const { variable: source, unless } = fallback
+      const value = parseText(facts, text)
+      if (unless !== undefined) {
+        const isOurs = this.#schema.partial().safeParse({ [name]: value }).success
+        if (given.has(unless) || !isOurs) return []
+      }
+      return [[name, { value, source }]]
     })
   }
 
@@ -125,7 +130,6 @@ function toFacts([name, raw]: [string, unknown]): OptionFacts {
     name,
     flag: `--${separate(name, '-')}`,
     variable: `COEDIT_${separate(name, '_').toUpperCase()}`,
-    platformVariable: facts.platformVariable,
     type: facts.type,
     default: facts.default,
     expected: expectation(facts),
@@ -148,9 +152,9 @@ function expectation(facts: z.output<typeof property>): string {
 
 function readEnvironment(all: readonly OptionFacts[], env: Readonly<NodeJS.ProcessEnv>): [string, Given][] {
   return all.flatMap((facts): [string, Given][] => {
-    const source = [facts.variable, facts.platformVariable].find((name) => name !== undefined && env[name])
-    const text = source && env[source]
-    return source && text ? [[facts.name, { value: parseText(facts, text), source }]] : []
+    const source = facts.variable
+    const text = env[source]
+    return text ? [[facts.name, { value: parseText(facts, text), source }]] : []
   })
 }
 

@@ -1,6 +1,6 @@
 import type { Flush } from '../document/subscriber.ts'
 import type { PresenceEntry } from '../protocol/wire/awareness.ts'
-import type { ClientMessage } from '../protocol/wire/messages.ts'
+import type { ClientMessage, Refusal } from '../protocol/wire/messages.ts'
 
 /**
  * How one kind of client says what the core hands out and takes in. What it returns are complete WebSocket frames. Of a
@@ -27,12 +27,12 @@ export interface Dialect {
   readonly keepAlive: Buffer
   acknowledgement(count: number): Buffer
   permissionDenied(reason: string): Buffer
-  /** Tells a client of `coedit.v1` that the document is full: what it wrote is refused. */
-  readonly full: Buffer
-  /** Tells a client of `coedit.v1` that a value was nested too deep, and is deleted. */
-  readonly tooDeep: Buffer
-  /** Tells a client of `coedit.v1` that a state of its presence is refused. */
-  readonly presenceRefused: Buffer
+  /**
+   * Tells a client what is refused.
+   * @param reason for those whose clients can only log it
+   * @param isOwn whether the peer speaks `coedit.v1`
+   */
+  refused(what: Refusal, reason: string, isOwn: boolean): Buffer
 }
 
 export interface FlushFrames {

@@ -4,7 +4,7 @@ import type { Document } from '../document/document.ts'
 import type { Receipt } from '../document/edits.ts'
 import type { Author } from '../document/subscriber.ts'
 import { withoutTooDeep } from '../protocol/update/update.ts'
-import type { ClientMessage } from '../protocol/wire/messages.ts'
+import type { ClientMessage, Refusal } from '../protocol/wire/messages.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import type { Dialect } from './dialect.ts'
@@ -170,15 +170,16 @@ export class Intake {
   #tellFull(): void {
     if (this.#wasRefused) return
     this.#wasRefused = true
-    const { dialect, socket, acknowledges } = this.#context
-    const reason = 'the document has reached its limit and takes only deletions'
-    socket.writer.write(acknowledges ? dialect.full : dialect.permissionDenied(reason))
+    this.#tellRefused('full', 'the document has reached its limit and takes only deletions')
   }
 
   #tellTooDeep(): void {
+    this.#tellRefused('tooDeep', 'a value is nested too deep, and is deleted')
+  }
+
+  #tellRefused(what: Refusal, reason: string): void {
     const { dialect, socket, acknowledges } = this.#context
-    const reason = 'a value is nested too deep, and is deleted'
-    socket.writer.write(acknowledges ? dialect.tooDeep : dialect.permissionDenied(reason))
+    socket.writer.write(dialect.refused(what, reason, acknowledges))
   }
 
   #deny(): void {

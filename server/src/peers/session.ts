@@ -151,7 +151,7 @@ export class Session implements SocketUser, Participant, Author {
 
   refusePresence(reason: string): void {
     const { dialect, acknowledges } = this.#terms
-    this.socket.offer(acknowledges ? dialect.presenceRefused : dialect.permissionDenied(reason))
+    this.socket.offer(dialect.refused('presence', reason, acknowledges))
     if (this.#wasPresenceRefused) return
     this.#wasPresenceRefused = true
     this.#context.log.warn({ document: this.#document, reason }, 'the presence of a client was refused')

@@ -3,14 +3,12 @@ import { encodePresence, type PresenceEntry, PresenceParts } from '../../protoco
 import {
   acknowledgementFrame,
   EMPTY_STEP2_FRAME,
-  FULL_FRAME,
   KEEP_ALIVE_FRAME,
-  PRESENCE_REFUSED_FRAME,
   permissionDeniedFrame,
   presenceFrame,
   presenceHead,
+  REFUSAL_FRAMES,
   step1Frame,
-  TOO_DEEP_FRAME,
   updateFrame,
   updateHead,
 } from '../../protocol/wire/frames.ts'
@@ -35,9 +33,7 @@ export const yWebsocket: Dialect = {
   keepAlive: KEEP_ALIVE_FRAME,
   acknowledgement: acknowledgementFrame,
   permissionDenied: permissionDeniedFrame,
-  full: FULL_FRAME,
-  tooDeep: TOO_DEEP_FRAME,
-  presenceRefused: PRESENCE_REFUSED_FRAME,
+  refused: (what, reason, isOwn) => (isOwn ? REFUSAL_FRAMES[what] : permissionDeniedFrame(reason)),
 }
 
 function presenceWithout(entries: readonly PresenceEntry[], clientIds: ReadonlySet<number>): readonly Uint8Array[] {

@@ -1,4 +1,4 @@
-import { MESSAGE, REFUSAL, SYNC } from './messages.ts'
+import { MESSAGE, REFUSAL, type Refusal, SYNC } from './messages.ts'
 import { ByteWriter, varUintBytes } from './writer.ts'
 
 /**
@@ -48,19 +48,21 @@ export function acknowledgementFrame(count: number): Buffer {
   return binaryFrame([varUint(MESSAGE.acknowledgement), varUint(count)])
 }
 
-/** Tells a client of `coedit.v1` that the document is full: what it wrote is refused. */
-export const FULL_FRAME: Buffer = binaryFrame([Uint8Array.of(MESSAGE.refusal, REFUSAL.full)])
-
-/** Tells a client of `coedit.v1` that a value that it wrote is nested too deep, and deleted. */
-export const TOO_DEEP_FRAME: Buffer = binaryFrame([Uint8Array.of(MESSAGE.refusal, REFUSAL.tooDeep)])
-
-/** Tells a client of `coedit.v1` that a state of its presence is refused, so that others see an older one. */
-export const PRESENCE_REFUSED_FRAME: Buffer = binaryFrame([Uint8Array.of(MESSAGE.refusal, REFUSAL.presence)])
+/** Tell a client of `coedit.v1` what is refused. */
+export const REFUSAL_FRAMES: Readonly<Record<Refusal, Buffer>> = {
+  full: refusalFrame(REFUSAL.full),
+  tooDeep: refusalFrame(REFUSAL.tooDeep),
+  presence: refusalFrame(REFUSAL.presence),
+}
 
 /** Tells a client that what it wrote was refused. Stock clients log the reason. */
 export function permissionDeniedFrame(reason: string): Buffer {
   const text = new TextEncoder().encode(reason)
   return binaryFrame([Uint8Array.of(MESSAGE.auth, PERMISSION_DENIED), varUint(text.length), text])
+}
+
+function refusalFrame(kind: number): Buffer {
+  return binaryFrame([Uint8Array.of(MESSAGE.refusal, kind)])
 }
 
 function syncFrame(type: number, body: Uint8Array): Buffer {

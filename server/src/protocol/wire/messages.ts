@@ -14,8 +14,12 @@ export const MESSAGE = {
 } as const
 /** Subtypes of a sync message. */
 export const SYNC = { step1: 0, step2: 1, update: 2 } as const
-/** What is refused, in our own refusal message: edits, for the document is full; a value; or a state of presence. */
+/**
+ * What is refused, in our own refusal message: edits, for the document is full; a value, which is nested too deep and is
+ * deleted; a state of presence, so that others see an older one.
+ */
 export const REFUSAL = { full: 0, tooDeep: 1, presence: 2 } as const
+export type Refusal = keyof typeof REFUSAL
 
 /** What a client sent. The bytes are views into the received message. */
 export type ClientMessage =

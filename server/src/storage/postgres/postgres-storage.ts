@@ -257,7 +257,7 @@ export class PostgresStorage implements Storage {
   }
 
   #checkLater(): void {
-    this.#nextCheck = this.#clock.after(CHECK_MS, async () => {
+    this.#nextCheck = this.#clock.after(CHECK_MS, () => {
       this.#listener.probe()
       this.#check()
       this.#checkLater()

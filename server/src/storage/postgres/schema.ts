@@ -1,5 +1,5 @@
 /*
- * What coedit keeps in PostgreSQL (13 or newer), all of it in the schema `coedit`. Times are milliseconds of the epoch
+ * What coedit keeps in PostgreSQL, all of it in the schema `coedit`. Times are milliseconds of the epoch
  * with fractions, by the clock of the server that wrote; they are never compared. Checksums are the CRC-32 of zlib, as
  * the server computed it.
  *
