@@ -8,6 +8,11 @@ import type {} from './overlay.ts'
 export const TEXTAREA = '<textarea cols=40 rows=8 style="padding:10px"></textarea>'
 export const LINES = Array.from({ length: 20 }, (_, line) => `This is line ${line}\n`).join('')
 
+/** How visible the name beside a caret is, from 0 to 1. */
+export function opacity(page: Page, name = 'Ann'): Promise<number> {
+  return page.evaluate((who) => Number(getComputedStyle(overlays.scene.name(who) ?? document.body).opacity), name)
+}
+
 /** What opens pages with overlays, for all tests of a file. Errors in the pages fail the test. */
 export interface OverlayStage {
   /** A page with this markup, whose first text control shows this text and has an overlay. */
