@@ -300,6 +300,7 @@ export class CoeditServer {
     this.#http?.closeAllConnections()
     await httpClosed
     await this.#workers.close()
+    this.#authority.close()
     if (this.#isOpen) await this.#storage.close()
     this.#log.debug({}, 'closed')
   }

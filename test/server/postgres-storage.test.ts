@@ -1,6 +1,7 @@
 import { test } from 'vitest'
 import type { Clock } from '../../server/src/common/timing.ts'
 import { PostgresStorage } from '../../server/src/storage/postgres/postgres-storage.ts'
+import { relayConformance } from '../conformance/relay.ts'
 import { sharedCoresConformance } from '../conformance/shared-cores.ts'
 import { sharedStorageConformance } from '../conformance/shared-storage.ts'
 import { storageConformance } from '../conformance/storage.ts'
@@ -27,5 +28,6 @@ else {
 
   storageConformance('PostgresStorage', (clock, release) => hostOf(release, clock))
   sharedStorageConformance('PostgresStorage', (release) => hostOf(release))
+  relayConformance('PostgresStorage', (release) => hostOf(release))
   sharedCoresConformance('PostgresStorage', (release) => hostOf(release))
 }

@@ -10,6 +10,8 @@ import type {
   DocumentFacts,
   LogEntry,
   LogPart,
+  Relay,
+  RelayListener,
   Snapshot,
   Storage,
   StorageDamage,
@@ -38,6 +40,9 @@ export class MemoryDatabase {
   readonly revocations = new Map<string | null, StoredRevocation>()
   /** By document, whoever is to be told that something was appended. */
   readonly followers = new Map<string, Set<() => void>>()
+  /** Whoever is to be told of revocations, and the storage that it has them from. */
+  readonly revocationFollowers = new Map<() => void, MemoryStorage>()
+  readonly relays = new Set<MemoryRelay>()
 }
 
 export interface MemoryStorageOptions {
@@ -56,6 +61,7 @@ export class MemoryStorage implements Storage {
   readonly isShared = true
   readonly status: StorageStatus = { state: 'ok' }
   readonly damage: StorageDamage = { droppedBytes: 0, records: 0, failedReads: 0 }
+  readonly relay: MemoryRelay
   readonly #database: MemoryDatabase
   readonly #clock: Clock
   readonly #pause: () => Promise<unknown>
@@ -71,6 +77,7 @@ export class MemoryStorage implements Storage {
     this.#database = database
     this.#clock = clock
     this.#pause = pause
+    this.relay = new MemoryRelay(database, pause)
   }
 
   async open(): Promise<void> {
@@ -79,6 +86,7 @@ export class MemoryStorage implements Storage {
 
   async close(): Promise<void> {
     this.#isOpen = false
+    this.relay.close()
     for (const unfollow of this.#following) unfollow()
     await this.#gate.idle()
   }
@@ -181,7 +189,22 @@ export class MemoryStorage implements Storage {
     return this.#run(() => {
       for (const target of forgotten) this.#database.revocations.delete(target)
       for (const revocation of revocations) this.#database.revocations.set(revocation.target, revocation)
+      for (const [tell, storage] of this.#database.revocationFollowers) if (storage !== this) setImmediate().then(tell)
     })
+  }
+
+  followRevocations(onChange: () => void): Unfollow {
+    const { revocationFollowers } = this.#database
+    const tell = () => {
+      if (revocationFollowers.has(tell)) onChange()
+    }
+    const unfollow = () => {
+      revocationFollowers.delete(tell)
+      this.#following.delete(unfollow)
+    }
+    revocationFollowers.set(tell, this)
+    this.#following.add(unfollow)
+    return unfollow
   }
 
   /** Runs steps one after the other in this storage; all that share the database see each as one step. */
@@ -210,6 +233,49 @@ export class MemoryStorage implements Storage {
     const created = { ...NOTHING, incarnation: randomInt(1, 2 ** 48 - 1), createdAt: now, updatedAt: now, tail: [] }
     this.#database.documents.set(document, created)
     return created
+  }
+}
+
+/** Reaches all relays of a database, and loses nothing. */
+class MemoryRelay implements Relay {
+  readonly #database: MemoryDatabase
+  readonly #pause: () => Promise<unknown>
+  readonly #deliveries = new Serial()
+  readonly #listeners = new Set<RelayListener>()
+  #isClosed = false
+
+  constructor(database: MemoryDatabase, pause: () => Promise<unknown>) {
+    this.#database = database
+    this.#pause = pause
+  }
+
+  async publish(message: Uint8Array): Promise<void> {
+    if (this.#isClosed) return
+    const copy = new Uint8Array(message)
+    for (const relay of this.#database.relays) {
+      for (const listener of relay.#listeners) relay.#report(listener, () => listener.onMessage(copy))
+    }
+    await this.#pause()
+  }
+
+  subscribe(listener: RelayListener): Unfollow {
+    this.#listeners.add(listener)
+    this.#database.relays.add(this)
+    this.#report(listener, () => listener.onConnected())
+    return () => this.#listeners.delete(listener)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#listeners.clear()
+    this.#database.relays.delete(this)
+  }
+
+  #report(listener: RelayListener, report: () => void): void {
+    void this.#deliveries.run(async () => {
+      await this.#pause()
+      if (this.#listeners.has(listener)) report()
+    })
   }
 }
 

@@ -17,6 +17,9 @@ export interface Storage extends DocumentStore, Catalog, RevocationStore {
   /** Whether other servers may append to the same documents. */
   readonly isShared: boolean
 
+  /** By which servers that share the engine reach each other. An engine that one process owns has none. */
+  readonly relay?: Relay
+
   /** Whether writes succeed at present, for /health. */
   readonly status: StorageStatus
 
@@ -108,6 +111,34 @@ export interface RevocationStore {
    * Resolves once that is durable; while the engine cannot write it waits, as `append` does. Rejects with STORAGE_CLOSED.
    */
   storeRevocations(revocations: readonly StoredRevocation[], forgotten: readonly string[]): Promise<void>
+
+  /**
+   * Calls `onChange` when others may have stored revocations, which are to be loaded then: most often within milliseconds,
+   * where a message is lost within 2 s. An engine that one process owns has no others, and leaves this out.
+   *
+   * @param onChange must not throw
+   */
+  followRevocations?(onChange: () => void): Unfollow
+}
+
+/**
+ * Carries messages to all servers that share an engine and listen now, the sender among them. Nothing is kept, and any
+ * message may be lost: whoever needs to know numbers them. All listeners hear what comes through in one order.
+ */
+export interface Relay {
+  /** Sends a message of any size. Resolves when it is on its way or given up; never rejects. */
+  publish(message: Uint8Array): Promise<void>
+  /** Reports what is sent from now on, but never within this call. Nothing is reported after the returned call. */
+  subscribe(listener: RelayListener): Unfollow
+}
+
+/** None of these may throw. */
+export interface RelayListener {
+  onMessage(message: Uint8Array): void
+  /** It listens, for the first time or again: what was sent before was missed. */
+  onConnected(): void
+  /** Nothing is heard until it listens again. */
+  onDisconnected(): void
 }
 
 /** `since` is in milliseconds of the epoch; `error` is the last failure's text. */

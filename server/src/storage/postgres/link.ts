@@ -69,8 +69,8 @@ export class Link {
   }
 
   /** Calls `listener` with what is sent to the channels that were asked for by LISTEN. */
-  onNotification(listener: (payload: string) => void): void {
-    this.#client.on('notification', ({ payload = '' }) => listener(payload))
+  onNotification(listener: (channel: string, payload: string) => void): void {
+    this.#client.on('notification', ({ channel, payload = '' }) => listener(channel, payload))
   }
 
   /** Says goodbye; while a statement is under way, and where no answer comes, it cuts the connection. */

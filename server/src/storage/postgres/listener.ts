@@ -13,15 +13,22 @@ export interface ListenerContext {
   readonly dialer: Dialer
   readonly clock: Clock
   readonly log: Log
-  /** Takes a notification; returns whether this node has sent it itself. */
+  /** Takes a notification of a channel other than that of hints. */
+  readonly channels: Readonly<Record<string, (payload: string) => void>>
+  /** Takes a notification of hints; returns whether this node has sent it itself. */
   onPayload(payload: string): boolean
   /** Called each time it begins to listen: what was sent before was missed. */
   onListening(): void
+  /** Called each time that the connection on which it listened is lost. */
+  onDeaf(): void
   /** Sends a notification that `onPayload` knows for one of its own. */
   sendEcho(): void
 }
 
-/** Listens on the channel of hints, on a connection of its own, which is made anew when it is lost. */
+/** The channel of hints. */
+const HINTS = 'coedit'
+
+/** Listens on the channel of hints and on others, on a connection of its own, which is made anew when it is lost. */
 export class Listener {
   readonly #context: ListenerContext
   readonly #stopped = new Condition()
@@ -69,18 +76,22 @@ export class Listener {
   async #listen(onBegin: () => void): Promise<void> {
     const link = await this.#context.dialer.dial()
     this.#link = link
-    link.onNotification((payload) => {
-      if (this.#context.onPayload(payload)) this.#heardEcho()
+    const { channels, onPayload, onListening, onDeaf } = this.#context
+    link.onNotification((channel, payload) => {
+      if (channel !== HINTS) channels[channel]?.(payload)
+      else if (onPayload(payload)) this.#heardEcho()
     })
-    await link.query({ text: 'LISTEN coedit' })
-    if (this.#isStopped) await link.end()
-    else {
-      onBegin()
-      this.#hasFailed = false
-      this.#context.onListening()
-      this.#expectEcho()
+    await link.query({ text: [HINTS, ...Object.keys(channels)].map((channel) => `LISTEN ${channel}`).join(';') })
+    if (this.#isStopped) {
+      await link.end()
+      return
     }
+    onBegin()
+    this.#hasFailed = false
+    onListening()
+    this.#expectEcho()
     await link.lost
+    onDeaf()
   }
 
   #expectEcho(): void {

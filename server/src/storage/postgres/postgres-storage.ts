@@ -9,6 +9,7 @@ import type {
   AppendRequest,
   DocumentFacts,
   LogPart,
+  Relay,
   Snapshot,
   Storage,
   StorageDamage,
@@ -28,7 +29,8 @@ import { Listener } from './listener.ts'
 import { expectSchema, prepareSchema } from './migrate.ts'
 import { closedError, translated, unreachableError } from './pg-errors.ts'
 import { descriptionChecksum, readDocument, readFacts, readFrom, readHeads, readNames } from './reading.ts'
-import { readRevocations, writeRevocations } from './revocations.ts'
+import { PostgresRelay, RELAY_CHANNEL } from './relay.ts'
+import { REVOCATIONS_CHANNEL, RevocationWatch, readRevocations, writeRevocations } from './revocations.ts'
 import { targetsOf } from './target.ts'
 
 export interface PostgresStorageOptions {
@@ -46,9 +48,9 @@ export interface PostgresStorageOptions {
   readonly serves?: boolean
 }
 
-/** Connections that read, and do all else but append and listen: each node has two more. */
+/** Connections that read, and do all else but append, tell others and listen: each node has three more. */
 const MAX_READERS = 4
-/** How often the heads of documents that are followed are compared, in milliseconds. */
+/** How often what this node knows is compared with the database, in milliseconds. */
 const CHECK_MS = 2_000
 /** A snapshot is much to write: so many milliseconds may pass without an answer. */
 const COMPACT_SILENCE_MS = 120_000
@@ -69,9 +71,13 @@ export class PostgresStorage implements Storage {
   readonly #sender = randomUUID()
   readonly #appends: Lane
   readonly #reads: Lane
+  /** What tells others must not stand behind long reads and compactions. */
+  readonly #tells: Lane
   readonly #appender: Appender
   readonly #announcer: Announcer
   readonly #followers: Followers
+  readonly #revocations: RevocationWatch
+  readonly #relay: PostgresRelay
   readonly #listener: Listener
   readonly #gate = new Serial()
   #damagedRecords = 0
@@ -86,8 +92,9 @@ export class PostgresStorage implements Storage {
     this.#serves = serves
     this.#appends = new Lane({ dialer: dialer(url, 'append'), max: 1, clock, log })
     this.#reads = new Lane({ dialer: dialer(url, 'read'), max: MAX_READERS, clock, log })
+    this.#tells = new Lane({ dialer: dialer(url, 'tell'), max: 1, clock, log })
     this.#appender = new Appender({ lane: this.#appends, clock, log })
-    this.#announcer = new Announcer(this.#sender, this.#reads, log)
+    this.#announcer = new Announcer(this.#sender, this.#tells, log)
     this.#followers = new Followers({
       clock,
       log,
@@ -95,14 +102,30 @@ export class PostgresStorage implements Storage {
       readFrom: (document, after) => this.#read((link) => readFrom(link, document, after)),
       settled: () => this.#gate.idle(),
     })
+    this.#revocations = new RevocationWatch((work) => this.#read(work))
+    this.#relay = new PostgresRelay(this.#sender, this.#tells, log)
     this.#listener = new Listener({
       dialer: dialer(directUrl, 'listen'),
       clock,
       log,
+      channels: {
+        [RELAY_CHANNEL]: (payload) => this.#relay.hear(payload),
+        [REVOCATIONS_CHANNEL]: (sender) => {
+          if (sender !== this.#sender) this.#revocations.tell()
+        },
+      },
       onPayload: (payload) => this.#hear(payload),
-      onListening: () => this.#check(),
+      onListening: () => {
+        this.#relay.connected()
+        this.#check()
+      },
+      onDeaf: () => this.#relay.disconnected(),
       sendEcho: () => this.#announcer.echo(),
     })
+  }
+
+  get relay(): Relay {
+    return this.#relay
   }
 
   get status(): StorageStatus {
@@ -135,11 +158,10 @@ export class PostgresStorage implements Storage {
     this.#nextCheck?.()
     this.#followers.close()
     await this.#listener.stop()
-    this.#appends.giveUp()
-    this.#reads.giveUp()
+    for (const lane of [this.#appends, this.#reads, this.#tells]) lane.giveUp()
     await this.#gate.idle()
     await this.#appender.close()
-    await Promise.all([this.#appends.close(), this.#reads.close()])
+    await Promise.all([this.#appends.close(), this.#reads.close(), this.#tells.close()])
   }
 
   async load(document: string): Promise<StoredDocument> {
@@ -206,7 +228,11 @@ export class PostgresStorage implements Storage {
 
   async storeRevocations(revocations: readonly StoredRevocation[], forgotten: readonly string[]): Promise<void> {
     this.#assertOpen()
-    await this.#read((link) => writeRevocations(link, revocations, forgotten))
+    await this.#read((link) => writeRevocations(link, revocations, forgotten, this.#sender))
+  }
+
+  followRevocations(onChange: () => void): Unfollow {
+    return this.#revocations.add(onChange)
   }
 
   /** What is acknowledged is to outlive a crash of the database. */
@@ -251,9 +277,11 @@ export class PostgresStorage implements Storage {
   }
 
   #check(): void {
-    this.#followers.check().catch((error: unknown) => {
-      if (this.#state === 'open') this.#log.warn({ err: error }, 'what other servers wrote could not be looked for')
-    })
+    for (const check of [this.#followers.check(), this.#revocations.check()]) {
+      check.catch((error: unknown) => {
+        if (this.#state === 'open') this.#log.warn({ err: error }, 'what other servers wrote could not be looked for')
+      })
+    }
   }
 
   #checkLater(): void {
