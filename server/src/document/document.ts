@@ -16,6 +16,7 @@ import { type Admitted, capacityLeft, withinCapacity } from './capacity.ts'
 import type { CommitSource } from './committer.ts'
 import type { DocumentLog } from './document-log.ts'
 import { type Edits, Receipt } from './edits.ts'
+import type { Neighbours } from './neighbours.ts'
 import { EncodedPiece, type Piece } from './piece.ts'
 import { Presence } from './presence.ts'
 import { type Replica, SharedLog } from './shared-log.ts'
@@ -35,6 +36,8 @@ export interface DocumentContext {
   requestCommit(source: CommitSource): void
   /** Called when the log has grown or the last subscriber has gone. */
   changed(document: Document): void
+  /** The other servers that may show a document. */
+  neighboursOf(name: string): Neighbours
 }
 
 interface Answered {
@@ -75,6 +78,7 @@ export class Document implements CommitSource, Replica {
       { maxPresenceBytes: context.config.maxPresenceBytes, maxWeakClaims: context.config.maxPresenceIds },
       context.clock,
       () => this.#presenceChanged(),
+      context.neighboursOf(name),
     )
     this.#incarnations = [stored.incarnation, ...(stored.earlierIncarnations ?? [])]
     this.#quarantined = stored.quarantined ?? []
@@ -255,6 +259,7 @@ export class Document implements CommitSource, Replica {
   /** To be called when the document leaves memory. */
   close(): void {
     this.#sharedLog?.stop()
+    this.presence.close()
   }
 
   commitFailed(): void {

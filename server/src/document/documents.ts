@@ -15,7 +15,9 @@ import { DocumentLog } from './document-log.ts'
 import { Edits } from './edits.ts'
 import { Follower, type Pace } from './follower.ts'
 import { InProcess, type Yjs } from './in-process.ts'
+import { NO_NEIGHBOURS } from './neighbours.ts'
 import { Pacing } from './pacing.ts'
+import { PresenceExchange } from './presence-exchange.ts'
 import { PrivateBytes } from './private-bytes.ts'
 import { readDifference, readSince } from './reading.ts'
 import { LoadedSnapshot } from './snapshot.ts'
@@ -44,6 +46,7 @@ export class Documents {
   readonly #committer: Committer
   readonly #compactor: Compactor
   readonly #snapshots: Snapshots
+  readonly #exchange: PresenceExchange | undefined
   readonly #open = new Map<string, Document>()
   readonly #opening = new Map<string, Promise<Document>>()
   readonly #documentContext: DocumentContext
@@ -62,12 +65,15 @@ export class Documents {
     this.#compactor = new Compactor({ config, clock, log, storage, workers, snapshots }, (document) =>
       this.#changed(document),
     )
+    const { relay } = storage
+    this.#exchange = relay && new PresenceExchange({ relay, clock, log })
     this.#documentContext = {
       config,
       clock,
       log,
       requestCommit: (source) => this.#committer.request(source),
       changed: (document) => this.#changed(document),
+      neighboursOf: (name) => this.#exchange?.neighboursOf(name) ?? NO_NEIGHBOURS,
     }
     const reading = {
       snapshots,
@@ -124,6 +130,7 @@ export class Documents {
     await this.#committer.settle()
     while (this.#open.size > 0) await this.#emptied.wait()
     await this.#committer.settle()
+    await this.#exchange?.close()
   }
 
   #load(name: string): Promise<Document> {
