@@ -6,20 +6,18 @@ import type { AppendRequest } from '../../server/src/storage/storage.ts'
 import { recordingLog } from '../support/log.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 
-/** An event loop that is busy or idle as the test has it. */
+/** An event loop that is busy or idle as the test has it, and has saved up nothing. */
 function loopWith(options: { busyShare: number; maxGatherMs?: number }) {
   const clock = new ManualClock()
   let busy = 1234
   const pacing = new Pacing({ maxGatherMs: 25, ...options }, clock, () => busy)
-  return {
-    clock,
-    pacing,
-    work: (ms: number) => {
-      busy += ms
-      clock.advance(ms)
-    },
-    wait: (ms: number) => clock.advance(ms),
+  const work = (ms: number) => {
+    busy += ms
+    clock.advance(ms)
   }
+  const wait = (ms: number) => clock.advance(ms)
+  const spend = () => work(150 / (1 - options.busyShare))
+  return { clock, pacing, work, wait, spend }
 }
 
 describe('a rest', () => {
@@ -28,15 +26,15 @@ describe('a rest', () => {
     [0.8, 8, 2],
     [0.25, 4, 12],
   ] as const)('makes a cycle take so long that at a share of %f, %f ms are followed by %f', ([busyShare, ms, rest]) => {
-    const { pacing, work } = loopWith({ busyShare })
-    pacing.begin()
+    const { pacing, work, spend } = loopWith({ busyShare })
+    spend()
     work(ms)
     expect(pacing.restMs()).toBeCloseTo(rest)
   })
 
   test('is shorter by what the cycle has waited for the disk', () => {
-    const { pacing, work, wait } = loopWith({ busyShare: 0.5 })
-    pacing.begin()
+    const { pacing, work, wait, spend } = loopWith({ busyShare: 0.5 })
+    spend()
     work(4)
     wait(3)
     work(6)
@@ -44,35 +42,50 @@ describe('a rest', () => {
   })
 
   test('is none after a cycle that waited longer than it worked', () => {
-    const { pacing, work, wait } = loopWith({ busyShare: 0.5 })
-    pacing.begin()
+    const { pacing, work, wait, spend } = loopWith({ busyShare: 0.5 })
+    spend()
     work(2)
     wait(10)
     expect(pacing.restMs()).toBe(0)
   })
 
-  test('does not see what was done before the cycle', () => {
+  test('is none for as long as an idle loop has saved up for', () => {
     const { pacing, work } = loopWith({ busyShare: 0.5 })
-    work(20)
-    pacing.begin()
-    work(5)
-    expect(pacing.restMs()).toBeCloseTo(5)
-    work(7)
-    pacing.begin()
-    work(2)
-    expect(pacing.restMs()).toBeCloseTo(2)
+    for (let cycle = 0; cycle < 30; cycle++) {
+      work(10)
+      expect(pacing.restMs()).toBe(0)
+    }
+    work(10)
+    expect(pacing.restMs()).toBeCloseTo(10)
   })
 
-  test('is never longer than maxGatherMs', () => {
-    const { pacing, work } = loopWith({ busyShare: 0.5, maxGatherMs: 25 })
-    pacing.begin()
-    work(300)
+  test('is none again after half a second without work, and no longer than before after an hour', () => {
+    for (const idleMs of [300, 3_600_000]) {
+      const { pacing, work, wait, spend } = loopWith({ busyShare: 0.5 })
+      spend()
+      wait(idleMs)
+      expect(pacing.restMs()).toBe(0)
+      work(300)
+      expect(pacing.restMs()).toBe(0)
+      work(5)
+      expect(pacing.restMs()).toBeCloseTo(5)
+    }
+  })
+
+  test('is never longer than maxGatherMs, and what is owed beyond is forgiven', () => {
+    const { pacing, work, wait, spend } = loopWith({ busyShare: 0.5, maxGatherMs: 25 })
+    spend()
+    work(1000)
     expect(pacing.restMs()).toBe(25)
+    wait(25)
+    expect(pacing.restMs(25)).toBe(0)
+    work(5)
+    expect(pacing.restMs()).toBeCloseTo(5)
   })
 
   test('goes on for what was done during it', () => {
-    const { pacing, work, wait } = loopWith({ busyShare: 0.25 })
-    pacing.begin()
+    const { pacing, work, wait, spend } = loopWith({ busyShare: 0.25 })
+    spend()
     work(2)
     expect(pacing.restMs()).toBeCloseTo(6)
     work(1)
@@ -83,8 +96,8 @@ describe('a rest', () => {
   })
 
   test('is never longer than maxGatherMs with what it goes on for', () => {
-    const { pacing, work } = loopWith({ busyShare: 0.5, maxGatherMs: 25 })
-    pacing.begin()
+    const { pacing, work, spend } = loopWith({ busyShare: 0.5, maxGatherMs: 25 })
+    spend()
     work(20)
     expect(pacing.restMs()).toBeCloseTo(20)
     work(20)
@@ -95,44 +108,25 @@ describe('a rest', () => {
 
   test('is none at a share of 1', () => {
     const { pacing, work } = loopWith({ busyShare: 1 })
-    pacing.begin()
-    work(300)
+    work(3000)
     expect(pacing.restMs()).toBe(0)
   })
 
   test('is always maxGatherMs at a share of 0, on an idle machine too', () => {
     const { pacing, wait } = loopWith({ busyShare: 0 })
-    pacing.begin()
     wait(100)
     expect(pacing.restMs()).toBe(25)
     expect(pacing.restMs(25)).toBe(0)
   })
 
   test('too short for a timer is owed until it is long enough', () => {
-    const { pacing, work } = loopWith({ busyShare: 0.5 })
+    const { pacing, work, spend } = loopWith({ busyShare: 0.5 })
+    spend()
     const rests = [1, 2, 3].map(() => {
-      pacing.begin()
       work(0.4)
       return pacing.restMs()
     })
     expect(rests).toEqual([0, 0, expect.closeTo(1.2)])
-    pacing.begin()
-    work(0.4)
-    expect(pacing.restMs()).toBe(0)
-  })
-
-  test('too short for a timer is forgotten when the machine was idle meanwhile', () => {
-    const { pacing, work, wait } = loopWith({ busyShare: 0.5 })
-    pacing.begin()
-    work(0.9)
-    expect(pacing.restMs()).toBe(0)
-    wait(1000)
-    pacing.begin()
-    work(0.1)
-    expect(pacing.restMs()).toBe(0)
-    pacing.begin()
-    work(5)
-    expect(pacing.restMs()).toBeCloseTo(5)
   })
 })
 
@@ -145,7 +139,7 @@ describe('commits', () => {
       batches.push(requests.length)
       return requests.map((_, index) => ({ seq: index + 1, incarnation: 1, between: [] }))
     }
-    const pacing = { begin: () => undefined, restMs: (restedMs = 0) => restMs - restedMs }
+    const pacing = { restMs: (restedMs = 0) => restMs - restedMs }
     const committer = new Committer({ append }, pacing, clock, recordingLog().log)
     const request = (): Promise<void> =>
       new Promise((resolve, reject) => {

@@ -209,9 +209,9 @@ export const serverSchema = z.strictObject({
     .describe('Answers made for single readers, until they are read; past it, one gets all that everybody gets.'),
 
   busyShare: real(0, 1)
-    .default(0.4)
+    .default(0.33)
     .describe(
-      'Share of time that the event loop may be busy from one commit to the next; past it, edits gather. 0: always for `maxGatherMs`.',
+      'Share of time that the event loop may be busy before edits gather; idle time saves up to 150 ms. 0: always for `maxGatherMs`.',
     ),
   maxGatherMs: real(0, 1000).default(25).describe('Longest time between two commits for which edits gather.'),
   presenceIntervalMs: integer(0, 60_000)

@@ -26,7 +26,7 @@ interface Due {
  */
 export class Committer {
   readonly #storage: Pick<Storage, 'append'>
-  readonly #pacing: Pick<Pacing, 'begin' | 'restMs'>
+  readonly #pacing: Pick<Pacing, 'restMs'>
   readonly #clock: Clock
   readonly #log: Log
   #due = new Set<CommitSource>()
@@ -34,7 +34,7 @@ export class Committer {
   #resting: Cancel | undefined
   #settling: (() => void)[] = []
 
-  constructor(storage: Pick<Storage, 'append'>, pacing: Pick<Pacing, 'begin' | 'restMs'>, clock: Clock, log: Log) {
+  constructor(storage: Pick<Storage, 'append'>, pacing: Pick<Pacing, 'restMs'>, clock: Clock, log: Log) {
     this.#storage = storage
     this.#pacing = pacing
     this.#clock = clock
@@ -59,7 +59,6 @@ export class Committer {
   }
 
   async #commit(): Promise<void> {
-    this.#pacing.begin()
     const sources = this.#due
     this.#due = new Set()
     const due = [...sources].map((source) => ({ source, requests: source.takePending() }))
