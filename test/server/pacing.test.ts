@@ -1,25 +1,31 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import * as Y from 'yjs'
+import { type Clock, systemClock } from '../../server/src/common/timing.ts'
+import { parseOptions } from '../../server/src/config/config.ts'
 import { type CommitSource, Committer } from '../../server/src/document/committer.ts'
+import type { Cursor } from '../../server/src/document/cursor.ts'
+import { Documents } from '../../server/src/document/documents.ts'
 import { Pacing } from '../../server/src/document/pacing.ts'
+import { HookCalls } from '../../server/src/hooks/calls.ts'
+import { MemoryStorage } from '../../server/src/storage/memory.ts'
 import type { AppendRequest } from '../../server/src/storage/storage.ts'
+import { WorkerPool } from '../../server/src/workers/pool.ts'
 import { recordingLog } from '../support/log.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 
-/** An event loop that is busy or idle as the test has it. */
+/** An event loop that is busy or idle as the test has it, and has saved up nothing. */
 function loopWith(options: { busyShare: number; maxGatherMs?: number }) {
   const clock = new ManualClock()
   let busy = 1234
   const pacing = new Pacing({ maxGatherMs: 25, ...options }, clock, () => busy)
-  return {
-    clock,
-    pacing,
-    work: (ms: number) => {
-      busy += ms
-      clock.advance(ms)
-    },
-    wait: (ms: number) => clock.advance(ms),
+  const work = (ms: number) => {
+    busy += ms
+    clock.advance(ms)
   }
+  const wait = (ms: number) => clock.advance(ms)
+  const spend = () => work(150 / (1 - options.busyShare))
+  return { clock, pacing, work, wait, spend }
 }
 
 describe('a rest', () => {
@@ -28,15 +34,15 @@ describe('a rest', () => {
     [0.8, 8, 2],
     [0.25, 4, 12],
   ] as const)('makes a cycle take so long that at a share of %f, %f ms are followed by %f', ([busyShare, ms, rest]) => {
-    const { pacing, work } = loopWith({ busyShare })
-    pacing.begin()
+    const { pacing, work, spend } = loopWith({ busyShare })
+    spend()
     work(ms)
     expect(pacing.restMs()).toBeCloseTo(rest)
   })
 
   test('is shorter by what the cycle has waited for the disk', () => {
-    const { pacing, work, wait } = loopWith({ busyShare: 0.5 })
-    pacing.begin()
+    const { pacing, work, wait, spend } = loopWith({ busyShare: 0.5 })
+    spend()
     work(4)
     wait(3)
     work(6)
@@ -44,35 +50,50 @@ describe('a rest', () => {
   })
 
   test('is none after a cycle that waited longer than it worked', () => {
-    const { pacing, work, wait } = loopWith({ busyShare: 0.5 })
-    pacing.begin()
+    const { pacing, work, wait, spend } = loopWith({ busyShare: 0.5 })
+    spend()
     work(2)
     wait(10)
     expect(pacing.restMs()).toBe(0)
   })
 
-  test('does not see what was done before the cycle', () => {
+  test('is none for as long as an idle loop has saved up for', () => {
     const { pacing, work } = loopWith({ busyShare: 0.5 })
-    work(20)
-    pacing.begin()
-    work(5)
-    expect(pacing.restMs()).toBeCloseTo(5)
-    work(7)
-    pacing.begin()
-    work(2)
-    expect(pacing.restMs()).toBeCloseTo(2)
+    for (let cycle = 0; cycle < 30; cycle++) {
+      work(10)
+      expect(pacing.restMs()).toBe(0)
+    }
+    work(10)
+    expect(pacing.restMs()).toBeCloseTo(10)
   })
 
-  test('is never longer than maxGatherMs', () => {
-    const { pacing, work } = loopWith({ busyShare: 0.5, maxGatherMs: 25 })
-    pacing.begin()
-    work(300)
+  test('is none again after half a second without work, and no longer than before after an hour', () => {
+    for (const idleMs of [300, 3_600_000]) {
+      const { pacing, work, wait, spend } = loopWith({ busyShare: 0.5 })
+      spend()
+      wait(idleMs)
+      expect(pacing.restMs()).toBe(0)
+      work(300)
+      expect(pacing.restMs()).toBe(0)
+      work(5)
+      expect(pacing.restMs()).toBeCloseTo(5)
+    }
+  })
+
+  test('is never longer than maxGatherMs, and what is owed beyond is forgiven', () => {
+    const { pacing, work, wait, spend } = loopWith({ busyShare: 0.5, maxGatherMs: 25 })
+    spend()
+    work(1000)
     expect(pacing.restMs()).toBe(25)
+    wait(25)
+    expect(pacing.restMs(25)).toBe(0)
+    work(5)
+    expect(pacing.restMs()).toBeCloseTo(5)
   })
 
   test('goes on for what was done during it', () => {
-    const { pacing, work, wait } = loopWith({ busyShare: 0.25 })
-    pacing.begin()
+    const { pacing, work, wait, spend } = loopWith({ busyShare: 0.25 })
+    spend()
     work(2)
     expect(pacing.restMs()).toBeCloseTo(6)
     work(1)
@@ -83,8 +104,8 @@ describe('a rest', () => {
   })
 
   test('is never longer than maxGatherMs with what it goes on for', () => {
-    const { pacing, work } = loopWith({ busyShare: 0.5, maxGatherMs: 25 })
-    pacing.begin()
+    const { pacing, work, spend } = loopWith({ busyShare: 0.5, maxGatherMs: 25 })
+    spend()
     work(20)
     expect(pacing.restMs()).toBeCloseTo(20)
     work(20)
@@ -95,62 +116,45 @@ describe('a rest', () => {
 
   test('is none at a share of 1', () => {
     const { pacing, work } = loopWith({ busyShare: 1 })
-    pacing.begin()
-    work(300)
+    work(3000)
     expect(pacing.restMs()).toBe(0)
   })
 
   test('is always maxGatherMs at a share of 0, on an idle machine too', () => {
     const { pacing, wait } = loopWith({ busyShare: 0 })
-    pacing.begin()
     wait(100)
     expect(pacing.restMs()).toBe(25)
     expect(pacing.restMs(25)).toBe(0)
   })
 
   test('too short for a timer is owed until it is long enough', () => {
-    const { pacing, work } = loopWith({ busyShare: 0.5 })
+    const { pacing, work, spend } = loopWith({ busyShare: 0.5 })
+    spend()
     const rests = [1, 2, 3].map(() => {
-      pacing.begin()
       work(0.4)
       return pacing.restMs()
     })
     expect(rests).toEqual([0, 0, expect.closeTo(1.2)])
-    pacing.begin()
-    work(0.4)
-    expect(pacing.restMs()).toBe(0)
-  })
-
-  test('too short for a timer is forgotten when the machine was idle meanwhile', () => {
-    const { pacing, work, wait } = loopWith({ busyShare: 0.5 })
-    pacing.begin()
-    work(0.9)
-    expect(pacing.restMs()).toBe(0)
-    wait(1000)
-    pacing.begin()
-    work(0.1)
-    expect(pacing.restMs()).toBe(0)
-    pacing.begin()
-    work(5)
-    expect(pacing.restMs()).toBeCloseTo(5)
   })
 })
 
 describe('commits', () => {
-  /** A committer that rests so long after each batch, and the sizes of its batches. */
+  /** A committer that rests so long after each batch, and the documents of its batches. */
   function committerResting(restMs: number) {
     const clock = new ManualClock()
-    const batches: number[] = []
+    const batches: string[][] = []
     const append = async (requests: readonly AppendRequest[]) => {
-      batches.push(requests.length)
+      batches.push(requests.map(({ document }) => document))
       return requests.map((_, index) => ({ seq: index + 1, incarnation: 1, between: [] }))
     }
-    const pacing = { begin: () => undefined, restMs: (restedMs = 0) => restMs - restedMs }
+    const pacing = { restMs: (restedMs = 0) => restMs - restedMs }
     const committer = new Committer({ append }, pacing, clock, recordingLog().log)
-    const request = (): Promise<void> =>
+    /** Has an edit of a document committed that rests on until a time. */
+    const request = (document = 'notes', restsUntil = 0): Promise<void> =>
       new Promise((resolve, reject) => {
         const source: CommitSource = {
-          takePending: () => [{ document: 'notes', update: Uint8Array.of(1), base: 0 }],
+          restMs: () => Math.max(0, restsUntil - clock.now()),
+          takePending: () => [{ document, update: Uint8Array.of(1), base: 0 }],
           committed: () => resolve(),
           commitFailed: reject,
         }
@@ -162,7 +166,7 @@ describe('commits', () => {
   test('follow each other at once where the pacing has no rest', async () => {
     const { clock, batches, request } = committerResting(0)
     for (let edit = 0; edit < 5; edit++) await request()
-    expect(batches).toEqual([1, 1, 1, 1, 1])
+    expect(batches.map(({ length }) => length)).toEqual([1, 1, 1, 1, 1])
     expect(clock.pending).toEqual([])
   })
 
@@ -173,10 +177,10 @@ describe('commits', () => {
     const edits = [request(), request(), request()]
     clock.advance(9)
     for (let turn = 0; turn < 20; turn++) await nextTurn()
-    expect(batches).toEqual([1])
+    expect(batches).toHaveLength(1)
     clock.advance(1)
     await Promise.all(edits)
-    expect(batches).toEqual([1, 3])
+    expect(batches.map(({ length }) => length)).toEqual([1, 3])
   })
 
   test('that settle do not rest, neither now nor after the next batch', async () => {
@@ -186,7 +190,75 @@ describe('commits', () => {
     const last = request().then(() => request())
     await committer.settle()
     await last
-    expect(batches).toEqual([1, 1, 1])
+    expect(batches.map(({ length }) => length)).toEqual([1, 1, 1])
     expect(clock.pending).toEqual([])
   })
+
+  test('of a document that rests wait for its end, and those of others do not', async () => {
+    const { clock, batches, request } = committerResting(0)
+    const busy = request('busy', clock.now() + 10)
+    await clock.hasTimerOf(10)
+    await request('quiet')
+    expect(batches).toEqual([['quiet']])
+    await clock.hasTimerOf(10)
+    clock.advance(4)
+    const second = request('busy', clock.now() + 6)
+    await request('quiet')
+    expect(batches).toEqual([['quiet'], ['quiet']])
+    await clock.hasTimerOf(6)
+    clock.advance(6)
+    await Promise.all([busy, second])
+    expect(batches).toEqual([['quiet'], ['quiet'], ['busy', 'busy']])
+    expect(clock.pending).toEqual([])
+  })
+
+  test('of a document that rests are made at once by those who settle', async () => {
+    const { clock, batches, committer, request } = committerResting(0)
+    const edit = request('busy', clock.now() + 10)
+    await clock.hasTimerOf(10)
+    await committer.settle()
+    await edit
+    expect(batches).toEqual([['busy']])
+    expect(clock.pending).toEqual([])
+  })
+})
+
+test('a document rests by what sending its edits takes, and another one does not', async () => {
+  const manual = new ManualClock(0)
+  // The event loop is measured in the time of the system, and sending takes as long as the test has it.
+  const clock: Clock = { now: () => systemClock.now() + manual.now(), after: (...timer) => manual.after(...timer) }
+  const { log } = recordingLog()
+  const config = parseOptions({ busyShare: 1, documentBusyShare: 0.25, maxGatherMs: 40 })
+  const workers = new WorkerPool({ log })
+  const storage = new MemoryStorage({ clock })
+  await storage.open()
+  const context = { config, clock, log, workers, yjs: Y, storage }
+  const documents = new Documents({ ...context, hooks: new HookCalls({}, context) })
+  onTestFinished(async () => {
+    await documents.close()
+    await Promise.all([storage.close(), workers.close()])
+  })
+  /** Opens a document to whose readers it takes so long to send an edit. */
+  const open = async (name: string, sendingMs: number) => {
+    const cursor = await documents.join(name, {
+      onFlush: () => manual.advance(sendingMs),
+      onEnd: () => cursor.release(),
+    })
+    return cursor
+  }
+  const [large, small] = await Promise.all([open('large', 1000), open('small', 0)])
+  const edit = ({ document }: Cursor) => {
+    const doc = new Y.Doc()
+    doc.getText('content').insert(0, 'x')
+    return document.submit(Y.encodeStateAsUpdate(doc), { isLimited: false }).durable
+  }
+
+  await edit(large)
+  const rested = edit(large)
+  await manual.hasTimers()
+  await edit(small)
+  expect(large.document.head).toBe(1)
+  manual.advance(40)
+  await rested
+  expect([large.document.head, small.document.head]).toEqual([2, 1])
 })

@@ -1,12 +1,13 @@
 import type { Clock } from '../common/timing.ts'
 
-/** Milliseconds that the event loop has been busy since the process began. */
-type LoopMeter = () => number
+/** Milliseconds that somebody has worked since a time in the past. */
+type Meter = () => number
 
-const loopMeter: LoopMeter = () => performance.eventLoopUtilization().active
+/** For how long the event loop has been busy. */
+export const loopMeter: Meter = () => performance.eventLoopUtilization().active
 
 export interface PacingOptions {
-  /** Share of time (0 to 1) that cycles may keep the event loop busy; 0: each is followed by the longest rest. */
+  /** Share of time (0 to 1) that the work may take; 0: each cycle is followed by the longest rest. */
   readonly busyShare: number
   /** The longest rest in milliseconds. */
   readonly maxGatherMs: number
@@ -16,43 +17,54 @@ export interface PacingOptions {
 const SHORTEST_REST_MS = 1
 
 /**
- * How long to rest between two cycles of work, by how busy the last one kept the event loop: a machine with time to spare
- * begins the next at once, and a busy one gathers more for it. The time that a cycle waits for the disk counts as rest.
+ * How much busy time an idle event loop saves up, in milliseconds. The first edits after a while, for which code is not
+ * compiled yet, and a collection of garbage are then followed by no rest, which made their latency twice as long.
+ */
+const MAX_SAVED_MS = 150
+
+/**
+ * How long to rest between two cycles of work, by how busy the event loop has been: a machine with time to spare begins
+ * the next at once, and a busy one gathers more for it. Whatever keeps the loop busy counts, and each wait is rest.
  */
 export class Pacing {
   readonly #options: PacingOptions
   readonly #clock: Pick<Clock, 'now'>
-  readonly #meter: LoopMeter
-  #startedAt = 0
-  #busyAtStart = 0
-  #isCarried = false
+  readonly #meter: Meter
+  #countedAt: number
+  #busyThen: number
+  /** For how many milliseconds the loop may be busy without a rest; below zero, a rest is owed. */
+  #allowanceMs = MAX_SAVED_MS
 
-  constructor({ busyShare, maxGatherMs }: PacingOptions, clock: Pick<Clock, 'now'>, meter = loopMeter) {
+  constructor({ busyShare, maxGatherMs }: PacingOptions, clock: Pick<Clock, 'now'>, meter: Meter) {
     this.#options = { busyShare, maxGatherMs }
     this.#clock = clock
     this.#meter = meter
-  }
-
-  /** A cycle begins. */
-  begin(): void {
-    if (this.#isCarried) return
-    this.#startedAt = this.#clock.now()
-    this.#busyAtStart = this.#meter()
+    this.#countedAt = clock.now()
+    this.#busyThen = meter()
   }
 
   /**
-   * How many milliseconds to rest on, after what was done since the beginning. To be asked again after that: what is read
-   * from the sockets during a rest keeps the event loop busy, too. Less than a timer knows waits for later cycles.
+   * How many milliseconds to rest on, before the next cycle. To be asked again after that: what is read from the sockets
+   * during a rest keeps the event loop busy, too. Less than a timer knows stays owed.
    * @param restedMs how long the rest has been so far
    */
   restMs(restedMs = 0): number {
     const { busyShare, maxGatherMs } = this.#options
-    const left = maxGatherMs - restedMs
-    if (busyShare === 0) return Math.max(0, left)
-    const busy = this.#meter() - this.#busyAtStart
-    const owed = busy / busyShare - (this.#clock.now() - this.#startedAt)
-    this.#isCarried = owed > 0 && owed < SHORTEST_REST_MS
-    const rest = Math.min(owed, left)
-    return rest < SHORTEST_REST_MS ? 0 : rest
+    const leftMs = Math.max(0, maxGatherMs - restedMs)
+    if (busyShare === 0) return leftMs
+    this.#count()
+    const restMs = Math.min(-this.#allowanceMs / busyShare, leftMs)
+    return restMs < SHORTEST_REST_MS ? 0 : restMs
+  }
+
+  #count(): void {
+    const { busyShare, maxGatherMs } = this.#options
+    const now = this.#clock.now()
+    const busy = this.#meter()
+    const allowanceMs = this.#allowanceMs + busyShare * (now - this.#countedAt) - (busy - this.#busyThen)
+    // More than the longest rest makes good is forgiven: else all edits after a long computation would be late.
+    this.#allowanceMs = Math.min(Math.max(allowanceMs, -busyShare * maxGatherMs), MAX_SAVED_MS)
+    this.#countedAt = now
+    this.#busyThen = busy
   }
 }
