@@ -11,8 +11,12 @@ import {
 import type { Relay, Unfollow } from '../storage/storage.ts'
 import { type Neighbours, RELEASED_MS, type SharedPresence } from './neighbours.ts'
 
-/** Shortest time between two messages: what changes meanwhile goes into one, the latest state of each id alone. */
-const GATHER_MS = 100
+/**
+ * Shortest time between two messages, for each server that there is and in all: what changes meanwhile goes into one, the
+ * latest state of each id alone. So all of them together send a hundred in a second, however many they are.
+ */
+const GATHER_MS_PER_NODE = 10
+const MAX_GATHER_MS = 100
 /** How often others are told that this server lives, and are looked after. */
 const BEAT_MS = 500
 /** How long one that was heard is known to live, though it may hear nobody. */
@@ -365,7 +369,8 @@ export class PresenceExchange {
   #flushSoon(): void {
     if (this.#flushTimer || this.#sending || this.#isClosed) return
     const { clock } = this.#context
-    const delay = Math.max(0, this.#flushedAt + GATHER_MS - clock.now())
+    const gatherMs = Math.min(MAX_GATHER_MS, GATHER_MS_PER_NODE * (this.#nodes.size + 1))
+    const delay = Math.max(0, this.#flushedAt + gatherMs - clock.now())
     this.#flushTimer = clock.after(delay, () => {
       this.#flushTimer = undefined
       void this.#flush()
