@@ -3,8 +3,8 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { launchWithPageCache } from '../support/chromium.ts'
 import { setConnectionPages, stateHas } from '../support/connection-page.ts'
 import { textIs } from '../support/demo.ts'
+import { startInProcess } from '../support/in-process-server.ts'
 import { startMortalServer } from '../support/mortal-server.ts'
-import { startServer } from '../support/process.ts'
 import { startStallingProxy } from '../support/stalling-proxy.ts'
 
 const ANN = { id: 'ann', name: 'Ann' }
@@ -17,7 +17,7 @@ function seesOthers(page: Page, count: number): Promise<unknown> {
 
 describe('a page that is left and comes back out of the back/forward cache', () => {
   test('is gone for others meanwhile, and then goes on where it was, with what they wrote', async () => {
-    const server = await startServer({ release: onTestFinished })
+    const server = await startInProcess({ release: onTestFinished })
     const page = await pages.open(await pages.newContext(), { url: server.url, user: ANN, offline: true })
     const other = await pages.open(await pages.newContext(), { url: server.url })
     await page.keyboard.type('Ann')
@@ -58,7 +58,7 @@ describe('a page that is left and comes back out of the back/forward cache', () 
   })
 
   test('stays paused where it was', async () => {
-    const server = await startServer({ release: onTestFinished })
+    const server = await startInProcess({ release: onTestFinished })
     const page = await pages.open(await pages.newContext(), { url: server.url })
     await stateHas(page, { saved: true })
     await page.evaluate(() => client.connection.pause())
@@ -97,7 +97,7 @@ describe('with the clock of the page stopped', () => {
   })
 
   test('a page that is told that the network is gone finds out at once whether its socket is, too', async () => {
-    const server = await startServer({ release: onTestFinished })
+    const server = await startInProcess({ release: onTestFinished })
     const line = await startStallingProxy(onTestFinished, server.url)
     const page = await openStopped(line.url)
     await page.evaluate(() => dispatchEvent(new Event('offline')))
