@@ -9,13 +9,13 @@ import { startStallingProxy } from '../support/stalling-proxy.ts'
 
 const ANN = { id: 'ann', name: 'Ann' }
 
-const pages = setConnectionPages(launchWithPageCache)
-
 function seesOthers(page: Page, count: number): Promise<unknown> {
   return page.waitForFunction((expected) => client.others() === expected, count)
 }
 
 describe('a page that is left and comes back out of the back/forward cache', () => {
+  const pages = setConnectionPages(launchWithPageCache)
+
   test('is gone for others meanwhile, and then goes on where it was, with what they wrote', async () => {
     const server = await startInProcess({ release: onTestFinished })
     const page = await pages.open(await pages.newContext(), { url: server.url, user: ANN, offline: true })
@@ -75,6 +75,8 @@ describe('a page that is left and comes back out of the back/forward cache', () 
 })
 
 describe('with the clock of the page stopped', () => {
+  const pages = setConnectionPages()
+
   /** A page whose timers run only when the test says so. */
   async function openStopped(url: string): Promise<Page> {
     const context = await pages.newContext()
