@@ -17,9 +17,9 @@ const real = (min: number, max: number) => z.number().min(min).max(max)
 const MIN_SECRET_BYTES = 32
 
 /** A third of a page of PostgreSQL, less what an index needs around it: that is how long its keys may be. */
-const MAX_DATABASE_NAME_BYTES = 2600
+export const MAX_DATABASE_NAME_BYTES = 2600
 
-const databaseUrl = z.string().refine((url) => url === '' || /^postgres(ql)?:\/\//.test(url))
+const databaseUrl = z.string().refine((url) => url === '' || isDatabaseUrl(url))
 
 /**
  * Every option, once: flags, environment variables, `--help`, the table in server/README.md and the types below are
@@ -314,6 +314,11 @@ export function parseOptions(options: ServerOptions, hasAuthenticate = false): C
  */
 export function configFromProcess(argv: readonly string[], env: Readonly<NodeJS.ProcessEnv>): Config {
   return checked(serverOptions.fromProcess(argv, env).options, false)
+}
+
+/** Whether it names a PostgreSQL rather than a directory. */
+export function isDatabaseUrl(text: string): boolean {
+  return /^postgres(ql)?:\/\//.test(text)
 }
 
 /** Whether tokens are checked: there is a key to check them by. */
