@@ -63,6 +63,14 @@ export const serverSchema = z.strictObject({
     expected: 'nothing or a URL such as postgres://user@host:5432/name',
     secret: true,
   }),
+  nodeName: z
+    .string()
+    .regex(/^[\x21-\x7e]{0,64}$/)
+    .default('')
+    .meta({
+      description: 'Name of this server among several. `/health`, `/ready` and clients are told; it is no secret.',
+      expected: 'nothing or up to 64 visible characters of ASCII, such as node-1',
+    }),
   basePath: z
     .string()
     .regex(/^(\/(?!\.{1,2}(\/|$))[\w.~-]+)*$/)
@@ -239,6 +247,12 @@ export const serverSchema = z.strictObject({
     .default(60_000)
     .describe(
       'Longest time that a peer may take nothing of what it is sent; then a WebSocket is closed with 1013, all else cut.',
+    ),
+  drainMs: integer(0, 600_000)
+    .default(0)
+    .describe(
+      'Time at shutdown in which `/ready` is 503 and all else goes on, until load balancers that ask for it send nobody ' +
+        'here any more: as long as they need to notice.',
     ),
   shutdownSpreadMs: integer(0, 60_000)
     .default(2000)
