@@ -93,7 +93,24 @@ describe('several servers on one PostgreSQL', () => {
     textOf(clients[2]).insert(0, 'zero ')
     await allRead(clients, 'zero one two three ')
     await nodes[0].start()
-    while (!(await answering(url)).has(ONE));
+    expect(await answering(url)).toEqual(new Set([ONE, TWO, THREE]))
+  })
+
+  test('nginx-cluster.conf: those that were restarted take everybody at once, also where only WebSockets were asked for', async ({
+    skip,
+  }) => {
+    if (!hasPostgres) return skip(NO_POSTGRES)
+    const nodes = await startOnPostgres()
+    const { url } = await startClusterNginx({ release, nodes, certificate, file: 'nginx-cluster.conf' })
+    for (const node of nodes.slice(0, 2)) {
+      await node.kill('SIGTERM')
+      await Promise.all(nodes.map(() => client(url)))
+      await node.start()
+      await Promise.all(nodes.map(() => client(url)))
+    }
+    await nodes[2].kill('SIGTERM')
+    const clients = await Promise.all(Array.from({ length: MANY }, () => client(url)))
+    expect(clients.map(({ losses }) => losses)).toEqual(clients.map(() => 0))
   })
 
   test('haproxy-cluster.cfg: a server that drains gets nobody new, and keeps whom it has', async ({ skip }) => {
