@@ -8,14 +8,27 @@ import type { Release } from '../support/temporary.ts'
 
 /** Runs three servers on a PostgreSQL of its own, behind nginx where there is one, until SIGINT or SIGTERM. */
 async function main(release: Release): Promise<void> {
-  const stopped = Promise.race(['SIGINT', 'SIGTERM'].map((signal) => once(process, signal)))
+  let isStopped = false
+  const stopped = Promise.race(['SIGINT', 'SIGTERM'].map((signal) => once(process, signal))).then(() => {
+    isStopped = true
+  })
+  try {
+    const nodes = await start(release)
+    await stopped
+    // Each closes its clients in order; the release kills what is left.
+    await Promise.all(nodes.map((node) => node.kill('SIGTERM')))
+  } catch (error) {
+    // A terminal sends the signal to all processes: those that were starting end before they are ready.
+    if (!isStopped) throw error
+  }
+}
+
+async function start(release: Release): Promise<readonly ClusterNode[]> {
   if (findPostgres() === undefined) await installEmbeddedPostgres()
   const postgres = await startPostgres(release)
   const nodes = await startNodes({ release, flags: ['--database', postgres.url('postgres')] })
   console.log(await describe(release, nodes))
-  await stopped
-  // Each closes its clients in order; the release kills what is left.
-  await Promise.all(nodes.map((node) => node.kill('SIGTERM')))
+  return nodes
 }
 
 async function describe(release: Release, nodes: readonly ClusterNode[]): Promise<string> {

