@@ -89,6 +89,22 @@ function withPostgres(postgres: PostgresServer): void {
     },
   )
 
+  test('of a server that stops nobody is seen to leave who moves on', async () => {
+    const { servers, ways, clients } = await cluster(3, [0, 1, 1, 1])
+    const sightings = watchSightings(clients[0])
+    for (const way of ways.slice(1)) way.leadTo(servers[2].url)
+    const moving = clients.slice(1)
+    const lost = moving.map((client) => client.lost())
+    await servers[1].kill('SIGTERM')
+    await Promise.all(lost)
+    await Promise.all(moving.map((client) => client.synced()))
+    const syncedAt = performance.now()
+    for (const [cursor, client] of moving.entries()) moveCursor(client, cursor)
+    for (const [cursor, client] of moving.entries()) await sightings.of(client, cursor)
+    expect(performance.now() - syncedAt).toBeLessThan(1_000)
+    expect(sightings.departures).toBe(0)
+  })
+
   test('while listeners are killed again and again nobody disappears, and each move arrives', async () => {
     const { database, clients } = await cluster(2)
     const sightings = clients.map(watchSightings)

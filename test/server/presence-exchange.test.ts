@@ -84,6 +84,51 @@ describe('presence at several servers', () => {
     expect(stateOf(ada, bob)).toEqual({ name: 'Bob', cursor: 'elsewhere' })
   })
 
+  test('of a server that stops nobody is gone who moves on within 4 s, and all others are', async () => {
+    const { cluster, nodes, ada, bob } = await couple()
+    const stays = cluster.addClient('Eve')
+    stays.connect(nodes[1])
+    await cluster.pass(500)
+    const removed: number[] = []
+    ada.onRemoved((clientId) => removed.push(clientId))
+    await nodes[1].close()
+    await cluster.pass(3_000)
+    expect(removed).toEqual([])
+    bob.disconnect(false)
+    bob.connect(nodes[0])
+    await cluster.pass(2_000)
+    expect(removed).toEqual([stays.id])
+    expect(stateOf(ada, bob)).toEqual({ name: 'Bob', cursor: '' })
+  })
+
+  test('a third server believes the one that has held an id longer, while that one is there', async () => {
+    const { cluster, ada, bob } = await couple()
+    const third = cluster.addNode()
+    // It knows of nobody yet when it is told that the id is its own.
+    const impostor = impostorAt(third, bob)
+    const seen: unknown[] = []
+    ada.awareness.on('change', () => seen.push(stateOf(ada, bob)))
+    await cluster.pass(3_000)
+    bob.move('still here')
+    await cluster.pass(200)
+    impostor.cut(true)
+    await cluster.pass(6_000)
+    expect(stateOf(ada, bob)).toEqual({ name: 'Bob', cursor: 'still here' })
+    expect(seen).not.toContain('stolen')
+    expect(seen).not.toContain(undefined)
+  })
+
+  test('who moves on from a dead server to one that has never heard of it is seen within 1 s', async () => {
+    const { cluster, nodes, ada, bob } = await couple()
+    const third = cluster.addNode()
+    nodes[1].state = 'dead'
+    bob.disconnect(false)
+    bob.connect(third)
+    bob.move('elsewhere')
+    await cluster.pass(1_000)
+    expect(stateOf(ada, bob)).toEqual({ name: 'Bob', cursor: 'elsewhere' })
+  })
+
   test('who is dropped without a goodbye and comes back elsewhere is never gone', async () => {
     const { cluster, nodes, ada, bob } = await couple()
     const removed: number[] = []

@@ -130,8 +130,12 @@ export class ClusterNode implements Relay {
     }
   }
 
+  /** Stops as a server does: its connections end, and nobody is told that those have left. */
   async close(): Promise<void> {
+    for (const seat of this.#seats) seat.isCut = true
+    this.presence.close()
     await this.#exchange.close()
+    this.state = 'dead'
   }
 }
 
