@@ -45,7 +45,7 @@ function withPostgres(postgres: PostgresServer): void {
     )
   }
 
-  test('clients of all versions at different servers see each other, their moves, and that one goes, within 1 s', async () => {
+  test('R47 clients of all versions at different servers see each other, their moves, and that one goes, within 1 s', async () => {
     const { servers, clients } = await cluster(2)
     const more = await Promise.all(
       STOCK_VERSIONS.map((version, index) => syncedClient({ release, url: servers[index % 2].url, document, version })),
@@ -66,7 +66,7 @@ function withPostgres(postgres: PostgresServer): void {
   })
 
   test.each(['SIGKILL', 'SIGSTOP'] as const)(
-    'those at a server are gone 5 s after %s, and one that moves on is seen within 1 s',
+    'R47 those at a server are gone 5 s after %s, and one that moves on is seen within 1 s',
     async (signal) => {
       const { servers, ways, clients } = await cluster(3, [0, 1, 1])
       const [witness, stays, moves] = clients

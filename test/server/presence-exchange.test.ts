@@ -32,7 +32,7 @@ function impostorAt(node: ClusterNode, victim: PresenceClient): Seat {
   return impostor
 }
 
-describe('presence at several servers', () => {
+describe('R47 presence at several servers', () => {
   test('clients at different servers see each other, their moves, and that they leave', async () => {
     const { cluster, ada, bob } = await couple()
     expect([stateOf(ada, bob), stateOf(bob, ada)]).toEqual([
@@ -58,6 +58,40 @@ describe('presence at several servers', () => {
     }
   })
 
+  test('also where another client was at its server all the time, which is not shown anybody anew', async () => {
+    const { cluster, nodes, ada, bob } = await couple()
+    const stays = cluster.addClient('Eve')
+    stays.connect(nodes[0])
+    await cluster.pass(500)
+    let updates = 0
+    stays.awareness.on('update', () => updates++)
+    ada.disconnect(false)
+    ada.connect(nodes[0])
+    await cluster.pass(500)
+    expect(stateOf(ada, bob)).toEqual({ name: 'Bob', cursor: '' })
+    expect(updates).toBeLessThanOrEqual(1)
+  })
+
+  test('a server where it was before shows a client above what another one has counted since', async () => {
+    const { cluster, nodes, ada, bob } = await couple()
+    ada.disconnect(true)
+    await cluster.pass(500)
+    ada.connect(nodes[1])
+    await cluster.pass(500)
+    for (let cursor = 0; cursor < 5; cursor++) {
+      ada.move(cursor)
+      await cluster.pass(200)
+    }
+    ada.disconnect(true)
+    await cluster.pass(200)
+    nodes[1].state = 'dead'
+    bob.disconnect(false)
+    bob.connect(nodes[0])
+    ada.connect(nodes[0])
+    await cluster.pass(500)
+    expect(stateOf(bob, ada)).toEqual({ name: 'Ada', cursor: 4 })
+  })
+
   test('those at a server that is dead are gone within 5 s, and not before 3.5 s', async () => {
     const { cluster, nodes, ada, bob } = await couple()
     nodes[1].state = 'dead'
@@ -69,15 +103,18 @@ describe('presence at several servers', () => {
 
   test('who moves on from a dead server is seen to move again within 1 s, and never gone', async () => {
     const { cluster, nodes, ada, bob } = await couple()
+    const third = cluster.addClient('Eve')
+    third.connect(cluster.addNode())
+    await cluster.pass(500)
     const removed: number[] = []
-    ada.onRemoved((clientId) => removed.push(clientId))
+    for (const client of [ada, third]) client.onRemoved((clientId) => removed.push(clientId))
     nodes[1].state = 'dead'
     bob.disconnect(false)
     await cluster.pass(200)
     bob.connect(nodes[0])
     bob.move('elsewhere')
-    await cluster.pass(900)
-    expect(stateOf(ada, bob)).toEqual({ name: 'Bob', cursor: 'elsewhere' })
+    await cluster.pass(1_000)
+    for (const client of [ada, third]) expect(stateOf(client, bob)).toEqual({ name: 'Bob', cursor: 'elsewhere' })
     expect(stateOf(bob, ada)).toBeDefined()
     await cluster.pass(10_000)
     expect(removed).toEqual([])
@@ -142,6 +179,20 @@ describe('presence at several servers', () => {
     expect(removed).toEqual([])
   })
 
+  test('nor when its old server sees that its connection is dead before it was asked', async () => {
+    const { cluster, ada, bob } = await couple()
+    const removed: number[] = []
+    ada.onRemoved((clientId) => removed.push(clientId))
+    const { seat } = bob
+    bob.disconnect(false)
+    bob.connect(cluster.addNode())
+    await cluster.pass(300)
+    if (seat) seat.node.leave(seat)
+    await cluster.pass(5_000)
+    expect(removed).toEqual([])
+    expect(stateOf(ada, bob)).toEqual({ name: 'Bob', cursor: '' })
+  })
+
   test('nobody can take the id of a client at another server, and an echo of it claims nothing', async () => {
     const { cluster, nodes, ada, bob } = await couple()
     const impostor = impostorAt(nodes[0], bob)
@@ -154,6 +205,19 @@ describe('presence at several servers', () => {
     await cluster.pass(6_000)
     expect(stateOf(ada, bob)).toEqual({ name: 'Bob', cursor: 'still here' })
     expect(JSON.stringify(seen)).not.toContain('stolen')
+  })
+
+  test('nor while its server hears nobody', async () => {
+    const { cluster, nodes, ada, bob } = await couple()
+    const seen: unknown[] = []
+    ada.awareness.on('change', () => seen.push(stateOf(ada, bob)))
+    nodes[1].isDeaf = true
+    const impostor = impostorAt(nodes[0], bob)
+    await cluster.pass(3_000)
+    impostor.cut(true)
+    await cluster.pass(1_000)
+    expect(stateOf(ada, bob)).toEqual({ name: 'Bob', cursor: '' })
+    expect(seen).not.toContain('stolen')
   })
 
   test('nor while its server stands still: it gets it back', async () => {
