@@ -5,6 +5,8 @@ import { reasonOf } from './pg-errors.ts'
 
 const FIRST_RETRY_MS = 10
 const LAST_RETRY_MS = 2_000
+/** Milliseconds within which the other end of the connection has to answer. */
+const PROBE_MS = 4_000
 /** Milliseconds within which what this node sends itself has to arrive. */
 const ECHO_MS = 5_000
 
@@ -56,7 +58,7 @@ export class Listener {
 
   /** Asks whether the other end of the connection is still there; a link that does not answer is given up. */
   probe(): void {
-    this.#link?.query({ text: 'SELECT 1' }).catch(() => undefined) // the end of the link is seen to by #run
+    this.#link?.query({ text: 'SELECT 1', silenceMs: PROBE_MS }).catch(() => undefined) // the end of the link is seen to by #run
   }
 
   async #run(): Promise<void> {

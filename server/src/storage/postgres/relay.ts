@@ -7,8 +7,12 @@ export const RELAY_CHANNEL = 'coedit_relay'
 
 /** Bytes of a message in one notification, of which PostgreSQL takes 7,999 in base64 and with what stands before it. */
 const PART_BYTES = 5_800
-/** Milliseconds without an answer after which a connection is given up: others may take this node for dead. */
+/**
+ * Milliseconds without an answer after which a connection is given up, and more for each part: meanwhile others may take
+ * this node for dead.
+ */
 const SILENCE_MS = 2_000
+const SILENCE_MS_PER_PART = 10
 /** Messages that wait to be sent, past which further ones are given up. */
 const MAX_QUEUED = 1_000
 
@@ -96,8 +100,9 @@ export class PostgresRelay implements Relay {
   }
 
   async #send(payloads: readonly string[]): Promise<void> {
+    const silenceMs = SILENCE_MS + SILENCE_MS_PER_PART * payloads.length
     try {
-      await this.#lane.once((link) => link.query({ text: NOTIFY, values: [payloads], silenceMs: SILENCE_MS }))
+      await this.#lane.once((link) => link.query({ text: NOTIFY, values: [payloads], silenceMs }))
     } catch (error) {
       this.#log.debug({ err: error }, 'other servers could not be told who is here')
     }
