@@ -118,6 +118,29 @@ function withPostgres(postgres: PostgresServer): void {
     expect(sightings.map(({ departures }) => departures)).toEqual([0, 0])
   })
 
+  test('while what the database says does not come through nobody disappears', async () => {
+    const database = await postgres.newDatabase()
+    const line = await startProxy({ release, target: database })
+    const databaseDirect = database.replace(/:\d+\//, `:${new URL(line.url).port}/`)
+    const clock = new LeapingClock()
+    const servers = await Promise.all([
+      startInProcess({ release, options: { database, databaseDirect }, clock }),
+      startInProcess({ release, options: { database } }),
+    ])
+    const clients = await Promise.all(servers.map(({ url }) => syncedClient({ release, url, document })))
+    await allSeeAll(clients)
+    const sightings = clients.map(watchSightings)
+    line.hold()
+    for (let beats = 0; beats < 20; beats++) {
+      clock.leap(500)
+      await nextTurn()
+    }
+    moveCursor(clients[1], 1)
+    line.letThrough()
+    await sightings[0].of(clients[1], 1)
+    expect(sightings.map(({ departures }) => departures)).toEqual([0, 0])
+  })
+
   test('while the database is down nobody disappears', async () => {
     const database = await postgres.newDatabase()
     const clock = new LeapingClock()
