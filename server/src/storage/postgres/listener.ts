@@ -38,6 +38,7 @@ export class Listener {
   #awaitsEcho: Cancel | undefined
   #isStopped = false
   #hasFailed = false
+  #isProbing = false
   #running: Promise<void> | undefined
 
   constructor(context: ListenerContext) {
@@ -58,7 +59,14 @@ export class Listener {
 
   /** Asks whether the other end of the connection is still there; a link that does not answer is given up. */
   probe(): void {
-    this.#link?.query({ text: 'SELECT 1', silenceMs: PROBE_MS }).catch(() => undefined) // the end of the link is seen to by #run
+    if (this.#isProbing || !this.#link) return
+    this.#isProbing = true
+    const probing = this.#link.query({ text: 'SELECT 1', silenceMs: PROBE_MS })
+    const done = () => {
+      this.#isProbing = false
+    }
+    // The end of the link is seen to by #run.
+    probing.then(done, done)
   }
 
   async #run(): Promise<void> {
