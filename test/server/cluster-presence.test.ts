@@ -174,7 +174,8 @@ function withPostgres(postgres: PostgresServer): void {
     const database = await postgres.newDatabase()
     const options = { database, authSecret: SECRET }
     const servers = await Promise.all([0, 1].map(() => startInProcess({ release, options })))
-    const [old, admin] = [await token(), await token({ sub: 'admin', coedit: { revoke: true } })]
+    const [old, other] = [await token(), await token({ sub: 'eve' })]
+    const admin = await token({ sub: 'admin', coedit: { revoke: true } })
     const query = `?token=${old}`
     const client = await connectRaw({ release, url: servers[1].url, document: 'notes', query })
     await client.follow()
@@ -190,7 +191,6 @@ function withPostgres(postgres: PostgresServer): void {
     expect(performance.now() - revokedAt).toBeLessThan(2_000)
     expect(await refusedStream({ release, url: servers[1].url, token: old })).toEqual([401, 'UNAUTHORIZED'])
     await servers[1].server.revoke({ document: 'drafts/x' })
-    const other = await token({ sub: 'eve' })
     await expect
       .poll(() => refusedStream({ release, url: servers[0].url, document: 'drafts/x', token: other }).catch(() => 0), {
         timeout: 1_000,
