@@ -198,9 +198,13 @@ function hostileUpdate({ doc }: Client, random: Random): Uint8Array {
   return whole.subarray(0, random.below(whole.length))
 }
 
-/** Cores of servers over a shared engine, and clients at them that edit, move, are cut and are hostile. */
-export function sharedCoresConformance(name: string, newHost: NewSharedHost): void {
-  test.each(Array.from({ length: runs(12) }, (_, seed) => seed))(
+/**
+ * Cores of servers over a shared engine, and clients at them that edit, move, are cut and are hostile.
+ *
+ * @param cost as for the storage
+ */
+export function sharedCoresConformance(name: string, newHost: NewSharedHost, cost = 1): void {
+  test.each(Array.from({ length: runs(12 / cost) }, (_, seed) => seed))(
     `servers that share a ${name} apply one log: all clients end alike, and nothing acknowledged is missing, seed %i`,
     (seed) => play(new Random(seed), newHost),
   )

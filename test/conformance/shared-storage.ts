@@ -27,8 +27,12 @@ const servers: fc.Arbitrary<Step[][]> = fc.array(
   { minLength: 2, maxLength: 4 },
 )
 
-/** What the docstrings of storage.ts promise of an engine that several servers have open at a time. */
-export function sharedStorageConformance(name: string, newHost: NewSharedHost): void {
+/**
+ * What the docstrings of storage.ts promise of an engine that several servers have open at a time.
+ *
+ * @param cost as for the storage
+ */
+export function sharedStorageConformance(name: string, newHost: NewSharedHost, cost = 1): void {
   describe(`${name} keeps the promises of a shared storage`, () => {
     let host: StorageHost
     let mine: Storage
@@ -185,7 +189,7 @@ export function sharedStorageConformance(name: string, newHost: NewSharedHost): 
             for (const undo of released.reverse()) await undo()
           }
         }),
-        { numRuns: runs(60) },
+        { numRuns: runs(60 / cost) },
       )
     })
   })

@@ -6,16 +6,20 @@ import { documentStoreConformance } from './storage-log.ts'
 import { type Operation, operations, StorageModel } from './storage-model.ts'
 import { bytes, type NewStorageHost, StorageScene, snapshot } from './storage-scene.ts'
 
-/** What the docstrings of storage.ts promise, of any implementation. */
-export function storageConformance(name: string, newHost: NewStorageHost): void {
+/**
+ * What the docstrings of storage.ts promise, of any implementation.
+ *
+ * @param cost how many times as long as in memory it takes: by so much less often is repeated what is random
+ */
+export function storageConformance(name: string, newHost: NewStorageHost, cost = 1): void {
   describe(`${name} keeps the promises of a storage`, () => {
     documentStoreConformance(newHost)
     catalogConformance(newHost)
-    storageItselfConformance(newHost)
+    storageItselfConformance(newHost, cost)
   })
 }
 
-function storageItselfConformance(newHost: NewStorageHost): void {
+function storageItselfConformance(newHost: NewStorageHost, cost: number): void {
   describe('as a whole', () => {
     let scene: StorageScene
 
@@ -106,7 +110,7 @@ function storageItselfConformance(newHost: NewStorageHost): void {
             for (const undo of released.reverse()) await undo()
           }
         }),
-        { numRuns: runs(40) },
+        { numRuns: runs(40 / cost) },
       )
     })
   })

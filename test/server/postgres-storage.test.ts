@@ -10,6 +10,9 @@ import { afterTests } from '../support/after-tests.ts'
 import { findPostgres, NO_POSTGRES, startPostgres } from '../support/postgres.ts'
 import type { Release } from '../support/temporary.ts'
 
+/** It syncs what it commits. */
+const COST = 4
+
 if (findPostgres() === undefined) test('PostgresStorage', ({ skip }) => skip(NO_POSTGRES))
 else {
   const postgres = await startPostgres(afterTests())
@@ -26,8 +29,8 @@ else {
     }
   }
 
-  storageConformance('PostgresStorage', (clock, release) => hostOf(release, clock))
-  sharedStorageConformance('PostgresStorage', (release) => hostOf(release))
+  storageConformance('PostgresStorage', (clock, release) => hostOf(release, clock), COST)
+  sharedStorageConformance('PostgresStorage', (release) => hostOf(release), COST)
   relayConformance('PostgresStorage', (release) => hostOf(release))
-  sharedCoresConformance('PostgresStorage', (release) => hostOf(release))
+  sharedCoresConformance('PostgresStorage', (release) => hostOf(release), COST)
 }
