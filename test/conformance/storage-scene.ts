@@ -65,8 +65,9 @@ export function numbersOf(entries: readonly LogEntry[] | undefined): number[] | 
   return entries?.map(({ seq }) => seq)
 }
 
-export function validIncarnations({ incarnation, earlierIncarnations = [] }: StoredDocument): number[] {
-  return [incarnation, ...earlierIncarnations]
+/** Those of which all numbers up to the head are valid. */
+export function validIncarnations({ incarnation, earlierIncarnations = [], head }: StoredDocument): number[] {
+  return [incarnation, ...earlierIncarnations.flatMap((earlier) => (earlier.last >= head ? [earlier.incarnation] : []))]
 }
 
 export function numbersAfter(after: number, last: number): number[] {

@@ -93,8 +93,8 @@ function withPostgres(postgres: PostgresServer): void {
     const role = await newRole('app')
     const asApp = asRole(url, role)
     await expect(opened(asApp)).rejects.toMatchObject({ code: 'STORAGE_OUTDATED' })
-    expect(await migrateDatabase(url, role)).toEqual({ from: 0, to: 1 })
-    expect(await migrateDatabase(url, role)).toEqual({ from: 1, to: 1 })
+    expect(await migrateDatabase(url, role)).toEqual({ from: 0, to: 2 })
+    expect(await migrateDatabase(url, role)).toEqual({ from: 2, to: 2 })
     const storage = await opened(asApp)
     const [{ incarnation }] = await storage.append([{ document: 'a', update, base: 0 }])
     const snapshot = { seq: 1, chunks: [update], stateVector: null, deleteSet: null }

@@ -4,10 +4,12 @@ import type { Cancel, Clock } from '../common/timing.ts'
 import { inTurns } from '../common/turns.ts'
 import type { Config } from '../config/config.ts'
 import { type ScannedUpdate, scanUpdate, splitUpdate } from '../protocol/update/update.ts'
+import { lastStanding, lineageOf } from '../storage/log-part.ts'
 import type {
   Appended,
   AppendRequest,
   DocumentStore,
+  Lineage,
   LogPart,
   QuarantinedUpdate,
   StoredDocument,
@@ -53,7 +55,7 @@ export class Document implements CommitSource, Replica {
   readonly #context: DocumentContext
   readonly #subscribers = new Subscribers()
   readonly #edits: Edits
-  #incarnations: readonly number[]
+  #lineage: Lineage
   #quarantined: readonly QuarantinedUpdate[]
   /** Quarantined updates that are in the log again, to be deleted with the next commit. */
   #released: number[] = []
@@ -76,16 +78,21 @@ export class Document implements CommitSource, Replica {
       context.clock,
       () => this.#presenceChanged(),
     )
-    this.#incarnations = [stored.incarnation, ...(stored.earlierIncarnations ?? [])]
+    this.#lineage = lineageOf(stored)
     this.#quarantined = stored.quarantined ?? []
     this.#edits = edits
     this.#takeQuarantined()
     if (!this.#edits.isEmpty) context.requestCommit(this)
   }
 
-  /** First the present one, which is 0 for a document that was never written; then those whose numbers are still valid. */
-  get incarnations(): readonly number[] {
-    return this.#incarnations
+  /** Of its numbers; 0 for a document that was never written. */
+  get incarnation(): number {
+    return this.#lineage.incarnation
+  }
+
+  /** Whether a number of this incarnation stands for the same entry as now. */
+  hasNumber(incarnation: number, seq: number): boolean {
+    return seq <= Math.min(lastStanding(incarnation, this.#lineage), this.head)
   }
 
   /** The last log position. */
@@ -209,7 +216,7 @@ export class Document implements CommitSource, Replica {
       document: this.name,
       update,
       base: this.head,
-      incarnation: this.#incarnations[0],
+      incarnation: this.incarnation,
       isFirst: this.#isSeeding,
       releases: index === 0 ? releases : [],
     }))
@@ -219,7 +226,7 @@ export class Document implements CommitSource, Replica {
     const [first] = appended
     if (!first) return
     this.#answered = requests.map(({ update }, index) => ({ update, appended: appended[index] ?? first }))
-    this.enter({ incarnation: first.incarnation, entries: first.between })
+    this.enter({ ...first, entries: first.between })
     if (!this.#answered) return
     if (!this.#sharedLog) {
       const message = `the storage gave number ${first.seq} to an entry of '${this.name}', expected ${this.head + 1}`
@@ -235,13 +242,11 @@ export class Document implements CommitSource, Replica {
   }
 
   /** Takes in those entries of others that come next, and its own behind them. */
-  enter({ incarnation, entries }: LogPart): void {
-    if (this.head > 0 && incarnation !== this.#incarnations[0]) {
-      throw new CoeditError('STORAGE_CONFLICT', `'${this.name}' was removed and made anew by another server`)
-    }
+  enter(part: LogPart): void {
+    if (this.head > 0) this.#goOnAs(part)
     const pieces: Piece[] = []
-    for (const { seq, update } of entries) {
-      if (seq === this.head + 1) pieces.push(this.#push(update, { seq, incarnation }, false))
+    for (const { seq, update } of part.entries) {
+      if (seq === this.head + 1) pieces.push(this.#push(update, seq, part, false))
     }
     if (pieces.length > 0) this.#deliver(pieces, null)
     this.#enterOwn()
@@ -275,7 +280,7 @@ export class Document implements CommitSource, Replica {
     const pieces: Piece[] = []
     for (const { update, appended } of answered) {
       // An entry that was read from the log meanwhile has been entered already.
-      if (appended.seq === this.head + 1) pieces.push(this.#push(update, appended, true))
+      if (appended.seq === this.head + 1) pieces.push(this.#push(update, appended.seq, appended, true))
     }
     this.#deliver(pieces, this.#edits.settle())
     if (!this.#edits.isEmpty) this.#context.requestCommit(this)
@@ -300,11 +305,20 @@ export class Document implements CommitSource, Replica {
     return new CoeditError('STORAGE_CLOSED', `an edit of '${this.name}' could not be stored: open it anew`)
   }
 
-  #push(update: Uint8Array, { seq, incarnation }: Pick<Appended, 'seq' | 'incarnation'>, isOwn: boolean): Piece {
+  #push(update: Uint8Array, seq: number, lineage: Lineage, isOwn: boolean): Piece {
     const piece = new EncodedPiece(this.#edits.apply(update, isOwn), seq)
-    if (incarnation !== this.#incarnations[0]) this.#incarnations = [incarnation]
+    if (this.head === 0) this.#lineage = lineageOf(lineage)
     this.log.push(piece)
     return piece
+  }
+
+  /** @throws CoeditError STORAGE_CONFLICT where what it has is not what the log has now under the same numbers */
+  #goOnAs(lineage: Lineage): void {
+    if (lineage.incarnation === this.incarnation) return
+    if (lastStanding(this.incarnation, lineage) < this.head) {
+      throw new CoeditError('STORAGE_CONFLICT', `the numbers of '${this.name}' were given anew`)
+    }
+    this.#lineage = lineageOf(lineage)
   }
 
   #deliver(pieces: readonly Piece[], author: Author | null): void {

@@ -143,7 +143,7 @@ export class Documents {
     if (isShared) document.share(this.#context.storage)
     this.#observe(document)
     try {
-      if (document.incarnations[0] === 0) await this.inProcess.seed(document, this.#context.hooks)
+      if (document.incarnation === 0) await this.inProcess.seed(document, this.#context.hooks)
     } catch (error) {
       document.close()
       // Another server has filled it at the same time.

@@ -115,17 +115,16 @@ class EventStream {
   }
 
   /** Sends an event as the HTML standard has it: a line of data, one with the id if it has one, and an empty one. */
-  async #send(sse: SSEStreamingApi, piece: Piece, { incarnations }: Document): Promise<void> {
+  async #send(sse: SSEStreamingApi, piece: Piece, { incarnation }: Document): Promise<void> {
     await sse.write(this.#eventData.of(piece))
     const { position } = piece
-    await sse.write(position === undefined ? '\n' : `id: ${incarnations[0].toString(36)}-${position}\n\n`)
+    await sse.write(position === undefined ? '\n' : `id: ${incarnation.toString(36)}-${position}\n\n`)
   }
 }
 
 /** Where a stream starts: behind the event it names, or at the beginning where the log knows no such event. */
 function positionOf(lastEventId: string | undefined, document: Document): number {
   const [incarnation, position] = lastEventId?.split('-') ?? []
-  const isKnown = document.incarnations.some((known) => known.toString(36) === incarnation)
-  if (!isKnown || !/^\d{1,15}$/.test(position ?? '')) return 0
-  return Number(position) <= document.head ? Number(position) : 0
+  if (!/^[\da-z]{1,12}-\d{1,15}$/.test(lastEventId ?? '')) return 0
+  return document.hasNumber(Number.parseInt(incarnation ?? '', 36), Number(position)) ? Number(position) : 0
 }

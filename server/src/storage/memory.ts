@@ -3,11 +3,12 @@ import { setImmediate } from 'node:timers/promises'
 import { CoeditError } from '../common/errors.ts'
 import { Serial } from '../common/serial.ts'
 import { type Clock, systemClock } from '../common/timing.ts'
-import { checkBase, entriesAfter, NO_LOG, partAfter } from './log-part.ts'
+import { checkBase, entriesAfter, lastStanding, lineageOf, NO_LOG, partAfter } from './log-part.ts'
 import type {
   Appended,
   AppendRequest,
   DocumentFacts,
+  EarlierIncarnation,
   LogEntry,
   LogPart,
   Snapshot,
@@ -24,7 +25,10 @@ interface MemoryEntry extends LogEntry {
 }
 
 interface MemoryDocument {
-  readonly incarnation: number
+  incarnation: number
+  earlierIncarnations: readonly EarlierIncarnation[]
+  /** The epoch of the database in which it was appended to last. */
+  epoch: number
   readonly createdAt: number
   updatedAt: number
   head: number
@@ -34,10 +38,23 @@ interface MemoryDocument {
 
 /** What several storages share as servers share an engine. It is gone with the process. */
 export class MemoryDatabase {
+  /** Grows by one with each failover. */
+  epoch = 0
   readonly documents = new Map<string, MemoryDocument>()
   readonly revocations = new Map<string | null, StoredRevocation>()
   /** By document, whoever is to be told that something was appended. */
   readonly followers = new Map<string, Set<() => void>>()
+
+  /** Does as a standby that is promoted and never got the last entries of documents. */
+  failOver(countLost: (document: string) => number): void {
+    this.epoch++
+    for (const [name, document] of this.documents) {
+      document.head = Math.max(document.head - countLost(name), document.snapshot?.seq ?? 0)
+      document.tail = document.tail.filter(({ seq }) => seq <= document.head)
+      if (document.head === 0) this.documents.delete(name)
+      for (const tell of this.followers.get(name) ?? []) tell()
+    }
+  }
 }
 
 export interface MemoryStorageOptions {
@@ -55,7 +72,7 @@ export interface MemoryStorageOptions {
 export class MemoryStorage implements Storage {
   readonly isShared = true
   readonly status: StorageStatus = { state: 'ok' }
-  readonly damage: StorageDamage = { droppedBytes: 0, records: 0, failedReads: 0 }
+  readonly damage: StorageDamage = { droppedBytes: 0, records: 0, failedReads: 0, lostEntries: 0 }
   readonly #database: MemoryDatabase
   readonly #clock: Clock
   readonly #pause: () => Promise<unknown>
@@ -85,8 +102,8 @@ export class MemoryStorage implements Storage {
 
   load(document: string): Promise<StoredDocument> {
     return this.#run(() => {
-      const { head, incarnation, snapshot, tail } = this.#database.documents.get(document) ?? NOTHING
-      return { head, incarnation, snapshot, tail: tail.map(plain) }
+      const { head, snapshot, tail, ...lineage } = this.#database.documents.get(document) ?? NOTHING
+      return { head, ...lineageOf(lineage), snapshot, tail: tail.map(plain) }
     })
   }
 
@@ -108,7 +125,7 @@ export class MemoryStorage implements Storage {
     return this.#run(() => {
       const stored = this.#database.documents.get(document)
       if (!stored || (stored.snapshot?.seq ?? 0) !== replaces) return false
-      if (incarnation !== undefined && incarnation !== stored.incarnation) return false
+      if (incarnation !== undefined && lastStanding(incarnation, stored) < snapshot.seq) return false
       if (snapshot.seq < replaces || snapshot.seq > stored.head) return false
       stored.snapshot = { ...snapshot, chunks: snapshot.chunks.map((chunk) => new Uint8Array(chunk)) }
       stored.tail = stored.tail.filter(({ seq }) => seq > snapshot.seq)
@@ -119,6 +136,7 @@ export class MemoryStorage implements Storage {
   follow(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow {
     const { documents, followers } = this.#database
     let { incarnation } = documents.get(document) ?? NO_LOG
+    let { epoch } = this.#database
     let position = after
     let isTelling = false
     const tell = async () => {
@@ -127,12 +145,16 @@ export class MemoryStorage implements Storage {
       await this.#pause()
       isTelling = false
       const stored = documents.get(document)
-      if (!stored || !this.#following.has(unfollow)) return
-      if (stored.incarnation !== incarnation) position = 0
+      if (!this.#following.has(unfollow)) return
+      const isLost = epoch !== this.#database.epoch && position > (stored?.head ?? 0)
+      epoch = this.#database.epoch
+      if (isLost) onEntries({ incarnation: 0, entries: [] })
+      if (!stored) return
+      if (isLost || lastStanding(incarnation, stored) < position) position = 0
       const entries = stored.tail.filter(({ seq, writer }) => seq > position && writer !== this)
       incarnation = stored.incarnation
       position = stored.head
-      if (entries.length > 0) onEntries({ incarnation, entries: entries.map(plain) })
+      if (entries.length > 0) onEntries({ ...lineageOf(stored), entries: entries.map(plain) })
     }
     const ofDocument = followers.get(document) ?? new Set()
     const unfollow = () => {
@@ -197,23 +219,44 @@ export class MemoryStorage implements Storage {
 
   #append({ document, update, base }: AppendRequest, written: Set<MemoryDocument>): Appended {
     const stored = this.#database.documents.get(document) ?? this.#create(document)
+    if (stored.epoch !== this.#database.epoch) this.#beginEpoch(stored)
     const between = written.has(stored) ? [] : entriesAfter(stored.tail, base)
     written.add(stored)
     stored.head += 1
     stored.updatedAt = this.#clock.now()
     stored.tail.push({ seq: stored.head, update: new Uint8Array(update), writer: this })
-    return { seq: stored.head, incarnation: stored.incarnation, between }
+    return { seq: stored.head, ...lineageOf(stored), between }
+  }
+
+  #beginEpoch(stored: MemoryDocument): void {
+    const { incarnation, head, earlierIncarnations } = stored
+    stored.earlierIncarnations = [{ incarnation, last: head }, ...earlierIncarnations]
+    stored.incarnation = newIncarnation()
+    stored.epoch = this.#database.epoch
   }
 
   #create(document: string): MemoryDocument {
     const now = this.#clock.now()
-    const created = { ...NOTHING, incarnation: randomInt(1, 2 ** 48 - 1), createdAt: now, updatedAt: now, tail: [] }
+    const { epoch } = this.#database
+    const created = { ...NOTHING, epoch, incarnation: newIncarnation(), createdAt: now, updatedAt: now, tail: [] }
     this.#database.documents.set(document, created)
     return created
   }
 }
 
-const NOTHING: MemoryDocument = { ...NO_LOG, createdAt: 0, updatedAt: 0, snapshot: null, tail: [] }
+const NOTHING: MemoryDocument = {
+  ...NO_LOG,
+  earlierIncarnations: [],
+  epoch: 0,
+  createdAt: 0,
+  updatedAt: 0,
+  snapshot: null,
+  tail: [],
+}
+
+function newIncarnation(): number {
+  return randomInt(1, 2 ** 48 - 1)
+}
 
 function plain({ seq, update }: LogEntry): LogEntry {
   return { seq, update }

@@ -109,7 +109,7 @@ export class LevelStorage implements Storage {
   }
 
   get damage(): StorageDamage {
-    return { ...this.#database.damage, records: this.#damagedRecords }
+    return { ...this.#database.damage, records: this.#damagedRecords, lostEntries: 0 }
   }
 
   /** May be called once. Rejects with STORAGE_DAMAGED too, where the database as a whole cannot be read. */

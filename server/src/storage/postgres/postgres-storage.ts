@@ -3,7 +3,7 @@ import { hasCode } from '../../common/errors.ts'
 import { type Log, silentLog } from '../../common/log.ts'
 import { Serial } from '../../common/serial.ts'
 import { type Cancel, type Clock, systemClock } from '../../common/timing.ts'
-import { NO_LOG } from '../log-part.ts'
+import { lineageOf, NO_LOG } from '../log-part.ts'
 import type {
   Appended,
   AppendRequest,
@@ -23,7 +23,7 @@ import { pack } from './checked.ts'
 import { Followers } from './followers.ts'
 import { decodeHints, hintsOf } from './hints.ts'
 import { Lane } from './lane.ts'
-import { Dialer, type Link } from './link.ts'
+import { Dialer, type Link, Timelines } from './link.ts'
 import { Listener } from './listener.ts'
 import { expectSchema, prepareSchema } from './migrate.ts'
 import { closedError, translated, unreachableError } from './pg-errors.ts'
@@ -75,12 +75,14 @@ export class PostgresStorage implements Storage {
   readonly #listener: Listener
   readonly #gate = new Serial()
   #damagedRecords = 0
+  #lostEntries = 0
   #nextCheck: Cancel | undefined
   #state: 'new' | 'open' | 'closed' = 'new'
 
   /** @throws CoeditError OPTION_INVALID for a URL that is none */
   constructor({ url, directUrl = url, clock = systemClock, log = silentLog, serves = true }: PostgresStorageOptions) {
-    const dialer = (address: string, role: string) => new Dialer(targetsOf(address, role), clock)
+    const timelines = new Timelines()
+    const dialer = (address: string, role: string) => new Dialer(targetsOf(address, role), clock, timelines)
     this.#clock = clock
     this.#log = log
     this.#serves = serves
@@ -94,6 +96,7 @@ export class PostgresStorage implements Storage {
       readHeads: (documents) => this.#read((link) => readHeads(link, documents)),
       readFrom: (document, after) => this.#read((link) => readFrom(link, document, after)),
       settled: () => this.#gate.idle(),
+      onLost: (document, entries) => this.#noteLoss(document, entries),
     })
     this.#listener = new Listener({
       dialer: dialer(directUrl, 'listen'),
@@ -110,7 +113,7 @@ export class PostgresStorage implements Storage {
   }
 
   get damage(): StorageDamage {
-    return { droppedBytes: 0, records: this.#damagedRecords, failedReads: 0 }
+    return { droppedBytes: 0, records: this.#damagedRecords, failedReads: 0, lostEntries: this.#lostEntries }
   }
 
   /** May be called once. Rejects with STORAGE_UNREACHABLE, STORAGE_OUTDATED and STORAGE_MISSING, too. */
@@ -125,6 +128,7 @@ export class PostgresStorage implements Storage {
     }
     this.#state = 'open'
     if (!this.#serves) return
+    await this.#followers.start()
     this.#listener.start()
     this.#checkLater()
   }
@@ -151,15 +155,15 @@ export class PostgresStorage implements Storage {
     this.#assertOpen()
     const part = await this.#read((link) => readFrom(link, document, after, maxBytes))
     if (!part) return after === 0 ? { incarnation: NO_LOG.incarnation, entries: [] } : null
-    const { incarnation, entries, head, first } = part
-    return after > head || after < first ? null : { incarnation, entries }
+    const { entries, head, first } = part
+    return after > head || after < first ? null : { ...lineageOf(part), entries }
   }
 
   async append(batch: readonly AppendRequest[]): Promise<readonly Appended[]> {
     this.#assertOpen()
     if (batch.length === 0) return []
     return this.#gate.run(async () => {
-      const appended = await this.#appender.append(batch)
+      const appended = await this.#append(batch)
       this.#followers.wrote(batch, appended)
       this.#announcer.announce(hintsOf(batch, appended))
       return appended
@@ -223,6 +227,34 @@ export class PostgresStorage implements Storage {
 
   #assertOpen(): void {
     if (this.#state !== 'open') throw closedError()
+  }
+
+  async #append(batch: readonly AppendRequest[]): Promise<readonly Appended[]> {
+    try {
+      return await this.#withLineages(batch, await this.#appender.append(batch))
+    } catch (error) {
+      // Whether numbers are lost, and how many, is found out before whoever writes forgets them.
+      if (hasCode(error, 'STORAGE_CONFLICT'))
+        await this.#followers.check([...new Set(batch.map(({ document }) => document))])
+      throw error
+    }
+  }
+
+  /** Adds where the numbers come from that the requests build on, for documents that have become another incarnation. */
+  async #withLineages(batch: readonly AppendRequest[], appended: readonly Appended[]): Promise<readonly Appended[]> {
+    const hasMoved = ({ base, incarnation }: AppendRequest, place: number) =>
+      base > 0 && incarnation !== undefined && incarnation !== appended[place]?.incarnation
+    const moved = batch.filter(hasMoved).map(({ document }) => document)
+    if (moved.length === 0) return appended
+    const { heads } = await this.#read((link) => readHeads(link, moved))
+    const lineages = new Map(heads.map((head) => [head.document, lineageOf(head)]))
+    return appended.map((answer, place) => ({ ...lineages.get(batch[place]?.document ?? ''), ...answer }))
+  }
+
+  #noteLoss(document: string, entries: number): void {
+    this.#lostEntries += entries
+    const message = 'the database has lost entries that were acknowledged: clients bring back what they still have'
+    this.#log.error({ document, entries }, message)
   }
 
   /** Does all but appends. What is found damaged is counted. */
