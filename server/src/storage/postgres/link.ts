@@ -138,9 +138,9 @@ export class Dialer {
     this.#timelines = timelines
   }
 
-  /** Rejects with why the last of the hosts would not do. */
+  /** Rejects with why none of the hosts would do. */
   async dial(): Promise<Link> {
-    let reason: unknown
+    const reasons: unknown[] = []
     for (let tried = 0; tried < this.#targets.length; tried++) {
       const index = (this.#first + tried) % this.#targets.length
       const target = this.#targets[index]
@@ -150,10 +150,10 @@ export class Dialer {
         this.#first = index
         return link
       } catch (error) {
-        reason = error
+        reasons.push(error)
       }
     }
-    throw reason
+    throw reasons.length === 1 ? reasons[0] : new AggregateError(reasons)
   }
 
   async #dial(target: Target): Promise<Link> {
