@@ -4,7 +4,7 @@ import type { Cancel, Clock } from '../common/timing.ts'
 import { inTurns } from '../common/turns.ts'
 import type { Config } from '../config/config.ts'
 import { type ScannedUpdate, scanUpdate, splitUpdate } from '../protocol/update/update.ts'
-import { lastStanding, lineageOf } from '../storage/log-part.ts'
+import { lastStanding, lineageOf } from '../storage/lineage.ts'
 import type {
   Appended,
   AppendRequest,

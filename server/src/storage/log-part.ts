@@ -1,4 +1,5 @@
 import { CoeditError } from '../common/errors.ts'
+import { lastStanding, lineageOf } from './lineage.ts'
 import type { AppendRequest, Lineage, LogEntry, LogPart, StoredDocument } from './storage.ts'
 
 /** Most bytes of `Appended.between`. */
@@ -6,17 +7,6 @@ const MAX_BETWEEN_BYTES = 64 * 1024
 
 /** The log of a document that was never written. */
 export const NO_LOG: Pick<StoredDocument, 'head' | 'incarnation'> = { head: 0, incarnation: 0 }
-
-/** The lineage alone, of something that has one. */
-export function lineageOf({ incarnation, earlierIncarnations = [] }: Lineage): Lineage {
-  return earlierIncarnations.length > 0 ? { incarnation, earlierIncarnations } : { incarnation }
-}
-
-/** The last number of an incarnation that stands for the same entry now: infinite of the present one, 0 for none. */
-export function lastStanding(incarnation: number, { incarnation: present, earlierIncarnations = [] }: Lineage): number {
-  if (incarnation === present) return Number.POSITIVE_INFINITY
-  return earlierIncarnations.find((earlier) => earlier.incarnation === incarnation)?.last ?? 0
-}
 
 /**
  * Checks that the log has what an update builds on, and nothing where it is to be the first.

@@ -3,7 +3,8 @@ import { setImmediate } from 'node:timers/promises'
 import { CoeditError } from '../common/errors.ts'
 import { Serial } from '../common/serial.ts'
 import { type Clock, systemClock } from '../common/timing.ts'
-import { checkBase, entriesAfter, lastStanding, lineageOf, NO_LOG, partAfter } from './log-part.ts'
+import { lastStanding, lineageOf } from './lineage.ts'
+import { checkBase, entriesAfter, NO_LOG, partAfter } from './log-part.ts'
 import type {
   Appended,
   AppendRequest,

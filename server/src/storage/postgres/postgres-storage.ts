@@ -3,7 +3,8 @@ import { hasCode } from '../../common/errors.ts'
 import { type Log, silentLog } from '../../common/log.ts'
 import { Serial } from '../../common/serial.ts'
 import { type Cancel, type Clock, systemClock } from '../../common/timing.ts'
-import { lineageOf, NO_LOG } from '../log-part.ts'
+import { lineageOf } from '../lineage.ts'
+import { NO_LOG } from '../log-part.ts'
 import type {
   Appended,
   AppendRequest,

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib'
-import { lineageOf, NO_LOG } from '../log-part.ts'
+import { lineageOf } from '../lineage.ts'
+import { NO_LOG } from '../log-part.ts'
 import type { DocumentFacts, Lineage, LogEntry, LogPart, Snapshot, StoredDocument } from '../storage.ts'
 import { type CheckedRow, damagedError, intact } from './checked.ts'
 import type { Heads } from './followers.ts'
