@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { systemClock } from '../../server/src/common/timing.ts'
 import { type CommitSource, Committer } from '../../server/src/document/committer.ts'
-import { Pacing } from '../../server/src/document/pacing.ts'
 import type { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
 import type { Appended } from '../../server/src/storage/storage.ts'
 import { BLOCK_BYTES, damageEntry, damageKey, settle } from '../support/damaged-table.ts'
@@ -71,9 +70,10 @@ test('what cannot be written costs nothing else that is committed with it', asyn
   const { storage } = await open()
   await damageEntry(data, IDS.middle, ENTRIES)
   const { log } = recordingLog()
-  const committer = new Committer(storage, new Pacing({ busyShare: 1, maxGatherMs: 0 }, systemClock), systemClock, log)
+  const committer = new Committer(storage, { restMs: () => 0 }, systemClock, log)
   const outcomes = new Map<string, unknown>()
   const source = (document: string): CommitSource => ({
+    restMs: () => 0,
     takePending: () => [{ document, update: new Uint8Array(1), base: 0 }],
     committed: (_, [appended]) => outcomes.set(document, appended.seq),
     commitFailed: (error) => outcomes.set(document, error),

@@ -2,7 +2,6 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { systemClock } from '../../server/src/common/timing.ts'
 import { type CommitSource, Committer } from '../../server/src/document/committer.ts'
-import { Pacing } from '../../server/src/document/pacing.ts'
 import { MemoryDatabase, MemoryStorage, type MemoryStorageOptions } from '../../server/src/storage/memory.ts'
 import { sharedStorageConformance } from '../conformance/shared-storage.ts'
 import { storageConformance } from '../conformance/storage.ts'
@@ -32,14 +31,10 @@ sharedStorageConformance('MemoryStorage', async (release, random) => hostOf({}, 
 
 test('a document that somebody else has removed costs no other its commit', async () => {
   const storage = await hostOf({}, new Random(1), onTestFinished).open()
-  const committer = new Committer(
-    storage,
-    new Pacing({ busyShare: 1, maxGatherMs: 0 }, systemClock),
-    systemClock,
-    recordingLog().log,
-  )
+  const committer = new Committer(storage, { restMs: () => 0 }, systemClock, recordingLog().log)
   const outcomes = new Map<string, unknown>()
   const source = (document: string, base: number): CommitSource => ({
+    restMs: () => 0,
     takePending: () => [{ document, update: Uint8Array.of(1), base }],
     committed: (_, [{ seq }]) => outcomes.set(document, seq),
     commitFailed: (error) => outcomes.set(document, error),

@@ -1,8 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import * as Y from 'yjs'
+import { type Clock, systemClock } from '../../server/src/common/timing.ts'
+import { parseOptions } from '../../server/src/config/config.ts'
 import { type CommitSource, Committer } from '../../server/src/document/committer.ts'
+import type { Cursor } from '../../server/src/document/cursor.ts'
+import { Documents } from '../../server/src/document/documents.ts'
 import { Pacing } from '../../server/src/document/pacing.ts'
+import { HookCalls } from '../../server/src/hooks/calls.ts'
+import { MemoryStorage } from '../../server/src/storage/memory.ts'
 import type { AppendRequest } from '../../server/src/storage/storage.ts'
+import { WorkerPool } from '../../server/src/workers/pool.ts'
 import { recordingLog } from '../support/log.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 
@@ -131,20 +139,22 @@ describe('a rest', () => {
 })
 
 describe('commits', () => {
-  /** A committer that rests so long after each batch, and the sizes of its batches. */
+  /** A committer that rests so long after each batch, and the documents of its batches. */
   function committerResting(restMs: number) {
     const clock = new ManualClock()
-    const batches: number[] = []
+    const batches: string[][] = []
     const append = async (requests: readonly AppendRequest[]) => {
-      batches.push(requests.length)
+      batches.push(requests.map(({ document }) => document))
       return requests.map((_, index) => ({ seq: index + 1, incarnation: 1, between: [] }))
     }
     const pacing = { restMs: (restedMs = 0) => restMs - restedMs }
     const committer = new Committer({ append }, pacing, clock, recordingLog().log)
-    const request = (): Promise<void> =>
+    /** Has an edit of a document committed that rests on until a time. */
+    const request = (document = 'notes', restsUntil = 0): Promise<void> =>
       new Promise((resolve, reject) => {
         const source: CommitSource = {
-          takePending: () => [{ document: 'notes', update: Uint8Array.of(1), base: 0 }],
+          restMs: () => Math.max(0, restsUntil - clock.now()),
+          takePending: () => [{ document, update: Uint8Array.of(1), base: 0 }],
           committed: () => resolve(),
           commitFailed: reject,
         }
@@ -156,7 +166,7 @@ describe('commits', () => {
   test('follow each other at once where the pacing has no rest', async () => {
     const { clock, batches, request } = committerResting(0)
     for (let edit = 0; edit < 5; edit++) await request()
-    expect(batches).toEqual([1, 1, 1, 1, 1])
+    expect(batches.map(({ length }) => length)).toEqual([1, 1, 1, 1, 1])
     expect(clock.pending).toEqual([])
   })
 
@@ -167,10 +177,10 @@ describe('commits', () => {
     const edits = [request(), request(), request()]
     clock.advance(9)
     for (let turn = 0; turn < 20; turn++) await nextTurn()
-    expect(batches).toEqual([1])
+    expect(batches).toHaveLength(1)
     clock.advance(1)
     await Promise.all(edits)
-    expect(batches).toEqual([1, 3])
+    expect(batches.map(({ length }) => length)).toEqual([1, 3])
   })
 
   test('that settle do not rest, neither now nor after the next batch', async () => {
@@ -180,7 +190,75 @@ describe('commits', () => {
     const last = request().then(() => request())
     await committer.settle()
     await last
-    expect(batches).toEqual([1, 1, 1])
+    expect(batches.map(({ length }) => length)).toEqual([1, 1, 1])
     expect(clock.pending).toEqual([])
   })
+
+  test('of a document that rests wait for its end, and those of others do not', async () => {
+    const { clock, batches, request } = committerResting(0)
+    const busy = request('busy', clock.now() + 10)
+    await clock.hasTimerOf(10)
+    await request('quiet')
+    expect(batches).toEqual([['quiet']])
+    await clock.hasTimerOf(10)
+    clock.advance(4)
+    const second = request('busy', clock.now() + 6)
+    await request('quiet')
+    expect(batches).toEqual([['quiet'], ['quiet']])
+    await clock.hasTimerOf(6)
+    clock.advance(6)
+    await Promise.all([busy, second])
+    expect(batches).toEqual([['quiet'], ['quiet'], ['busy', 'busy']])
+    expect(clock.pending).toEqual([])
+  })
+
+  test('of a document that rests are made at once by those who settle', async () => {
+    const { clock, batches, committer, request } = committerResting(0)
+    const edit = request('busy', clock.now() + 10)
+    await clock.hasTimerOf(10)
+    await committer.settle()
+    await edit
+    expect(batches).toEqual([['busy']])
+    expect(clock.pending).toEqual([])
+  })
+})
+
+test('a document rests by what sending its edits takes, and another one does not', async () => {
+  const manual = new ManualClock(0)
+  // The event loop is measured in the time of the system, and sending takes as long as the test has it.
+  const clock: Clock = { now: () => systemClock.now() + manual.now(), after: (...timer) => manual.after(...timer) }
+  const { log } = recordingLog()
+  const config = parseOptions({ busyShare: 1, documentBusyShare: 0.25, maxGatherMs: 40 })
+  const workers = new WorkerPool({ log })
+  const storage = new MemoryStorage({ clock })
+  await storage.open()
+  const context = { config, clock, log, workers, yjs: Y, storage }
+  const documents = new Documents({ ...context, hooks: new HookCalls({}, context) })
+  onTestFinished(async () => {
+    await documents.close()
+    await Promise.all([storage.close(), workers.close()])
+  })
+  /** Opens a document to whose readers it takes so long to send an edit. */
+  const open = async (name: string, sendingMs: number) => {
+    const cursor = await documents.join(name, {
+      onFlush: () => manual.advance(sendingMs),
+      onEnd: () => cursor.release(),
+    })
+    return cursor
+  }
+  const [large, small] = await Promise.all([open('large', 1000), open('small', 0)])
+  const edit = ({ document }: Cursor) => {
+    const doc = new Y.Doc()
+    doc.getText('content').insert(0, 'x')
+    return document.submit(Y.encodeStateAsUpdate(doc), { isLimited: false }).durable
+  }
+
+  await edit(large)
+  const rested = edit(large)
+  await manual.hasTimers()
+  await edit(small)
+  expect(large.document.head).toBe(1)
+  manual.advance(40)
+  await rested
+  expect([large.document.head, small.document.head]).toEqual([2, 1])
 })

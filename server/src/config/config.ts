@@ -209,9 +209,14 @@ export const serverSchema = z.strictObject({
     .describe('Answers made for single readers, until they are read; past it, one gets all that everybody gets.'),
 
   busyShare: real(0, 1)
-    .default(0.33)
+    .default(0.4)
     .describe(
       'Share of time that the event loop may be busy before edits gather; idle time saves up to 150 ms. 0: always for `maxGatherMs`.',
+    ),
+  documentBusyShare: real(0, 1)
+    .default(0.18)
+    .describe(
+      'Share of time that sending the edits of one document may take before they gather. 0: always for `maxGatherMs`.',
     ),
   maxGatherMs: real(0, 1000).default(25).describe('Longest time between two commits for which edits gather.'),
   presenceIntervalMs: integer(0, 60_000)

@@ -6,6 +6,8 @@ import type { Pacing } from './pacing.ts'
 
 /** What has edits to commit: a document. */
 export interface CommitSource {
+  /** How many milliseconds it still has to rest after its last commit. */
+  restMs(): number
   /** Hands over all that is pending, as log entries. */
   takePending(): readonly AppendRequest[]
   /** The entries last handed over are durable, in their order. */
@@ -22,7 +24,8 @@ interface Due {
 
 /**
  * Group commit for the whole process: one batch at a time, with everything that is due by then. After a batch it rests as
- * its pacing has it, which under load makes the groups larger instead of the event loop busier.
+ * its pacing has it, which under load makes the groups larger instead of the event loop busier. A source with a rest of
+ * its own holds up no other one.
  */
 export class Committer {
   readonly #storage: Pick<Storage, 'append'>
@@ -32,6 +35,8 @@ export class Committer {
   #due = new Set<CommitSource>()
   #isRunning = false
   #resting: Cancel | undefined
+  /** The rest of those sources that alone are due. */
+  #waiting: Cancel | undefined
   #settling: (() => void)[] = []
 
   constructor(storage: Pick<Storage, 'append'>, pacing: Pick<Pacing, 'restMs'>, clock: Clock, log: Log) {
@@ -44,7 +49,9 @@ export class Committer {
   /** Commits what the source has pending with the next batch. */
   request(source: CommitSource): void {
     this.#due.add(source)
-    if (this.#isRunning) return
+    const isHeldUp = this.#waiting ? source.restMs() > 0 : this.#isRunning
+    if (isHeldUp) return
+    this.#stopWaiting()
     this.#isRunning = true
     // Everything that this turn of the event loop still reads from the sockets joins the batch.
     setImmediate(() => this.#commit())
@@ -54,14 +61,18 @@ export class Committer {
   settle(): Promise<void> {
     if (!this.#isRunning) return Promise.resolve()
     const settled = new Promise<void>((resolve) => this.#settling.push(resolve))
-    if (this.#resting) this.#goOn()
+    if (this.#resting || this.#waiting) this.#goOn()
     return settled
   }
 
   async #commit(): Promise<void> {
-    const sources = this.#due
-    this.#due = new Set()
-    const due = [...sources].map((source) => ({ source, requests: source.takePending() }))
+    const sources = [...this.#due].filter((source) => this.#isSettling || source.restMs() === 0)
+    if (sources.length === 0) {
+      this.#wait()
+      return
+    }
+    for (const source of sources) this.#due.delete(source)
+    const due = sources.map((source) => ({ source, requests: source.takePending() }))
     await this.#append(due.filter(({ requests }) => requests.length > 0))
     // What was delivered is written to the sockets by then.
     setImmediate(() => this.#rest())
@@ -105,19 +116,34 @@ export class Committer {
   }
 
   #rest(restedMs = 0): void {
-    const restMs = this.#settling.length > 0 ? 0 : this.#pacing.restMs(restedMs)
+    const restMs = this.#isSettling ? 0 : this.#pacing.restMs(restedMs)
     if (restMs > 0) this.#resting = this.#clock.after(restMs, () => this.#rest(restedMs + restMs))
     else this.#goOn()
+  }
+
+  get #isSettling(): boolean {
+    return this.#settling.length > 0
   }
 
   #goOn(): void {
     this.#resting?.()
     this.#resting = undefined
+    this.#stopWaiting()
     if (this.#due.size > 0) {
       setImmediate(() => this.#commit())
       return
     }
     this.#isRunning = false
     for (const resolve of this.#settling.splice(0)) resolve()
+  }
+
+  #wait(): void {
+    const restMs = Math.min(...[...this.#due].map((source) => source.restMs()))
+    this.#waiting = this.#clock.after(restMs, () => this.#goOn())
+  }
+
+  #stopWaiting(): void {
+    this.#waiting?.()
+    this.#waiting = undefined
   }
 }

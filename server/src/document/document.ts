@@ -18,6 +18,7 @@ import { type Admitted, capacityLeft, withinCapacity } from './capacity.ts'
 import type { CommitSource } from './committer.ts'
 import type { DocumentLog } from './document-log.ts'
 import { type Edits, Receipt } from './edits.ts'
+import { Pacing } from './pacing.ts'
 import { EncodedPiece, type Piece } from './piece.ts'
 import { Presence } from './presence.ts'
 import { type Replica, SharedLog } from './shared-log.ts'
@@ -55,6 +56,9 @@ export class Document implements CommitSource, Replica {
   readonly #context: DocumentContext
   readonly #subscribers = new Subscribers()
   readonly #edits: Edits
+  readonly #pacing: Pacing
+  /** How long it has taken to hand edits to the subscribers, all in all. */
+  #deliveryMs = 0
   #lineage: Lineage
   #quarantined: readonly QuarantinedUpdate[]
   /** Quarantined updates that are in the log again, to be deleted with the next commit. */
@@ -81,6 +85,8 @@ export class Document implements CommitSource, Replica {
     this.#lineage = lineageOf(stored)
     this.#quarantined = stored.quarantined ?? []
     this.#edits = edits
+    const { documentBusyShare: busyShare, maxGatherMs } = context.config
+    this.#pacing = new Pacing({ busyShare, maxGatherMs }, context.clock, () => this.#deliveryMs)
     this.#takeQuarantined()
     if (!this.#edits.isEmpty) context.requestCommit(this)
   }
@@ -199,6 +205,10 @@ export class Document implements CommitSource, Replica {
     this.#isFull = false
     // This flush brings nothing new, but has writers whose edits were refused send them again.
     this.#subscribers.deliver(this.#flush(this.head, [], null, null))
+  }
+
+  restMs(): number {
+    return this.#pacing.restMs()
   }
 
   takePending(): readonly AppendRequest[] {
@@ -322,8 +332,11 @@ export class Document implements CommitSource, Replica {
   }
 
   #deliver(pieces: readonly Piece[], author: Author | null): void {
+    const { clock, changed } = this.#context
+    const startedAt = clock.now()
     this.#subscribers.deliver(this.#flush(this.head - pieces.length, pieces, author, this.presence.flush()))
-    this.#context.changed(this)
+    this.#deliveryMs += clock.now() - startedAt
+    changed(this)
   }
 
   #presenceChanged(): void {

@@ -15,7 +15,7 @@ import { DocumentLog } from './document-log.ts'
 import { Edits } from './edits.ts'
 import { Follower, type Pace } from './follower.ts'
 import { InProcess, type Yjs } from './in-process.ts'
-import { Pacing } from './pacing.ts'
+import { loopMeter, Pacing } from './pacing.ts'
 import { PrivateBytes } from './private-bytes.ts'
 import { readDifference, readSince } from './reading.ts'
 import { LoadedSnapshot } from './snapshot.ts'
@@ -56,7 +56,7 @@ export class Documents {
     this.#context = context
     this.inProcess = new InProcess(this, config, yjs)
     this.refusals = new RejectionDelay(clock)
-    this.#committer = new Committer(storage, new Pacing(config, clock), clock, log)
+    this.#committer = new Committer(storage, new Pacing(config, clock, loopMeter), clock, log)
     const snapshots = new Snapshots(config.snapshotCacheBytes, async (name) => (await storage.load(name)).snapshot)
     this.#snapshots = snapshots
     this.#compactor = new Compactor({ config, clock, log, storage, workers, snapshots }, (document) =>

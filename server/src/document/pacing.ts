@@ -1,12 +1,13 @@
 import type { Clock } from '../common/timing.ts'
 
-/** Milliseconds that the event loop has been busy since the process began. */
-type LoopMeter = () => number
+/** Milliseconds that somebody has worked since a time in the past. */
+type Meter = () => number
 
-const loopMeter: LoopMeter = () => performance.eventLoopUtilization().active
+/** For how long the event loop has been busy. */
+export const loopMeter: Meter = () => performance.eventLoopUtilization().active
 
 export interface PacingOptions {
-  /** Share of time (0 to 1) that cycles may keep the event loop busy; 0: each is followed by the longest rest. */
+  /** Share of time (0 to 1) that the work may take; 0: each cycle is followed by the longest rest. */
   readonly busyShare: number
   /** The longest rest in milliseconds. */
   readonly maxGatherMs: number
@@ -28,13 +29,13 @@ const MAX_SAVED_MS = 150
 export class Pacing {
   readonly #options: PacingOptions
   readonly #clock: Pick<Clock, 'now'>
-  readonly #meter: LoopMeter
+  readonly #meter: Meter
   #countedAt: number
   #busyThen: number
   /** For how many milliseconds the loop may be busy without a rest; below zero, a rest is owed. */
   #allowanceMs = MAX_SAVED_MS
 
-  constructor({ busyShare, maxGatherMs }: PacingOptions, clock: Pick<Clock, 'now'>, meter = loopMeter) {
+  constructor({ busyShare, maxGatherMs }: PacingOptions, clock: Pick<Clock, 'now'>, meter: Meter) {
     this.#options = { busyShare, maxGatherMs }
     this.#clock = clock
     this.#meter = meter
