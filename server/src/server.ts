@@ -157,6 +157,7 @@ export class CoeditServer {
       throw error
     }
     this.#isOpen = true
+    this.#documents.start()
     this.#upgrades.start()
   }
 

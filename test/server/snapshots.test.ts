@@ -34,6 +34,7 @@ function openDocument(name: string, stored: Snapshot): Document {
     config,
     clock: new ManualClock(),
     log: recordingLog().log,
+    cursors: [],
     requestCommit: () => undefined,
     changed: () => undefined,
   }

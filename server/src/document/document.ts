@@ -34,6 +34,8 @@ export interface DocumentContext {
   readonly config: Config
   readonly clock: Clock
   readonly log: Log
+  /** The stored cursors that are told of what is written here. */
+  readonly cursors: readonly string[]
   /** Asks for a commit of what is pending. */
   requestCommit(source: CommitSource): void
   /** Called when the log has grown or the last subscriber has gone. */
@@ -214,7 +216,7 @@ export class Document implements CommitSource, Replica {
   takePending(): readonly AppendRequest[] {
     // Entries of others are still to be read before the last batch.
     if (this.#edits.isInFlight || this.#edits.isEmpty) return []
-    const { updates } = this.#edits.drain(this.#context.config.chunkBytes)
+    const { updates, author } = this.#edits.drain(this.#context.config.chunkBytes)
     if (updates.length === 0) {
       // Others have committed all of it meanwhile.
       this.#deliver([], this.#edits.settle())
@@ -228,6 +230,7 @@ export class Document implements CommitSource, Replica {
       base: this.head,
       incarnation: this.incarnation,
       isFirst: this.#isSeeding,
+      cursors: this.#context.cursors.filter((cursor) => cursor !== author?.cursor),
       releases: index === 0 ? releases : [],
     }))
   }
@@ -258,7 +261,7 @@ export class Document implements CommitSource, Replica {
     for (const { seq, update } of part.entries) {
       if (seq === this.head + 1) pieces.push(this.#push(update, seq, part, false))
     }
-    if (pieces.length > 0) this.#deliver(pieces, null)
+    if (pieces.length > 0) this.#deliver(pieces, null, true)
     this.#enterOwn()
   }
 
@@ -308,7 +311,7 @@ export class Document implements CommitSource, Replica {
   }
 
   #flush(after: number, pieces: readonly Piece[], author: Author | null, presence: PresenceStep | null): Flush {
-    return { after, head: after + pieces.length, pieces, author, presence }
+    return { after, head: after + pieces.length, pieces, author, isForeign: false, presence }
   }
 
   #closed(): CoeditError {
@@ -331,10 +334,11 @@ export class Document implements CommitSource, Replica {
     this.#lineage = lineageOf(lineage)
   }
 
-  #deliver(pieces: readonly Piece[], author: Author | null): void {
+  #deliver(pieces: readonly Piece[], author: Author | null, isForeign = false): void {
     const { clock, changed } = this.#context
     const startedAt = clock.now()
-    this.#subscribers.deliver(this.#flush(this.head - pieces.length, pieces, author, this.presence.flush()))
+    const after = this.head - pieces.length
+    this.#subscribers.deliver({ ...this.#flush(after, pieces, author, this.presence.flush()), isForeign })
     this.#deliveryMs += clock.now() - startedAt
     changed(this)
   }

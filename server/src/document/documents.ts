@@ -13,7 +13,7 @@ import { Cursor, type CursorOptions, type Reader } from './cursor.ts'
 import { Document, type DocumentContext } from './document.ts'
 import { DocumentLog } from './document-log.ts'
 import { Edits } from './edits.ts'
-import { Follower, type Pace } from './follower.ts'
+import { HookFollowers } from './hook-followers.ts'
 import { InProcess, type Yjs } from './in-process.ts'
 import { loopMeter, Pacing } from './pacing.ts'
 import { PrivateBytes } from './private-bytes.ts'
@@ -31,9 +31,6 @@ export interface DocumentsContext {
   readonly yjs: Yjs
 }
 
-/** Hooks that want to hear of each commit. */
-const AT_ONCE: Pace = { quietMs: 0, maxWaitMs: 0 }
-
 /** The open documents. Each is loaded once however many ask for it, and leaves memory when nobody needs it. */
 export class Documents {
   /** For the code around the server. */
@@ -47,6 +44,7 @@ export class Documents {
   readonly #open = new Map<string, Document>()
   readonly #opening = new Map<string, Promise<Document>>()
   readonly #documentContext: DocumentContext
+  readonly #followers: HookFollowers
   readonly #reader: Reader
   readonly #emptied = new Condition()
   #isClosing = false
@@ -62,10 +60,12 @@ export class Documents {
     this.#compactor = new Compactor({ config, clock, log, storage, workers, snapshots }, (document) =>
       this.#changed(document),
     )
+    this.#followers = new HookFollowers({ ...context, documents: this, inProcess: this.inProcess })
     this.#documentContext = {
       config,
       clock,
       log,
+      cursors: this.#followers.cursors,
       requestCommit: (source) => this.#committer.request(source),
       changed: (document) => this.#changed(document),
     }
@@ -112,9 +112,15 @@ export class Documents {
     return cursor
   }
 
+  /** To be called when the storage is open: hooks are told what they were not told in time. */
+  start(): void {
+    this.#followers.start()
+  }
+
   /** Ends all subscribers and resolves when everything received is durable and no document is in memory. */
   async close(): Promise<void> {
     this.#isClosing = true
+    await this.#followers.stop()
     await Promise.allSettled(this.#opening.values())
     for (const document of [...this.#open.values()]) {
       document.end('restart')
@@ -141,7 +147,7 @@ export class Documents {
     const edits = new Edits(known, isShared ? await inTurns(log.decodeState(snapshot)) : undefined)
     const document = new Document(name, stored, log, edits, this.#documentContext)
     if (isShared) document.share(this.#context.storage)
-    this.#observe(document)
+    this.#followers.observe(document)
     try {
       if (document.incarnation === 0) await this.inProcess.seed(document, this.#context.hooks)
     } catch (error) {
@@ -153,14 +159,6 @@ export class Documents {
     this.#open.set(name, document)
     if (snapshot) this.#snapshots.put(document, snapshot)
     return document
-  }
-
-  #observe(document: Document): void {
-    const { config, hooks } = this.#context
-    const context = { ...this.#context, documents: this, inProcess: this.inProcess }
-    const quiet: Pace = { quietMs: config.changeQuietMs, maxWaitMs: config.changeMaxWaitMs }
-    if (hooks.has('commit')) new Follower('commit', document, AT_ONCE, context).start()
-    if (hooks.has('change')) new Follower('change', document, quiet, context).start()
   }
 
   #changed(document: Document): void {

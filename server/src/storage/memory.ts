@@ -25,6 +25,11 @@ interface MemoryEntry extends LogEntry {
   readonly writer: MemoryStorage
 }
 
+interface MemoryCursor {
+  seq: number
+  holder: MemoryStorage
+}
+
 interface MemoryDocument {
   incarnation: number
   earlierIncarnations: readonly EarlierIncarnation[]
@@ -43,6 +48,8 @@ export class MemoryDatabase {
   epoch = 0
   readonly documents = new Map<string, MemoryDocument>()
   readonly revocations = new Map<string | null, StoredRevocation>()
+  /** By the name of the cursor, then by document. */
+  readonly cursors = new Map<string, Map<string, MemoryCursor>>()
   /** By document, whoever is to be told that something was appended. */
   readonly followers = new Map<string, Set<() => void>>()
 
@@ -52,6 +59,10 @@ export class MemoryDatabase {
     for (const [name, document] of this.documents) {
       document.head = Math.max(document.head - countLost(name), document.snapshot?.seq ?? 0)
       document.tail = document.tail.filter(({ seq }) => seq <= document.head)
+      for (const cursors of this.cursors.values()) {
+        const cursor = cursors.get(name)
+        if (cursor && cursor.seq >= document.head) cursors.delete(name)
+      }
       if (document.head === 0) this.documents.delete(name)
       for (const tell of this.followers.get(name) ?? []) tell()
     }
@@ -168,6 +179,37 @@ export class MemoryStorage implements Storage {
     return unfollow
   }
 
+  claim(cursor: string, document: string): Promise<number | undefined> {
+    return this.#run(() => {
+      const found = this.#database.cursors.get(cursor)?.get(document)
+      if (!found || !this.#mayTake(found)) return undefined
+      found.holder = this
+      return found.seq
+    })
+  }
+
+  advance(cursor: string, document: string, seq: number, incarnation: number): Promise<'told' | 'behind' | 'lost'> {
+    return this.#run(() => {
+      const stored = this.#database.documents.get(document) ?? NOTHING
+      const ofCursor = this.#database.cursors.get(cursor)
+      const found = ofCursor?.get(document)
+      if (found?.holder !== this || seq < found.seq) return 'lost'
+      if (seq > Math.min(stored.head, lastStanding(incarnation, stored))) return 'lost'
+      found.seq = seq
+      if (seq < stored.head) return 'behind'
+      ofCursor?.delete(document)
+      return 'told'
+    })
+  }
+
+  untold(cursor: string, limit: number): Promise<readonly string[]> {
+    return this.#run(() => {
+      const free = [...(this.#database.cursors.get(cursor) ?? [])].filter(([, found]) => this.#mayTake(found))
+      const [own, others] = [true, false].map((isOwn) => free.filter(([, { holder }]) => (holder === this) === isOwn))
+      return [...(others ?? []), ...(own ?? [])].map(([document]) => document).slice(0, limit)
+    })
+  }
+
   stat(document: string): Promise<DocumentFacts | undefined> {
     return this.#run(() => {
       const stored = this.#database.documents.get(document)
@@ -193,7 +235,10 @@ export class MemoryStorage implements Storage {
   }
 
   remove(document: string): Promise<void> {
-    return this.#run(() => void this.#database.documents.delete(document))
+    return this.#run(() => {
+      this.#database.documents.delete(document)
+      for (const cursors of this.#database.cursors.values()) cursors.delete(document)
+    })
   }
 
   loadRevocations(): Promise<readonly StoredRevocation[]> {
@@ -218,15 +263,26 @@ export class MemoryStorage implements Storage {
     })
   }
 
-  #append({ document, update, base }: AppendRequest, written: Set<MemoryDocument>): Appended {
+  #mayTake({ holder }: MemoryCursor): boolean {
+    return holder === this || !holder.#isOpen
+  }
+
+  #append({ document, update, base, cursors = [] }: AppendRequest, written: Set<MemoryDocument>): Appended {
     const stored = this.#database.documents.get(document) ?? this.#create(document)
     if (stored.epoch !== this.#database.epoch) this.#beginEpoch(stored)
     const between = written.has(stored) ? [] : entriesAfter(stored.tail, base)
     written.add(stored)
+    for (const cursor of cursors) this.#begin(cursor, document, stored.head)
     stored.head += 1
     stored.updatedAt = this.#clock.now()
     stored.tail.push({ seq: stored.head, update: new Uint8Array(update), writer: this })
     return { seq: stored.head, ...lineageOf(stored), between }
+  }
+
+  #begin(cursor: string, document: string, seq: number): void {
+    const ofCursor = this.#database.cursors.get(cursor) ?? new Map<string, MemoryCursor>()
+    this.#database.cursors.set(cursor, ofCursor)
+    if (!ofCursor.has(document)) ofCursor.set(document, { seq, holder: this })
   }
 
   #beginEpoch(stored: MemoryDocument): void {

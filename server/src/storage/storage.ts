@@ -10,7 +10,7 @@
  * wrote in between. So entries may overlap, where a client has brought the same edit to two servers. Whoever applies a
  * log does so strictly by number, its own entries too, and takes of each what is new against those before it.
  */
-export interface Storage extends DocumentStore, Catalog, RevocationStore {
+export interface Storage extends DocumentStore, CursorStore, Catalog, RevocationStore {
   /** Opens the engine. Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE, STORAGE_VERSION or STORAGE_DAMAGED. */
   open(): Promise<void>
 
@@ -79,6 +79,32 @@ export interface DocumentStore {
    * @param onEntries must not throw
    */
   follow(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow
+}
+
+/**
+ * Cursors on documents that outlive servers: up to which number somebody was told, who is told by one server at a time. A
+ * cursor is there while something is to be told: an append that names it makes it (`AppendRequest.cursors`), and it is
+ * gone when it has arrived at the head. Several with different names are on their own.
+ */
+export interface CursorStore {
+  /**
+   * Takes a cursor for this server, unless another one holds it that is alive: one that is not has shown no sign of life for
+   * some seconds. Whoever appends with the name of a new cursor holds it. Resolves with the number up to which was told;
+   * undefined where another server holds it, or there is none. Rejects with STORAGE_CLOSED.
+   */
+  claim(cursor: string, document: string): Promise<number | undefined>
+
+  /**
+   * Moves a cursor up to a number, which is one of the `incarnation` given, and removes it where that is the head. Resolves
+   * 'told' where it was the head, 'behind' where it was not, and 'lost' where the cursor is no longer this server's, or the
+   * number not one of the document: nothing has changed then. Rejects with STORAGE_CLOSED.
+   */
+  advance(cursor: string, document: string, seq: number, incarnation: number): Promise<'told' | 'behind' | 'lost'>
+
+  /**
+   * Documents with a cursor of this name that no other living server holds: first those that nobody holds; at most `limit`.
+   */
+  untold(cursor: string, limit: number): Promise<readonly string[]>
 }
 
 /** Ends the reports: none comes once it was called. Calling it again is fine. */
@@ -199,6 +225,8 @@ export interface AppendRequest {
   readonly incarnation?: number
   /** Whether it must be the first that is ever written of the document. Only with base 0; the same for all of a document. */
   readonly isFirst?: boolean
+  /** Cursors that begin before it where there are none of these names. The same for all of a document in a batch. */
+  readonly cursors?: readonly string[]
   /** Quarantined updates that this one contains; they are deleted in the same commit. */
   readonly releases?: readonly number[]
 }

@@ -21,6 +21,7 @@ import type {
 import { Announcer } from './announcer.ts'
 import { Appender } from './appender.ts'
 import { pack } from './checked.ts'
+import { Cursors } from './cursors.ts'
 import { Followers } from './followers.ts'
 import { decodeHints, hintsOf } from './hints.ts'
 import { Lane } from './lane.ts'
@@ -71,6 +72,7 @@ export class PostgresStorage implements Storage {
   readonly #appends: Lane
   readonly #reads: Lane
   readonly #appender: Appender
+  readonly #cursors: Cursors
   readonly #announcer: Announcer
   readonly #followers: Followers
   readonly #listener: Listener
@@ -89,7 +91,9 @@ export class PostgresStorage implements Storage {
     this.#serves = serves
     this.#appends = new Lane({ dialer: dialer(url, 'append'), max: 1, clock, log })
     this.#reads = new Lane({ dialer: dialer(url, 'read'), max: MAX_READERS, clock, log })
-    this.#appender = new Appender({ lane: this.#appends, clock, log })
+    const cursors = new Cursors({ clock, log, run: (work) => this.#read(work) })
+    this.#cursors = cursors
+    this.#appender = new Appender({ lane: this.#appends, holder: () => cursors.holder(), clock, log })
     this.#announcer = new Announcer(this.#sender, this.#reads, log)
     this.#followers = new Followers({
       clock,
@@ -143,6 +147,7 @@ export class PostgresStorage implements Storage {
     this.#appends.giveUp()
     this.#reads.giveUp()
     await this.#gate.idle()
+    await this.#cursors.close()
     await this.#appender.close()
     await Promise.all([this.#appends.close(), this.#reads.close()])
   }
@@ -187,6 +192,26 @@ export class PostgresStorage implements Storage {
 
   follow(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow {
     return this.#followers.add(document, after, onEntries)
+  }
+
+  async claim(cursor: string, document: string): Promise<number | undefined> {
+    this.#assertOpen()
+    return this.#cursors.claim(cursor, document)
+  }
+
+  async advance(
+    cursor: string,
+    document: string,
+    seq: number,
+    incarnation: number,
+  ): Promise<'told' | 'behind' | 'lost'> {
+    this.#assertOpen()
+    return this.#cursors.advance(cursor, document, seq, incarnation)
+  }
+
+  async untold(cursor: string, limit: number): Promise<readonly string[]> {
+    this.#assertOpen()
+    return this.#cursors.untold(cursor, limit)
   }
 
   async stat(document: string): Promise<DocumentFacts | undefined> {

@@ -123,7 +123,7 @@ const APPEND = `
 CREATE OR REPLACE FUNCTION coedit.append(
   in_node bigint, in_batch bigint, in_time double precision,
   in_names text[], in_incarnations bigint[], in_bases bigint[], in_firsts boolean[], in_counts integer[],
-  in_sizes integer[], in_checksums integer[], in_content bytea
+  in_sizes integer[], in_checksums integer[], in_content bytea, in_cursors text[], in_holder bigint
 ) RETURNS TABLE (
   item integer, incarnation double precision, seq double precision, checksum integer, data bytea
 ) LANGUAGE plpgsql AS $function$
@@ -177,6 +177,10 @@ BEGIN
       start := start + in_sizes[part];
     END LOOP;
     told := told || stored.incarnation || (before + 1);
+    IF in_cursors[i] <> '' THEN
+      INSERT INTO coedit.cursors
+        SELECT c, stored.id, before, in_holder FROM unnest(string_to_array(in_cursors[i], ',')) c ON CONFLICT DO NOTHING;
+    END IF;
 
     item := i; incarnation := stored.incarnation; seq := before + 1; checksum := 0; data := NULL;
     RETURN NEXT;
@@ -196,6 +200,61 @@ BEGIN
   END LOOP;
 
   UPDATE coedit.nodes n SET batch = in_batch, answers = told, seen = now() WHERE n.id = in_node;
+END
+$function$;
+`
+
+/** For servers that know of no cursors. */
+const APPEND_BEFORE_CURSORS = `
+CREATE OR REPLACE FUNCTION coedit.append(
+  bigint, bigint, double precision, text[], bigint[], bigint[], boolean[], integer[], integer[], integer[], bytea
+) RETURNS TABLE (
+  item integer, incarnation double precision, seq double precision, checksum integer, data bytea
+) LANGUAGE sql AS $function$
+  SELECT * FROM coedit.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '{}', NULL)
+$function$;
+`
+
+/*
+ * A cursor says up to which entry of a document somebody was told, and is there while something is to be told. Each server
+ * that holds some has one row in `holders`, by which the others know that it is alive.
+ */
+const CURSORS = `
+CREATE TABLE coedit.cursors (
+  cursor text NOT NULL,
+  document bigint NOT NULL,
+  seq bigint NOT NULL,
+  holder bigint,
+  PRIMARY KEY (document, cursor)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+CREATE TABLE coedit.holders (
+  id bigint PRIMARY KEY,
+  until timestamptz NOT NULL
+) WITH (fillfactor = 30);
+`
+
+/* The document is locked, so that no entry is appended between the look at its head and the end of the cursor. */
+const ADVANCE = `
+CREATE FUNCTION coedit.advance(
+  in_cursor text, in_name text, in_holder bigint, in_incarnation bigint, in_seq bigint
+) RETURNS text LANGUAGE plpgsql AS $function$
+DECLARE
+  stored record;
+BEGIN
+  SELECT d.id, d.head, d.incarnation, d.earlier INTO stored
+    FROM coedit.documents d WHERE d.name = in_name FOR NO KEY UPDATE;
+  IF NOT FOUND OR in_seq > stored.head
+    OR NOT coedit.stands(in_incarnation, in_seq, stored.incarnation, stored.earlier) THEN
+    RETURN 'lost';
+  ELSIF in_seq = stored.head THEN
+    DELETE FROM coedit.cursors c
+      WHERE c.document = stored.id AND c.cursor = in_cursor AND c.holder = in_holder;
+    RETURN CASE WHEN FOUND THEN 'told' ELSE 'lost' END;
+  END IF;
+  UPDATE coedit.cursors c SET seq = in_seq
+    WHERE c.document = stored.id AND c.cursor = in_cursor AND c.holder = in_holder AND c.seq <= in_seq;
+  RETURN CASE WHEN FOUND THEN 'behind' ELSE 'lost' END;
 END
 $function$;
 `
@@ -242,7 +301,7 @@ $function$;
 `
 
 const REMOVE = `
-CREATE FUNCTION coedit.remove(in_name text) RETURNS void LANGUAGE plpgsql AS $function$
+CREATE OR REPLACE FUNCTION coedit.remove(in_name text) RETURNS void LANGUAGE plpgsql AS $function$
 DECLARE
   gone bigint;
 BEGIN
@@ -250,9 +309,14 @@ BEGIN
   DELETE FROM coedit.entries e WHERE e.document = gone;
   DELETE FROM coedit.chunks c WHERE c.document = gone;
   DELETE FROM coedit.snapshots s WHERE s.document = gone;
+  DELETE FROM coedit.cursors c WHERE c.document = gone;
 END
 $function$;
 `
 
 /** What makes each version of the one before it. A function is made by the last step that changes it. */
-export const MIGRATIONS: readonly string[] = [TABLES + REMOVE, EPOCHS + APPEND + COMPACT]
+export const MIGRATIONS: readonly string[] = [
+  TABLES,
+  EPOCHS + COMPACT,
+  CURSORS + APPEND + APPEND_BEFORE_CURSORS + ADVANCE + REMOVE,
+]
