@@ -40,6 +40,8 @@ export class Follower implements Author {
   readonly #moved = new Condition()
   #reader: Cursor | undefined
   #lastCommitAt = 0
+  /** When the first commit came that it was not told of. */
+  #untoldSince: number | undefined
 
   constructor(hook: 'commit' | 'change', document: Document, pace: Pace, context: FollowerContext) {
     this.cursor = hook
@@ -72,6 +74,7 @@ export class Follower implements Author {
     this.#moved.notify()
     if (!reader.isBehind) return
     this.#lastCommitAt = this.#context.clock.now()
+    this.#untoldSince ??= this.#lastCommitAt
     if (!reader.keeps) void this.#catchUp(reader)
   }
 
@@ -110,14 +113,15 @@ export class Follower implements Author {
 
   async #tell(reader: Cursor): Promise<void> {
     await reader.read()
+    this.#untoldSince = reader.isBehind ? this.#context.clock.now() : undefined
     const seq = reader.position ?? 0
     await this.#context.hooks.tell(this.cursor, this.#changeOf([...reader.rest()], seq))
   }
 
   async #pause(): Promise<void> {
     const { clock, hooks } = this.#context
-    const latest = clock.now() + this.#pace.maxWaitMs
     while (!hooks.isClosing) {
+      const latest = (this.#untoldSince ?? 0) + this.#pace.maxWaitMs
       const delay = Math.min(this.#lastCommitAt + this.#pace.quietMs, latest) - clock.now()
       if (delay <= 0) return
       await this.#moved.waitFor(clock, delay)
