@@ -10,23 +10,23 @@ export function processTree(root: number): number[] {
 
 /** Sends a signal to a process and to all that it has started. Nothing of it runs meanwhile, so none of it is missed. */
 export function signalTree(root: number, signal: NodeJS.Signals): void {
-  for (const pid of stoppedTree(root)) process.kill(pid, signal)
+  for (const pid of stoppedTree(root)) send(pid, signal)
 }
 
 /** Stops one after the other, so that none starts others that would not be found. */
 function stoppedTree(root: number): ReadonlySet<number> {
   const stopped = new Set<number>()
   for (;;) {
-    const running = processTree(root).filter((pid) => !stopped.has(pid) && stop(pid))
+    const running = processTree(root).filter((pid) => !stopped.has(pid) && send(pid, 'SIGSTOP'))
     if (running.length === 0) return stopped
     for (const pid of running) stopped.add(pid)
   }
 }
 
 /** Returns whether it was there. */
-function stop(pid: number): boolean {
+function send(pid: number, signal: NodeJS.Signals): boolean {
   try {
-    return process.kill(pid, 'SIGSTOP')
+    return process.kill(pid, signal)
   } catch (error) {
     if (hasGone(error)) return false
     throw error

@@ -98,9 +98,11 @@ export class Document implements CommitSource, Replica {
     return this.#lineage.incarnation
   }
 
-  /** Whether a number of this incarnation stands for the same entry as now. */
-  hasNumber(incarnation: number, seq: number): boolean {
-    return seq <= Math.min(lastStanding(incarnation, this.#lineage), this.head)
+  /** Whether a number that is of this incarnation stands for the same entry now, if there is one. */
+  stands(incarnation: number, seq: number): boolean {
+    const { earlierIncarnations = [] } = this.#lineage
+    if (incarnation === this.incarnation) return true
+    return earlierIncarnations.some((earlier) => earlier.incarnation === incarnation && seq <= earlier.last)
   }
 
   /** The last log position. */
