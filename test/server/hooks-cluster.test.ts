@@ -89,13 +89,14 @@ function withPostgres(postgres: PostgresServer): void {
       nodes.flatMap(({ url }) => [0, 1].map(() => syncedClient({ release, url, document: 'notes' }))),
     )
     const typists = clients.map(({ doc }, index) => new Typist(`${index}`, doc, new Random(index)))
+    const docs = clients.map(({ doc }) => doc)
+    const count = () => typists.reduce((sum, { written }) => sum + written.length, 0)
     for (let round = 0; round < 3; round++) {
+      const goal = count() + 200
       for (const typist of typists) typist.start()
-      await pause(700)
+      await untilChanged(docs, 'much is written', () => count() >= goal)
       for (const typist of typists) typist.stop()
-      const docs = clients.map(({ doc }) => doc)
-      const count = typists.reduce((sum, { written }) => sum + written.length, 0)
-      await untilChanged(docs, 'all have all', () => docs.every((doc) => elementsIn(doc).length === count))
+      await untilChanged(docs, 'all have all', () => docs.every((doc) => elementsIn(doc).length === count()))
       for (const hook of ['commit', 'change'] as const) expectOnce(await allTold(nodes, hook, 'notes', docs[0]))
     }
   })

@@ -1,8 +1,10 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
+import type { Change } from '../../server/src/index.ts'
 import { scanUpdate } from '../../server/src/protocol/update/update.ts'
 import { contentOf } from '../support/editing.ts'
 import { lastEntry, readEvents } from '../support/event-stream.ts'
-import { append, textIn } from '../support/hook-calls.ts'
+import { append, Calls, heard, textIn } from '../support/hook-calls.ts'
 import { type InProcessServer, startInProcess } from '../support/in-process-server.ts'
 import { Ledger } from '../support/ledger.ts'
 import { findPostgres, NO_POSTGRES, type PostgresServer, startPostgres, startStandby } from '../support/postgres.ts'
@@ -56,8 +58,10 @@ function withPostgres(): void {
 
   test('what an asynchronous standby lacks comes back from those who have it, and numbers given anew are not believed', async () => {
     const { primary, standby, standbyUrl, bothUrl, letIn, inStep } = await startPair()
-    const options = { database: bothUrl }
-    const nodes = await Promise.all([0, 1].map(() => startInProcess({ release, options })))
+    const changes = new Calls<Change>()
+    const start = (database: string) =>
+      startInProcess({ release, options: { database, changeQuietMs: 0 }, hooks: { change: changes.note } })
+    const nodes = await Promise.all([bothUrl, bothUrl].map(start))
     const clients = await Promise.all(nodes.map(({ url }) => syncedClient({ release, url, document: DOCUMENT })))
     textOf(clients[0]).insert(0, 'kept')
     await allRead(clients, 'kept')
@@ -75,7 +79,7 @@ function withPostgres(): void {
 
     await primary.crash()
     await standby.promote()
-    const other = await startInProcess({ release, options: { database: standbyUrl } })
+    const other = await start(standbyUrl)
     await other.server.edit(DOCUMENT, append(' other'))
     expect(await lastEntry({ release, url: other.url, document: DOCUMENT })).toBe(lostNumber)
     const resumedAt = async (lastEventId = '') => {
@@ -98,6 +102,10 @@ function withPostgres(): void {
     for (const { doc } of all) expect(contentOf(doc)).toEqual(contentOf(clients[0].doc))
     expect(textIn(await other.server.read(DOCUMENT))).toBe(textOf(late).toString())
     await allRead([await syncedClient({ release, url: other.url, document: 'made since' }), made], 'made since')
+
+    // Hooks are told of all of it, be it twice.
+    const told = (name: string) => heard(changes.events.filter((change) => change.name === name))
+    while (told(DOCUMENT) !== textOf(late).toString() || told('made since') !== 'made since') await nextTurn()
 
     for (const node of nodes) {
       expect(await lostIn(node)).toBeGreaterThanOrEqual(1)
