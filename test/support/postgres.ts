@@ -285,7 +285,7 @@ function idsOf(user: string): Owner {
 }
 
 /** A port that nobody listens on, as far as one can know. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()

@@ -31,6 +31,7 @@ import { expectSchema, prepareSchema } from './migrate.ts'
 import { closedError, translated, unreachableError } from './pg-errors.ts'
 import { descriptionChecksum, readDocument, readFacts, readFrom, readHeads, readNames } from './reading.ts'
 import { readRevocations, writeRevocations } from './revocations.ts'
+import { checkRights, checkServer, MAX_CONNECTIONS, tellRisks } from './self-test.ts'
 import { targetsOf } from './target.ts'
 
 export interface PostgresStorageOptions {
@@ -49,7 +50,7 @@ export interface PostgresStorageOptions {
 }
 
 /** Connections that read, and do all else but append and listen: each node has two more. */
-const MAX_READERS = 4
+const MAX_READERS = MAX_CONNECTIONS - 2
 /** How often the heads of documents that are followed are compared, in milliseconds. */
 const CHECK_MS = 2_000
 /** A snapshot is much to write: so many milliseconds may pass without an answer. */
@@ -121,11 +122,13 @@ export class PostgresStorage implements Storage {
     return { droppedBytes: 0, records: this.#damagedRecords, failedReads: 0, lostEntries: this.#lostEntries }
   }
 
-  /** May be called once. Rejects with STORAGE_UNREACHABLE, STORAGE_OUTDATED and STORAGE_MISSING, too. */
+  /**
+   * May be called once. Rejects with STORAGE_UNREACHABLE, STORAGE_UNSUITABLE, STORAGE_OUTDATED, STORAGE_DENIED and
+   * STORAGE_MISSING, too.
+   */
   async open(): Promise<void> {
     try {
-      await this.#reads.once(this.#serves ? prepareSchema : expectSchema)
-      if (this.#serves) await this.#reads.once((link) => this.#warnOfRisks(link))
+      await this.#reads.once((link) => this.#prepare(link))
     } catch (error) {
       this.#reads.giveUp()
       await this.#reads.close()
@@ -239,16 +242,13 @@ export class PostgresStorage implements Storage {
     await this.#read((link) => writeRevocations(link, revocations, forgotten))
   }
 
-  /** What is acknowledged is to outlive a crash of the database. */
-  async #warnOfRisks(link: Link): Promise<void> {
-    const text = `SELECT name FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off'`
-    const settings = await link.query<{ name: string }>({ text })
-    if (settings.length === 0) return
-    const names = settings.map(({ name }) => name)
-    this.#log.error(
-      { settings: names },
-      'settings of the database are off: a crash of it may lose what was acknowledged',
-    )
+  /** Rejects with what keeps it from working, and says in the log what may. */
+  async #prepare(link: Link): Promise<void> {
+    await checkServer(link)
+    if (!this.#serves) return expectSchema(link)
+    await prepareSchema(link)
+    await checkRights(link)
+    await tellRisks(link, this.#log)
   }
 
   #assertOpen(): void {
