@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Change } from '../../server/src/index.ts'
 import { scanUpdate } from '../../server/src/protocol/update/update.ts'
-import { contentOf } from '../support/editing.ts'
+import { contentOf, docOf } from '../support/editing.ts'
 import { lastEntry, readEvents } from '../support/event-stream.ts'
 import { append, Calls, heard, textIn } from '../support/hook-calls.ts'
 import { type InProcessServer, startInProcess } from '../support/in-process-server.ts'
@@ -74,6 +74,9 @@ function withPostgres(): void {
     const made = await syncedClient({ release, url: nodes[0].url, document: 'made since' })
     textOf(made).insert(0, 'made since')
     await allRead([await syncedClient({ release, url: nodes[1].url, document: 'made since' })], 'made since')
+    // Nobody but its server has it: an event stream keeps that in memory.
+    const watched = readEvents({ release, url: nodes[0].url, document: 'served' })
+    await Promise.all([watched.next(), nodes[0].server.edit('served', append('by the server'))])
     const { value: lostEvent } = await readEvents({ release, url: nodes[0].url, document: DOCUMENT }).next()
     const lostNumber = Number(lostEvent?.id?.split('-')[1])
 
@@ -102,6 +105,9 @@ function withPostgres(): void {
     for (const { doc } of all) expect(contentOf(doc)).toEqual(contentOf(clients[0].doc))
     expect(textIn(await other.server.read(DOCUMENT))).toBe(textOf(late).toString())
     await allRead([await syncedClient({ release, url: other.url, document: 'made since' }), made], 'made since')
+
+    const { value: served } = await readEvents({ release, url: other.url, document: 'served' }).next()
+    expect(textIn(docOf(served?.update ?? new Uint8Array()))).toBe('by the server')
 
     // Hooks are told of all of it, be it twice.
     const told = (name: string) => heard(changes.events.filter((change) => change.name === name))

@@ -69,6 +69,7 @@ export class Document implements CommitSource, Replica {
   #answered: readonly Answered[] | undefined
   #sharedLog: SharedLog | undefined
   #hasFailed = false
+  #isLost = false
   /** Whether what is committed has to be the first that anybody writes. */
   #isSeeding = false
   #isFull = false
@@ -128,6 +129,11 @@ export class Document implements CommitSource, Replica {
   /** Whether a commit was refused for good: this object no longer tells what is stored. */
   get hasFailed(): boolean {
     return this.#hasFailed
+  }
+
+  /** Whether the database no longer has some of what was committed, and is here. */
+  get isLost(): boolean {
+    return this.#isLost
   }
 
   /** Whether so much waits to be durable that writers have to wait. */
@@ -330,6 +336,8 @@ export class Document implements CommitSource, Replica {
   /** @throws CoeditError STORAGE_CONFLICT where what it has is not what the log has now under the same numbers */
   #goOnAs(lineage: Lineage): void {
     if (lineage.incarnation === this.incarnation) return
+    // Only a loss is told without one.
+    this.#isLost = lineage.incarnation === 0
     if (lastStanding(this.incarnation, lineage) < this.head) {
       throw new CoeditError('STORAGE_CONFLICT', `the numbers of '${this.name}' were given anew`)
     }

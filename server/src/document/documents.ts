@@ -175,6 +175,17 @@ export class Documents {
     return document
   }
 
+  /** Commits anew what the database has lost: somebody may have written it who is not here any more. */
+  async #bringBack({ name, log }: Document): Promise<void> {
+    try {
+      const cursor = await this.join(name)
+      for (const { update } of log.entriesAfter(log.snapshotSeq)) cursor.document.submit(update, null)
+      cursor.release()
+    } catch (error) {
+      this.#context.log.warn({ err: error, document: name }, 'what the database has lost could not be brought back')
+    }
+  }
+
   #changed(document: Document): void {
     if (this.#open.get(document.name) !== document) return
     const mayCompact = !this.#isClosing && !document.hasFailed
@@ -191,5 +202,6 @@ export class Documents {
     this.#compactor.forget(document)
     void this.#context.hooks.offer('close', { name: document.name })
     if (this.#open.size === 0) this.#emptied.notify()
+    if (document.isLost) void this.#bringBack(document)
   }
 }

@@ -34,7 +34,10 @@ export async function tellRisks(link: Link, log: Log): Promise<void> {
   const [room] = await link.query<Room>({ text: ROOM })
   if (room && room.needed > room.allowed) {
     const { allowed, needed, servers } = room
-    log.warn({ allowed, needed, servers }, 'the database may run out of connections: raise max_connections or pool them')
+    log.warn(
+      { allowed, needed, servers },
+      'the database may run out of connections: raise max_connections or pool them',
+    )
   }
 }
 
