@@ -27,6 +27,8 @@ export interface Dialect {
   readonly keepAlive: Buffer
   acknowledgement(count: number): Buffer
   permissionDenied(reason: string): Buffer
+  /** The name of this server, for clients of `coedit.v1`. */
+  node(name: string): Buffer
   /**
    * Tells a client what is refused.
    * @param reason for those whose clients can only log it

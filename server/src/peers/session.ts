@@ -207,7 +207,7 @@ export class Session implements SocketUser, Participant, Author {
   }
 
   #join(cursor: Cursor): void {
-    const { workers, hooks } = this.#context
+    const { workers, hooks, config } = this.#context
     const { dialect, access, acknowledges, echo } = this.#terms
     const socket = this.socket
     const { document } = cursor
@@ -224,6 +224,7 @@ export class Session implements SocketUser, Participant, Author {
     socket.writer.together(() => {
       intake.begin()
       outlet.showPresence()
+      if (acknowledges && config.nodeName !== '') socket.offer(dialect.node(config.nodeName))
     })
   }
 

@@ -4,6 +4,7 @@ import {
   acknowledgementFrame,
   EMPTY_STEP2_FRAME,
   KEEP_ALIVE_FRAME,
+  nodeFrame,
   permissionDeniedFrame,
   presenceFrame,
   presenceHead,
@@ -33,6 +34,7 @@ export const yWebsocket: Dialect = {
   keepAlive: KEEP_ALIVE_FRAME,
   acknowledgement: acknowledgementFrame,
   permissionDenied: permissionDeniedFrame,
+  node: nodeFrame,
   refused: (what, reason, isOwn) => (isOwn ? REFUSAL_FRAMES[what] : permissionDeniedFrame(reason)),
 }
 
