@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { systemClock } from '../../server/src/common/timing.ts'
-import { Dialer, Timelines } from '../../server/src/storage/postgres/link.ts'
+import { Dialer } from '../../server/src/storage/postgres/link.ts'
 import { migrateDatabase } from '../../server/src/storage/postgres/migrate.ts'
 import { PostgresStorage, type PostgresStorageOptions } from '../../server/src/storage/postgres/postgres-storage.ts'
 import { checkServer } from '../../server/src/storage/postgres/self-test.ts'
@@ -36,7 +36,7 @@ function withPostgres(postgres: PostgresServer): void {
   }
 
   test('a server that is too old is refused by STORAGE_UNSUITABLE', async () => {
-    const dialer = new Dialer(targetsOf(await postgres.newDatabase(), 'test'), systemClock, new Timelines())
+    const dialer = new Dialer(targetsOf(await postgres.newDatabase(), 'test'), systemClock)
     const link = await dialer.dial()
     release(() => link.end())
     await checkServer(link)

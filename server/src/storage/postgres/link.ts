@@ -132,7 +132,7 @@ export class Dialer {
   #first = 0
 
   /** @param timelines shared by all that lead to the same database */
-  constructor(targets: readonly Target[], clock: Clock, timelines: Timelines) {
+  constructor(targets: readonly Target[], clock: Clock, timelines = new Timelines()) {
     this.#targets = targets
     this.#clock = clock
     this.#timelines = timelines

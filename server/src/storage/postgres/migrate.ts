@@ -1,6 +1,6 @@
 import { CoeditError } from '../../common/errors.ts'
 import { systemClock } from '../../common/timing.ts'
-import { Dialer, type Link, Timelines } from './link.ts'
+import { Dialer, type Link } from './link.ts'
 import { unreachableError } from './pg-errors.ts'
 import { MIGRATIONS } from './schema.ts'
 import { targetsOf } from './target.ts'
@@ -51,7 +51,7 @@ export async function expectSchema(link: Link): Promise<void> {
  * with the version before and after. Rejects with STORAGE_VERSION where it is newer, and STORAGE_UNREACHABLE.
  */
 export async function migrateDatabase(url: string, grantTo: string): Promise<Migrated> {
-  const dialer = new Dialer(targetsOf(url, 'migrate'), systemClock, new Timelines())
+  const dialer = new Dialer(targetsOf(url, 'migrate'), systemClock)
   try {
     const link = await dialer.dial()
     return await migrate(link, grantTo).finally(() => link.end())
