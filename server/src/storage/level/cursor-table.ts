@@ -53,15 +53,15 @@ export class CursorTable {
     for (const { cursor, document, seq } of places) this.#set(cursor, document, seq)
   }
 
-  /** Moves one. Within the gate. */
+  /** Moves one. Within the gate. What a power cut undoes of that is told again. */
   async move(place: Place): Promise<void> {
-    await this.#database.write([putCursor(place)])
+    await this.#database.write([putCursor(place)], false)
     this.wrote([place])
   }
 
-  /** Removes one. Within the gate. */
+  /** Removes one. Within the gate. What a power cut undoes of that is told again. */
   async end(cursor: string, document: string): Promise<void> {
-    await this.#database.write([removeKey(cursorKey(cursor, document))])
+    await this.#database.write([removeKey(cursorKey(cursor, document))], false)
     this.#numbers.get(cursor)?.delete(document)
   }
 
