@@ -183,13 +183,11 @@ export class LevelStorage implements Storage {
 
   async claim(cursor: string, document: string): Promise<number | undefined> {
     this.#assertOpen()
-    return this.#gate.run(async () => {
-      const seq = this.#cursors.get(cursor, document)
-      if (seq === undefined) return undefined
-      // Where a damaged log was cut off, its numbers were given anew.
-      const head = (await this.#locate(document))?.head ?? 0
-      return seq <= head ? seq : 0
-    })
+    const seq = this.#cursors.get(cursor, document)
+    if (seq === undefined) return undefined
+    const position = this.#positions.get(document) ?? (await this.#gate.run(() => this.#locate(document)))
+    // Where a damaged log was cut off, its numbers were given anew.
+    return seq <= (position?.head ?? 0) ? seq : 0
   }
 
   async advance(
