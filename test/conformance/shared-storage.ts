@@ -4,6 +4,7 @@ import type { LogPart, Storage } from '../../server/src/storage/storage.ts'
 import { Random } from '../support/random.ts'
 import { runs } from '../support/runs.ts'
 import type { Release } from '../support/temporary.ts'
+import { appendTelling } from './storage-cursors.ts'
 import { Replica } from './storage-replica.ts'
 import type { StorageHost } from './storage-scene.ts'
 
@@ -112,6 +113,41 @@ export function sharedStorageConformance(name: string, newHost: NewSharedHost, c
       await append(mine, 0, 1)
       await mine.close()
       expect(await append(theirs, 0, 2)).toMatchObject([{ seq: 2, between: [entry(1, 1)] }])
+    })
+
+    describe('a cursor', () => {
+      test('is held by who has appended first, until that server is gone', async () => {
+        const { incarnation } = await appendTelling(mine, 'doc', ['change'], 1)
+        await appendTelling(theirs, 'doc', ['change'], 1)
+        expect(await theirs.claim('change', 'doc')).toBeUndefined()
+        expect(await theirs.untold('change', 10)).toEqual([])
+        expect(await mine.untold('change', 10)).toEqual(['doc'])
+        expect(await mine.claim('change', 'doc')).toBe(0)
+        expect(await mine.advance('change', 'doc', 1, incarnation)).toBe('behind')
+        expect(await theirs.advance('change', 'doc', 2, incarnation)).toBe('lost')
+        await mine.close()
+        expect(await theirs.untold('change', 10)).toEqual(['doc'])
+        expect(await theirs.claim('change', 'doc')).toBe(1)
+        expect(await theirs.advance('change', 'doc', 2, incarnation)).toBe('told')
+      })
+
+      test('is not gone while somebody appends: whatever comes is before it or behind it', async () => {
+        const { incarnation } = await appendTelling(mine, 'doc', ['change'], 1)
+        for (let seq = 1; seq <= 20; seq++) {
+          const [outcome] = await Promise.all([
+            mine.advance('change', 'doc', seq, incarnation),
+            appendTelling(theirs, 'doc', ['change'], 1),
+          ])
+          const holder = outcome === 'told' ? theirs : mine
+          expect(await holder.claim('change', 'doc')).toBe(seq)
+          expect(await (holder === mine ? theirs : mine).claim('change', 'doc')).toBeUndefined()
+          if (holder === theirs) {
+            await theirs.advance('change', 'doc', seq + 1, incarnation)
+            await appendTelling(mine, 'doc', ['change'], 1)
+            seq++
+          }
+        }
+      })
     })
 
     describe('follow', () => {

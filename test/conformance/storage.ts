@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { runs } from '../support/runs.ts'
 import { catalogConformance } from './storage-catalog.ts'
+import { cursorStoreConformance } from './storage-cursors.ts'
 import { documentStoreConformance } from './storage-log.ts'
 import { type Operation, operations, StorageModel } from './storage-model.ts'
 import { bytes, type NewStorageHost, StorageScene, snapshot } from './storage-scene.ts'
@@ -14,6 +15,7 @@ import { bytes, type NewStorageHost, StorageScene, snapshot } from './storage-sc
 export function storageConformance(name: string, newHost: NewStorageHost, cost = 1): void {
   describe(`${name} keeps the promises of a storage`, () => {
     documentStoreConformance(newHost)
+    cursorStoreConformance(newHost)
     catalogConformance(newHost)
     storageItselfConformance(newHost, cost)
   })
@@ -85,6 +87,9 @@ function storageItselfConformance(newHost: NewStorageHost, cost: number): void {
         await expect(scene.storage.stat('a')).rejects.toMatchObject(closed)
         await expect(scene.storage.list('', undefined, 1)).rejects.toMatchObject(closed)
         await expect(scene.storage.remove('a')).rejects.toMatchObject(closed)
+        await expect(scene.storage.claim('change', 'a')).rejects.toMatchObject(closed)
+        await expect(scene.storage.advance('change', 'a', 1, 1)).rejects.toMatchObject(closed)
+        await expect(scene.storage.untold('change', 1)).rejects.toMatchObject(closed)
         await expect(scene.storage.loadRevocations()).rejects.toMatchObject(closed)
         await expect(scene.storage.storeRevocations([], [])).rejects.toMatchObject(closed)
         await scene.storage.close()

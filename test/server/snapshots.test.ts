@@ -35,6 +35,7 @@ function openDocument(name: string, stored: Snapshot): Document {
     config,
     clock: new ManualClock(),
     log: recordingLog().log,
+    cursors: [],
     requestCommit: () => undefined,
     changed: () => undefined,
     neighboursOf: () => NO_NEIGHBOURS,

@@ -1,5 +1,6 @@
 import { provideChromium } from './chromium.ts'
 import { provideNginx } from './nginx.ts'
+import { providePgBouncer } from './pgbouncer.ts'
 import { providePostgres } from './postgres.ts'
 import { provideReverseProxies } from './reverse-proxies.ts'
 import { provideOtherBrowsers } from './web-driver.ts'
@@ -9,6 +10,7 @@ export default function setup(): void {
   provideChromium()
   provideNginx()
   providePostgres()
+  providePgBouncer()
   provideReverseProxies()
   provideOtherBrowsers()
 }
