@@ -1,6 +1,7 @@
 import { provideChromium } from './chromium.ts'
 import { provideNginx } from './nginx.ts'
 import { providePostgres } from './postgres.ts'
+import { provideRedis } from './redis.ts'
 import { provideReverseProxies } from './reverse-proxies.ts'
 import { provideOtherBrowsers } from './web-driver.ts'
 
@@ -9,6 +10,7 @@ export default function setup(): void {
   provideChromium()
   provideNginx()
   providePostgres()
+  provideRedis()
   provideReverseProxies()
   provideOtherBrowsers()
 }
