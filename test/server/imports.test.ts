@@ -38,6 +38,7 @@ const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
   '@hono/zod-openapi': ['http/api/'],
   level: ['storage/level/', 'repair/'],
   pg: ['storage/postgres/'],
+  '@redis/client': ['storage/postgres/redis.ts'],
   jose: ['auth/'],
   // protocol/wire has a reader and a writer of its encoding that are made for untrusted bytes.
   lib0: [],

@@ -2,6 +2,7 @@ import { provideChromium } from './chromium.ts'
 import { provideNginx } from './nginx.ts'
 import { providePgBouncer } from './pgbouncer.ts'
 import { providePostgres } from './postgres.ts'
+import { provideRedis } from './redis.ts'
 import { provideReverseProxies } from './reverse-proxies.ts'
 import { provideOtherBrowsers } from './web-driver.ts'
 
@@ -11,6 +12,7 @@ export default function setup(): void {
   provideNginx()
   providePostgres()
   providePgBouncer()
+  provideRedis()
   provideReverseProxies()
   provideOtherBrowsers()
 }

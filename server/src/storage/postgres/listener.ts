@@ -1,5 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import type { Log } from '../../common/log.ts'
 import { type Cancel, type Clock, Condition } from '../../common/timing.ts'
+import { type Broadcast, CHANNELS, type Channel, type Hearing, isChannel } from './broadcast.ts'
+import type { Lane } from './lane.ts'
 import type { Dialer, Link } from './link.ts'
 import { reasonOf } from './pg-errors.ts'
 
@@ -9,30 +12,32 @@ const LAST_RETRY_MS = 2_000
 const PROBE_MS = 4_000
 /** Milliseconds within which what this node sends itself has to arrive. */
 const ECHO_MS = 5_000
+/**
+ * Milliseconds without an answer after which a connection is given up, and more for each payload: meanwhile others may
+ * take this node for dead.
+ */
+const SILENCE_MS = 2_000
+const SILENCE_MS_PER_PAYLOAD = 10
+/** The channel of what a node sends to find out whether it hears. */
+const ECHO = 'coedit_echo'
 
 export interface ListenerContext {
   /** Leads to the database itself: a pool that hands out connections by transaction lets nobody listen. */
   readonly dialer: Dialer
+  /** By which it sends. */
+  readonly lane: Lane
   readonly clock: Clock
   readonly log: Log
-  /** Takes a notification of a channel other than that of hints. */
-  readonly channels: Readonly<Record<string, (payload: string) => void>>
-  /** Takes a notification of hints; returns whether this node has sent it itself. */
-  onPayload(payload: string): boolean
-  /** Called each time it begins to listen: what was sent before was missed. */
-  onListening(): void
-  /** Called each time that the connection on which it listened is lost. */
-  onDeaf(): void
-  /** Sends a notification that `onPayload` knows for one of its own. */
-  sendEcho(): void
 }
 
-/** The channel of hints. */
-const HINTS = 'coedit'
-
-/** Listens on the channel of hints and on others, on a connection of its own, which is made anew when it is lost. */
-export class Listener {
+/**
+ * Tells by NOTIFY, each message in one transaction, and listens on a connection of its own, which is made anew when it is
+ * lost.
+ */
+export class Listener implements Broadcast {
   readonly #context: ListenerContext
+  /** By which this node knows its own echo. */
+  readonly #id = randomUUID()
   readonly #stopped = new Condition()
   #link: Link | undefined
   #awaitsEcho: Cancel | undefined
@@ -45,8 +50,8 @@ export class Listener {
     this.#context = context
   }
 
-  start(): void {
-    this.#running = this.#run()
+  start(hearing: Hearing): void {
+    this.#running = this.#run(hearing)
   }
 
   async stop(): Promise<void> {
@@ -57,7 +62,10 @@ export class Listener {
     await this.#running
   }
 
-  /** Asks whether the other end of the connection is still there; a link that does not answer is given up. */
+  send(channel: Channel, payloads: readonly string[]): Promise<void> {
+    return this.#notify(channel, payloads)
+  }
+
   probe(): void {
     if (this.#isProbing || !this.#link) return
     this.#isProbing = true
@@ -69,10 +77,17 @@ export class Listener {
     probing.then(done, done)
   }
 
-  async #run(): Promise<void> {
+  async #notify(channel: string, payloads: readonly string[]): Promise<void> {
+    const text = 'SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload'
+    const silenceMs = SILENCE_MS + SILENCE_MS_PER_PAYLOAD * payloads.length
+    const statement = { text, values: [channel, payloads], silenceMs }
+    await this.#context.lane.once((link) => link.query(statement))
+  }
+
+  async #run(hearing: Hearing): Promise<void> {
     for (let delay = FIRST_RETRY_MS; !this.#isStopped; delay = Math.min(2 * delay, LAST_RETRY_MS)) {
       try {
-        await this.#listen(() => {
+        await this.#listen(hearing, () => {
           delay = FIRST_RETRY_MS
         })
       } catch (error) {
@@ -83,15 +98,14 @@ export class Listener {
   }
 
   /** Resolves when the connection is lost. */
-  async #listen(onBegin: () => void): Promise<void> {
+  async #listen({ onPayload, onListening, onDeaf }: Hearing, onBegin: () => void): Promise<void> {
     const link = await this.#context.dialer.dial()
     this.#link = link
-    const { channels, onPayload, onListening, onDeaf } = this.#context
     link.onNotification((channel, payload) => {
-      if (channel !== HINTS) channels[channel]?.(payload)
-      else if (onPayload(payload)) this.#heardEcho()
+      if (isChannel(channel)) onPayload(channel, payload)
+      else if (payload === this.#id) this.#heardEcho()
     })
-    await link.query({ text: [HINTS, ...Object.keys(channels)].map((channel) => `LISTEN ${channel}`).join(';') })
+    await link.query({ text: [ECHO, ...CHANNELS].map((channel) => `LISTEN ${channel}`).join(';') })
     if (this.#isStopped) {
       await link.end()
       return
@@ -105,13 +119,13 @@ export class Listener {
   }
 
   #expectEcho(): void {
-    const { clock, log, sendEcho } = this.#context
+    const { clock, log } = this.#context
     this.#awaitsEcho?.()
     this.#awaitsEcho = clock.after(ECHO_MS, () => {
       const advice = 'edits of other servers come up to 2 s late: give databaseDirect where database leads to a pool'
       log.error({}, `notifications of the database do not arrive; ${advice}`)
     })
-    sendEcho()
+    this.#notify(ECHO, [this.#id]).catch((error: unknown) => log.debug({ err: error }, 'an echo could not be sent'))
   }
 
   #heardEcho(): void {

@@ -21,6 +21,7 @@ import type {
 } from '../storage.ts'
 import { Announcer } from './announcer.ts'
 import { Appender } from './appender.ts'
+import type { Broadcast, Channel } from './broadcast.ts'
 import { pack } from './checked.ts'
 import { Cursors } from './cursors.ts'
 import { Followers } from './followers.ts'
@@ -30,9 +31,10 @@ import { Dialer, type Link, Timelines } from './link.ts'
 import { Listener } from './listener.ts'
 import { expectSchema, prepareSchema } from './migrate.ts'
 import { closedError, translated, unreachableError } from './pg-errors.ts'
-import { descriptionChecksum, readDocument, readFacts, readFrom, readHeads, readNames } from './reading.ts'
-import { PostgresRelay, RELAY_CHANNEL } from './relay.ts'
-import { REVOCATIONS_CHANNEL, RevocationWatch, readRevocations, writeRevocations } from './revocations.ts'
+import { descriptionChecksum, readDocument, readFacts, readFrom, readHeads, readNames, readScope } from './reading.ts'
+import { RedisBroadcast } from './redis.ts'
+import { BroadcastRelay } from './relay.ts'
+import { RevocationWatch, readRevocations, writeRevocations } from './revocations.ts'
 import { checkRights, checkServer, MAX_CONNECTIONS, tellRisks } from './self-test.ts'
 import { targetsOf } from './target.ts'
 
@@ -41,6 +43,8 @@ export interface PostgresStorageOptions {
   readonly url: string
   /** The same past a pool that hands out connections by transaction, through which nobody can listen. Default: `url`. */
   readonly directUrl?: string
+  /** A Redis by which the nodes tell each other, `redis://…`. Default: they do so by the database itself. */
+  readonly hintsUrl?: string
   readonly clock?: Clock
   /** Default: silent. */
   readonly log?: Log
@@ -81,8 +85,8 @@ export class PostgresStorage implements Storage {
   readonly #announcer: Announcer
   readonly #followers: Followers
   readonly #revocations: RevocationWatch
-  readonly #relay: PostgresRelay
-  readonly #listener: Listener
+  readonly #relay: BroadcastRelay
+  readonly #broadcast: Broadcast
   readonly #gate = new Serial()
   #damagedRecords = 0
   #lostEntries = 0
@@ -90,7 +94,14 @@ export class PostgresStorage implements Storage {
   #state: 'new' | 'open' | 'closed' = 'new'
 
   /** @throws CoeditError OPTION_INVALID for a URL that is none */
-  constructor({ url, directUrl = url, clock = systemClock, log = silentLog, serves = true }: PostgresStorageOptions) {
+  constructor({
+    url,
+    directUrl = url,
+    hintsUrl = '',
+    clock = systemClock,
+    log = silentLog,
+    serves = true,
+  }: PostgresStorageOptions) {
     const timelines = new Timelines()
     const dialer = (address: string, role: string) => new Dialer(targetsOf(address, role), clock, timelines)
     this.#clock = clock
@@ -102,7 +113,11 @@ export class PostgresStorage implements Storage {
     const cursors = new Cursors({ clock, log, run: (work) => this.#read(work) })
     this.#cursors = cursors
     this.#appender = new Appender({ lane: this.#appends, holder: () => cursors.holder(), clock, log })
-    this.#announcer = new Announcer(this.#sender, this.#tells, log)
+    this.#broadcast =
+      hintsUrl === ''
+        ? new Listener({ dialer: dialer(directUrl, 'listen'), lane: this.#tells, clock, log })
+        : new RedisBroadcast({ url: hintsUrl, log, scope: () => this.#read(readScope) })
+    this.#announcer = new Announcer(this.#sender, this.#broadcast, log)
     this.#followers = new Followers({
       clock,
       log,
@@ -112,25 +127,7 @@ export class PostgresStorage implements Storage {
       onLost: (document, entries) => this.#noteLoss(document, entries),
     })
     this.#revocations = new RevocationWatch((work) => this.#read(work))
-    this.#relay = new PostgresRelay(this.#sender, this.#tells, log)
-    this.#listener = new Listener({
-      dialer: dialer(directUrl, 'listen'),
-      clock,
-      log,
-      channels: {
-        [RELAY_CHANNEL]: (payload) => this.#relay.hear(payload),
-        [REVOCATIONS_CHANNEL]: (sender) => {
-          if (sender !== this.#sender) this.#revocations.tell()
-        },
-      },
-      onPayload: (payload) => this.#hear(payload),
-      onListening: () => {
-        this.#relay.connected()
-        this.#check()
-      },
-      onDeaf: () => this.#relay.disconnected(),
-      sendEcho: () => this.#announcer.echo(),
-    })
+    this.#relay = new BroadcastRelay(this.#sender, this.#broadcast, log)
   }
 
   get relay(): Relay {
@@ -160,7 +157,14 @@ export class PostgresStorage implements Storage {
     this.#state = 'open'
     if (!this.#serves) return
     await this.#followers.start()
-    this.#listener.start()
+    this.#broadcast.start({
+      onPayload: (channel, payload) => this.#hear(channel, payload),
+      onListening: () => {
+        this.#relay.connected()
+        this.#check()
+      },
+      onDeaf: () => this.#relay.disconnected(),
+    })
     this.#checkLater()
   }
 
@@ -169,7 +173,7 @@ export class PostgresStorage implements Storage {
     this.#state = 'closed'
     this.#nextCheck?.()
     this.#followers.close()
-    await this.#listener.stop()
+    await this.#broadcast.stop()
     for (const lane of [this.#appends, this.#reads, this.#tells]) lane.giveUp()
     await this.#gate.idle()
     await this.#cursors.close()
@@ -261,7 +265,10 @@ export class PostgresStorage implements Storage {
 
   async storeRevocations(revocations: readonly StoredRevocation[], forgotten: readonly string[]): Promise<void> {
     this.#assertOpen()
-    await this.#read((link) => writeRevocations(link, revocations, forgotten, this.#sender))
+    await this.#read((link) => writeRevocations(link, revocations, forgotten))
+    this.#broadcast.send('coedit_revocations', [this.#sender]).catch((error: unknown) => {
+      this.#log.debug({ err: error }, 'other servers could not be told of revocations')
+    })
   }
 
   followRevocations(onChange: () => void): Unfollow {
@@ -325,13 +332,14 @@ export class PostgresStorage implements Storage {
     this.#log.error({ err: error }, 'a document is damaged, and is not served')
   }
 
-  /** Takes in a notification, and returns whether it is this node's own. */
-  #hear(payload: string): boolean {
-    const news = decodeHints(payload)
-    if (!news) return false
-    if (news.sender === this.#sender) return true
-    this.#followers.hinted(news.hints)
-    return false
+  #hear(channel: Channel, payload: string): void {
+    if (channel === 'coedit_relay') this.#relay.hear(payload)
+    else if (channel === 'coedit_revocations') {
+      if (payload !== this.#sender) this.#revocations.tell()
+    } else {
+      const news = decodeHints(payload)
+      if (news && news.sender !== this.#sender) this.#followers.hinted(news.hints)
+    }
   }
 
   #check(): void {
@@ -344,7 +352,7 @@ export class PostgresStorage implements Storage {
 
   #checkLater(): void {
     this.#nextCheck = this.#clock.after(CHECK_MS, () => {
-      this.#listener.probe()
+      this.#broadcast.probe()
       this.#check()
       this.#checkLater()
     })

@@ -181,3 +181,10 @@ function entriesOf(rows: readonly EntryRow[], document: string): LogEntry[] {
 function incompleteError(document: string) {
   return damagedError(document, 'some of what was stored of it is missing')
 }
+
+/** What tells this database from all others, and stays when a standby is promoted. */
+export async function readScope(link: Link): Promise<string> {
+  const text = `SELECT system_identifier || ' ' || current_database() || ' ' AS scope FROM pg_control_system()`
+  const [row] = await link.query<{ scope: string }>({ text })
+  return row?.scope ?? ''
+}

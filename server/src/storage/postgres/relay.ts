@@ -1,23 +1,13 @@
 import type { Log } from '../../common/log.ts'
 import type { Relay, RelayListener, Unfollow } from '../storage.ts'
-import type { Lane } from './lane.ts'
+import type { Broadcast } from './broadcast.ts'
 
-/** The channel on which messages of relays are sent. */
-export const RELAY_CHANNEL = 'coedit_relay'
-
-/** Bytes of a message in one notification, of which PostgreSQL takes 7,999 in base64 and with what stands before it. */
+/** Bytes of a message in one payload, which takes 7,999 in base64 and with what stands before it. */
 const PART_BYTES = 5_800
-/**
- * Milliseconds without an answer after which a connection is given up, and more for each part: meanwhile others may take
- * this node for dead.
- */
-const SILENCE_MS = 2_000
-const SILENCE_MS_PER_PART = 10
 /** Messages that wait to be sent, past which further ones are given up. */
 const MAX_QUEUED = 1_000
 
 const PAYLOAD = /^(.+?) (\d+) (\d+) (.*)$/s
-const NOTIFY = `SELECT pg_notify('${RELAY_CHANNEL}', payload) FROM unnest($1::text[]) AS payload`
 
 /** A message of which parts are still to come. */
 interface Incomplete {
@@ -26,12 +16,12 @@ interface Incomplete {
 }
 
 /**
- * Messages by NOTIFY, each in one transaction, so that its parts come one behind the other. A message that cannot be
- * sent at once is given up: what it says is soon outdated.
+ * Messages by the broadcast of the nodes, which has their parts come one behind the other. A message that cannot be sent
+ * at once is given up: what it says is soon outdated.
  */
-export class PostgresRelay implements Relay {
+export class BroadcastRelay implements Relay {
   readonly #sender: string
-  readonly #lane: Lane
+  readonly #broadcast: Pick<Broadcast, 'send'>
   readonly #log: Log
   readonly #listeners = new Set<RelayListener>()
   #queued = 0
@@ -39,9 +29,9 @@ export class PostgresRelay implements Relay {
   #isConnected = false
   #incomplete: Incomplete | undefined
 
-  constructor(sender: string, lane: Lane, log: Log) {
+  constructor(sender: string, broadcast: Pick<Broadcast, 'send'>, log: Log) {
     this.#sender = sender
-    this.#lane = lane
+    this.#broadcast = broadcast
     this.#log = log
   }
 
@@ -100,9 +90,8 @@ export class PostgresRelay implements Relay {
   }
 
   async #send(payloads: readonly string[]): Promise<void> {
-    const silenceMs = SILENCE_MS + SILENCE_MS_PER_PART * payloads.length
     try {
-      await this.#lane.once((link) => link.query({ text: NOTIFY, values: [payloads], silenceMs }))
+      await this.#broadcast.send('coedit_relay', payloads)
     } catch (error) {
       this.#log.debug({ err: error }, 'other servers could not be told who is here')
     }

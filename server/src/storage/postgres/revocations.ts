@@ -5,17 +5,12 @@ import type { Link } from './link.ts'
 /** The id of the revocation of everything, which no hash is. */
 const EVERYTHING = 'everything'
 
-/** Where nodes say that they have stored revocations. */
-export const REVOCATIONS_CHANNEL = 'coedit_revocations'
-
 // A server whose clock is behind must not let in again what another one has revoked.
 const STORE = `
-WITH forgotten AS (DELETE FROM coedit.revocations WHERE id = ANY($4::text[])), stored AS (
-  INSERT INTO coedit.revocations AS present
-  SELECT * FROM unnest($1::text[], $2::text[], $3::double precision[])
-  ON CONFLICT (id) DO UPDATE SET time = greatest(present.time, excluded.time)
-)
-SELECT pg_notify('${REVOCATIONS_CHANNEL}', $5)`
+WITH forgotten AS (DELETE FROM coedit.revocations WHERE id = ANY($4::text[]))
+INSERT INTO coedit.revocations AS present
+SELECT * FROM unnest($1::text[], $2::text[], $3::double precision[])
+ON CONFLICT (id) DO UPDATE SET time = greatest(present.time, excluded.time)`
 
 // Times only ever grow, so a sum of them tells whether anything has changed. All of them may be several megabytes.
 const SUMMARY = `
@@ -29,7 +24,6 @@ export async function writeRevocations(
   link: Link,
   revocations: readonly StoredRevocation[],
   forgotten: readonly string[],
-  sender: string,
 ): Promise<void> {
   const ids = revocations.map(({ target }) => idOf(target))
   const values = [
@@ -37,7 +31,6 @@ export async function writeRevocations(
     revocations.map(({ target }) => target),
     revocations.map(({ time }) => time),
     forgotten.map(idOf).filter((id) => !ids.includes(id)),
-    sender,
   ]
   await link.query({ text: STORE, values })
 }
