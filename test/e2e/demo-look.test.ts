@@ -4,6 +4,7 @@ import type { BrowserContextOptions, Page } from 'playwright-core'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openPage, pane, setDemo, stateIs, textarea, textIs } from '../support/demo.ts'
 import { cases } from '../support/runs.ts'
+import { syncedClient } from '../support/stock-clients.ts'
 
 /** What finds what people cannot see, hear or reach, by the rules of WCAG that a program can check. */
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
@@ -129,9 +130,10 @@ describe('on a phone', () => {
       const page = await open(`${demo.url}new`, { viewport })
       await stateIs(page, 'Saved')
       await page.getByLabel('Title of the document').fill('A title that is much too long for a phone')
-      for (let count = 0; count < 4; count++) {
-        const other = await openPage(demo.browser, page.url(), onTestFinished, { viewport })
-        await stateIs(other, 'Saved')
+      const document = new URL(page.url()).pathname.slice('/d/'.length)
+      for (const name of ['Bo', 'Cy', 'Di', 'Ed']) {
+        const other = await syncedClient({ release: onTestFinished, url: demo.url, document })
+        other.provider.awareness.setLocalStateField('user', { name, color: '#123456' })
       }
       await page.getByRole('listitem', { name: 'and 2 more' }).waitFor()
       const height = async (shown: Page) => (await shown.locator('header').boundingBox())?.height
