@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Client } from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { checksumOf } from '../../server/src/storage/postgres/checked.ts'
 import { PostgresStorage, type PostgresStorageOptions } from '../../server/src/storage/postgres/postgres-storage.ts'
@@ -163,6 +164,46 @@ function withPostgres(postgres: PostgresServer): void {
     await clock.hasTimerOf(10)
     proxy.letThrough()
     clock.advance(10)
+    expect(await appending).toMatchObject([{ seq: 2 }])
+  })
+
+  test('a connection that nobody has the other end of is given up long before that', async () => {
+    const url = await postgres.newDatabase()
+    const { proxy, through } = await proxied(url)
+    const clock = new ManualClock()
+    const storage = await opened({ url: through, directUrl: url, clock })
+    await untilListening(clock)
+    await storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    await untilAnswered(clock)
+    void proxy.strand()
+    const appending = storage.append([{ document: DOCUMENT, update: encodeValues([1]), base: 1 }])
+    await clock.hasTimerOf(1_200)
+    clock.advance(1_200)
+    await clock.hasTimerOf(10)
+    clock.advance(10)
+    expect(await appending).toMatchObject([{ seq: 2 }])
+    // Those that were idle are waited for when the storage closes, by a clock that stands still.
+    proxy.end()
+  })
+
+  test('a connection is kept while the database works on what it was sent', async () => {
+    const url = await postgres.newDatabase()
+    const clock = new ManualClock()
+    const storage = await opened({ url, clock })
+    await untilListening(clock)
+    await storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    await untilAnswered(clock)
+    const other = new Client(url)
+    await other.connect()
+    release(() => other.end())
+    await other.query('BEGIN; SELECT FROM coedit.documents FOR UPDATE')
+    const appending = storage.append([{ document: DOCUMENT, update: encodeValues([1]), base: 1 }])
+    await clock.hasTimerOf(1_200)
+    clock.advance(1_200)
+    // It was asked, and will be again.
+    await clock.hasTimerOf(1_200)
+    expect(storage.status).toEqual({ state: 'ok' })
+    await other.query('COMMIT')
     expect(await appending).toMatchObject([{ seq: 2 }])
   })
 

@@ -61,8 +61,8 @@ export class Lane {
       link = this.#takeIdle() ?? (await this.#options.dialer.dial())
       return await work(link)
     } catch (error) {
-      // It may lead to what has become a standby; the next one is made to the primary.
-      if (!isLasting(error)) void link?.end()
+      // They may lead to what has become a standby, or nowhere; the next one is made to the primary.
+      if (!isLasting(error)) for (const doubtful of [link, ...this.#idle.splice(0)]) void doubtful?.end()
       throw error
     } finally {
       if (link && !link.isLost) this.#idle.push(link)

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Client } from 'pg'
 import type { Cancel, Clock } from '../../common/timing.ts'
@@ -5,6 +6,10 @@ import { invalidUrl, type Target, withSocket } from './target.ts'
 
 /** Milliseconds without a byte of the answer after which a connection is given up: its other end may be gone. */
 const SILENCE_MS = 10_000
+/** Milliseconds without an answer after which another connection asks whether the database works on the statement. */
+const DOUBT_MS = 1_200
+/** A statement of more bytes may be under way for longer than that. */
+const MAX_DOUBTED_BYTES = 64 * 1024
 /** Milliseconds that the database may take to end a connection. */
 const GOODBYE_MS = 2_000
 /** The database warns so when a commit succeeds although it was not waited for the standby. */
@@ -22,18 +27,26 @@ export class UnsettledError extends Error {
   override readonly name = 'UnsettledError'
 }
 
+/** Resolves with whether the database works on a statement that begins with this. Rejects where it does not say. */
+type IsAtWork = (mark: string) => Promise<boolean>
+
 /** One connection to the primary. Statements are executed one after the other, and each is a transaction by itself. */
 export class Link {
   readonly #client: Client
   readonly #socket: Socket
   readonly #clock: Clock
+  readonly #id = randomUUID()
+  readonly #isAtWork: IsAtWork | undefined
+  #statements = 0
   /** Resolves when the connection is gone. */
   readonly lost: Promise<void>
   #isLost = false
   #warning: string | undefined
 
-  constructor(client: Client, socket: Socket, clock: Clock) {
+  /** @param isAtWork without it silence alone tells that the connection has to be given up */
+  constructor(client: Client, socket: Socket, clock: Clock, isAtWork?: IsAtWork) {
     this.#client = client
+    this.#isAtWork = isAtWork
     this.#socket = socket
     this.#clock = clock
     this.lost = new Promise((resolve) => {
@@ -57,14 +70,15 @@ export class Link {
    * (`code` is its SQLSTATE), or as the connection does.
    */
   async query<Row>({ text, values = [], silenceMs = SILENCE_MS }: Statement): Promise<Row[]> {
-    const release = this.#watch(silenceMs)
+    const mark = `/* ${this.#id}.${++this.#statements} */`
+    const releases = [this.#watch(silenceMs), this.#doubt(mark)]
     this.#warning = undefined
     try {
-      const { rows } = await this.#client.query({ text, values: [...values] })
+      const { rows } = await this.#client.query({ text: mark + text, values: [...values] })
       if (this.#warning !== undefined) throw new UnsettledError(this.#warning)
       return rows
     } finally {
-      release()
+      for (const release of releases) release()
     }
   }
 
@@ -96,7 +110,42 @@ export class Link {
     cancel = this.#clock.after(silenceMs, look)
     return () => cancel()
   }
+
+  /**
+   * Cuts the connection when the database turns out not to work on what it has not answered: it has not received it, or its
+   * answer is lost. So a link that is dead is told from a database that is slow, long before the silence says anything.
+   */
+  #doubt(mark: string): Cancel {
+    const { bytesWritten } = this.#socket
+    let { bytesRead } = this.#socket
+    let isOver = false
+    let cancel: Cancel = () => undefined
+    const isSilent = () => this.#socket.bytesRead === bytesRead
+    const look = async () => {
+      if (this.#socket.bytesWritten - bytesWritten > MAX_DOUBTED_BYTES) return
+      // Where nobody can say, the silence decides.
+      const isAtWork = !isSilent() || (await this.#isAtWork?.(mark).catch(() => undefined))
+      if (isOver) return
+      if (isAtWork === false && isSilent()) {
+        this.#socket.destroy(new Error('the database does not know of a statement that it was sent'))
+      } else lookLater()
+    }
+    const lookLater = () => {
+      bytesRead = this.#socket.bytesRead
+      cancel = this.#clock.after(DOUBT_MS, look)
+    }
+    lookLater()
+    return () => {
+      isOver = true
+      cancel()
+    }
+  }
 }
+
+/** Whether a statement that begins with $1 is executed; null where the database keeps that to itself. */
+const AT_WORK = `
+SELECT CASE WHEN current_setting('track_activities')::boolean THEN bool_or(starts_with(query, $1)) END AS at_work
+FROM pg_stat_activity WHERE state = 'active'`
 
 /** Makes connections to whichever of the hosts is the primary. */
 export class Dialer {
@@ -129,16 +178,30 @@ export class Dialer {
   }
 
   async #dial(target: Target): Promise<Link> {
+    const link = await this.#connect(target, (mark) => this.#isAtWork(target, mark))
+    const [state] = await link.query<{ standby: boolean }>({ text: 'SELECT pg_is_in_recovery() AS standby' })
+    if (state?.standby === false) return link
+    await link.end()
+    throw new Error(`${target.host} is a standby, which takes no writes`)
+  }
+
+  async #isAtWork(target: Target, mark: string): Promise<boolean> {
+    const link = await this.#connect(target)
+    try {
+      const [row] = await link.query<{ at_work: boolean | null }>({ text: AT_WORK, values: [mark] })
+      return row?.at_work ?? true
+    } finally {
+      void link.end()
+    }
+  }
+
+  async #connect(target: Target, isAtWork?: IsAtWork): Promise<Link> {
     const { config, socket } = withSocket(target)
     const client = await newClient(config)
     // Whatever befalls the connection is told to the statement under way, or to the next.
     client.on('error', () => undefined)
     await client.connect()
-    const link = new Link(client, socket, this.#clock)
-    const [state] = await link.query<{ standby: boolean }>({ text: 'SELECT pg_is_in_recovery() AS standby' })
-    if (state?.standby === false) return link
-    await link.end()
-    throw new Error(`${target.host} is a standby, which takes no writes`)
+    return new Link(client, socket, this.#clock, isAtWork)
   }
 }
 
