@@ -34,7 +34,7 @@ else {
 
   test('TLS is as pg has it: whoever is to be verified is', async () => {
     const certificate = await makeCertificate(onTestFinished)
-    const postgres = await startPostgres(onTestFinished, certificate)
+    const postgres = await startPostgres(onTestFinished, { certificate })
     const url = await postgres.newDatabase()
     const verified = await opened(`${url}?sslmode=verify-full&sslrootcert=${certificate.path}`)
     await verified.append([{ document: 'a', update, base: 0 }])
