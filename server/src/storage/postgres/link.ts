@@ -1,15 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Client } from 'pg'
-import type { Cancel, Clock } from '../../common/timing.ts'
+import type { Clock } from '../../common/timing.ts'
 import { invalidUrl, type Target, withSocket } from './target.ts'
+import { type IsAtWork, watchAnswer } from './watch.ts'
 
 /** Milliseconds without a byte of the answer after which a connection is given up: its other end may be gone. */
 const SILENCE_MS = 10_000
-/** Milliseconds without an answer after which another connection asks whether the database works on the statement. */
-const DOUBT_MS = 1_200
-/** A statement of more bytes may be under way for longer than that. */
-const MAX_DOUBTED_BYTES = 64 * 1024
 /** Milliseconds that the database may take to end a connection. */
 const GOODBYE_MS = 2_000
 /** The database warns so when a commit succeeds although it was not waited for the standby. */
@@ -26,9 +23,6 @@ export interface Statement {
 export class UnsettledError extends Error {
   override readonly name = 'UnsettledError'
 }
-
-/** Resolves with whether the database works on a statement that begins with this. Rejects where it does not say. */
-type IsAtWork = (mark: string) => Promise<boolean>
 
 /** One connection to the primary. Statements are executed one after the other, and each is a transaction by itself. */
 export class Link {
@@ -71,14 +65,20 @@ export class Link {
    */
   async query<Row>({ text, values = [], silenceMs = SILENCE_MS }: Statement): Promise<Row[]> {
     const mark = `/* ${this.#id}.${++this.#statements} */`
-    const releases = [this.#watch(silenceMs), this.#doubt(mark)]
+    const release = watchAnswer({
+      socket: this.#socket,
+      clock: this.#clock,
+      mark,
+      silenceMs,
+      isAtWork: this.#isAtWork,
+    })
     this.#warning = undefined
     try {
       const { rows } = await this.#client.query({ text: mark + text, values: [...values] })
       if (this.#warning !== undefined) throw new UnsettledError(this.#warning)
       return rows
     } finally {
-      for (const release of releases) release()
+      release()
     }
   }
 
@@ -93,52 +93,6 @@ export class Link {
     const cancel = this.#clock.after(GOODBYE_MS, () => this.#socket.destroy())
     await this.#client.end()
     cancel()
-  }
-
-  /** Cuts the connection when no byte comes for so long. */
-  #watch(silenceMs: number): Cancel {
-    let seen = this.#socket.bytesRead
-    let cancel: Cancel = () => undefined
-    const look = () => {
-      if (this.#socket.bytesRead === seen) {
-        this.#socket.destroy(new Error(`the database has not answered for ${silenceMs} ms`))
-        return
-      }
-      seen = this.#socket.bytesRead
-      cancel = this.#clock.after(silenceMs, look)
-    }
-    cancel = this.#clock.after(silenceMs, look)
-    return () => cancel()
-  }
-
-  /**
-   * Cuts the connection when the database turns out not to work on what it has not answered: it has not received it, or its
-   * answer is lost. So a link that is dead is told from a database that is slow, long before the silence says anything.
-   */
-  #doubt(mark: string): Cancel {
-    const { bytesWritten } = this.#socket
-    let { bytesRead } = this.#socket
-    let isOver = false
-    let cancel: Cancel = () => undefined
-    const isSilent = () => this.#socket.bytesRead === bytesRead
-    const look = async () => {
-      if (this.#socket.bytesWritten - bytesWritten > MAX_DOUBTED_BYTES) return
-      // Where nobody can say, the silence decides.
-      const isAtWork = !isSilent() || (await this.#isAtWork?.(mark).catch(() => undefined))
-      if (isOver) return
-      if (isAtWork === false && isSilent()) {
-        this.#socket.destroy(new Error('the database does not know of a statement that it was sent'))
-      } else lookLater()
-    }
-    const lookLater = () => {
-      bytesRead = this.#socket.bytesRead
-      cancel = this.#clock.after(DOUBT_MS, look)
-    }
-    lookLater()
-    return () => {
-      isOver = true
-      cancel()
-    }
   }
 }
 

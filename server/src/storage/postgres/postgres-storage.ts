@@ -84,7 +84,7 @@ export class PostgresStorage implements Storage {
     this.#clock = clock
     this.#log = log
     this.#serves = serves
-    this.#appends = new Lane({ dialer: dialer(url, 'append'), max: 1, clock, log })
+    this.#appends = new Lane({ dialer: dialer(url, 'append'), max: 1, isPrompt: true, clock, log })
     this.#reads = new Lane({ dialer: dialer(url, 'read'), max: MAX_READERS, clock, log })
     this.#appender = new Appender({ lane: this.#appends, clock, log })
     this.#announcer = new Announcer(this.#sender, this.#reads, log)
