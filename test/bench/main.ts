@@ -1,21 +1,26 @@
 import { allLoads } from './loads/all.ts'
+import { clusterLoads } from './loads/cluster.ts'
 import { describeMachine } from './machine.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { report } from './report.ts'
 import { runPlan } from './runner.ts'
 import { FULL, type Scale, SMOKE } from './scale.ts'
-import { coeditWith } from './servers/coedit.ts'
-import { hocuspocus } from './servers/hocuspocus.ts'
+import { coeditOnPostgres, coeditWith } from './servers/coedit.ts'
+import { hocuspocus, hocuspocusOnRedis } from './servers/hocuspocus.ts'
 import { yWebsocket } from './servers/y-websocket.ts'
 
-const coedit = coeditWith(process.env)
-const SERVERS = [coedit, hocuspocus, yWebsocket]
+/** The first two are compared. */
+const ALONE = [coeditWith(process.env), hocuspocus, yWebsocket] as const
+const SHARING = [coeditOnPostgres(process.env), hocuspocusOnRedis, coeditWith(process.env, 'leveldb')] as const
 
 /** Returns the exit code: 1 when a load failed on coedit; what fails on another server is for the report to say. */
 async function main(options: Options): Promise<number> {
   const scale = scaleOf(options)
-  const loads = choose(allLoads(scale), options.only)
-  const servers = choose(SERVERS, options.servers)
+  const isAlone = options.nodes.length === 0
+  const loads = choose(isAlone ? allLoads(scale) : options.nodes.flatMap(clusterLoads), options.only)
+  const all = isAlone ? ALONE : SHARING
+  const [coedit, hocuspocus] = all
+  const servers = choose(all, options.servers)
   const { runs, data: dataDirectory, profile: profileDirectory } = options
   const outcomes = await runPlan({ loads, servers, runs, scale, dataDirectory, profileDirectory, say: console.error })
   if (!options.check) {

@@ -4,7 +4,9 @@ import { parseArgs } from 'node:util'
 export const USAGE = `npm run bench -- [options]
 
   --only NAMES     the loads to run, separated by commas (default: all)
-  --servers NAMES  the servers to run them on (default: coedit,hocuspocus,y-websocket)
+  --servers NAMES  the servers to run them on (default: coedit,hocuspocus,y-websocket; coedit,hocuspocus with --nodes)
+  --nodes NUMBERS  other loads, each for so many nodes that share the work, such as 1,2,4: coedit on PostgreSQL, hocuspocus
+                   with Redis, and where one will do "leveldb", which is coedit on that (default: one server alone)
   --runs N         how often, servers in turn; the report has the medians (default: 1)
   --seconds N      how long people type, in the loads that go by time (default: 10)
   --data DIR       where the servers store, each run in a fresh directory of its own (default: the temporary directory)
@@ -16,6 +18,8 @@ export interface Options {
   /** Empty: all. */
   readonly only: readonly string[]
   readonly servers: readonly string[]
+  /** Empty: one server alone. */
+  readonly nodes: readonly number[]
   readonly runs: number
   /** Undefined: as the scale has it. */
   readonly seconds: number | undefined
@@ -31,6 +35,7 @@ export function readOptions(args: readonly string[]): Options {
     options: {
       only: { type: 'string' },
       servers: { type: 'string' },
+      nodes: { type: 'string', default: '' },
       runs: { type: 'string', default: '1' },
       seconds: { type: 'string' },
       data: { type: 'string', default: tmpdir() },
@@ -38,9 +43,12 @@ export function readOptions(args: readonly string[]): Options {
       check: { type: 'boolean', default: false },
     },
   })
+  const nodes = names(values.nodes).map((number) => wholeNumber('nodes', number))
+  const peers = nodes.length === 0 ? 'coedit,hocuspocus,y-websocket' : 'coedit,hocuspocus'
   return {
     only: names(values.only ?? ''),
-    servers: names(values.servers ?? (values.check ? 'coedit' : 'coedit,hocuspocus,y-websocket')),
+    servers: names(values.servers ?? (values.check ? 'coedit' : peers)),
+    nodes,
     runs: wholeNumber('runs', values.runs),
     seconds: values.seconds === undefined ? undefined : wholeNumber('seconds', values.seconds),
     data: values.data,

@@ -1,4 +1,4 @@
-import type { Goal, Load, Metric } from './loads/load.ts'
+import { type Goal, type Load, type Metric, titleOf } from './loads/load.ts'
 import type { Outcome } from './runner.ts'
 import type { Scale } from './scale.ts'
 import type { ServerKind } from './servers/server.ts'
@@ -27,9 +27,9 @@ export function report(input: ReportInput): string {
     ...table([head, head.map(() => '---'), ...rows]),
     '',
     ...servers.map(({ name, settings }) => `- ${name}: ${settings}`),
-    ...loads.map((load) => `- ${load.name}: ${load.describe(scale)}`),
+    ...loads.map((load) => `- ${titleOf(load)}: ${load.describe(scale)}`),
     ...outcomes.flatMap(({ load, server, failures }) =>
-      failures.map((failure) => `- failed: ${load.name} on ${server.name}: ${firstLine(failure)}`),
+      failures.map((failure) => `- failed: ${titleOf(load)} on ${server.name}: ${firstLine(failure)}`),
     ),
   ].join('\n')
 }
@@ -39,13 +39,17 @@ function row(load: Load, metric: Metric, { servers, outcomes, coedit, hocuspocus
     const outcome = outcomes.find((candidate) => candidate.load === load && candidate.server === server)
     return outcome && median(outcome.figures.map((figures) => figures[metric.key] ?? Number.NaN))
   }
+  const cellOf = (server: ServerKind): string => {
+    const isMeasured = outcomes.some((outcome) => outcome.load === load && outcome.server === server)
+    return isMeasured ? (format(figureOf(server)) ?? 'failed') : '–'
+  }
   const own = figureOf(coedit)
   const peer = figureOf(hocuspocus)
   const ratio = own !== undefined && peer !== undefined ? own / peer : undefined
   return [
-    load.name,
+    titleOf(load),
     `${metric.label}, ${metric.unit}`,
-    ...servers.map((server) => format(figureOf(server)) ?? 'failed'),
+    ...servers.map(cellOf),
     format(ratio) ?? '',
     metric.goal ? describeGoal(metric.goal) : '',
     metric.goal ? verdict(metric.goal, own, ratio) : '',

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Figures, Load } from './loads/load.ts'
+import { type Figures, type Load, titleOf } from './loads/load.ts'
 import type { Scale } from './scale.ts'
 import type { RunningServer, ServerKind } from './servers/server.ts'
 import { Usage } from './servers/usage.ts'
@@ -28,10 +28,11 @@ export interface Plan {
 export async function runPlan(plan: Plan): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = []
   for (const load of plan.loads) {
-    const results = plan.servers.map((server) => ({ load, server, figures: [] as Figures[], failures: [] as string[] }))
+    const servers = plan.servers.filter((server) => server.isShared || (load.nodes ?? 1) === 1)
+    const results = servers.map((server) => ({ load, server, figures: [] as Figures[], failures: [] as string[] }))
     for (let run = 1; run <= plan.runs; run += 1) {
       for (const { server, figures, failures } of results) {
-        const title = `${load.name} on ${server.name}, run ${run} of ${plan.runs}`
+        const title = `${titleOf(load)} on ${server.name}, run ${run} of ${plan.runs}`
         try {
           const measured = await runOnce(load, server, plan)
           figures.push(measured)
@@ -51,7 +52,7 @@ export async function runPlan(plan: Plan): Promise<readonly Outcome[]> {
 async function runOnce(load: Load, kind: ServerKind, plan: Plan): Promise<Figures> {
   const { scale, profileDirectory } = plan
   const dataDirectory = await mkdtemp(join(plan.dataDirectory, `coedit-bench-${kind.name}-`))
-  const profiles = profileDirectory && join(profileDirectory, `${load.name}-${kind.name}`)
+  const profiles = profileDirectory && join(profileDirectory, `${titleOf(load)}-${kind.name}`)
   if (profiles) await mkdir(profiles, { recursive: true })
   const started: RunningServer[] = []
   try {
@@ -59,9 +60,9 @@ async function runOnce(load: Load, kind: ServerKind, plan: Plan): Promise<Figure
       scale,
       dataDirectory,
       start: async () => {
-        const server = await kind.start({ dataDirectory, profileDirectory: profiles })
+        const server = await kind.start({ dataDirectory, profileDirectory: profiles, nodes: load.nodes ?? 1 })
         started.push(server)
-        return { server, usage: new Usage(server.pid) }
+        return { server, usage: new Usage(...server.pids) }
       },
     })
   } finally {

@@ -6,6 +6,8 @@ export interface Scale {
   readonly quietMs: number
   readonly fanOut: { readonly clients: number; readonly typing: number; readonly perSecond: number }
   readonly manyDocuments: { readonly documents: number; readonly clientsEach: number; readonly perSecond: number }
+  readonly across: { readonly documents: number; readonly clientsEach: number; readonly perSecond: number }
+  readonly hot: { readonly writersEach: number; readonly perSecond: number }
   /** `edits`: no more than these of each trace. */
   readonly trace: { readonly edits: number; readonly joiners: number }
   readonly idle: { readonly connections: number; readonly documents: number; readonly restSeconds: number }
@@ -20,6 +22,8 @@ export const FULL: Scale = {
   quietMs: 2_500,
   fanOut: { clients: 200, typing: 20, perSecond: 10 },
   manyDocuments: { documents: 300, clientsEach: 3, perSecond: 5 },
+  across: { documents: 10, clientsEach: 2, perSecond: 2 },
+  hot: { writersEach: 50, perSecond: 5 },
   trace: { edits: Number.POSITIVE_INFINITY, joiners: 100 },
   idle: { connections: 4_000, documents: 400, restSeconds: 30 },
   big: { bytes: 12_000_000, joiners: 150 },
@@ -33,6 +37,8 @@ export const SMOKE: Scale = {
   quietMs: 250,
   fanOut: { clients: 10, typing: 3, perSecond: 10 },
   manyDocuments: { documents: 5, clientsEach: 3, perSecond: 5 },
+  across: { documents: 2, clientsEach: 2, perSecond: 5 },
+  hot: { writersEach: 3, perSecond: 5 },
   trace: { edits: 1_000, joiners: 5 },
   idle: { connections: 50, documents: 5, restSeconds: 0.5 },
   big: { bytes: 300_000, joiners: 5 },

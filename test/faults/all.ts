@@ -1,6 +1,12 @@
 import type { Fault } from './fault.ts'
 import { bitFlip } from './kinds/bit-flip.ts'
 import { clock } from './kinds/clock.ts'
+import { clusterDisk } from './kinds/cluster-disk.ts'
+import { clusterFreeze } from './kinds/cluster-freeze.ts'
+import { clusterKill } from './kinds/cluster-kill.ts'
+import { clusterLinks, clusterListeners } from './kinds/cluster-links.ts'
+import { clusterNetwork } from './kinds/cluster-network.ts'
+import { clusterLossyPromotion, clusterPromotion } from './kinds/cluster-promotion.ts'
 import { fullDisk } from './kinds/full-disk.ts'
 import { kill } from './kinds/kill.ts'
 import { logCut } from './kinds/log-cut.ts'
@@ -28,4 +34,12 @@ export const FAULTS: readonly Fault[] = [
   rollingRestart,
   stalled,
   soak,
+  clusterKill,
+  clusterFreeze,
+  clusterLinks,
+  clusterListeners,
+  clusterNetwork,
+  clusterPromotion,
+  clusterLossyPromotion,
+  clusterDisk,
 ]

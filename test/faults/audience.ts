@@ -46,7 +46,7 @@ export class Audience {
     const { pid } = server
     const end = async () => void (await server.kill())
     this.#options = options
-    this.#group = new ClientGroup({ url, pid, dialect, stop: end, kill: end })
+    this.#group = new ClientGroup({ urls: [url], pids: [pid], dialect, stop: end, kill: end })
     const edits = seconds * EDITS_PER_SECOND
     this.#typists = Array.from({ length: TYPISTS }, (_, index) => typist(FIRST_TYPIST_ID + index, this.#base, edits))
     this.#typed = new Countdown(TYPISTS * edits * (readers - stopping))

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type * as Y from 'yjs'
+import * as Y from 'yjs'
 import { within } from '../bench/within.ts'
 import { Ledger } from '../support/ledger.ts'
 import type { Random } from '../support/random.ts'
@@ -11,7 +11,7 @@ import { untilChanged } from '../support/until.ts'
 import { connectWitnessed, synced, type Witness, type WitnessedClient } from '../support/witness.ts'
 
 const DOCUMENTS = ['one', 'two', 'three']
-/** By document. The first gets no acknowledgements: it is as stock as they come. */
+/** By document, where nothing else is said. */
 const CLIENTS = 2
 /** At most so many promises are waited for between two faults. */
 const MOST_PROMISES = 60
@@ -32,13 +32,21 @@ export const COMPACTING = [
   '0',
 ]
 
+/** Where somebody looks for a document: at a server, or wherever else a copy comes from. */
+export type Place = string | ((document: string) => Promise<Y.Doc>)
+
 export interface CirclesOptions {
   /** Where the clean-up goes: the clients are destroyed. */
   readonly release: Release
-  readonly url: string
+  /** A function is asked before each connection. */
+  readonly url: string | (() => string)
   readonly random: Random
   /** Default: three. */
   readonly documents?: readonly string[]
+  /** Those of each document. The first gets no acknowledgements: it is as stock as they come. Default: 2. */
+  readonly clients?: number
+  /** Of each of them between two edits, at most. Default: that of a typist. */
+  readonly maxPauseMs?: number
   /** What counts as a promise. Default: what was acknowledged or shown. */
   readonly witnessOf?: (ledger: Ledger) => Witness
 }
@@ -56,7 +64,7 @@ export class Circles {
   }
 
   get clients(): number {
-    return this.documents.length * CLIENTS
+    return this.#circles.reduce((sum, { clients }) => sum + clients, 0)
   }
 
   /** How many updates were promised. */
@@ -89,9 +97,17 @@ export class Circles {
     await within(ms, `${updates} promises`, Promise.all(this.#circles.map(({ ledger }) => ledger.grows(updates))))
   }
 
-  /** What of the promises the server at `url` does not keep, in words. */
-  async brokenAt(url: string): Promise<string[]> {
-    return (await Promise.all(this.#circles.map((circle) => circle.brokenAt(url)))).flat()
+  /** What of the promises made until now is not kept at the place, in words. */
+  async brokenAt(place: Place): Promise<string[]> {
+    return (await Promise.all(this.#circles.map((circle) => circle.brokenAt(place)))).flat()
+  }
+
+  /**
+   * Has everybody write something, and resolves when all of a document have what each of them had written by then: with
+   * the milliseconds that this took, by document.
+   */
+  inStep(): Promise<number[]> {
+    return Promise.all(this.#circles.map((circle) => circle.inStep()))
   }
 
   /** Resolves when, with nobody typing any more, all show the same, which is what was written. */
@@ -100,9 +116,9 @@ export class Circles {
     await Promise.all(this.#circles.map((circle) => circle.converged()))
   }
 
-  /** Where somebody who comes to `url` now would see something else than these people, in words. */
-  async differencesAt(url: string): Promise<string[]> {
-    return (await Promise.all(this.#circles.map((circle) => circle.differencesAt(url)))).flat()
+  /** Where somebody who comes to the place now would see something else than these people, in words. */
+  async differencesAt(place: Place): Promise<string[]> {
+    return (await Promise.all(this.#circles.map((circle) => circle.differencesAt(place)))).flat()
   }
 }
 
@@ -113,13 +129,18 @@ class Circle {
   readonly #clients: readonly WitnessedClient[]
   readonly #typists: readonly Typist[]
 
-  constructor(document: string, { release, url, random, witnessOf = promising }: CirclesOptions) {
+  constructor(document: string, options: CirclesOptions) {
+    const { release, url, random, clients = CLIENTS, maxPauseMs, witnessOf = promising } = options
     this.#document = document
-    this.#clients = Array.from({ length: CLIENTS }, (_, index) =>
+    this.#clients = Array.from({ length: clients }, (_, index) =>
       connectWitnessed({ release, url, document, witness: witnessOf(this.ledger), acknowledges: index > 0 }),
     )
-    this.#typists = this.#clients.map(({ doc }, index) => new Typist(`${document}-${index}`, doc, random))
+    this.#typists = this.#clients.map(({ doc }, index) => new Typist(`${document}-${index}`, doc, random, maxPauseMs))
     release(async () => this.stop())
+  }
+
+  get clients(): number {
+    return this.#clients.length
   }
 
   async start(): Promise<void> {
@@ -139,9 +160,21 @@ class Circle {
     }
   }
 
-  async brokenAt(url: string): Promise<string[]> {
-    const doc = await this.#copyAt(url)
-    return this.ledger.brokenIn(doc, elementsIn(doc)).map((broken) => `'${this.#document}': ${broken}`)
+  async brokenAt(place: Place): Promise<string[]> {
+    const promised = this.ledger.copy()
+    const doc = await this.#copyAt(place)
+    return promised.brokenIn(doc, elementsIn(doc)).map((broken) => `'${this.#document}': ${broken}`)
+  }
+
+  async inStep(): Promise<number> {
+    const start = performance.now()
+    for (const typist of this.#typists) typist.type()
+    const docs = this.#clients.map(({ doc }) => doc)
+    const written = docs.map(({ store, clientID }) => ({ clientID, clock: Y.getState(store, clientID) }))
+    await untilChanged(docs, `the clients of '${this.#document}' are in step`, () =>
+      docs.every(({ store }) => written.every(({ clientID, clock }) => Y.getState(store, clientID) >= clock)),
+    )
+    return performance.now() - start
   }
 
   converged(): Promise<void> {
@@ -154,8 +187,8 @@ class Circle {
     })
   }
 
-  async differencesAt(url: string): Promise<string[]> {
-    const doc = await this.#copyAt(url)
+  async differencesAt(place: Place): Promise<string[]> {
+    const doc = await this.#copyAt(place)
     const isSame = isDeepStrictEqual(contentOf(doc), contentOf(this.#clients[0].doc))
     const isWhole = isDeepStrictEqual(elementsIn(doc).toArray().sort(), this.#written.sort())
     return isSame && isWhole ? [] : [`'${this.#document}' is not what was written`]
@@ -165,8 +198,10 @@ class Circle {
     return this.#typists.flatMap(({ written }) => written)
   }
 
-  #copyAt(url: string): Promise<Y.Doc> {
-    const copy = inScope((release) => freshCopy({ release, url, document: this.#document }))
+  #copyAt(place: Place): Promise<Y.Doc> {
+    const document = this.#document
+    const copy =
+      typeof place === 'string' ? inScope((release) => freshCopy({ release, url: place, document })) : place(document)
     return within(LIMIT_MS, `a copy of '${this.#document}'`, copy)
   }
 }

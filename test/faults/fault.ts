@@ -31,6 +31,8 @@ export interface Finding {
   readonly promised: number
   /** Everything that should hold and does not, in words; lost promises above all. */
   readonly broken: readonly string[]
+  /** What took longer than it may, in words. On a machine that does other work that says nothing: tests let it pass. */
+  readonly late?: readonly string[]
   /** What was measured, in words. */
   readonly measured?: string
 }

@@ -32,20 +32,22 @@ async function resultOf(fault: Fault, { count, minutes, seed }: Options): Promis
   const amount = (unit === 'times' ? count : minutes) ?? onDemand
   const say = (progress: string) => console.error(`${fault.name}: ${progress}`)
   try {
-    return await inScope((release) => fault.run({ release, amount, random: new Random(seed), say }))
+    const finding = await inScope((release) => fault.run({ release, amount, random: new Random(seed), say }))
+    return { ...finding, broken: [...finding.broken, ...(finding.late ?? [])] }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     return error instanceof CannotInject ? { skipped: reason } : { failed: reason }
   }
 }
 
-/** Those of the names, all where none is given. */
+/** Those of the names, all where none is given. A name stands for those whose names go on behind a dash as well. */
 function choose(names: readonly string[]): readonly Fault[] {
-  const unknown = names.find((name) => !FAULTS.some((fault) => fault.name === name))
+  const isMeant = (name: string, fault: Fault) => fault.name === name || fault.name.startsWith(`${name}-`)
+  const unknown = names.find((name) => !FAULTS.some((fault) => isMeant(name, fault)))
   if (unknown !== undefined) {
     throw new Error(`There is no "${unknown}", but ${FAULTS.map(({ name }) => name).join(', ')}.`)
   }
-  return FAULTS.filter(({ name }) => names.length === 0 || names.includes(name))
+  return FAULTS.filter((fault) => names.length === 0 || names.some((name) => isMeant(name, fault)))
 }
 
 try {

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 
 export const USAGE = `npm run faults -- [NAMES] [options]
 
-  NAMES          the faults to inject, separated by blanks (default: all)
+  NAMES          the faults to inject, separated by blanks; "cluster" are all of several servers (default: all)
   --count N      how often each is injected, where it goes by times (default: its own)
   --minutes N    how long each lasts, where it goes by time (default: its own)
   --seed N       of all random choices, as an earlier run printed it (default: a random one)

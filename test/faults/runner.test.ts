@@ -17,6 +17,13 @@ test('the runner injects the faults that are named, as often as it is told, and 
   expect(code).toBe(0)
 })
 
+test('the first part of names stands for all that begin with it', async () => {
+  const { code, stdout } = await run('cluster', '--list')
+  const names = FAULTS.map(({ name }) => name).filter((name) => name.startsWith('cluster-'))
+  expect([...stdout.matchAll(/^([a-z-]+): /gm)].map(([, name]) => name)).toEqual(names)
+  expect(code).toBe(0)
+})
+
 test.each([
   [['nothing'], 'There is no "nothing"'],
   [['--count', '0'], '--count takes a whole number'],

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Client } from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { checksumOf } from '../../server/src/storage/postgres/checked.ts'
 import { PostgresStorage, type PostgresStorageOptions } from '../../server/src/storage/postgres/postgres-storage.ts'
@@ -164,6 +165,56 @@ function withPostgres(postgres: PostgresServer): void {
     proxy.letThrough()
     clock.advance(10)
     expect(await appending).toMatchObject([{ seq: 2 }])
+  })
+
+  test('a connection that nobody has the other end of is given up long before that', async () => {
+    const url = await postgres.newDatabase()
+    const { proxy, through } = await proxied(url)
+    const clock = new ManualClock()
+    const storage = await opened({ url: through, directUrl: url, clock })
+    await untilListening(clock)
+    await storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    await untilAnswered(clock)
+    void proxy.strand()
+    const appending = storage.append([{ document: DOCUMENT, update: encodeValues([1]), base: 1 }])
+    await clock.hasTimerOf(1_200)
+    clock.advance(1_200)
+    await clock.hasTimerOf(10)
+    clock.advance(10)
+    expect(await appending).toMatchObject([{ seq: 2 }])
+    // Those that were idle are waited for when the storage closes, by a clock that stands still.
+    proxy.end()
+  })
+
+  test('a connection is kept while the database works on what it was sent', async () => {
+    const url = await postgres.newDatabase()
+    await opened({ url })
+    const clock = new ManualClock()
+    // One that does not listen has no timers but those of the statement.
+    const storage = await opened({ url, clock, serves: false })
+    await storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    const other = new Client(url)
+    await other.connect()
+    release(() => other.end())
+    await other.query('BEGIN; SELECT FROM coedit.documents FOR UPDATE')
+    const appending = storage.append([{ document: DOCUMENT, update: encodeValues([1]), base: 1 }])
+    // Many attempts would take all connections while a standby is away, for which commits wait.
+    for (const ms of [1_200, 2_400, 4_800, 4_800]) {
+      await clock.hasTimerOf(ms)
+      clock.advance(ms)
+    }
+    await clock.hasTimerOf(4_800)
+    expect(storage.status).toMatchObject({ state: 'degraded' })
+    const [{ count }] = await postgres.execute(
+      url,
+      `SELECT count(*)::integer AS count FROM pg_stat_activity
+       WHERE datname = current_database() AND application_name = 'coedit append'`,
+    )
+    // The last one that asked may not have ended yet.
+    expect(count).toBeLessThanOrEqual(2)
+    await other.query('COMMIT')
+    expect(await appending).toMatchObject([{ seq: 2 }])
+    expect(storage.status).toEqual({ state: 'ok' })
   })
 
   test('a connection to what takes no writes is not used again', async () => {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Release, temporaryDirectory } from './temporary.ts'
@@ -13,6 +13,7 @@ const CUT_POWER = `
   ioctl($disk, 0x8004587d, $flags) or die $!`
 
 const IMAGE_SIZE = '64M'
+const BLOCK = Buffer.alloc(64 * 1024)
 
 /** A file system of its own in memory. Rejects without the right to mount one. */
 export async function mountMemory(release: Release, size: string): Promise<string> {
@@ -20,6 +21,18 @@ export async function mountMemory(release: Release, size: string): Promise<strin
   await run('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', mount])
   release(async () => void (await run('umount', [mount])))
   return mount
+}
+
+/** Writes a file until nothing more fits on its disk. */
+export async function fillDisk(path: string): Promise<void> {
+  const file = await open(path, 'w')
+  try {
+    for (;;) await file.write(BLOCK)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error
+  } finally {
+    await file.close()
+  }
 }
 
 /** An ext4 file system in a file, whose power can be cut. */

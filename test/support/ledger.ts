@@ -18,6 +18,16 @@ export class Ledger {
     return this.#promises
   }
 
+  /** What was promised until now. */
+  copy(): Ledger {
+    const copy = new Ledger()
+    for (const [client, clock] of this.#clocks) copy.#clocks.set(client, clock)
+    for (const [name, id] of this.#deleted) copy.#deleted.set(name, id)
+    for (const element of this.#elements) copy.#elements.add(element)
+    copy.#promises = this.#promises
+    return copy
+  }
+
   promise(update: Uint8Array): void {
     const { structs, ds } = Y.decodeUpdate(update)
     for (const struct of structs) this.#promiseStruct(struct)

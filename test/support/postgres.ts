@@ -10,7 +10,7 @@ import { Client } from 'pg'
 import { findEmbeddedPostgres } from './embedded-postgres.ts'
 import type { Certificate } from './nginx.ts'
 import { signalTree } from './process-tree.ts'
-import { canInstall, findProgram, install } from './programs.ts'
+import { canInstall, findProgram, install, isExecutable } from './programs.ts'
 import { type Release, temporaryDirectory } from './temporary.ts'
 
 /** Where Debian keeps the programs of each version, which are not on the PATH. */
@@ -104,6 +104,11 @@ export async function startPostgres(release: Release, options: PostgresOptions =
   const flags = settings.flatMap((setting) => ['-c', setting])
   if (certificate) flags.push(...(await tlsFlags(certificate, directory, owner)))
   return launch(release, directory, flags)
+}
+
+/** Whether there is what `startStandby` needs beside PostgreSQL itself. */
+export function canCopy(): boolean {
+  return isExecutable(programOf('pg_basebackup'))
 }
 
 /** Copies a running PostgreSQL and starts the copy, which follows it, without its waiting for that. */
@@ -213,6 +218,8 @@ class Server implements PostgresStandby {
 
   async execute(url: string, text: string) {
     const client = new Client(url)
+    // Whatever befalls the connection is told to the statement as well.
+    client.on('error', () => undefined)
     await client.connect()
     try {
       const { rows } = await client.query(text)

@@ -9,23 +9,26 @@ export interface ProxyOptions {
   readonly release: Release
   /** The server behind it, as a URL. Without one the proxy refuses connections until `leadTo`. */
   readonly target?: string
+  /** Default: 127.0.0.1. */
+  readonly host?: string
   /** How fast bytes go from the server to each client. Default: as fast as they can. */
   readonly bytesPerSecond?: number
   /** How long each piece that comes is held back, both ways; what comes behind it waits as well. Default: not at all. */
   readonly delayMs?: () => number
 }
 
-/** Starts a proxy on a free port of 127.0.0.1. */
-export async function startProxy({ release, target, ...pace }: ProxyOptions): Promise<TcpProxy> {
+/** Starts a proxy on a free port. */
+export async function startProxy(options: ProxyOptions): Promise<TcpProxy> {
+  const { release, target, host = '127.0.0.1', ...pace } = options
   const server = createServer({ allowHalfOpen: false })
-  server.listen(0, '127.0.0.1')
+  server.listen(0, host)
   await once(server, 'listening')
   const proxy = new TcpProxy(server, pace)
   if (target !== undefined) proxy.leadTo(target)
   release(async () => {
     const closed = once(server, 'close')
     server.close()
-    proxy.refuse()
+    proxy.end()
     await closed
   })
   return proxy
@@ -48,6 +51,7 @@ export class TcpProxy {
   readonly #server: Server
   readonly #pace: Pace
   readonly #lines = new Set<Line>()
+  readonly #stranded = new Set<Line>()
   #target: URL | undefined
   #isHeld = false
 
@@ -61,7 +65,7 @@ export class TcpProxy {
   get url(): string {
     const address = this.#server.address()
     if (address === null || typeof address === 'string') throw new Error('the proxy does not listen')
-    return `http://127.0.0.1:${address.port}/`
+    return `http://${address.address}:${address.port}/`
   }
 
   /** Connections from now on lead to the server at this URL. Those there are stay with theirs. */
@@ -73,6 +77,15 @@ export class TcpProxy {
   refuse(): void {
     this.#target = undefined
     this.cut()
+  }
+
+  /** Cuts all connections, those that are half-open too, and takes no more. */
+  end(): void {
+    this.refuse()
+    for (const { client, upstream } of this.#stranded) {
+      client.destroy()
+      upstream.destroy()
+    }
   }
 
   /** Cuts all connections without a goodbye; new ones are taken at once. */
@@ -101,13 +114,15 @@ export class TcpProxy {
 
   /**
    * Leaves the connections there are half-open for good: nothing gets through, and nobody is told. New ones work.
-   * Resolves when the server has given up all of them.
+   * Resolves when the server has given up all of them, or has lost those that their clients gave up.
    */
   async strand(): Promise<void> {
     const stranded = [...this.#lines]
     this.#lines.clear()
-    const givenUp = stranded.map(({ upstream }) => once(upstream, 'close'))
-    for (const { valve, upstream } of stranded) {
+    const givenUp = stranded.map(({ upstream }) => new Promise((resolve) => upstream.once('close', resolve)))
+    for (const line of stranded) {
+      const { valve, upstream } = line
+      this.#stranded.add(line)
       valve.close()
       // Unread bytes would hide that the server has closed.
       upstream.unpipe().resume()
@@ -128,6 +143,7 @@ export class TcpProxy {
     // A broken end is what this proxy is for: `pipeline` takes the other end down with it.
     const ended = () => {
       this.#lines.delete(line)
+      this.#stranded.delete(line)
       client.destroy()
       upstream.destroy()
     }

@@ -2,7 +2,7 @@ import type * as Y from 'yjs'
 import type { Random } from './random.ts'
 
 const WORDS = ['a', 'word ', 'zwei Wörter', '😀', '👩‍👩‍👧', 'line\n', '漢字']
-/** Longest pause between two edits. */
+/** Longest pause between two edits of somebody who is not told to take their time. */
 const MAX_PAUSE_MS = 24
 
 /** Somebody who types and deletes at random, and beside each edit leaves an element of their own that nobody deletes. */
@@ -10,13 +10,15 @@ export class Typist {
   readonly doc: Y.Doc
   readonly #name: string
   readonly #random: Random
+  readonly #maxPauseMs: number
   readonly #written: string[] = []
   #timer: NodeJS.Timeout | undefined
 
-  constructor(name: string, doc: Y.Doc, random: Random) {
+  constructor(name: string, doc: Y.Doc, random: Random, maxPauseMs = MAX_PAUSE_MS) {
     this.#name = name
     this.doc = doc
     this.#random = random
+    this.#maxPauseMs = maxPauseMs
   }
 
   /** The elements that this one left. */
@@ -28,7 +30,7 @@ export class Typist {
     this.#timer = setTimeout(() => {
       this.type()
       this.start()
-    }, this.#random.below(MAX_PAUSE_MS))
+    }, this.#random.below(this.#maxPauseMs))
   }
 
   stop(): void {

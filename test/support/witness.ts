@@ -25,7 +25,8 @@ export interface Witness {
 export interface WitnessedOptions {
   /** Where the clean-up goes: the client is destroyed. */
   readonly release: Release
-  readonly url: string
+  /** A function is asked before each connection. */
+  readonly url: string | (() => string)
   readonly document: string
   readonly witness?: Witness
   /** Whether it offers the subprotocol that brings acknowledgements. */
@@ -42,12 +43,16 @@ export interface WitnessedClient {
 /** An unchanged y-websocket client whose sockets have a witness. It reconnects by itself, at least every 100 ms. */
 export function connectWitnessed(options: WitnessedOptions): WitnessedClient {
   const { release, url, document, witness = {}, acknowledges = false, doc = new Y.Doc() } = options
-  const provider = new WebsocketProvider(url, encodeURIComponent(document), doc, {
+  const place = typeof url === 'string' ? () => url : url
+  const provider = new WebsocketProvider(place(), encodeURIComponent(document), doc, {
     WebSocketPolyfill: witnessedWebSocket(witness),
     protocols: acknowledges ? ['coedit.v1'] : [],
     maxBackoffTime: 100,
     // Clients of one process would share edits past the server.
     disableBc: true,
+  })
+  provider.on('connection-close', () => {
+    provider.serverUrl = place().replace(/\/$/, '')
   })
   // The witness reads acknowledgements; without a handler the client complains of them, and of the name of a server.
   provider.messageHandlers[ACKNOWLEDGEMENT] = () => undefined

@@ -41,9 +41,14 @@ export class ClientGroup {
     this.#lost.catch(() => undefined)
   }
 
-  /** Resolves once the server has answered the client's Step1. */
-  async connect(document: string, handlers: Handlers = {}): Promise<Client> {
-    const { dialect, url } = this.#server
+  /**
+   * Resolves once the server has answered the client's Step1.
+   *
+   * @param place at which of the nodes; from 0 on, again and again
+   */
+  async connect(document: string, handlers: Handlers = {}, place = 0): Promise<Client> {
+    const { dialect, urls } = this.#server
+    const url = urls[place % urls.length] ?? ''
     const socket = new WebSocket(dialect.address(url, document), handlers.acknowledged ? acknowledging(dialect) : [], {
       perMessageDeflate: false,
       maxPayload: MAX_FRAME_BYTES,

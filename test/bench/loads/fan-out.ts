@@ -1,7 +1,7 @@
 import { independent, inStep, type Rhythm } from '../clients/schedule.ts'
 import type { Scale } from '../scale.ts'
 import { SURROUNDINGS } from './cpu-watch.ts'
-import type { Load } from './load.ts'
+import type { Goal, Load } from './load.ts'
 import { runTyping } from './typing.ts'
 
 export const fanOut = fanOutLoad({
@@ -28,26 +28,39 @@ export const allTyping = fanOutLoad({
   goals: { cpu: 0.45, p99: 1.5 },
 })
 
+/** Over several nodes, of which each has its share of those who type and of those who look on. */
+export function fanOutOver(nodes: number): Load {
+  return fanOutLoad({
+    name: 'fanout',
+    nodes,
+    when: `each at its own moments, over ${nodes} nodes`,
+    rhythm: () => independent(1),
+    goals: nodes === 2 ? { cpu: 0.7, p99: 1.5 } : {},
+  })
+}
+
 interface Shape {
   readonly name: string
+  readonly nodes?: number
   readonly when: string
   readonly rhythm: () => Rhythm
   /** Default: as many as the scale has. */
   readonly everybodyTypes?: boolean
   /** What the server's CPU time and the latencies are at most, as multiples of those of Hocuspocus. */
-  readonly goals: { readonly cpu: number; readonly p50?: number; readonly p99: number }
+  readonly goals: { readonly cpu?: number; readonly p50?: number; readonly p99?: number }
 }
 
-function fanOutLoad({ name, when, rhythm, everybodyTypes = false, goals }: Shape): Load {
+function fanOutLoad({ name, nodes, when, rhythm, everybodyTypes = false, goals }: Shape): Load {
   const typistsIn = ({ clients, typing }: Scale['fanOut']) => (everybodyTypes ? clients - 1 : typing)
   return {
     name,
+    ...(nodes !== undefined && { nodes }),
     describe: ({ seconds, fanOut: shape }) =>
       `${shape.clients} clients on one document, ${typistsIn(shape)} of them typing ${shape.perSecond}/s each for ${seconds} s, ${when}`,
     metrics: [
-      { key: 'cpu', label: 'server CPU per delivery', unit: 'µs', goal: { timesHocuspocus: goals.cpu } },
-      { key: 'p50', label: 'latency p50', unit: 'ms', ...(goals.p50 && { goal: { timesHocuspocus: goals.p50 } }) },
-      { key: 'p99', label: 'latency p99', unit: 'ms', goal: { timesHocuspocus: goals.p99 } },
+      { key: 'cpu', label: 'server CPU per delivery', unit: 'µs', ...relative(goals.cpu) },
+      { key: 'p50', label: 'latency p50', unit: 'ms', ...relative(goals.p50) },
+      { key: 'p99', label: 'latency p99', unit: 'ms', ...relative(goals.p99) },
       ...SURROUNDINGS,
     ],
     run: async (bench) => {
@@ -70,4 +83,8 @@ function fanOutLoad({ name, when, rhythm, everybodyTypes = false, goals }: Shape
       }
     },
   }
+}
+
+function relative(timesHocuspocus: number | undefined): { readonly goal?: Goal } {
+  return timesHocuspocus === undefined ? {} : { goal: { timesHocuspocus } }
 }

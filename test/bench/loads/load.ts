@@ -7,11 +7,18 @@ export type Figures = Readonly<Record<string, number>>
 
 export interface Load {
   readonly name: string
+  /** How many nodes share the work, in the loads that are about that. */
+  readonly nodes?: number
   /** What happens, for the report. */
   describe(scale: Scale): string
   readonly metrics: readonly Metric[]
   /** Rejects when a client is lost, something takes too long, or the content is not what was written. */
   run(bench: Bench): Promise<Figures>
+}
+
+/** As the report and the log name it. */
+export function titleOf({ name, nodes }: Load): string {
+  return nodes === undefined ? name : `${name}-${nodes}`
 }
 
 /** A row of the report. */

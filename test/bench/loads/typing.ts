@@ -1,4 +1,4 @@
-import { ClientGroup } from '../clients/client-group.ts'
+import { type Client, ClientGroup } from '../clients/client-group.ts'
 import { Countdown } from '../clients/countdown.ts'
 import { Latencies } from '../clients/latencies.ts'
 import { everyInterval, type Planned, type Rhythm, runSchedule } from '../clients/schedule.ts'
@@ -44,7 +44,7 @@ export async function runTyping({ scale, start }: Bench, shape: TypingShape): Pr
   const outstanding = new Countdown(deliveries)
 
   const rooms = Array.from({ length: shape.documents }, (_, index) => {
-    return new Room(server, `typing-${index}`, shape, scale.seconds, latencies, (count) => outstanding.count(count))
+    return new Room(server, index, shape, scale.seconds, latencies, (count) => outstanding.count(count))
   })
   for (let first = 0; first < rooms.length; first += CONNECTING_AT_ONCE) {
     await Promise.all(rooms.slice(first, first + CONNECTING_AT_ONCE).map((room) => room.fill(group)))
@@ -73,18 +73,21 @@ class Room {
   readonly #typists: readonly Typist[]
   readonly #ledger: TypingLedger
   readonly #received: Uint8Array[] = []
+  /** At which node the next comes in: those of a room, and the first of all rooms, are at one after the other. */
+  #place: number
   #send: ((frame: Uint8Array) => void)[] = []
 
   constructor(
     server: RunningServer,
-    name: string,
+    index: number,
     shape: TypingShape,
     seconds: number,
     latencies: Latencies,
     delivered: (edits: number) => void,
   ) {
     this.#server = server
-    this.#name = name
+    this.#name = `typing-${index}`
+    this.#place = index
     this.#lookers = shape.lookers
     this.#base = preparedText(shape.preparedCharacters)
     this.#typists = Array.from({ length: shape.typists }, (_, index) =>
@@ -95,12 +98,12 @@ class Room {
 
   async fill(group: ClientGroup): Promise<void> {
     const typing = await Promise.all(
-      this.#typists.map(({ clientId }) => group.connect(this.#name, { content: this.#ledger.reader(clientId) })),
+      this.#typists.map(({ clientId }) => this.#join(group, this.#ledger.reader(clientId))),
     )
     this.#send = typing.map((client) => (frame) => client.send(frame))
     this.#send[0]?.(this.#server.dialect.update(this.#name, this.#base))
     const looking = Array.from({ length: this.#lookers }, (_, index) =>
-      group.connect(this.#name, { content: index === 0 ? this.#recordingReader() : this.#ledger.reader() }),
+      this.#join(group, index === 0 ? this.#recordingReader() : this.#ledger.reader()),
     )
     await Promise.all(looking)
   }
@@ -114,6 +117,10 @@ class Room {
         this.#send[index]?.(frame)
       })
     })
+  }
+
+  #join(group: ClientGroup, content: (update: Uint8Array, at: number) => void): Promise<Client> {
+    return group.connect(this.#name, { content }, this.#place++)
   }
 
   verify(): void {

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { startPostgres } from '../../support/postgres.ts'
 import { coeditDialect } from '../clients/coedit-dialect.ts'
 import { startProcess } from './process.ts'
-import type { ServerKind } from './server.ts'
+import { type RunningServer, type ServerKind, type StartOptions, startTogether } from './server.ts'
 
 const BIN = fileURLToPath(new URL('../../../server/bin/coedit.js', import.meta.url))
 const BUILT = fileURLToPath(new URL('../../../server/dist/cli.js', import.meta.url))
@@ -11,24 +12,54 @@ const BUILT = fileURLToPath(new URL('../../../server/dist/cli.js', import.meta.u
 const UNTHROTTLED = { COEDIT_MAX_CPU_MS_PER_SECOND: '1000', COEDIT_MAX_BYTES_PER_SECOND: '1073741824' }
 
 /** `env`: as its command line takes options, `COEDIT_MAX_GATHER_MS` for example; other variables are left out. */
-export function coeditWith(env: NodeJS.ProcessEnv): ServerKind {
-  const given = Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('COEDIT_')))
-  const options = { ...UNTHROTTLED, ...given }
-  const changed = Object.entries(options).map(([name, value]) => `${name}=${value}`)
+export function coeditWith(env: NodeJS.ProcessEnv, name = 'coedit'): ServerKind {
+  const options = optionsIn(env)
   return {
-    name: 'coedit',
-    settings: `LevelDB, every commit fsynced before it is relayed; ${changed.join(' ')}`,
+    name,
+    settings: `LevelDB, every commit fsynced before it is relayed; ${inWords(options)}`,
     dialect: coeditDialect,
-    start: async ({ dataDirectory, profileDirectory }) => {
-      if (!existsSync(BUILT)) throw new Error('coedit is not built: run "npm run build" first.')
-      return startProcess({
-        name: 'coedit',
-        args: [BIN, '--port', '0', '--data', dataDirectory],
-        env: options,
-        dialect: coeditDialect,
-        ready: /ready on http:\/\/127\.0\.0\.1:(\d+)\//,
-        profileDirectory,
-      })
-    },
+    start: (start) => startNode(name, options, start),
   }
+}
+
+/** Nodes that share a PostgreSQL, which is started for them. */
+export function coeditOnPostgres(env: NodeJS.ProcessEnv): ServerKind {
+  const name = 'coedit'
+  const options = optionsIn(env)
+  return {
+    name,
+    settings: `PostgreSQL with its own defaults, every commit fsynced before it is relayed; ${inWords(options)}`,
+    dialect: coeditDialect,
+    isShared: true,
+    start: (start) =>
+      startTogether(async (release) => {
+        const postgres = await startPostgres(release, { directory: start.dataDirectory })
+        const database = { ...options, COEDIT_DATABASE: await postgres.newDatabase() }
+        const nodes = Array.from({ length: start.nodes }, () => () => startNode(name, database, start))
+        return { dialect: coeditDialect, backing: postgres.pid, nodes }
+      }),
+  }
+}
+
+function optionsIn(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const given = Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('COEDIT_')))
+  return { ...UNTHROTTLED, ...given }
+}
+
+function inWords(options: NodeJS.ProcessEnv): string {
+  return Object.entries(options)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ')
+}
+
+async function startNode(name: string, env: NodeJS.ProcessEnv, options: StartOptions): Promise<RunningServer> {
+  if (!existsSync(BUILT)) throw new Error('coedit is not built: run "npm run build" first.')
+  return startProcess({
+    name,
+    args: [BIN, '--port', '0', ...(env.COEDIT_DATABASE === undefined ? ['--data', options.dataDirectory] : [])],
+    env,
+    dialect: coeditDialect,
+    ready: /ready on http:\/\/127\.0\.0\.1:(\d+)\//,
+    profileDirectory: options.profileDirectory,
+  })
 }

@@ -46,7 +46,7 @@ export async function startProcess(command: Command): Promise<RunningServer> {
       Promise.race([output.match(command.ready), failed]),
     )
     failed.catch(() => undefined)
-    return { url: `ws://127.0.0.1:${port}`, pid: pidOf(child), dialect: command.dialect, stop, kill }
+    return { urls: [`ws://127.0.0.1:${port}`], pids: [pidOf(child)], dialect: command.dialect, stop, kill }
   } catch (error) {
     await kill()
     throw error

@@ -1,4 +1,4 @@
-import { createServer } from 'node:net'
+import { freePorts } from '../../support/ports.ts'
 import { yWebsocketDialect } from '../clients/y-websocket-dialect.ts'
 import { installPeers, PEERS } from './peers.ts'
 import { startProcess } from './process.ts'
@@ -10,7 +10,8 @@ export const yWebsocket: ServerKind = {
   dialect: yWebsocketDialect,
   start: async ({ dataDirectory, profileDirectory }) => {
     await installPeers()
-    const port = await freePort()
+    // Its command line prints the port that it was given, so that 0 would tell nobody where it listens.
+    const [port] = await freePorts(1)
     return startProcess({
       name: 'y-websocket',
       args: ['node_modules/y-websocket/bin/server.cjs'],
@@ -21,14 +22,4 @@ export const yWebsocket: ServerKind = {
       profileDirectory,
     })
   },
-}
-
-/** Its command line prints the port that it was given, so that 0 would tell nobody where it listens. */
-async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
-  const address = probe.address()
-  await new Promise((resolve) => probe.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('No free port was found.')
-  return address.port
 }

@@ -1,8 +1,8 @@
-import { open, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { within } from '../../bench/within.ts'
-import { mountMemory } from '../../support/disk.ts'
+import { fillDisk, mountMemory } from '../../support/disk.ts'
 import { startServer } from '../../support/process.ts'
 import { startProxy } from '../../support/proxy.ts'
 import type { Random } from '../../support/random.ts'
@@ -11,7 +11,6 @@ import { Circles, COMPACTING } from '../circles.ts'
 import { CannotInject, type Fault } from '../fault.ts'
 
 const DISK_SIZE = '32m'
-const BLOCK = Buffer.alloc(64 * 1024)
 const LOOK_EVERY_MS = 50
 const DEGRADE_LIMIT_MS = 30_000
 /** Of space coming back, as the design has it. */
@@ -23,7 +22,7 @@ export const fullDisk: Fault = {
   what: 'the disk is full for a while: the server says so and recovers, and nothing that it ever promised is lost',
   amount: { unit: 'times', onDemand: 50, inTests: 2 },
   run: async ({ release, amount, random, say }) => {
-    const disk = await mount(release)
+    const disk = await mountDisk(release, DISK_SIZE)
     const data = join(disk, 'data')
     const filler = join(disk, 'filler')
     let server = await startServer({ release, data, flags: COMPACTING })
@@ -52,30 +51,19 @@ export const fullDisk: Fault = {
  * when it opens again, and what fits there is as durable as the rest.
  */
 async function runShort(filler: string, url: string, random: Random): Promise<void> {
-  await fill(filler)
+  await fillDisk(filler)
   await within(DEGRADE_LIMIT_MS, '/health to say degraded', hasStatus(url, 503))
   await pause(random.below(LONGEST_SHORTAGE_MS))
   await rm(filler)
   await within(RECOVERY_LIMIT_MS, '/health to say ok', hasStatus(url, 200))
 }
 
-async function mount(release: Release): Promise<string> {
+/** Rejects with CannotInject without the right to do so. */
+export async function mountDisk(release: Release, size: string): Promise<string> {
   try {
-    return await mountMemory(release, DISK_SIZE)
+    return await mountMemory(release, size)
   } catch (cause) {
     throw new CannotInject('needs the right to mount a file system (root)', { cause })
-  }
-}
-
-/** Writes until nothing more fits. */
-async function fill(path: string): Promise<void> {
-  const file = await open(path, 'w')
-  try {
-    for (;;) await file.write(BLOCK)
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error
-  } finally {
-    await file.close()
   }
 }
 

@@ -1,16 +1,20 @@
 import type { Log } from '../../common/log.ts'
-import { type Clock, Condition } from '../../common/timing.ts'
+import { type Cancel, type Clock, Condition } from '../../common/timing.ts'
 import type { StorageStatus } from '../storage.ts'
 import type { Dialer, Link } from './link.ts'
 import { closedError, isLasting, reasonOf } from './pg-errors.ts'
 
 const FIRST_RETRY_MS = 10
 const LAST_RETRY_MS = 2_000
+/** Milliseconds that prompt work may take until the status says that it does not succeed. */
+const PROMPT_MS = 10_000
 
 export interface LaneOptions {
   readonly dialer: Dialer
   /** Most connections at a time. */
   readonly max: number
+  /** Whether its work takes no time, unless something is wrong with the database. Default: no. */
+  readonly isPrompt?: boolean
   readonly clock: Clock
   readonly log: Log
 }
@@ -41,6 +45,7 @@ export class Lane {
    */
   async run<T>(work: (link: Link) => Promise<T>): Promise<T> {
     for (let delay = FIRST_RETRY_MS; ; delay = Math.min(2 * delay, LAST_RETRY_MS)) {
+      const release = this.#watch()
       try {
         const result = await this.once(work)
         this.#recovered()
@@ -49,6 +54,8 @@ export class Lane {
         if (isLasting(error)) throw error
         this.#failed(error)
         await this.#pause(delay, error)
+      } finally {
+        release()
       }
     }
   }
@@ -63,8 +70,8 @@ export class Lane {
       link = this.#takeIdle() ?? (await this.#options.dialer.dial())
       return await work(link)
     } catch (error) {
-      // It may lead to what has become a standby; the next one is made to the primary.
-      if (!isLasting(error)) void link?.end()
+      // They may lead to what has become a standby, or nowhere; the next one is made to the primary.
+      if (!isLasting(error)) for (const doubtful of [link, ...this.#idle.splice(0)]) void doubtful?.end()
       throw error
     } finally {
       if (link && !link.isLost) this.#idle.push(link)
@@ -89,6 +96,12 @@ export class Lane {
   #takeIdle(): Link | undefined {
     for (let link = this.#idle.pop(); link; link = this.#idle.pop()) if (!link.isLost) return link
     return undefined
+  }
+
+  #watch(): Cancel {
+    const { clock, isPrompt = false } = this.#options
+    if (!isPrompt) return () => undefined
+    return clock.after(PROMPT_MS, () => this.#failed(new Error(`the database takes longer than ${PROMPT_MS} ms`)))
   }
 
   #recovered(): void {

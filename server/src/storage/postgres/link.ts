@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Client } from 'pg'
-import type { Cancel, Clock } from '../../common/timing.ts'
+import type { Clock } from '../../common/timing.ts'
 import { invalidUrl, type Target, withSocket } from './target.ts'
+import { type IsAtWork, watchAnswer } from './watch.ts'
 
 /** Milliseconds without a byte of the answer after which a connection is given up: its other end may be gone. */
 const SILENCE_MS = 10_000
@@ -27,13 +29,18 @@ export class Link {
   readonly #client: Client
   readonly #socket: Socket
   readonly #clock: Clock
+  readonly #id = randomUUID()
+  readonly #isAtWork: IsAtWork | undefined
+  #statements = 0
   /** Resolves when the connection is gone. */
   readonly lost: Promise<void>
   #isLost = false
   #warning: string | undefined
 
-  constructor(client: Client, socket: Socket, clock: Clock) {
+  /** @param isAtWork without it silence alone tells that the connection has to be given up */
+  constructor(client: Client, socket: Socket, clock: Clock, isAtWork?: IsAtWork) {
     this.#client = client
+    this.#isAtWork = isAtWork
     this.#socket = socket
     this.#clock = clock
     this.lost = new Promise((resolve) => {
@@ -57,10 +64,17 @@ export class Link {
    * (`code` is its SQLSTATE), or as the connection does.
    */
   async query<Row>({ text, values = [], silenceMs = SILENCE_MS }: Statement): Promise<Row[]> {
-    const release = this.#watch(silenceMs)
+    const mark = `/* ${this.#id}.${++this.#statements} */`
+    const release = watchAnswer({
+      socket: this.#socket,
+      clock: this.#clock,
+      mark,
+      silenceMs,
+      isAtWork: this.#isAtWork,
+    })
     this.#warning = undefined
     try {
-      const { rows } = await this.#client.query({ text, values: [...values] })
+      const { rows } = await this.#client.query({ text: mark + text, values: [...values] })
       if (this.#warning !== undefined) throw new UnsettledError(this.#warning)
       return rows
     } finally {
@@ -79,22 +93,6 @@ export class Link {
     const cancel = this.#clock.after(GOODBYE_MS, () => this.#socket.destroy())
     await this.#client.end()
     cancel()
-  }
-
-  /** Cuts the connection when no byte comes for so long. */
-  #watch(silenceMs: number): Cancel {
-    let seen = this.#socket.bytesRead
-    let cancel: Cancel = () => undefined
-    const look = () => {
-      if (this.#socket.bytesRead === seen) {
-        this.#socket.destroy(new Error(`the database has not answered for ${silenceMs} ms`))
-        return
-      }
-      seen = this.#socket.bytesRead
-      cancel = this.#clock.after(silenceMs, look)
-    }
-    cancel = this.#clock.after(silenceMs, look)
-    return () => cancel()
   }
 }
 
@@ -122,6 +120,11 @@ export class Timelines {
     return timeline < latest
   }
 }
+
+/** Whether a statement that begins with $1 is executed; null where the database keeps that to itself. */
+const AT_WORK = `
+SELECT CASE WHEN current_setting('track_activities')::boolean THEN bool_or(starts_with(query, $1)) END AS at_work
+FROM pg_stat_activity WHERE state = 'active'`
 
 /** Makes connections to whichever of the hosts is the primary. */
 export class Dialer {
@@ -157,17 +160,31 @@ export class Dialer {
   }
 
   async #dial(target: Target): Promise<Link> {
-    const { config, socket } = withSocket(target)
-    const client = await newClient(config)
-    // Whatever befalls the connection is told to the statement under way, or to the next.
-    client.on('error', () => undefined)
-    await client.connect()
-    const link = new Link(client, socket, this.#clock)
+    const link = await this.#connect(target, (mark) => this.#isAtWork(target, mark))
     const [state] = await link.query<ServerState>({ text: STATE })
     if (state?.standby === false && !this.#timelines.isPast(state)) return link
     await link.end()
     const what = state?.standby === false ? 'was the primary before another was promoted' : 'is a standby'
     throw new Error(`${target.host} ${what}: it may not be written to`)
+  }
+
+  async #isAtWork(target: Target, mark: string): Promise<boolean> {
+    const link = await this.#connect(target)
+    try {
+      const [row] = await link.query<{ at_work: boolean | null }>({ text: AT_WORK, values: [mark] })
+      return row?.at_work ?? true
+    } finally {
+      void link.end()
+    }
+  }
+
+  async #connect(target: Target, isAtWork?: IsAtWork): Promise<Link> {
+    const { config, socket } = withSocket(target)
+    const client = await newClient(config)
+    // Whatever befalls the connection is told to the statement under way, or to the next.
+    client.on('error', () => undefined)
+    await client.connect()
+    return new Link(client, socket, this.#clock, isAtWork)
   }
 }
 

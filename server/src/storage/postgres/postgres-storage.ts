@@ -107,7 +107,7 @@ export class PostgresStorage implements Storage {
     this.#clock = clock
     this.#log = log
     this.#serves = serves
-    this.#appends = new Lane({ dialer: dialer(url, 'append'), max: 1, clock, log })
+    this.#appends = new Lane({ dialer: dialer(url, 'append'), max: 1, isPrompt: true, clock, log })
     this.#reads = new Lane({ dialer: dialer(url, 'read'), max: MAX_READERS, clock, log })
     this.#tells = new Lane({ dialer: dialer(url, 'tell'), max: 1, clock, log })
     const cursors = new Cursors({ clock, log, run: (work) => this.#read(work) })
