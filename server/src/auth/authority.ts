@@ -3,8 +3,8 @@ import type { Log } from '../common/log.ts'
 import { type Clock, withDeadline } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import type { RevocationStore } from '../storage/storage.ts'
-import type { Authenticate, AuthRequest, Bearer, Holder, Permit } from './grant.ts'
-import { Lease, type OnEnd } from './lease.ts'
+import { type Authenticate, type AuthRequest, admitEverybody, type Bearer, type Holder, type Permit } from './grant.ts'
+import { Lease, type OnAccess, type OnEnd } from './lease.ts'
 import { type Revocation, Revocations } from './revocations.ts'
 import { permitOf } from './verdict.ts'
 
@@ -36,6 +36,11 @@ export class Authority {
 
   constructor(context: AuthorityContext) {
     this.#context = context
+  }
+
+  /** Whether there is nobody to be kept out. */
+  get admitsEverybody(): boolean {
+    return this.#context.authenticate === admitEverybody
   }
 
   /** Learns what was revoked before; until then nobody is let in. Rejects as `RevocationStore.loadRevocations` does. */
@@ -72,16 +77,17 @@ export class Authority {
 
   /**
    * Holds a permit until its holder releases it. `onEnd` is called when it ends before: UNAUTHORIZED or FORBIDDEN, or
-   * ACCESS_CHANGED by a renewal.
+   * ACCESS_CHANGED by a renewal, unless there is `onAccess`.
    * @throws CoeditError UNAUTHORIZED or FORBIDDEN where it has ended since it was given
    */
-  hold(permit: Permit, { address, origin }: AuthRequest, onEnd: OnEnd): Lease {
+  hold(permit: Permit, { address, origin }: AuthRequest, onEnd: OnEnd, onAccess?: OnAccess): Lease {
     this.#check(permit)
     const { document } = permit
     const lease = new Lease(permit, {
       clock: this.#context.clock,
       authorize: (token) => this.authorize({ document, token, headers: {}, address, origin }),
       onEnd,
+      onAccess,
       onOver: () => this.#leases.delete(lease),
     })
     this.#leases.add(lease)

@@ -41,6 +41,10 @@ const table = {
   FILE_FAILED: { meaning: 'A command could not read or write a file; the message holds the reason of the system.' },
   IMPORT_INCOMPLETE: { meaning: 'Some of what was to be imported was left out; the command names it.' },
   MESSAGE_MALFORMED: { meaning: 'A message does not follow the protocol.', close: 1008 },
+  CLIENT_MISTAKEN: {
+    meaning: 'A client of Hocuspocus, whose address is that of the server alone, came to that of a document.',
+    close: 1008,
+  },
   UPDATE_MALFORMED: { meaning: 'An update is not one in the Yjs v1 encoding, or passes a limit.', close: 1008 },
   UPDATE_TOO_DEEP: {
     meaning: 'Values in an update are nested more than 1,000 deep; of what clients write they are taken as deleted.',
