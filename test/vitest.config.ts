@@ -1,5 +1,6 @@
 import { configDefaults, defineConfig } from 'vitest/config'
-import { runs } from './support/runs.ts'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+import { isLong, runs } from './support/runs.ts'
 
 /** What takes minutes, and shows little more to somebody who has changed a line: for CI and before a release. */
 const FAULTS = ['faults/faults.test.ts', 'fuzz/minute.test.ts']
@@ -7,13 +8,25 @@ const FAULTS = ['faults/faults.test.ts', 'fuzz/minute.test.ts']
 /** What installs hundreds of megabytes, for `npm run test:long` alone. */
 const LONG = 'long/**'
 
+/** What opens pages in a browser. */
+const PAGES = ['e2e/**/*.test.ts', 'editors/**/*.test.ts']
+
 /** Workspace packages resolve to their sources, here and in the processes that run the tests. */
 const SOURCE = '@coedit/source'
+
+/** Workers are kept from one file to the next where both are of one project: the pages come first, in one go. */
+class PagesFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const [pages, others]: TestSpecification[][] = [[], []]
+    for (const file of await super.sort(files)) (file.project.name === 'pages' ? pages : others).push(file)
+    return [...pages, ...others]
+  }
+}
 
 export default defineConfig(({ mode }) => {
   // Shells differ in how a script sets a variable.
   if (mode === 'long') process.env.COEDIT_TEST_RUNS ??= '20'
-  const long = process.env.COEDIT_TEST_RUNS === undefined ? [LONG] : []
+  const exclude = [...configDefaults.exclude, ...(isLong() ? [] : [LONG])]
   return {
     root: import.meta.dirname,
     resolve: { conditions: [SOURCE, 'module', 'node', 'development|production'] },
@@ -22,7 +35,12 @@ export default defineConfig(({ mode }) => {
       projects: [
         {
           extends: true,
-          test: { name: 'tests', include: ['**/*.test.ts'], exclude: [...configDefaults.exclude, ...FAULTS, ...long] },
+          // Playwright and Vite, which most of these files need, take a second to load.
+          test: { name: 'pages', include: PAGES, exclude, isolate: false },
+        },
+        {
+          extends: true,
+          test: { name: 'tests', include: ['**/*.test.ts'], exclude: [...exclude, ...FAULTS, ...PAGES] },
         },
         { extends: true, test: { name: 'faults', include: FAULTS } },
       ],
@@ -31,6 +49,7 @@ export default defineConfig(({ mode }) => {
       pool: 'forks',
       // Two: a server and a browser that a test file starts need the cores as well.
       maxWorkers: 2,
+      sequence: { sequencer: PagesFirst },
       execArgv: [`--conditions=${SOURCE}`],
       // A backstop for what hangs, far above what any test takes; with more runs a test may take longer.
       testTimeout: Math.max(60_000, runs(60_000)),

@@ -6,7 +6,7 @@ import { CoeditError, ERRORS } from './common/errors.ts'
 import { createLog } from './common/log.ts'
 import { keepAlive } from './common/timing.ts'
 import { configFromProcess } from './config/config.ts'
-import { type CoeditServer, createServer } from './index.ts'
+import type { CoeditServer } from './index.ts'
 
 /** The exit code where the server or a command failed and the error has none of its own. */
 const FAILURE = 1
@@ -25,6 +25,8 @@ async function main(argv: readonly string[]): Promise<void> {
 
   const config = configFromProcess(argv, process.env)
   const log = createLog(config.logLevel)
+  // Half of what is to be loaded, which no command needs.
+  const { createServer } = await import('./index.ts')
   const server = createServer(config, { log })
   if (process.env.DATABASE_URL && config.database === '') {
     log.warn({ data: config.data }, 'DATABASE_URL is not used: documents are kept in data')

@@ -11,11 +11,13 @@ import { CoeditError } from './common/errors.ts'
 import { createLog, type Log } from './common/log.ts'
 import { type Clock, keepAlive, systemClock, withDeadline } from './common/timing.ts'
 import { type Config, checksTokens, parseOptions, type ServerOptions } from './config/config.ts'
+import { Contents } from './content/contents.ts'
 import { Documents } from './document/documents.ts'
 import type { Yjs } from './document/in-process.ts'
 import { HookCalls } from './hooks/calls.ts'
 import type { HookCounts, HookName, Hooks } from './hooks/hooks.ts'
 import { Admission } from './http/admission.ts'
+import { createDocumentsApi } from './http/api/documents-api.ts'
 import { createApp, type Health, type RequestListener } from './http/app.ts'
 import { hangUp } from './http/cut.ts'
 import { createEventRoutes } from './http/events.ts'
@@ -84,6 +86,7 @@ export class CoeditServer {
   readonly #workers: WorkerPool
   readonly #hooks: HookCalls
   readonly #documents: Documents
+  readonly #contents: Contents
   readonly #tokens: TokenAuthenticator | undefined
   readonly #authority: Authority
   readonly #upgrades: Upgrades
@@ -108,9 +111,11 @@ export class CoeditServer {
     const authenticate = parts.authenticate ?? this.#tokens?.authenticate ?? admitEverybody
     const identify = this.#tokens?.identify
     this.#authority = new Authority({ config, clock, log, authenticate, identify, storage: this.#storage })
+    const authority = this.#authority
     const checkHost = checkHostFor(config, authenticate !== admitEverybody)
-    const admission = new Admission({ config, authority: this.#authority, checkHost })
+    const admission = new Admission({ config, authority, checkHost })
     const documents = this.#documents
+    this.#contents = new Contents({ clock, log, documents, workers })
     const refusals = new Refusals(clock, log)
     this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission, refusals })
     this.#app = createApp({
@@ -122,7 +127,17 @@ export class CoeditServer {
       log,
       refusals,
       routes: createEventRoutes({ config, clock, log, documents, admission }),
-      routesWithBody: this.#tokens && createRevocationRoutes({ config, log, authority: this.#authority }),
+      routesWithBody: [
+        createDocumentsApi({
+          config,
+          authority,
+          admission,
+          catalog: this.#storage,
+          documents,
+          contents: this.#contents,
+        }),
+        ...(this.#tokens ? [createRevocationRoutes({ config, log, authority })] : []),
+      ],
     })
   }
 
@@ -291,6 +306,7 @@ export class CoeditServer {
     const httpClosed = this.#http && closed(this.#http)
     await this.#opening?.catch(() => undefined)
     await this.#upgrades.close()
+    await this.#contents.close()
     this.#hooks.close()
     // A disk that stays full does not hold up the end: what it holds up was never acknowledged.
     const tellLost = () =>

@@ -1,7 +1,8 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterTests } from '../support/after-tests.ts'
 import { launchChromium } from '../support/chromium.ts'
-import { startServer } from '../support/process.ts'
+import { type ServerProcess, startServer } from '../support/process.ts'
 
 let browser: Browser
 beforeAll(async () => {
@@ -23,10 +24,15 @@ async function open(url: string): Promise<{ page: Page; problems: string[] }> {
 }
 
 describe.each(['', '/team/coedit'])('below the base path "%s"', (basePath) => {
+  const release = afterTests()
+  let server: ServerProcess
+  beforeAll(async () => {
+    server = await startServer({ release, flags: ['--base-path', basePath] })
+  })
+
   test.each(['', 'd/notes', 'd/a%2Fb%20%C3%A9'])(
     'the page at "%s" loads everything it needs and shares its text',
     async (path) => {
-      const server = await startServer({ release: onTestFinished, flags: ['--base-path', basePath] })
       const [writer, reader] = [await open(server.url + path), await open(server.url + path)]
       await writer.page.locator('textarea').first().pressSequentially('hello')
       await reader.page.waitForFunction(() => document.querySelector('textarea')?.value === 'hello')
@@ -35,7 +41,6 @@ describe.each(['', '/team/coedit'])('below the base path "%s"', (basePath) => {
   )
 
   test('"New document" leads to a fresh one', async () => {
-    const server = await startServer({ release: onTestFinished, flags: ['--base-path', basePath] })
     const { page } = await open(`${server.url}d/notes`)
     await page.locator('a', { hasText: 'New document' }).click()
     await page.waitForURL(/\/d\/[\w-]{22}$/)

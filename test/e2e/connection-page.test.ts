@@ -3,21 +3,21 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { launchWithPageCache } from '../support/chromium.ts'
 import { setConnectionPages, stateHas } from '../support/connection-page.ts'
 import { textIs } from '../support/demo.ts'
+import { startInProcess } from '../support/in-process-server.ts'
 import { startMortalServer } from '../support/mortal-server.ts'
-import { startServer } from '../support/process.ts'
 import { startStallingProxy } from '../support/stalling-proxy.ts'
 
 const ANN = { id: 'ann', name: 'Ann' }
-
-const pages = setConnectionPages(launchWithPageCache)
 
 function seesOthers(page: Page, count: number): Promise<unknown> {
   return page.waitForFunction((expected) => client.others() === expected, count)
 }
 
 describe('a page that is left and comes back out of the back/forward cache', () => {
+  const pages = setConnectionPages(launchWithPageCache)
+
   test('is gone for others meanwhile, and then goes on where it was, with what they wrote', async () => {
-    const server = await startServer({ release: onTestFinished })
+    const server = await startInProcess({ release: onTestFinished })
     const page = await pages.open(await pages.newContext(), { url: server.url, user: ANN, offline: true })
     const other = await pages.open(await pages.newContext(), { url: server.url })
     await page.keyboard.type('Ann')
@@ -58,7 +58,7 @@ describe('a page that is left and comes back out of the back/forward cache', () 
   })
 
   test('stays paused where it was', async () => {
-    const server = await startServer({ release: onTestFinished })
+    const server = await startInProcess({ release: onTestFinished })
     const page = await pages.open(await pages.newContext(), { url: server.url })
     await stateHas(page, { saved: true })
     await page.evaluate(() => client.connection.pause())
@@ -75,6 +75,8 @@ describe('a page that is left and comes back out of the back/forward cache', () 
 })
 
 describe('with the clock of the page stopped', () => {
+  const pages = setConnectionPages()
+
   /** A page whose timers run only when the test says so. */
   async function openStopped(url: string): Promise<Page> {
     const context = await pages.newContext()
@@ -97,7 +99,7 @@ describe('with the clock of the page stopped', () => {
   })
 
   test('a page that is told that the network is gone finds out at once whether its socket is, too', async () => {
-    const server = await startServer({ release: onTestFinished })
+    const server = await startInProcess({ release: onTestFinished })
     const line = await startStallingProxy(onTestFinished, server.url)
     const page = await openStopped(line.url)
     await page.evaluate(() => dispatchEvent(new Event('offline')))

@@ -1,28 +1,19 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { launchChromium } from '../support/chromium.ts'
-import { openContext, openPage, openTab, pane, stateIs, textarea, textIs } from '../support/demo.ts'
-import { startServer } from '../support/process.ts'
+import type { Page } from 'playwright-core'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { openContext, openPage, openTab, pane, setDemo, stateIs, textarea, textIs } from '../support/demo.ts'
 
 const WIDE = { viewport: { width: 1280, height: 800 } }
 const NARROW = { viewport: { width: 360, height: 740 } }
 const SHARE = fileURLToPath(new URL('../../client/demo/share.ts', import.meta.url))
 
-let browser: Browser
+const demo = setDemo()
 
-beforeAll(async () => {
-  browser = await launchChromium()
-})
-
-afterAll(() => browser.close())
-
-async function startPage(options = WIDE): Promise<{ url: string; page: Page }> {
-  const { url } = await startServer({ release: onTestFinished })
-  const page = await openPage(browser, `${url}d/notes`, onTestFinished, options)
+async function startPage(options = WIDE, url = demo.place()): Promise<{ url: string; page: Page }> {
+  const page = await openPage(demo.browser, url, onTestFinished, options)
   await stateIs(page, 'Saved')
-  return { url: `${url}d/notes`, page }
+  return { url, page }
 }
 
 async function nameIn(page: Page, index: number): Promise<string> {
@@ -55,8 +46,7 @@ describe('a first visitor, alone', () => {
   })
 
   test('nothing jumps when the second editor comes', async () => {
-    const { url } = await startServer({ release: onTestFinished })
-    const context = await openContext(browser, onTestFinished, WIDE)
+    const context = await openContext(demo.browser, onTestFinished, WIDE)
     await context.addInitScript(() => {
       const widths: number[] = []
       Object.assign(globalThis, { widths })
@@ -65,7 +55,7 @@ describe('a first visitor, alone', () => {
         watch.observe(document.querySelector('textarea') ?? document.body),
       )
     })
-    const page = await openTab(context, url)
+    const page = await openTab(context, demo.place())
     await stateIs(page, 'Saved', 1)
     const end = await textarea(page).evaluate((element) => element.clientWidth)
     const widths: number[] = await page.evaluate(() => Reflect.get(globalThis, 'widths'))
@@ -75,7 +65,7 @@ describe('a first visitor, alone', () => {
   test('who comes is told once to those who listen, and not by each of two editors', async () => {
     const { url, page } = await startPage()
     await stateIs(page, 'Saved', 1)
-    const other = await openPage(browser, url, onTestFinished, NARROW)
+    const other = await openPage(demo.browser, url, onTestFinished, NARROW)
     const joined = `${await nameIn(other, 0)} joined`
     const told = page.locator('[role=status]', { hasText: joined })
     await told.waitFor({ state: 'attached' })
@@ -85,7 +75,7 @@ describe('a first visitor, alone', () => {
   test('where somebody else is there, there is one editor', async () => {
     const { url, page } = await startPage()
     await pane(page, 1).waitFor()
-    const second = await openPage(browser, url, onTestFinished, WIDE)
+    const second = await openPage(demo.browser, url, onTestFinished, WIDE)
     await second.locator('#people li').nth(2).waitFor()
     await stateIs(second, 'Saved')
     expect(await second.locator('.pane').count()).toBe(1)
@@ -124,7 +114,7 @@ describe('a first visitor, alone', () => {
 describe('who one is', () => {
   test('a name and a colour that are chosen show to others at once, and are there again after a reload', async () => {
     const { url, page } = await startPage()
-    const other = await openPage(browser, url, onTestFinished, NARROW)
+    const other = await openPage(demo.browser, url, onTestFinished, NARROW)
     await page.getByLabel('Your name').first().fill('Ada Lovelace')
     await page.getByLabel('Your colour').first().fill('#12ab34')
     const avatar = people(other).getByRole('button', { name: 'Ada Lovelace' })
@@ -153,13 +143,13 @@ describe('who one is', () => {
   })
 
   test('two tabs of one browser have different names, a reload keeps them, and more people than fit are counted', async () => {
-    const { url } = await startServer({ release: onTestFinished })
-    const context = await openContext(browser, onTestFinished, NARROW)
+    const url = demo.place()
+    const context = await openContext(demo.browser, onTestFinished, NARROW)
     const tabs: Page[] = []
-    for (let count = 0; count < 8; count++) tabs.push(await openTab(context, url))
+    for (let count = 0; count < 5; count++) tabs.push(await openTab(context, url))
     const [first] = tabs
     if (first === undefined) throw new Error('no tab')
-    await first.getByRole('listitem', { name: 'and 5 more' }).waitFor()
+    await first.getByRole('listitem', { name: 'and 2 more' }).waitFor()
     const names = await Promise.all(tabs.map((tab) => nameIn(tab, 0)))
     expect(new Set(names).size).toBeGreaterThan(1)
     await first.reload()
@@ -182,8 +172,7 @@ describe('who one is', () => {
   })
 
   test('a browser that keeps nothing for the page does not stop it', async () => {
-    const { url } = await startServer({ release: onTestFinished })
-    const context = await openContext(browser, onTestFinished, NARROW)
+    const context = await openContext(demo.browser, onTestFinished, NARROW)
     await context.addInitScript(() => {
       for (const name of ['localStorage', 'sessionStorage']) {
         Object.defineProperty(window, name, {
@@ -193,7 +182,7 @@ describe('who one is', () => {
         })
       }
     })
-    const page = await openTab(context, url)
+    const page = await openTab(context, demo.place())
     await page.keyboard.type('x')
     await stateIs(page, 'Saved')
   })
@@ -201,14 +190,16 @@ describe('who one is', () => {
 
 describe('what one can do', () => {
   test('the link is copied, and the one to read only', async () => {
-    const { url } = await startServer({ release: onTestFinished })
-    const context = await openContext(browser, onTestFinished, NARROW)
+    const { url } = demo
+    const context = await openContext(demo.browser, onTestFinished, NARROW)
     await context.grantPermissions(['clipboard-read', 'clipboard-write'])
     const page = await openTab(context, `${url}d/a%20b`)
+    await page.clock.install()
     await page.getByRole('button', { name: 'Copy link' }).click()
     // Once more while it still says so: then, too, the button gets its own words back.
     await page.getByRole('button', { name: 'Copied' }).click()
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(`${url}d/a%20b`)
+    await page.clock.runFor(5_000)
     await page.getByRole('button', { name: 'Copy link' }).waitFor()
     await page.getByRole('button', { name: 'Copy read-only link' }).click()
     await page.getByRole('button', { name: 'Copied' }).waitFor()
@@ -216,8 +207,8 @@ describe('what one can do', () => {
   })
 
   test('without a clipboard the link is shown', async () => {
-    const { url } = await startServer({ release: onTestFinished })
-    const page = await openPage(browser, `${url}d/notes`, onTestFinished, NARROW)
+    const url = demo.place()
+    const page = await openPage(demo.browser, url, onTestFinished, NARROW)
     await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined }))
     const [dialog] = await Promise.all([
       page.waitForEvent('dialog').then(async (shown) => {
@@ -227,13 +218,13 @@ describe('what one can do', () => {
       }),
       page.getByRole('button', { name: 'Copy link' }).click(),
     ])
-    expect(dialog).toBe(`${url}d/notes`)
+    expect(dialog).toBe(url)
   })
 
   test('the read-only link shows the text and every change, and takes none', async () => {
     const { url, page } = await startPage(NARROW)
     await page.keyboard.insertText('to read')
-    const reader = await openPage(browser, `${url}?access=read`, onTestFinished, WIDE)
+    const reader = await openPage(demo.browser, `${url}?access=read`, onTestFinished, WIDE)
     await textIs(reader, 'to read')
     await stateIs(reader, 'Read-only')
     await page.keyboard.insertText(' on')
@@ -263,8 +254,8 @@ describe('what one can do', () => {
   })
 
   test('a megabyte is loaded into a document of one’s own, reaches others, and is one step to take back', async () => {
-    const { url } = await startServer({ release: onTestFinished })
-    const page = await openPage(browser, `${url}new`, onTestFinished, NARROW)
+    const { url } = demo
+    const page = await openPage(demo.browser, `${url}new`, onTestFinished, NARROW)
     const load = page.getByRole('button', { name: 'Load 1 MB' })
     await load.waitFor()
     await page.keyboard.type('mine')
@@ -272,7 +263,7 @@ describe('what one can do', () => {
     await page.reload()
     await textarea(page).focus()
     await load.click()
-    const other = await openPage(browser, page.url(), onTestFinished, NARROW)
+    const other = await openPage(demo.browser, page.url(), onTestFinished, NARROW)
     await other.waitForFunction(() => document.querySelector('textarea')?.value.length === 1_000_004)
     await page.getByRole('button', { name: 'Undo' }).click()
     await Promise.all([textIs(page, 'mine'), textIs(other, 'mine')])
@@ -283,7 +274,7 @@ describe('what one can do', () => {
   })
 
   test('the text is downloaded as a file with the document’s name', async () => {
-    const { page } = await startPage(NARROW)
+    const { page } = await startPage(NARROW, `${demo.url}d/notes`)
     await page.keyboard.insertText('one\ntwo 😀')
     const [download] = await Promise.all([
       page.waitForEvent('download'),

@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { launchChromium } from '../support/chromium.ts'
-import { openPage, pane, stateIs, textarea, textIs } from '../support/demo.ts'
-import { startServer } from '../support/process.ts'
+import type { BrowserContextOptions, Page } from 'playwright-core'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { openPage, pane, setDemo, stateIs, textarea, textIs } from '../support/demo.ts'
+import { cases } from '../support/runs.ts'
 
 /** What finds what people cannot see, hear or reach, by the rules of WCAG that a program can check. */
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
@@ -13,17 +12,13 @@ const LIGHT: BrowserContextOptions = { colorScheme: 'light' }
 const DARK: BrowserContextOptions = { colorScheme: 'dark' }
 const FORCED: BrowserContextOptions = { forcedColors: 'active' }
 
-let browser: Browser
+/** The other pages, the longest docs last. */
+const PATHS = ['nowhere', 'new', 'docs.html', 'docs-protocol.html', 'docs-server.html']
 
-beforeAll(async () => {
-  browser = await launchChromium()
-})
+const demo = setDemo()
 
-afterAll(() => browser.close())
-
-async function open(path: string, options: BrowserContextOptions): Promise<Page> {
-  const { url } = await startServer({ release: onTestFinished })
-  return openPage(browser, `${url}${path}`, onTestFinished, { ...options, reducedMotion: 'reduce' })
+function open(url: string, options: BrowserContextOptions): Promise<Page> {
+  return openPage(demo.browser, url, onTestFinished, { ...options, reducedMotion: 'reduce' })
 }
 
 /** The rules that the page breaks, and where. */
@@ -62,13 +57,18 @@ function contrast(page: Page, colors: readonly [string, string]): Promise<number
 }
 
 describe.each([
-  ['light', LIGHT],
-  ['dark', DARK],
-  ['forced colours', FORCED],
-])('in %s', (_, theme) => {
-  test.each([360, 1280])('a window of %i pixels has nothing that axe finds fault with', async (width) => {
+  { name: 'light', theme: LIGHT, widths: [360, 1280], paths: PATHS },
+  { name: 'dark', theme: DARK, widths: cases([1280], [360]), paths: cases(PATHS.slice(0, 3), PATHS.slice(3)) },
+  {
+    name: 'forced colours',
+    theme: FORCED,
+    widths: cases([360], [1280]),
+    paths: cases(PATHS.slice(0, 3), PATHS.slice(3)),
+  },
+])('in $name', ({ theme, widths, paths }) => {
+  test.each(widths)('a window of %i pixels has nothing that axe finds fault with', async (width) => {
     const viewport = { width, height: 800 }
-    const page = await open('d/notes', { ...theme, viewport })
+    const page = await open(demo.place(), { ...theme, viewport })
     await stateIs(page, 'Saved')
     expect(await violations(page)).toEqual([])
     if (width < 960) await page.getByRole('button', { name: 'Two editors' }).click()
@@ -78,23 +78,22 @@ describe.each([
     await stateIs(page, /^Offline/, 1)
     await page.getByText('The code behind each editor here').click()
     expect(await violations(page)).toEqual([])
-    const read = await openPage(browser, `${page.url()}?access=read`, onTestFinished, { ...theme, viewport })
+    const read = await openPage(demo.browser, `${page.url()}?access=read`, onTestFinished, { ...theme, viewport })
     await stateIs(read, 'Read-only')
     expect(await violations(read)).toEqual([])
   })
 
   test('no other page has anything that axe finds fault with', async () => {
-    const page = await open('', { ...theme, viewport: { width: 360, height: 740 } })
-    const root = page.url()
-    for (const path of ['nowhere', 'new', 'docs.html', 'docs-server.html', 'docs-protocol.html']) {
-      await page.goto(`${root}${path}`)
+    const page = await open(demo.url, { ...theme, viewport: { width: 360, height: 740 } })
+    for (const path of paths) {
+      await page.goto(`${demo.url}${path}`)
       await page.locator('h1:visible, h2:visible, #title:visible').first().waitFor()
       expect([path, await violations(page)]).toEqual([path, []])
     }
   })
 
   test('a pressed button differs from others by its frame and by a mark', async () => {
-    const page = await open('d/notes', { ...theme, viewport: { width: 1280, height: 800 } })
+    const page = await open(demo.place(), { ...theme, viewport: { width: 1280, height: 800 } })
     await stateIs(page, 'Saved', 1)
     const looks = (name: string) =>
       page.getByRole('button', { name }).evaluate((button) => {
@@ -111,7 +110,7 @@ describe.each([
   })
 
   test('one’s own caret is seen, whatever colour one chose', async () => {
-    const page = await open('d/notes', { ...theme, viewport: { width: 800, height: 600 } })
+    const page = await open(demo.place(), { ...theme, viewport: { width: 800, height: 600 } })
     await stateIs(page, 'Saved')
     const paper = await pane(page, 0).evaluate((element) => getComputedStyle(element).backgroundColor)
     for (const color of ['#000000', '#ffffff', '#1c1e22', '#ffee00']) {
@@ -123,25 +122,28 @@ describe.each([
 })
 
 describe('on a phone', () => {
-  test.each([360, 390])('%i pixels wide the header is at most 96 pixels high, whoever is here', async (width) => {
-    const viewport = { width, height: 740 }
-    const page = await open('new', { viewport })
-    await stateIs(page, 'Saved')
-    await page.getByLabel('Title of the document').fill('A title that is much too long for a phone')
-    for (let count = 0; count < 4; count++) {
-      const other = await openPage(browser, page.url(), onTestFinished, { viewport })
-      await stateIs(other, 'Saved')
-    }
-    await page.getByRole('listitem', { name: 'and 2 more' }).waitFor()
-    const height = async (shown: Page) => (await shown.locator('header').boundingBox())?.height
-    expect(await height(page)).toBeLessThanOrEqual(96)
-    const read = await openPage(browser, `${page.url()}?access=read`, onTestFinished, { viewport })
-    await stateIs(read, 'Read-only')
-    expect(await height(read)).toBeLessThanOrEqual(96)
-  })
+  test.each(cases([360], [390]))(
+    '%i pixels wide the header is at most 96 pixels high, whoever is here',
+    async (width) => {
+      const viewport = { width, height: 740 }
+      const page = await open(`${demo.url}new`, { viewport })
+      await stateIs(page, 'Saved')
+      await page.getByLabel('Title of the document').fill('A title that is much too long for a phone')
+      for (let count = 0; count < 4; count++) {
+        const other = await openPage(demo.browser, page.url(), onTestFinished, { viewport })
+        await stateIs(other, 'Saved')
+      }
+      await page.getByRole('listitem', { name: 'and 2 more' }).waitFor()
+      const height = async (shown: Page) => (await shown.locator('header').boundingBox())?.height
+      expect(await height(page)).toBeLessThanOrEqual(96)
+      const read = await openPage(demo.browser, `${page.url()}?access=read`, onTestFinished, { viewport })
+      await stateIs(read, 'Read-only')
+      expect(await height(read)).toBeLessThanOrEqual(96)
+    },
+  )
 
   test('the state is seen with the keyboard open, and again with it closed', async () => {
-    const page = await open('new', { viewport: { width: 360, height: 740 } })
+    const page = await open(`${demo.url}new`, { viewport: { width: 360, height: 740 } })
     await stateIs(page, 'Saved')
     for (const seen of [330, 740]) {
       await page.setViewportSize({ width: 360, height: seen })
@@ -158,7 +160,7 @@ describe('on a phone', () => {
   })
 
   test('the state is seen above a keyboard that covers the window without making it lower', async () => {
-    const page = await open('new', { viewport: { width: 360, height: 740 } })
+    const page = await open(`${demo.url}new`, { viewport: { width: 360, height: 740 } })
     await stateIs(page, 'Saved')
     await page.evaluate(() => {
       const seen = window.visualViewport
@@ -173,9 +175,9 @@ describe('on a phone', () => {
 
 describe('a read-only page', () => {
   test('shows that nothing can be typed, before one tries', async () => {
-    const page = await open('d/notes?access=read', { viewport: { width: 1024, height: 768 } })
+    const page = await open(`${demo.place()}?access=read`, { viewport: { width: 1024, height: 768 } })
     await stateIs(page, 'Read-only')
-    const write = await openPage(browser, page.url().replace('?access=read', ''), onTestFinished)
+    const write = await openPage(demo.browser, page.url().replace('?access=read', ''), onTestFinished)
     const looks = (shown: Page) =>
       pane(shown, 0).evaluate((element) => {
         const { backgroundColor, borderTopStyle } = getComputedStyle(element)

@@ -1,8 +1,6 @@
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { launchChromium } from '../support/chromium.ts'
-import { openPage, pane, stateIs, textarea, textIs, VIOLATION } from '../support/demo.ts'
-import { startServer } from '../support/process.ts'
+import type { Page } from 'playwright-core'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { openPage, pane, setDemo, stateIs, textarea, textIs, VIOLATION } from '../support/demo.ts'
 import { inScope } from '../support/scope.ts'
 
 /** A small phone; 1280 × 1024 at a zoom of 400 % (WCAG 2.2, 1.4.10); 1280 × 720 at 200 %, and at 100 %. */
@@ -13,13 +11,7 @@ const SIZES = [
   [1280, 720],
 ] as const
 
-let browser: Browser
-
-beforeAll(async () => {
-  browser = await launchChromium()
-})
-
-afterAll(() => browser.close())
+const demo = setDemo()
 
 /** How far the page reaches beyond the window, to the right. */
 function overflow(page: Page): Promise<number> {
@@ -28,9 +20,8 @@ function overflow(page: Page): Promise<number> {
 
 /** The page with all that takes room: a long name, two editors, one offline with kept edits, the code, people. */
 async function openFull(width: number, height: number): Promise<Page> {
-  const { url } = await startServer({ release: onTestFinished })
-  const place = `${url}d/a-long-name-without-a-space-as-new-documents-have-FTqMv8aZ`
-  const page = await openPage(browser, place, onTestFinished, { viewport: { width, height } })
+  const place = `${demo.place()}-a-long-name-without-a-space-as-new-documents-have-FTqMv8aZ`
+  const page = await openPage(demo.browser, place, onTestFinished, { viewport: { width, height } })
   await stateIs(page, 'Saved')
   if (width < 960) await page.getByRole('button', { name: 'Two editors' }).click()
   await stateIs(page, 'Saved', 1)
@@ -77,8 +68,7 @@ function focused(page: Page): Promise<{ name: string; isSeen: boolean }> {
 
 describe('by keyboard alone', () => {
   test('everything is reached in the order of the page, and one always sees where one is', async () => {
-    const { url } = await startServer({ release: onTestFinished })
-    const page = await openPage(browser, `${url}d/notes`, onTestFinished, { viewport: { width: 800, height: 600 } })
+    const page = await openPage(demo.browser, demo.place(), onTestFinished, { viewport: { width: 800, height: 600 } })
     await stateIs(page, 'Saved')
     expect((await focused(page)).name).toBe('Text')
     await page.evaluate(() => {
@@ -116,8 +106,7 @@ describe('by keyboard alone', () => {
   })
 
   test('one types, goes offline, comes back, undoes, and opens a second editor', async () => {
-    const { url } = await startServer({ release: onTestFinished })
-    const page = await openPage(browser, `${url}d/notes`, onTestFinished, { viewport: { width: 800, height: 600 } })
+    const page = await openPage(demo.browser, demo.place(), onTestFinished, { viewport: { width: 800, height: 600 } })
     await stateIs(page, 'Saved')
     await page.keyboard.type('typed')
     await page.keyboard.press('Tab')
@@ -141,9 +130,8 @@ describe('the content security policy', () => {
     ['a request to elsewhere', () => void fetch('https://example.org').catch(() => undefined), 'connect-src'],
     ['a socket to elsewhere', () => void new WebSocket('wss://example.org'), 'connect-src'],
   ])('refuses %s, and a test on such a page fails', async (_, breach, directive) => {
-    const { url } = await startServer({ release: onTestFinished })
     const visit = inScope(async (release) => {
-      const page = await openPage(browser, url, release)
+      const page = await openPage(demo.browser, demo.place(), release)
       // Chromium's own line in the console names the directive, too, but comes earlier: the page might close in between.
       const reported = page.waitForEvent('console', (message) => message.text().startsWith(VIOLATION))
       await page.evaluate(breach).catch((error: unknown) => error)

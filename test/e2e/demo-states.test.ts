@@ -1,22 +1,25 @@
 import { createServer, request } from 'node:http'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { Page } from 'playwright-core'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocketServer } from 'ws'
-import { launchChromium } from '../support/chromium.ts'
-import { openContext, openPage, openTab, pane, stateIs, stateWords, textarea, textIs } from '../support/demo.ts'
+import {
+  openContext,
+  openPage,
+  openTab,
+  pane,
+  setDemo,
+  stateIs,
+  stateWords,
+  textarea,
+  textIs,
+} from '../support/demo.ts'
 import { startMortalServer } from '../support/mortal-server.ts'
 import { startServer } from '../support/process.ts'
 
 /** One editor, so that nobody but those of a test takes part. */
 const NARROW = { viewport: { width: 360, height: 740 } }
 
-let browser: Browser
-
-beforeAll(async () => {
-  browser = await launchChromium()
-})
-
-afterAll(() => browser.close())
+const demo = setDemo()
 
 /**
  * An HTTP proxy that knows nothing of WebSockets: it passes their opening on as an ordinary request. With a code it
@@ -46,7 +49,7 @@ async function startHttpProxy(target: string, closeCode?: number): Promise<strin
 }
 
 async function openSaved(url: string): Promise<Page> {
-  const page = await openPage(browser, url, onTestFinished, NARROW)
+  const page = await openPage(demo.browser, url, onTestFinished, NARROW)
   await stateIs(page, 'Saved')
   return page
 }
@@ -69,7 +72,7 @@ async function listen(page: Page): Promise<() => Promise<string[]>> {
 
 describe('going offline by the switch', () => {
   test('edits are counted and kept, others lack them, and both texts are merged afterwards', async () => {
-    const { url } = await startServer({ release: onTestFinished })
+    const url = demo.place()
     const [ann, ben] = [await openSaved(url), await openSaved(url)]
     await ann.keyboard.type('middle')
     await textIs(ben, 'middle')
@@ -93,8 +96,7 @@ describe('going offline by the switch', () => {
   })
 
   test('one of two editors side by side keeps its edits from the other', async () => {
-    const { url } = await startServer({ release: onTestFinished })
-    const page = await openPage(browser, url, onTestFinished)
+    const page = await openPage(demo.browser, demo.place(), onTestFinished)
     await pane(page, 1).getByRole('button', { name: 'Go offline' }).click()
     await stateIs(page, 'Offline', 1)
     await textarea(page, 1).fill('apart')
@@ -110,7 +112,7 @@ describe('going offline by the switch', () => {
   })
 
   test('what was kept is there after a reload, and is stored then', async () => {
-    const { url } = await startServer({ release: onTestFinished })
+    const url = demo.place()
     const [ann, ben] = [await openSaved(url), await openSaved(url)]
     await ann.getByRole('button', { name: 'Go offline' }).click()
     await ann.keyboard.insertText('kept')
@@ -159,7 +161,7 @@ describe('a reunion', () => {
   const reunion = (page: Page) => page.locator('.reunion').first()
 
   test('tells how many edits of how many people were merged, and then no more', async () => {
-    const { url } = await startServer({ release: onTestFinished })
+    const url = demo.place()
     const [ann, ben] = [await openSaved(url), await openSaved(url)]
     await ann.keyboard.type('middle')
     await textIs(ben, 'middle')
@@ -180,8 +182,7 @@ describe('a reunion', () => {
   })
 
   test('counts oneself alone, and is none where nothing was done or all was here before', async () => {
-    const server = await startMortalServer(onTestFinished)
-    const page = await openSaved(server.url)
+    const page = await openSaved(demo.place())
     expect(await reunion(page).innerText()).toBe('')
     await page.getByRole('button', { name: 'Go offline' }).click()
     await page.getByRole('button', { name: 'Go online' }).click()
@@ -216,7 +217,7 @@ describe('a server that is killed while somebody types', () => {
 
   test('where the browser keeps no copy: Not saved, and it asks before the page is left', async () => {
     const server = await startMortalServer(onTestFinished)
-    const context = await openContext(browser, onTestFinished, NARROW)
+    const context = await openContext(demo.browser, onTestFinished, NARROW)
     await context.addInitScript(() => Object.defineProperty(window, 'indexedDB', { value: undefined }))
     const page = await openTab(context, server.url)
     await stateIs(page, 'Saved')
@@ -235,7 +236,7 @@ describe('a server that is killed while somebody types', () => {
 
   test('two tabs of one browser go on with each other, and say that they are offline', async () => {
     const server = await startMortalServer(onTestFinished)
-    const context = await openContext(browser, onTestFinished, NARROW)
+    const context = await openContext(demo.browser, onTestFinished, NARROW)
     const [ann, ben] = [await openTab(context, server.url), await openTab(context, server.url)]
     await Promise.all([stateIs(ann, 'Saved'), stateIs(ben, 'Saved')])
     await server.kill()
@@ -256,8 +257,7 @@ describe('a server that is killed while somebody types', () => {
 
 describe('what stands in the way is named', () => {
   test('a proxy that lets no WebSocket through', async () => {
-    const server = await startServer({ release: onTestFinished })
-    const page = await openPage(browser, await startHttpProxy(server.url), onTestFinished, NARROW)
+    const page = await openPage(demo.browser, await startHttpProxy(demo.url), onTestFinished, NARROW)
     await notice(page).getByText('blocks WebSocket connections').waitFor()
     await stateIs(page, 'Offline')
     await page.keyboard.insertText('x')
@@ -279,15 +279,14 @@ describe('what stands in the way is named', () => {
     [4403, 'No access', 'The server refused this document: the reason'],
     [4404, 'Gone', 'does not exist any more'],
   ])('a refusal with %i: %s', async (code, words, more) => {
-    const server = await startServer({ release: onTestFinished })
-    const page = await openPage(browser, await startHttpProxy(server.url, code), onTestFinished, NARROW)
+    const page = await openPage(demo.browser, await startHttpProxy(demo.url, code), onTestFinished, NARROW)
     await stateIs(page, words)
     expect(await notice(page).innerText()).toContain(more)
   })
 
   test('a document that the server refuses', async () => {
     const { url } = await startServer({ release: onTestFinished, flags: ['--max-name-bytes', '8'] })
-    const page = await openPage(browser, `${url}d/much-too-long`, onTestFinished, NARROW)
+    const page = await openPage(demo.browser, `${url}d/much-too-long`, onTestFinished, NARROW)
     await stateIs(page, 'No access')
     expect(await notice(page).innerText()).toContain('The server refused this document')
   })

@@ -1,23 +1,17 @@
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { launchChromium } from '../support/chromium.ts'
-import { openPage, openTab, pane, stateIs, textarea, textIs } from '../support/demo.ts'
+import type { Page } from 'playwright-core'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { openPage, openTab, pane, setDemo, stateIs, textarea, textIs } from '../support/demo.ts'
 import { startServer } from '../support/process.ts'
+import { cases } from '../support/runs.ts'
 
 const WIDE = { viewport: { width: 1280, height: 800 } }
 /** One editor, so that nobody but those of a test takes part. */
 const NARROW = { viewport: { width: 800, height: 600 } }
 
-let browser: Browser
-
-beforeAll(async () => {
-  browser = await launchChromium()
-})
-
-afterAll(() => browser.close())
+const demo = setDemo()
 
 async function openSaved(url: string, options = NARROW): Promise<Page> {
-  const page = await openPage(browser, url, onTestFinished, options)
+  const page = await openPage(demo.browser, url, onTestFinished, options)
   await stateIs(page, 'Saved')
   return page
 }
@@ -34,8 +28,7 @@ describe('the ghost', () => {
   const ghost = (page: Page) => pane(page, 1).locator('.ghost')
 
   test('types into the second editor of an empty document, with a label, until the first key', async () => {
-    const { url } = await startServer({ release: onTestFinished })
-    const page = await openSaved(`${url}d/notes`, WIDE)
+    const page = await openSaved(demo.place(), WIDE)
     await ghost(page).getByText('Ghost · demo').waitFor()
     await ghost(page).getByText('Boo! I am only a ghost').waitFor()
     await page.keyboard.press('Shift')
@@ -52,11 +45,11 @@ describe('the ghost', () => {
   })
 
   test('leaves nothing in the document, and does not come to one with text', async () => {
-    const { url } = await startServer({ release: onTestFinished })
-    const page = await openSaved(`${url}d/notes`, WIDE)
+    const place = demo.place()
+    const page = await openSaved(place, WIDE)
     await ghost(page).waitFor()
     expect(await textarea(page, 1).inputValue()).toBe('')
-    const other = await openSaved(`${url}d/notes`)
+    const other = await openSaved(place)
     expect(await textarea(other).inputValue()).toBe('')
     await other.keyboard.insertText('from elsewhere')
     await ghost(page).waitFor({ state: 'detached' })
@@ -67,8 +60,7 @@ describe('the ghost', () => {
   })
 
   test('goes with its editor, and says all at once to who wants no motion', async () => {
-    const { url } = await startServer({ release: onTestFinished })
-    const page = await openPage(browser, `${url}d/notes`, onTestFinished, { ...WIDE, reducedMotion: 'reduce' })
+    const page = await openPage(demo.browser, demo.place(), onTestFinished, { ...WIDE, reducedMotion: 'reduce' })
     await ghost(page).waitFor()
     expect(await ghost(page).innerText()).toMatch(/^Boo![\s\S]*before that\.\s*Ghost · demo$/)
     await page.getByRole('button', { name: 'Side by side' }).click()
@@ -78,8 +70,7 @@ describe('the ghost', () => {
 
 describe('the way on', () => {
   test('leads to the code on the page', async () => {
-    const { url } = await startServer({ release: onTestFinished })
-    const page = await openSaved(`${url}d/notes`)
+    const page = await openSaved(demo.place())
     await page.getByRole('button', { name: 'Code', exact: true }).click()
     await page.locator('pre').waitFor()
     expect(await page.evaluate(() => document.activeElement?.localName)).toBe('summary')
@@ -110,25 +101,25 @@ describe('the way on', () => {
   })
 
   test('leads to what others would see who may only read', async () => {
-    const { url } = await startServer({ release: onTestFinished })
-    const page = await openSaved(`${url}d/notes`)
+    const place = demo.place()
+    const page = await openSaved(place)
     const [reader] = await Promise.all([
       page.waitForEvent('popup'),
       page.getByRole('link', { name: 'Read-only link' }).click(),
     ])
     await stateIs(reader, 'Read-only')
-    expect(reader.url()).toBe(`${url}d/notes?access=read`)
+    expect(reader.url()).toBe(`${place}?access=read`)
   })
 })
 
 describe('a title', () => {
   test('of a new document is set by who writes, shows to all, and names the file', async () => {
-    const { url } = await startServer({ release: onTestFinished })
+    const { url } = demo
     const ann = await openSaved(`${url}new`)
     expect(await ann.title()).toBe('Untitled document – coedit')
     expect(await textarea(ann).evaluate((field) => field === document.activeElement)).toBe(true)
     const ben = await openSaved(ann.url())
-    const reader = await openPage(browser, `${ann.url()}?access=read`, onTestFinished, NARROW)
+    const reader = await openPage(demo.browser, `${ann.url()}?access=read`, onTestFinished, NARROW)
     await ann.getByLabel('Title of the document').fill('Bikes & cakes')
     await ben.waitForFunction(() => document.title === 'Bikes & cakes – coedit')
     expect(await ben.getByLabel('Title of the document').inputValue()).toBe('Bikes & cakes')
@@ -147,7 +138,7 @@ describe('a title', () => {
   })
 
   test('is the name where that is one for people, which has no field where it is short', async () => {
-    const { url } = await startServer({ release: onTestFinished })
+    const { url } = demo
     const page = await openSaved(`${url}d/notes`)
     expect(await page.locator('h1').innerText()).toBe('notes')
     expect(await page.getByLabel('Title of the document').isVisible()).toBe(false)
@@ -159,30 +150,32 @@ describe('a title', () => {
 })
 
 describe('a wrong address', () => {
-  test.each(['', '/team/coedit'])('below "%s" offers to create the document that it names', async (basePath) => {
-    const { url } = await startServer({ release: onTestFinished, flags: ['--base-path', basePath] })
-    for (const [path, name] of [
-      ['notes', 'notes'],
-      ['d/plans/2026%20autumn', 'plans/2026 autumn'],
-      ['a/b/', 'a/b'],
-      ['100%25', '100%'],
-    ]) {
-      const page = await openPage(browser, url, onTestFinished, NARROW)
-      const answer = await page.goto(`${url}${path}`)
-      expect(answer?.status()).toBe(404)
-      await page.getByRole('heading', { name: 'There is nothing at this address.' }).waitFor()
-      expect(await textarea(page).isVisible()).toBe(false)
-      await page.getByRole('link', { name: `Create “${name}”`, exact: true }).click()
-      await stateIs(page, 'Saved')
-      expect(page.url()).toBe(`${url}d/${encodeURIComponent(name ?? '')}`)
-      expect(await page.locator('h1').innerText()).toBe(name)
-      await page.context().close()
-    }
-  })
+  test.each(cases(['/team/coedit'], ['']))(
+    'below "%s" offers to create the document that it names',
+    async (basePath) => {
+      const { url } = await startServer({ release: onTestFinished, flags: ['--base-path', basePath] })
+      const page = await openPage(demo.browser, 'about:blank', onTestFinished, NARROW)
+      for (const [path, name] of [
+        ['notes', 'notes'],
+        ['d/plans/2026%20autumn', 'plans/2026 autumn'],
+        ['a/b/', 'a/b'],
+        ['100%25', '100%'],
+      ]) {
+        const answer = await page.goto(`${url}${path}`)
+        expect(answer?.status()).toBe(404)
+        await page.getByRole('heading', { name: 'There is nothing at this address.' }).waitFor()
+        expect(await textarea(page).isVisible()).toBe(false)
+        await page.getByRole('link', { name: `Create “${name}”`, exact: true }).click()
+        await stateIs(page, 'Saved')
+        expect(page.url()).toBe(`${url}d/${encodeURIComponent(name ?? '')}`)
+        expect(await page.locator('h1').innerText()).toBe(name)
+      }
+    },
+  )
 
   test('that names nothing offers a document with a secret name', async () => {
-    const { url } = await startServer({ release: onTestFinished })
-    const page = await openPage(browser, `${url}d/`, onTestFinished, NARROW)
+    const { url } = demo
+    const page = await openPage(demo.browser, `${url}d/`, onTestFinished, NARROW)
     await page.getByRole('link', { name: 'Start one with a secret name' }).waitFor()
     expect(await page.getByRole('link', { name: /^Create/ }).count()).toBe(0)
     await page.getByRole('link', { name: 'Open the welcome document' }).click()
@@ -193,8 +186,7 @@ describe('a wrong address', () => {
 
 describe('who is here', () => {
   test('is oneself first and then the others as they came, whoever comes and goes', async () => {
-    const { url } = await startServer({ release: onTestFinished })
-    const place = `${url}d/notes`
+    const place = demo.place()
     const page = await openSaved(place)
     const others: Page[] = []
     for (const name of ['Bo', 'Cy', 'Di']) {
@@ -223,11 +215,11 @@ describe('who is here', () => {
   })
 
   test('leads to where that person types, which is told at the edge where it is out of sight', async () => {
-    const { url } = await startServer({ release: onTestFinished })
-    const page = await openSaved(`${url}d/notes`)
+    const place = demo.place()
+    const page = await openSaved(place)
     await page.keyboard.insertText('line\n'.repeat(200))
     await textarea(page).evaluate((field) => field.scrollTo(0, 0))
-    const other = await openSaved(`${url}d/notes`)
+    const other = await openSaved(place)
     await other.getByLabel('Your name').fill('Bo')
     await textarea(other).press('ControlOrMeta+End')
     await other.keyboard.type('here')
@@ -241,9 +233,9 @@ describe('who is here', () => {
   })
 
   test('is in two tabs of one browser, too', async () => {
-    const { url } = await startServer({ release: onTestFinished })
-    const page = await openSaved(`${url}d/notes`)
-    const tab = await openTab(page.context(), `${url}d/notes`)
+    const place = demo.place()
+    const page = await openSaved(place)
+    const tab = await openTab(page.context(), place)
     await people(page).nth(1).waitFor()
     await people(tab).nth(1).waitFor()
   })

@@ -1,43 +1,40 @@
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { launchChromium } from '../support/chromium.ts'
-import { openPage, select, stateIs, stateWords, textarea, textIs } from '../support/demo.ts'
+import type { Page } from 'playwright-core'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { openPage, select, setDemo, stateIs, stateWords, textarea, textIs } from '../support/demo.ts'
 import { startMortalServer } from '../support/mortal-server.ts'
 import { startServer } from '../support/process.ts'
-import { startStallingProxy } from '../support/stalling-proxy.ts'
+import { startProxy } from '../support/proxy.ts'
 
 const KEPT = /^Offline, \d+ edits? kept here$/
 /** One editor, so that nobody but those of a test takes part. */
 const NARROW = { viewport: { width: 800, height: 600 } }
 
-let browser: Browser
-
-beforeAll(async () => {
-  browser = await launchChromium()
-})
-
-afterAll(() => browser.close())
+const demo = setDemo()
 
 async function openSaved(url: string): Promise<Page> {
-  const page = await openPage(browser, url, onTestFinished, NARROW)
+  const page = await openPage(demo.browser, url, onTestFinished, NARROW)
   await stateIs(page, 'Saved')
   return page
 }
 
 /** Two editors of one document who share nothing but the server, `text` in front of both. */
-async function twoEditors(text: string) {
-  const server = await startMortalServer(onTestFinished)
-  const ann = await openSaved(`${server.url}d/notes`)
-  const ben = await openSaved(`${server.url}d/notes`)
+async function twoEditors(text: string, place = demo.place()) {
+  const ann = await openSaved(place)
+  const ben = await openSaved(place)
   await ann.keyboard.insertText(text)
   await textIs(ben, text)
-  return { server, ann, ben }
+  return { ann, ben }
+}
+
+/** The same, of a server that can be killed. */
+async function twoBereft(text: string) {
+  const server = await startMortalServer(onTestFinished)
+  return { server, ...(await twoEditors(text, `${server.url}d/notes`)) }
 }
 
 describe('one editor', () => {
   test('the page is ready to type into, and tells what it took to store a key', async () => {
-    const server = await startServer({ release: onTestFinished })
-    const page = await openSaved(server.url)
+    const page = await openSaved(demo.url)
     expect(await page.title()).toBe('welcome – coedit')
     expect(await page.locator('.state-detail').innerText()).toBe('on disk')
     await page.keyboard.type('x')
@@ -46,10 +43,9 @@ describe('one editor', () => {
   })
 
   test('Saved is not vouched for from a key on, and Saving is said and spun only after half a second', async () => {
-    const server = await startServer({ release: onTestFinished })
-    const line = await startStallingProxy(onTestFinished, server.url)
-    const page = await openSaved(line.url.replace('ws:', 'http:'))
-    line.stall()
+    const line = await startProxy({ release: onTestFinished, target: demo.url })
+    const page = await openSaved(`${line.url}d/notes`)
+    line.hold()
     const seen = await page.evaluateHandle(() => {
       const chip = document.querySelector<HTMLElement>('.state')
       if (chip === null) throw new Error('the page has no state')
@@ -63,7 +59,7 @@ describe('one editor', () => {
     })
     await page.keyboard.type('x')
     await stateIs(page, 'Saving…')
-    line.recover()
+    line.letThrough()
     await stateIs(page, 'Saved')
     const steps = await seen.jsonValue()
     const [first] = steps
@@ -87,29 +83,27 @@ describe('one editor', () => {
   })
 
   test('documents with unusual names are told apart', async () => {
-    const server = await startServer({ release: onTestFinished })
-    const page = await openPage(browser, server.url, onTestFinished, NARROW)
+    const page = await openPage(demo.browser, demo.url, onTestFinished, NARROW)
     const names = ['a/b', 'a%2Fb', 'été 😀', '100%', 'a?b#c']
     for (const name of names) {
-      await page.goto(`${server.url}d/${encodeURIComponent(name)}`)
+      await page.goto(`${demo.url}d/${encodeURIComponent(name)}`)
       await stateIs(page, 'Saved')
       expect(await page.locator('h1').innerText()).toBe(name)
       await page.keyboard.insertText(name)
       await stateIs(page, 'Saved')
     }
     for (const name of names) {
-      await page.goto(`${server.url}d/${encodeURIComponent(name)}`)
+      await page.goto(`${demo.url}d/${encodeURIComponent(name)}`)
       await textIs(page, name)
     }
   })
 
   test('a new document is empty and has a name of its own', async () => {
-    const server = await startServer({ release: onTestFinished })
-    const page = await openSaved(server.url)
+    const page = await openSaved(demo.url)
     await page.keyboard.type('of the welcome page')
     await stateIs(page, 'Saved')
     await page.getByText('New document').click()
-    await page.waitForURL(`${server.url}d/*`)
+    await page.waitForURL(`${demo.url}d/*`)
     await stateIs(page, 'Saved')
     await textIs(page, '')
   })
@@ -127,8 +121,7 @@ describe('one editor', () => {
   })
 
   test('the second tab opens on the same document', async () => {
-    const server = await startServer({ release: onTestFinished })
-    const page = await openSaved(`${server.url}d/notes`)
+    const page = await openSaved(demo.place())
     await page.keyboard.insertText('hello')
     const [second] = await Promise.all([page.waitForEvent('popup'), page.getByText('Open a second tab').click()])
     await textIs(second, 'hello')
@@ -185,7 +178,7 @@ describe('two editors', () => {
 
 describe('a server that dies', () => {
   test('killed while somebody types: not Saved; back again: Saved, and the other one has it all', async () => {
-    const { server, ann, ben } = await twoEditors('')
+    const { server, ann, ben } = await twoBereft('')
     const words = 'the quick brown fox jumps over the lazy dog'
     const typing = ann.keyboard.type(words, { delay: 10 })
     await ben.waitForFunction(() => document.querySelector('textarea')?.value.includes('quick'))
@@ -200,7 +193,7 @@ describe('a server that dies', () => {
   })
 
   test('edits of both made meanwhile are merged', async () => {
-    const { server, ann, ben } = await twoEditors('middle')
+    const { server, ann, ben } = await twoBereft('middle')
     await server.kill()
     await Promise.all([stateIs(ann, 'Offline'), stateIs(ben, 'Offline')])
     await select(ann, 0, 1)
@@ -213,7 +206,7 @@ describe('a server that dies', () => {
   })
 
   test('without a server nothing passes between these two browsers, so none of these tests can pass without one', async () => {
-    const { server, ann, ben } = await twoEditors('shared')
+    const { server, ann, ben } = await twoBereft('shared')
     await server.kill()
     await Promise.all([stateIs(ann, 'Offline'), stateIs(ben, 'Offline')])
     await ann.keyboard.type(' no more')

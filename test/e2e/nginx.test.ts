@@ -18,6 +18,7 @@ import { type Certificate, makeCertificate, type Nginx, startNginx } from '../su
 import { blockIn, filledIn } from '../support/papers.ts'
 import { startServer } from '../support/process.ts'
 import { startProxy } from '../support/proxy.ts'
+import { cases } from '../support/runs.ts'
 import {
   allRead,
   nodeWebSocket,
@@ -156,27 +157,30 @@ test('each edit leaves an event stream as it comes', async () => {
   expect(await reader.evaluate(() => document.documentElement.dataset.opened)).toBe('1')
 })
 
-test('a document of 20 MB that was written offline is taken whole, and comes back as one and as events', async () => {
-  const { nginx, url } = await startBehindNginx()
-  const text = 'twenty bytes of text'.repeat(MB)
-  const writer = stockClient(client(url, { connect: false }))
-  textOf(writer).insert(0, text)
-  writer.provider.connect()
-  const reader = await syncedClient(client(url))
-  await untilChanged([reader.doc], 'the reader has all', () => textOf(reader).length === text.length)
-  expect(textOf(reader).toString()).toBe(text)
+test.each(cases([5], [20]))(
+  'a document of %i MB that was written offline is taken whole, and comes back as one and as events',
+  async (size) => {
+    const { nginx, url } = await startBehindNginx()
+    const text = 'twenty bytes of text'.repeat((size * MB) / 20)
+    const writer = stockClient(client(url, { connect: false }))
+    textOf(writer).insert(0, text)
+    writer.provider.connect()
+    const reader = await syncedClient(client(url))
+    await untilChanged([reader.doc], 'the reader has all', () => textOf(reader).length === text.length)
+    expect(textOf(reader).toString()).toBe(text)
 
-  const slow = await startProxy({ release: onTestFinished, target: url, bytesPerSecond: 40 * MB })
-  const address = `https://${new URL(slow.url).host}${BASE_PATH}/`
-  const follower = new Y.Doc()
-  for await (const part of partsOf((await ask(address, 'api/documents/notes/events')).setEncoding('utf8'))) {
-    if (part.kind === 'event') Y.applyUpdate(follower, Buffer.from(part.data, 'base64'))
-    if (textOf({ doc: follower }).length === text.length) break
-  }
-  // What a slow reader has not read stays with the server: nginx would tell that it took to its disk.
-  expect(nginx.output).not.toMatch(/\[(warn|error|crit)\]/)
-  expect(textOf({ doc: follower }).toString()).toBe(text)
-})
+    const slow = await startProxy({ release: onTestFinished, target: url, bytesPerSecond: 40 * MB })
+    const address = `https://${new URL(slow.url).host}${BASE_PATH}/`
+    const follower = new Y.Doc()
+    for await (const part of partsOf((await ask(address, 'api/documents/notes/events')).setEncoding('utf8'))) {
+      if (part.kind === 'event') Y.applyUpdate(follower, Buffer.from(part.data, 'base64'))
+      if (textOf({ doc: follower }).length === text.length) break
+    }
+    // What a slow reader has not read stays with the server: nginx would tell that it took to its disk.
+    expect(nginx.output).not.toMatch(/\[(warn|error|crit)\]/)
+    expect(textOf({ doc: follower }).toString()).toBe(text)
+  },
+)
 
 test('a reload of nginx cuts connections some time later, and clients come back with what they wrote meanwhile', async () => {
   const { nginx, url } = await startBehindNginx()

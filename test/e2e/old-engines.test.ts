@@ -4,8 +4,8 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { launchChromium } from '../support/chromium.ts'
 import { openContext, stateIs } from '../support/demo.ts'
 import { serveFiles } from '../support/file-server.ts'
+import { startInProcess } from '../support/in-process-server.ts'
 import { pathOf } from '../support/papers.ts'
-import { startServer } from '../support/process.ts'
 import { removeYoungerApis } from '../support/younger-apis.ts'
 
 const LINES = Array.from({ length: 200 }, (_, n) => `line ${n}\n`).join('')
@@ -38,7 +38,7 @@ beforeAll(async () => {
 afterAll(() => browser.close())
 
 test('the built client works where what is younger than its oldest browsers is missing', async () => {
-  const server = await startServer({ release: onTestFinished })
+  const server = await startInProcess({ release: onTestFinished })
   const script = await readFile(pathOf('client/dist/coedit.js'), 'utf8')
   const files = new Map([
     ['index.html', PAGE],
@@ -83,7 +83,7 @@ test('the built client works where what is younger than its oldest browsers is m
 })
 
 test('and so does the page of the server', async () => {
-  const server = await startServer({ release: onTestFinished })
+  const server = await startInProcess({ release: onTestFinished })
   const context = await openContext(browser, onTestFinished)
   await context.addInitScript(removeYoungerApis)
   for (const [insert, text] of [

@@ -7,8 +7,8 @@ import { type Alias, bundlePage } from '../support/bundle.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { openPage, textIs } from '../support/demo.ts'
 import { serveFiles } from '../support/file-server.ts'
+import { startInProcess } from '../support/in-process-server.ts'
 import { blockIn, filledIn } from '../support/papers.ts'
-import { startServer } from '../support/process.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const CLIENT = `${ROOT}/client`
@@ -56,7 +56,12 @@ beforeAll(async () => {
 
 afterAll(() => browser.close())
 
-/** Builds and serves a page as an application that has installed the client would. Resolves with its address. */
+const built = new Map<string, ReturnType<typeof bundlePage>>()
+
+/**
+ * Builds and serves a page as an application that has installed the client would, each page once. Resolves with its
+ * address.
+ */
 async function serve(
   page: string,
   server: string,
@@ -64,7 +69,10 @@ async function serve(
   alias: Alias = {},
 ): Promise<string> {
   expect([page, ...Object.values(modules)].join()).toContain(SERVER_IN_README)
-  const files = await bundlePage(page, CLIENT, modules, alias)
+  const key = JSON.stringify([page, modules, alias])
+  const building = built.get(key) ?? bundlePage(page, CLIENT, modules, alias)
+  built.set(key, building)
+  const files = await building
   const led = new Map([...files].map(([name, content]) => [name, content.replaceAll(SERVER_IN_README, server)]))
   return serveFiles(onTestFinished, led)
 }
@@ -87,7 +95,7 @@ test.each([
     const script = page.slice(page.indexOf('<script'), page.indexOf('</script>'))
     expect(script.split('\n').filter((line) => line.trim() !== '').length).toBeLessThanOrEqual(10)
 
-    const server = await startServer({ release: onTestFinished })
+    const server = await startInProcess({ release: onTestFinished })
     const url = await serve(page, server.url, {}, { 'y-websocket': provider })
     const ann = await openPage(browser, url, onTestFinished)
     const ben = await openPage(browser, url, onTestFinished)
@@ -122,7 +130,7 @@ const RECIPES: readonly Recipe[] = [
 
 test.each(RECIPES)('$heading: shares its text, and takes back its own edits and nobody else’s', async (recipe) => {
   const { heading, language, page, file = '', field = 'textarea' } = recipe
-  const server = await startServer({ release: onTestFinished })
+  const server = await startInProcess({ release: onTestFinished })
   const code = await blockIn('client/README.md', heading, language)
   const ann = await openEmbed(server.url)
   await ann.locator('textarea').pressSequentially('hello')
@@ -153,7 +161,7 @@ test.each(RECIPES)('$heading: shares its text, and takes back its own edits and 
 })
 
 test('a binding and an overlay work in what Vue makes reactive', async () => {
-  const server = await startServer({ release: onTestFinished })
+  const server = await startInProcess({ release: onTestFinished })
   const recipe = await blockIn('client/README.md', '### Vue', 'vue')
   const reactive = filledIn(recipe, {
     'import { ref,': 'import { reactive, ref,',
@@ -191,7 +199,7 @@ function raiseUndo(field: Locator): Promise<void> {
 }
 
 test('a text with carriage returns is the same in the CodeMirror of the README and in a textarea', async () => {
-  const server = await startServer({ release: onTestFinished })
+  const server = await startInProcess({ release: onTestFinished })
   const other = connect({ url: server.url, document: 'notes', WebSocket })
   onTestFinished(() => other.destroy())
   other.text.insert(0, 'one\r\ntwo\r\nthree')
@@ -218,7 +226,7 @@ test('a text with carriage returns is the same in the CodeMirror of the README a
 })
 
 test('the custom element of the README shares its text with a textarea', async () => {
-  const server = await startServer({ release: onTestFinished })
+  const server = await startInProcess({ release: onTestFinished })
   const recipe = await blockIn('client/README.md', '### A custom element', 'html')
   const ann = await openEmbed(server.url)
   const ben = await openPage(browser, await serve(recipe, server.url), onTestFinished)
@@ -230,7 +238,7 @@ test('the custom element of the README shares its text with a textarea', async (
 })
 
 test('the React component of the README shares its text with a textarea and says when it is saved', async () => {
-  const server = await startServer({ release: onTestFinished })
+  const server = await startInProcess({ release: onTestFinished })
   const recipe = await blockIn('client/README.md', '### React', 'tsx')
   const ann = await openEmbed(server.url)
   const ben = await openPage(browser, await serve(REACT_PAGE, server.url, { 'Notes.tsx': recipe }), onTestFinished)
@@ -243,7 +251,7 @@ test('the React component of the README shares its text with a textarea and says
 })
 
 test('the CodeMirror of the README shares its text and its caret with a textarea', async () => {
-  const server = await startServer({ release: onTestFinished })
+  const server = await startInProcess({ release: onTestFinished })
   const recipe = await blockIn('client/README.md', '### CodeMirror, or any other editor with a Yjs binding', 'html')
   const ann = await openEmbed(server.url)
   const ben = await openPage(browser, await serve(recipe, server.url), onTestFinished)

@@ -15,10 +15,10 @@ import type { Release } from '../support/temporary.ts'
 import type {} from './harness/editor.ts'
 
 const PAGES = 3
-const SEEDS = 30
+const SEEDS = 12
 const STEPS = 20
 const MAX_DELAY_MS = 30
-/** Far above the 20 s that it takes: three pages and a server share the cores with whatever else runs. */
+/** Far above the 10 s that it takes: three pages and a server share the cores with whatever else runs. */
 const TIMEOUT_MS = runs(180_000)
 const TEXTS = ['a', 'b', 'word ', '😀', '😁', '👩‍👩‍👧', 'two\nlines\n']
 const KEYS = ['Backspace', 'Delete', 'Enter', 'a', 'Home', 'ArrowUp', 'ControlOrMeta+z', 'ControlOrMeta+y']

@@ -8,21 +8,20 @@ import { launchChromium } from '../support/chromium.ts'
 import { openPage } from '../support/demo.ts'
 import { serveFiles } from '../support/file-server.ts'
 import { installPackages } from '../support/installed.ts'
-import { runs } from '../support/runs.ts'
+import { cases, isLong } from '../support/runs.ts'
 import { runScript } from './script.ts'
 
 const EDITORS = fileURLToPath(new URL('.', import.meta.url))
 /** The pages of the editors in `npm test`, whose packages are `dependencies` in package.json here. */
 const FIRST = ['tiptap.ts', 'prosemirror.ts', 'quill.ts']
 const OTHERS = ['lexical.tsx', 'blocknote.ts', 'slate.tsx', 'codemirror-6.ts', 'codemirror-5.ts', 'monaco.ts']
-const isLong = runs(1) > 1
 /** Far above the 10 s that it takes: three servers and four pages share the cores with whatever else runs. */
 const TIMEOUT_MS = 180_000
 
 let browser: Browser
 
 beforeAll(async () => {
-  await installPackages(EDITORS, 'the editors', isLong)
+  await installPackages(EDITORS, 'the editors', isLong())
   browser = await launchChromium()
 }, 300_000)
 
@@ -37,7 +36,7 @@ async function serveEditor(page: string): Promise<string> {
   return serveFiles(onTestFinished, await bundlePage(html, EDITORS))
 }
 
-test.for(isLong ? [...FIRST, ...OTHERS] : FIRST)(
+test.for(cases(FIRST, OTHERS))(
   'people edit together, undo, and lose nothing by restarts: %s',
   { timeout: TIMEOUT_MS },
   async (page) => {
@@ -45,7 +44,7 @@ test.for(isLong ? [...FIRST, ...OTHERS] : FIRST)(
   },
 )
 
-if (isLong) {
+if (isLong()) {
   // Its page gives undo to Yjs for that reason. y-monaco 0.1.6 writes what others typed by `applyEdits`, past Monaco's
   // undo stack, whose places are those of the text before. When this fails, y-monaco has mended it, and monaco.ts can
   // leave undo to Monaco.

@@ -4,7 +4,7 @@ import { startInProcess } from '../support/in-process-server.ts'
 import { startProxy } from '../support/proxy.ts'
 import { Random } from '../support/random.ts'
 import { store } from '../support/raw-client.ts'
-import { runs } from '../support/runs.ts'
+import { isLong } from '../support/runs.ts'
 import { allRead, stockClient, syncedClient, textOf } from '../support/stock-clients.ts'
 
 const release = onTestFinished
@@ -18,7 +18,7 @@ test(
   'R7 a large document reaches a client on a slow link, which gives up after 30 s without a message',
   TIME_LIMIT,
   async ({ skip }) => {
-    skip(runs(1) === 1, 'takes a minute: npm run test:long')
+    skip(!isLong(), 'takes a minute: npm run test:long')
     const { url } = await startInProcess({ release })
     const document = 'large'
     const writer = await syncedClient({ release, url, document })
@@ -39,7 +39,7 @@ test(
 
 /** What an editor of rich text holds: in one message it would take the link longer than the client waits. */
 test('R7 a document of rich text reaches a client on a link of 20 kB/s', TIME_LIMIT, async ({ skip }) => {
-  skip(runs(1) === 1, 'takes a minute: npm run test:long')
+  skip(!isLong(), 'takes a minute: npm run test:long')
   const { url } = await startInProcess({ release })
   const document = 'rich'
   const doc = new Y.Doc()

@@ -13,10 +13,11 @@ const client = importGraph(fileURLToPath(new URL('../../client/src', import.meta
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   cli: ['index', 'commands', 'config', 'common'],
   index: ['server', 'auth', 'hooks', 'config', 'common'],
-  server: ['http', 'auth', 'document', 'storage/level', 'storage', 'workers', 'hooks', 'config', 'common'],
+  server: ['http', 'content', 'auth', 'document', 'storage/level', 'storage', 'workers', 'hooks', 'config', 'common'],
   commands: ['repair', 'storage/level', 'storage', 'protocol', 'config', 'common'],
   repair: ['storage/level', 'storage', 'common'],
-  http: ['peers', 'document', 'auth', 'protocol', 'storage', 'config', 'common'],
+  http: ['peers', 'content', 'document', 'auth', 'protocol', 'storage', 'config', 'common'],
+  content: ['document', 'protocol', 'workers', 'config', 'common'],
   peers: ['document', 'auth', 'protocol', 'workers', 'hooks', 'config', 'common'],
   document: ['protocol', 'storage', 'workers', 'hooks', 'config', 'common'],
   auth: ['storage', 'config', 'common'],
@@ -34,6 +35,7 @@ const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
   ws: ['peers/socket.ts', 'http/upgrade.ts'],
   hono: ['http/'],
   '@hono/node-server': ['http/'],
+  '@hono/zod-openapi': ['http/api/'],
   level: ['storage/level/', 'repair/'],
   pg: ['storage/postgres/'],
   jose: ['auth/'],
@@ -44,6 +46,7 @@ const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
   // On the event loop only what code around the server asks for: a Y.Doc costs what clients make it cost.
   yjs: [
     'workers/',
+    'content/',
     'commands/',
     'hooks/hooks.ts',
     'document/in-process.ts',

@@ -24,7 +24,7 @@ export interface ConnectionPages {
 
 type PageOptions = Partial<Omit<ConnectOptions, 'token' | 'WebSocket'>> & { readonly url: string }
 
-/** To be called once in a test file, outside of its tests. */
+/** To be called once in a test file or a `describe`, outside of its tests. */
 export function setConnectionPages(launch: () => Promise<Browser> = launchChromium): ConnectionPages {
   const release = afterTests()
   let browser: Browser

@@ -1,5 +1,42 @@
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
+import { beforeAll } from 'vitest'
+import { afterTests } from './after-tests.ts'
+import { launchChromium } from './chromium.ts'
+import { type ServerProcess, startServer } from './process.ts'
 import type { Release } from './temporary.ts'
+
+/** A browser and a server for all tests of a file, which takes longer to start than most of them take. */
+export interface DemoStage {
+  readonly browser: Browser
+  /** Of the server, with a slash at the end. */
+  readonly url: string
+  /** The address of a document that no other test has. */
+  place(): string
+}
+
+/** To be called once in a test file, outside of its tests. */
+export function setDemo(): DemoStage {
+  const release = afterTests()
+  let browser: Browser
+  let server: ServerProcess
+  let places = 0
+
+  beforeAll(async () => {
+    browser = await launchChromium()
+    release(() => browser.close())
+    server = await startServer({ release })
+  })
+
+  return {
+    get browser() {
+      return browser
+    },
+    get url() {
+      return server.url
+    },
+    place: () => `${server.url}d/notes-${++places}`,
+  }
+}
 
 /**
  * Opens a page in a browser context of its own: pages of one context could share data without the server. The release

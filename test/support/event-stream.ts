@@ -51,6 +51,8 @@ export async function* partsOf(response: IncomingMessage): AsyncGenerator<Stream
   try {
     for await (const text of response) {
       buffered += text
+      // A large event comes in hundreds of pieces.
+      if (!text.includes('\n')) continue
       const blocks = buffered.split('\n\n')
       buffered = blocks.pop() ?? ''
       for (const block of blocks) yield parse(block)

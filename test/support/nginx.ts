@@ -11,6 +11,8 @@ import { type Release, temporaryDirectory } from './temporary.ts'
 const FIRST_PORT = 10_000
 const PORTS = 20_000
 const ATTEMPTS = 5
+/** Not the same again: nginx tries for seconds to get a port that one from before has. */
+const PICK = new Random(process.pid)
 
 const WORKER_STARTED = /start worker process \d+/g
 
@@ -64,9 +66,8 @@ export interface Ports {
  * @throws Error with one line that says what to install
  */
 export async function startNginx({ release, configure }: NginxOptions): Promise<Nginx> {
-  const random = new Random(process.pid)
   for (let attempt = 1; ; attempt++) {
-    const http = FIRST_PORT + random.below(PORTS)
+    const http = FIRST_PORT + PICK.below(PORTS)
     const ports = { http, https: http + 1 }
     const nginx = await launch(release, ports, configure(ports))
     if (await nginx.isUp()) return nginx

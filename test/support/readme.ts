@@ -5,6 +5,7 @@ import { commands } from '../../server/src/commands/index.ts'
 import { ERRORS } from '../../server/src/common/errors.ts'
 import { optionFacts } from '../../server/src/config/config.ts'
 import { CLOSE } from '../../server/src/peers/close-codes.ts'
+import { apiReference } from './api-reference.ts'
 import { paper, pathOf } from './papers.ts'
 
 /** The papers with generated tables, by path in the repository, and which these are. */
@@ -17,13 +18,15 @@ const TABLES = {
     statuses: statusesTable,
   },
   'server/PROTOCOL.md': { closes: closesTable },
+  'server/API.md': { api: apiReference },
 }
 
 /** The text of a paper, and what it is with its tables made anew, each between `<!-- NAME -->` and `<!-- /NAME -->`. */
 export async function withTables(name: keyof typeof TABLES): Promise<{ text: string; expected: string }> {
   const text = await paper(name)
-  const blocks = Object.entries(TABLES[name])
-  return { text, expected: blocks.reduce((made, [block, content]) => replaceBlock(made, block, content()), text) }
+  let expected = text
+  for (const [block, content] of Object.entries(TABLES[name])) expected = replaceBlock(expected, block, await content())
+  return { text, expected }
 }
 
 function replaceBlock(markdown: string, name: string, content: string): string {
@@ -90,7 +93,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 
 // `npm run docs`
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const name of ['server/README.md', 'server/PROTOCOL.md'] as const) {
+  for (const name of ['server/README.md', 'server/PROTOCOL.md', 'server/API.md'] as const) {
     await writeFile(pathOf(name), (await withTables(name)).expected)
   }
 }

@@ -126,7 +126,7 @@ export async function startReverseProxy(options: ReverseProxyOptions): Promise<s
     await writeFile(bundle, certificate.pem + (await readFile(certificate.keyPath, 'utf8')))
     await writeFile(path, kind.adapt(config, { directory, port, upstream, certificate, bundle }))
     const env = { PATH: process.env.PATH, HOME: directory }
-    const output = await untilReady(release, spawn(program, kind.arguments(path), { env }), kind)
+    const output = await untilReady(release, spawn(program, kind.arguments(path), { env, detached: true }), kind)
     if (output === undefined) return `https://127.0.0.1:${port}/team/`
     if (attempt === ATTEMPTS || !/address already in use/i.test(output)) {
       throw new Error(`${kind.program} ended before it was ready:\n${output}`)
@@ -143,7 +143,8 @@ async function untilReady(
   let output = ''
   const exited = once(child, 'exit')
   release(async () => {
-    child.kill('SIGTERM')
+    // Apache waits 10 s for a WebSocket that is open, and its processes outlive it where it is killed alone.
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL')
     await exited
   })
   const isReady = new Promise<undefined>((resolve) => {

@@ -7,3 +7,13 @@ export function runs(n: number): number {
   if (!(factor > 0)) throw new Error(`COEDIT_TEST_RUNS is '${process.env.COEDIT_TEST_RUNS}': expected a number above 0`)
   return Math.ceil(n * factor)
 }
+
+/** Whether COEDIT_TEST_RUNS is set, to whatever: then nothing is left out for the time that it takes. */
+export function isLong(): boolean {
+  return process.env.COEDIT_TEST_RUNS !== undefined
+}
+
+/** The cases of a test that takes long for each of them: those `first` in `npm test`, and then all in `npm run test:long`. */
+export function cases<T>(first: readonly T[], others: readonly T[]): readonly T[] {
+  return isLong() ? [...first, ...others] : first
+}

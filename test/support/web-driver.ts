@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import type { Readable } from 'node:stream'
 import { WebSocket } from 'ws'
 import { canInstall, findProgram, install } from './programs.ts'
-import { runs } from './runs.ts'
+import { isLong } from './runs.ts'
 import { type Release, temporaryDirectory } from './temporary.ts'
 
 /** The browsers beside Chromium, each with the engine that it shows. */
@@ -34,7 +34,7 @@ export interface DrivenPage {
 
 /** Installs them where that needs nobody's consent, and only for long runs. Elsewhere the tests are skipped. */
 export function provideOtherBrowsers(): void {
-  if (runs(1) === 1 || !canInstall()) return
+  if (!isLong() || !canInstall()) return
   const missing = OTHER_BROWSERS.flatMap(missingPackages)
   if (missing.length > 0) install(...missing)
 }

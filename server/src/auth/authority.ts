@@ -64,13 +64,25 @@ export class Authority {
 
   /** Who may revoke by this token. Rejects as `authorize` does. */
   async authorizeRevoking(token: string | undefined): Promise<Holder> {
+    const holder = await this.#holderOf(token)
+    if (!holder.mayRevoke) throw new CoeditError('FORBIDDEN', 'the token does not allow to revoke')
+    return holder
+  }
+
+  /** Lets somebody be told of all names that begin so; where nobody is asked for a token, everybody. Rejects as `authorize` does. */
+  async authorizeListing(token: string | undefined, prefix: string): Promise<void> {
+    if (this.admitsEverybody) return
+    const holder = await this.#holderOf(token)
+    if (!holder.mayList(prefix)) throw new CoeditError('FORBIDDEN', 'the token does not allow to list these documents')
+  }
+
+  async #holderOf(token: string | undefined): Promise<Holder> {
     const { identify } = this.#context
     if (!identify || !token) throw new CoeditError('UNAUTHORIZED', 'there is no valid token')
     return this.#decide(token, {}, async (askedAt) => {
       const holder = await this.#inTime(() => identify(token))
       // The issuer's clock may run ahead, as in permitOf.
       this.#check({ ...holder, issuedAt: Math.min(holder.issuedAt, askedAt) })
-      if (!holder.mayRevoke) throw new CoeditError('FORBIDDEN', 'the token does not allow to revoke')
       return holder
     })
   }

@@ -4,9 +4,14 @@ const patterns = z.array(z.string()).default([])
 
 /**
  * The claim `coedit` of a token: each entry is the name of a document, or the beginning of names and a `*`. `revoke` is
- * the right to take access back.
+ * the right to take access back, `list` that to be told of names.
  */
-export const rightsClaim = z.object({ read: patterns, write: patterns, revoke: z.boolean().default(false) })
+export const rightsClaim = z.object({
+  read: patterns,
+  write: patterns,
+  list: patterns,
+  revoke: z.boolean().default(false),
+})
 
 export type Rights = z.output<typeof rightsClaim>
 
@@ -14,6 +19,11 @@ export type Rights = z.output<typeof rightsClaim>
 export function accessTo(document: string, { read, write }: Rights): 'write' | 'read' | 'none' {
   if (write.some((pattern) => matches(document, pattern))) return 'write'
   return read.some((pattern) => matches(document, pattern)) ? 'read' : 'none'
+}
+
+/** Whether the rights allow to be told of all names that begin so. */
+export function mayList(prefix: string, { list }: Pick<Rights, 'list'>): boolean {
+  return list.some((pattern) => pattern.endsWith('*') && prefix.startsWith(pattern.slice(0, -1)))
 }
 
 function matches(document: string, pattern: string): boolean {

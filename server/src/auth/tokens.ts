@@ -5,14 +5,14 @@ import type { Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import type { AuthRequest, Bearer, Holder, Verdict } from './grant.ts'
 import { openTokenKey, type TokenKey } from './keys.ts'
-import { accessTo, rightsClaim } from './rights.ts'
+import { accessTo, mayList, rightsClaim } from './rights.ts'
 
 const claimsSchema = z.object({
   exp: z.number(),
   iat: z.number().optional(),
   sub: z.string().optional(),
   jti: z.string().optional(),
-  coedit: rightsClaim.default({ read: [], write: [], revoke: false }),
+  coedit: rightsClaim.default({ read: [], write: [], list: [], revoke: false }),
 })
 
 type Claims = z.output<typeof claimsSchema>
@@ -44,7 +44,11 @@ export class TokenAuthenticator {
   /** Whose token it is, whatever document it is for. Rejects as `authenticate` does. */
   readonly identify = async (token: string): Promise<Holder> => {
     const claims = await this.#claims(token)
-    return { ...this.#bearerOf(claims), mayRevoke: claims.coedit.revoke }
+    return {
+      ...this.#bearerOf(claims),
+      mayRevoke: claims.coedit.revoke,
+      mayList: (prefix) => mayList(prefix, claims.coedit),
+    }
   }
 
   async #claims(token: string): Promise<Claims> {

@@ -5,7 +5,7 @@ export interface ErrorFacts {
   /** With which code a WebSocket is closed for it. Default: 1011, a failure of the server that the peer is not told. */
   readonly close?: number
   /** How an HTTP request is answered. Default: 500, with INTERNAL. */
-  readonly status?: 400 | 401 | 403 | 404 | 413 | 421 | 426 | 429 | 500 | 503
+  readonly status?: 400 | 401 | 403 | 404 | 409 | 412 | 413 | 421 | 422 | 426 | 429 | 500 | 503
   /** With what the process exits, be it a server that does not start or a command. Default: 1. */
   readonly exit?: 2
 }
@@ -19,7 +19,7 @@ const table = {
   STORAGE_VERSION: { meaning: 'The data directory or the database was written by a newer version.' },
   STORAGE_OUTDATED: { meaning: 'The database is that of an older version or empty, and the role may not migrate it.' },
   STORAGE_UNREACHABLE: { meaning: 'The database server does not answer, or refuses the connection.' },
-  STORAGE_CLOSED: { meaning: 'The storage was closed before the operation was done.' },
+  STORAGE_CLOSED: { meaning: 'The storage was closed before the operation was done.', status: 503 },
   STORAGE_DAMAGED: {
     meaning:
       'Something stored is not as it was written, or LevelDB cannot read it: coedit repair saves what can be read.',
@@ -35,8 +35,20 @@ const table = {
     close: 4400,
     status: 400,
   },
-  DOCUMENT_MISSING: { meaning: 'There is no document of this name.' },
-  DOCUMENT_UNREADABLE: { meaning: 'Yjs cannot build the document: what is in it is well-formed, but too much for it.' },
+  DOCUMENT_MISSING: { meaning: 'There is no document of this name.', status: 404 },
+  DOCUMENT_UNREADABLE: {
+    meaning: 'Yjs cannot build the document: what is in it is well-formed, but too much for it.',
+    status: 422,
+  },
+  DOCUMENT_FULL: { meaning: 'The document is as large as it may be, and takes deletions alone.', status: 413 },
+  EDIT_CONFLICT: {
+    meaning: 'The document is not as a change needs it: a test fails, or a path leads nowhere.',
+    status: 409,
+  },
+  EDIT_OUTDATED: {
+    meaning: 'What was seen before a change was asked for is too long ago to tell what it means.',
+    status: 412,
+  },
   DESTINATION_EXISTS: { meaning: 'A command would write where something is already.' },
   FILE_FAILED: { meaning: 'A command could not read or write a file; the message holds the reason of the system.' },
   IMPORT_INCOMPLETE: { meaning: 'Some of what was to be imported was left out; the command names it.' },
@@ -45,10 +57,16 @@ const table = {
     meaning: 'A client of Hocuspocus, whose address is that of the server alone, came to that of a document.',
     close: 1008,
   },
-  UPDATE_MALFORMED: { meaning: 'An update is not one in the Yjs v1 encoding, or passes a limit.', close: 1008 },
+  UPDATE_MALFORMED: {
+    meaning: 'An update is not one in the Yjs v1 encoding, or passes a limit.',
+    close: 1008,
+    status: 400,
+  },
   UPDATE_TOO_DEEP: {
     meaning: 'Values in an update are nested more than 1,000 deep; of what clients write they are taken as deleted.',
+    status: 400,
   },
+  UPDATE_INCOMPLETE: { meaning: 'An update builds on something that the document does not have.', status: 409 },
   UNAUTHORIZED: { meaning: 'There is no token, or none that is valid here and now.', close: 4401, status: 401 },
   FORBIDDEN: {
     meaning: 'The token does not allow this, or the page is of a foreign origin.',
@@ -73,13 +91,15 @@ const table = {
       'A type of another copy of Yjs, or what Yjs cannot store, was put into a document: take Y of @coedit/server.',
   },
   HOOK_FAILED: { meaning: 'The hook load threw, took too long or returned no whole document, which stays closed.' },
-  SERVER_CLOSED: { meaning: 'The server was closed before the operation was done.' },
+  SERVER_CLOSED: { meaning: 'The server was closed before the operation was done.', status: 503 },
   TOO_MANY_CONNECTIONS: {
     meaning: 'The address, the user or the document has as many connections as it may have.',
     close: 1013,
     status: 429,
   },
   BODY_UNEXPECTED: { meaning: 'A request has a body, and none is taken at this address.', status: 413 },
+  BODY_TOO_LARGE: { meaning: 'The body of a request is larger than is taken at this address.', status: 413 },
+  REQUEST_INVALID: { meaning: 'A parameter or header of a request is not what is taken at this address.', status: 400 },
   BODY_INVALID: { meaning: 'The body of a request is not what is taken at this address.', status: 400 },
   NOT_FOUND: { meaning: 'Nothing is served at this address.', status: 404 },
   INTERNAL: { meaning: 'The server failed to answer a request; its log says why.', status: 500 },

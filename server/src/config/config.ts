@@ -191,6 +191,9 @@ export const serverSchema = z.strictObject({
   maxMessageBytes: integer(KiB, GiB)
     .default(64 * MiB)
     .describe('Largest WebSocket message; a larger one closes the connection with 1009.'),
+  maxBodyBytes: integer(KiB, GiB)
+    .default(16 * MiB)
+    .describe('Largest body of an HTTP request; a larger one is answered with 413.'),
   maxFirstMessageBytes: integer(KiB, GiB)
     .default(MiB)
     .describe('Largest message before the first sync step 1 of a connection; a larger one closes it with 1009.'),

@@ -5,6 +5,7 @@ import { type Clock, Condition } from '../common/timing.ts'
 import { inTurns } from '../common/turns.ts'
 import type { Config } from '../config/config.ts'
 import type { HookCalls } from '../hooks/calls.ts'
+import type { PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { Committer } from './committer.ts'
@@ -103,6 +104,19 @@ export class Documents {
   visit(name: string): Promise<Cursor> {
     const open = this.#open.get(name)
     return open ? Promise.resolve(this.follow(open)) : this.join(name)
+  }
+
+  /** Where the log of a document ends. Rejects as `join` does. */
+  async place(name: string): Promise<{ readonly incarnation: number; readonly position: number }> {
+    const cursor = await this.visit(name)
+    const { incarnations, head } = cursor.document
+    cursor.release()
+    return { incarnation: incarnations[0] ?? 0, position: head }
+  }
+
+  /** Who takes part in a document; nobody where it is not in memory. */
+  present(name: string): readonly PresenceEntry[] {
+    return this.#open.get(name)?.presence.everyone() ?? []
   }
 
   /** A cursor on a document that is in memory. */

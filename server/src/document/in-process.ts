@@ -15,6 +15,13 @@ import type { Author } from './subscriber.ts'
 /** The copy of Yjs that the code around the server has, as ECMAScript or as CommonJS modules. */
 export type Yjs = typeof Y
 
+/** An update, and the place in the log that it brings a reader to. */
+export interface Difference {
+  readonly update: Uint8Array<ArrayBuffer>
+  readonly incarnation: number
+  readonly position: number
+}
+
 /** Where documents come from. */
 export interface DocumentSource {
   /** A cursor on a document, which is loaded first where it is not in memory. */
@@ -71,11 +78,23 @@ export class InProcess {
    * The durable content as one update, made by copying: linear in its size whatever is in it.
    * @throws CoeditError DOCUMENT_MISSING, HOOK_FAILED, SERVER_CLOSED
    */
-  readUpdate(name: string): Promise<Uint8Array> {
+  readUpdate(name: string): Promise<Uint8Array<ArrayBuffer>> {
+    return this.readDifference(name).then(({ update }) => update)
+  }
+
+  /**
+   * The same of what somebody with a state vector lacks, and where in the log it ends.
+   * @throws CoeditError MESSAGE_MALFORMED where that is none, and as `readUpdate`
+   */
+  readDifference(name: string, stateVector?: Uint8Array): Promise<Difference> {
     return this.#visit(name, async (cursor) => {
-      await existing(cursor).read()
+      const { incarnations } = existing(cursor).document
+      await (stateVector ? cursor.answer(stateVector) : cursor.read())
+      const pieces = cursor.restInClosedOrder()
       // This copies, since a single piece is the memory that clients are sent.
-      return new Uint8Array(mergeEntries(cursor.restInClosedOrder().map(({ update }) => update)))
+      const update = new Uint8Array(mergeEntries(pieces.map((piece) => piece.update)))
+      for (const { letGo } of pieces) letGo?.()
+      return { update, incarnation: incarnations[0] ?? 0, position: cursor.position ?? 0 }
     })
   }
 

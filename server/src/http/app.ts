@@ -5,6 +5,7 @@ import { CoeditError, ERRORS } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { StorageDamage } from '../storage/storage.ts'
 import { Answers } from './answers.ts'
+import { expectNoBody, hasBody } from './body.ts'
 import { failure } from './failure.ts'
 import type { CheckHost } from './host.ts'
 import { createPage } from './page.ts'
@@ -30,7 +31,7 @@ export interface AppOptions {
   /** Further routes; they win over those of the page. */
   readonly routes?: Routes
   /** The only ones that take a body. */
-  readonly routesWithBody?: Routes | undefined
+  readonly routesWithBody?: readonly Routes[]
 }
 
 /** What answers an HTTP request of node:http. The promise settles when the answer is written. */
@@ -49,23 +50,27 @@ const HEADERS = {
   'cross-origin-resource-policy': 'same-origin',
 }
 
+/** `URL` resolves empty and dot segments, encoded or not: no route gets to see them. */
+const NO_NAME = /\/api\/documents\/(?:\.|%2e){0,2}\/\w+(?:\?|$)/i
+
 /** The HTTP side of the server. WebSocket upgrades do not pass through here. */
 export function createApp(options: AppOptions): RequestListener {
-  const { basePath, publicDirectory, checkHost, health, log, refusals, routes, routesWithBody } = options
+  const { basePath, publicDirectory, checkHost, health, log, refusals, routes, routesWithBody = [] } = options
   const root = new Hono<Env>()
   root.use(async (c, next) => {
     for (const [name, value] of Object.entries(HEADERS)) c.header(name, value)
     const unknownHost = checkHost(c.env.incoming.headers.host)
     if (unknownHost) throw unknownHost
+    if (NO_NAME.test(c.env.incoming.url ?? '')) {
+      throw new CoeditError('DOCUMENT_NAME', 'the document name is no segment')
+    }
     await next()
   })
-  if (routesWithBody !== undefined) root.route(basePath, routesWithBody)
+  for (const some of routesWithBody) root.route(basePath, some)
   root.use(async (c, next) => {
-    if (hasBody(c.env.incoming)) {
-      // What is left of the body would be taken for the next request.
-      c.header('connection', 'close')
-      throw new CoeditError('BODY_UNEXPECTED', 'no body is taken at this address')
-    }
+    // What is left of the body would be taken for the next request.
+    if (hasBody(c.env.incoming)) c.header('connection', 'close')
+    expectNoBody(c.env.incoming)
     await next()
   })
   root.notFound((c) => {
@@ -103,9 +108,4 @@ function lostUpgrade({ headers }: IncomingMessage): CoeditError | undefined {
     'UPGRADE_MISSING',
     'a proxy has dropped the headers Upgrade and Connection: have it pass them on',
   )
-}
-
-/** RFC 9112 §6.3. */
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }

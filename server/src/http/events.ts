@@ -1,6 +1,6 @@
 import { type Context, Hono } from 'hono'
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming'
-import { CoeditError, hasCode } from '../common/errors.ts'
+import { hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
@@ -9,6 +9,7 @@ import type { Document } from '../document/document.ts'
 import type { Documents } from '../document/documents.ts'
 import type { Piece } from '../document/piece.ts'
 import type { Admission } from './admission.ts'
+import { cursorId, placeOf } from './cursor-id.ts'
 import { cutLater } from './cut.ts'
 import { EventData } from './event-data.ts'
 import { guardOrigin } from './origin-guard.ts'
@@ -22,9 +23,6 @@ export interface EventsContext {
   readonly admission: Admission
 }
 
-/** `URL` resolves empty and dot segments, encoded or not: no route gets to see them. */
-const NO_NAME = /\/api\/documents\/(?:\.|%2e){0,2}\/events(?:\?|$)/i
-
 /**
  * `GET /api/documents/NAME/events`: the updates of a document as server-sent events. `data` is a Yjs update (v1) in
  * base64. `id` is the cursor after it: sent back as `Last-Event-ID`, the stream goes on behind it without gap or repeat.
@@ -34,11 +32,6 @@ export function createEventRoutes(context: EventsContext): Routes {
   const { config, log } = context
   const eventData = new EventData()
   const routes = new Hono<Env>()
-  routes.use('*', async (c, next) => {
-    if (NO_NAME.test(c.env.incoming.url ?? ''))
-      throw new CoeditError('DOCUMENT_NAME', 'the document name is no segment')
-    await next()
-  })
   routes.use('/api/*', guardOrigin(config))
   routes.get('/api/documents/:name/events', async (c) => {
     const document = c.req.param('name')
@@ -118,14 +111,14 @@ class EventStream {
   async #send(sse: SSEStreamingApi, piece: Piece, { incarnations }: Document): Promise<void> {
     await sse.write(this.#eventData.of(piece))
     const { position } = piece
-    await sse.write(position === undefined ? '\n' : `id: ${incarnations[0].toString(36)}-${position}\n\n`)
+    const id = position !== undefined && cursorId({ incarnation: incarnations[0] ?? 0, position })
+    await sse.write(id === false ? '\n' : `id: ${id}\n\n`)
   }
 }
 
 /** Where a stream starts: behind the event it names, or at the beginning where the log knows no such event. */
-function positionOf(lastEventId: string | undefined, document: Document): number {
-  const [incarnation, position] = lastEventId?.split('-') ?? []
-  const isKnown = document.incarnations.some((known) => known.toString(36) === incarnation)
-  if (!isKnown || !/^\d{1,15}$/.test(position ?? '')) return 0
-  return Number(position) <= document.head ? Number(position) : 0
+function positionOf(lastEventId: string | undefined, { incarnations, head }: Document): number {
+  const place = placeOf(lastEventId ?? '')
+  if (!place || !incarnations.includes(place.incarnation)) return 0
+  return place.position <= head ? place.position : 0
 }

@@ -1,0 +1,123 @@
+import { Worker } from 'node:worker_threads'
+import { CoeditError } from '../common/errors.ts'
+import type { Log } from '../common/log.ts'
+import type { Cancel, Clock } from '../common/timing.ts'
+import type { ContentAnswer, ContentJob, NumberedJob, ThreadAnswer, ThreadMessage } from './requests.ts'
+
+/** How long one job may take; then what is in the document is too much for Yjs. */
+const JOB_TIMEOUT_MS = 10_000
+const MAX_HEAP_MIB = 1024
+
+/** As for compactions: Yjs goes through nested types by recursion. */
+const STACK_MIB = 64
+
+/** Node does not load TypeScript by itself, and a worker does not inherit the loader of a test runner. */
+const IS_SOURCE = import.meta.url.endsWith('.ts')
+const THREAD_FILE = new URL(IS_SOURCE ? './thread.ts' : './thread.js', import.meta.url)
+
+interface Pending {
+  readonly message: NumberedJob
+  resolve(answer: ContentAnswer): void
+  reject(error: CoeditError): void
+}
+
+/**
+ * One thread that does jobs in turn and keeps the documents of those before. It starts with the first one. What kills it, or
+ * takes too long, fails alone; the others are told that what they had there is lost.
+ */
+export class ContentThread {
+  readonly #clock: Clock
+  readonly #log: Log
+  #worker: Worker | undefined
+  #pending: Pending[] = []
+  #cancelDeadline: Cancel = () => undefined
+  #lastId = 0
+  #isClosed = false
+
+  constructor(clock: Clock, log: Log) {
+    this.#clock = clock
+    this.#log = log
+  }
+
+  /** Rejects with DOCUMENT_UNREADABLE where the job ends the thread, and with SERVER_CLOSED. */
+  run(job: ContentJob): Promise<ContentAnswer> {
+    if (this.#isClosed) return Promise.reject(closed())
+    return new Promise((resolve, reject) => {
+      const pending = { message: { id: ++this.#lastId, job }, resolve, reject }
+      this.#pending.push(pending)
+      this.#send(pending.message)
+      if (this.#pending.length === 1) this.#watch()
+    })
+  }
+
+  forget(document: string): void {
+    this.#worker?.postMessage({ forget: document } satisfies ThreadMessage)
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#cancelDeadline()
+    for (const { reject } of this.#pending.splice(0)) reject(closed())
+    await this.#worker?.terminate()
+  }
+
+  #send(message: ThreadMessage): void {
+    this.#worker ??= this.#start()
+    this.#worker.postMessage(message)
+  }
+
+  #start(): Worker {
+    const worker = new Worker(IS_SOURCE ? loadingSource() : THREAD_FILE, {
+      eval: IS_SOURCE,
+      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MIB, stackSizeMb: STACK_MIB },
+    })
+    worker.unref()
+    worker.on('message', (answer: ThreadAnswer) => this.#answered(answer))
+    worker.on('error', (error) => this.#lost(worker, error))
+    worker.on('exit', () => this.#lost(worker))
+    return worker
+  }
+
+  /** Gives the job that the thread is at so much time from now on. */
+  #watch(): void {
+    this.#cancelDeadline()
+    if (this.#pending.length === 0) return
+    this.#cancelDeadline = this.#clock.after(JOB_TIMEOUT_MS, () => {
+      const worker = this.#worker
+      if (!worker) return
+      void worker.terminate()
+      this.#lost(worker, new Error(`it took more than ${JOB_TIMEOUT_MS} ms`))
+    })
+  }
+
+  #answered({ id, answer }: ThreadAnswer): void {
+    const pending = this.#pending.find(({ message }) => message.id === id)
+    if (!pending) return
+    this.#pending = this.#pending.filter((other) => other !== pending)
+    this.#watch()
+    pending.resolve(answer)
+  }
+
+  /** The thread has ended with the job it was at; the others begin anew. */
+  #lost(worker: Worker, cause?: Error): void {
+    if (this.#worker !== worker) return
+    this.#worker = undefined
+    this.#cancelDeadline()
+    const [culprit, ...others] = this.#pending.splice(0)
+    if (!this.#isClosed)
+      this.#log.error({ err: cause, document: culprit?.message.job.document }, 'a thread for content has ended')
+    culprit?.reject(
+      new CoeditError('DOCUMENT_UNREADABLE', `Yjs cannot build '${culprit.message.job.document}'`, { cause }),
+    )
+    for (const { resolve } of others) resolve({ results: [], isLost: true })
+  }
+}
+
+function loadingSource(): string {
+  const loader = import.meta.resolve('tsx/esm/api')
+  return `import('${loader}').then(({ register }) => register() && import('${THREAD_FILE.href}'))`
+}
+
+function closed(): CoeditError {
+  return new CoeditError('SERVER_CLOSED', 'the server is closed')
+}

@@ -1,0 +1,307 @@
+import { CoeditError } from '../common/errors.ts'
+import type { Log } from '../common/log.ts'
+import type { Cancel, Clock } from '../common/timing.ts'
+import type { Cursor } from '../document/cursor.ts'
+import type { Documents } from '../document/documents.ts'
+import type { Receipt } from '../document/edits.ts'
+import type { Author, Flush } from '../document/subscriber.ts'
+import type { WorkerPool } from '../workers/pool.ts'
+import { ContentThread } from './content-thread.ts'
+import type {
+  ContentAnswer,
+  ContentRequest,
+  ContentResult,
+  EditRequest,
+  PositionedUpdate,
+  ReadRequest,
+} from './requests.ts'
+
+/** How long a document stays in the thread after the last request. */
+const IDLE_MS = 30_000
+
+/** What a document may have waiting for the thread; past it, it is read from the log again. */
+const MAX_WAITING_BYTES = 1024 * 1024
+
+/** An update that is larger is cut in a worker, since to take it would hold up everybody. */
+const MAX_INLINE_BYTES = 64 * 1024
+
+/** A position that nothing was seen at. */
+const NEVER = -1
+
+/** Most requests that go to the thread at once. */
+const MAX_BATCH = 256
+
+export interface ContentsContext {
+  readonly clock: Clock
+  readonly log: Log
+  readonly documents: Documents
+  readonly workers: WorkerPool
+}
+
+/** Where in the log something was read or written. */
+export interface At {
+  readonly incarnation: number
+  readonly position: number
+}
+
+export interface EditContent extends Omit<EditRequest, 'kind' | 'seen'> {
+  /** Where whoever asks has read what is to be edited; undefined where what is there now is meant. */
+  readonly seen: At | undefined
+}
+
+export interface ReadContent extends At {
+  /** As it was asked for: JSON, or text. */
+  readonly body: string
+}
+
+/**
+ * The content of documents as values, for those who have no Yjs: read, and edited like by anybody else. A Y.Doc costs what
+ * clients make it cost, so that those are in a thread of their own, for as long as somebody asks for them.
+ */
+export class Contents {
+  readonly #context: ContentsContext
+  readonly #thread: ContentThread
+  readonly #open = new Map<string, OpenContent>()
+
+  constructor(context: ContentsContext) {
+    this.#context = context
+    this.#thread = new ContentThread(context.clock, context.log)
+  }
+
+  /** What is durable. Rejects with DOCUMENT_MISSING, EDIT_CONFLICT, DOCUMENT_UNREADABLE, and as `Documents.join` does. */
+  read(document: string, request: Omit<ReadRequest, 'kind'>): Promise<ReadContent> {
+    return this.#of(document).read({ kind: 'read', ...request })
+  }
+
+  /**
+   * Edits a document; a missing one is made. Resolves once the edit is durable. Rejects with EDIT_CONFLICT, EDIT_OUTDATED,
+   * BODY_INVALID, DOCUMENT_FULL, DOCUMENT_UNREADABLE, STORAGE_CLOSED, and as `Documents.join` does.
+   */
+  edit(document: string, { seen, ...request }: EditContent, author: Author): Promise<At> {
+    return this.#of(document).edit({ kind: 'edit', ...request, seen: seen?.position }, seen?.incarnation, author)
+  }
+
+  /**
+   * Takes a Yjs update (v1); a missing document is made. Resolves once it is durable. Rejects with UPDATE_MALFORMED,
+   * UPDATE_TOO_DEEP, UPDATE_INCOMPLETE, DOCUMENT_FULL, STORAGE_CLOSED, and as `Documents.join` does.
+   */
+  async submit(document: string, update: Uint8Array, author: Author): Promise<At> {
+    const pieces =
+      update.length > MAX_INLINE_BYTES
+        ? await this.#context.workers.split({ update, maxBytes: MAX_INLINE_BYTES })
+        : [update]
+    const cursor = await this.#context.documents.join(document)
+    try {
+      for (const piece of pieces) await submitTo(cursor, piece, author)
+      return positionOf(cursor)
+    } finally {
+      cursor.release()
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const content of [...this.#open.values()]) content.release()
+    await this.#thread.close()
+  }
+
+  #of(document: string): OpenContent {
+    const open = this.#open.get(document)
+    if (open) return open
+    const content = new OpenContent(document, this.#context, this.#thread, () => this.#open.delete(document))
+    this.#open.set(document, content)
+    return content
+  }
+}
+
+async function submitTo({ document }: Cursor, update: Uint8Array, author: Author): Promise<void> {
+  const receipt = document.submit(update, author)
+  await receipt.durable
+  if (receipt.isRefused) throw full(document.name)
+  if (!receipt.complete) {
+    throw new CoeditError('UPDATE_INCOMPLETE', `the update builds on something that '${document.name}' does not have`)
+  }
+}
+
+function positionOf({ document }: Cursor): At {
+  return { incarnation: document.incarnations[0] ?? 0, position: document.head }
+}
+
+interface Asked {
+  readonly request: ContentRequest
+  readonly author: Author | undefined
+  readonly seen: number | undefined
+  resolve(outcome: ReadContent): void
+  reject(error: unknown): void
+}
+
+/** One document in the thread: a cursor that brings it what is new, and who waits for answers. */
+class OpenContent {
+  readonly #name: string
+  readonly #context: ContentsContext
+  readonly #thread: ContentThread
+  readonly #onGone: () => void
+  #asked: Asked[] = []
+  #isRunning = false
+  #cursor: Cursor | undefined
+  #news: PositionedUpdate[] = []
+  #newsBytes = 0
+  /** Whether the thread has nothing of it, or nothing that it may keep. */
+  #isLost = true
+  #needsNewClient = false
+  #cancelIdle: Cancel = () => undefined
+
+  constructor(name: string, context: ContentsContext, thread: ContentThread, onGone: () => void) {
+    this.#name = name
+    this.#context = context
+    this.#thread = thread
+    this.#onGone = onGone
+  }
+
+  read(request: ReadRequest): Promise<ReadContent> {
+    return this.#ask(request)
+  }
+
+  /** @param seen the incarnation that the position in the request is of */
+  edit(request: EditRequest, seen: number | undefined, author: Author): Promise<At> {
+    return this.#ask(request, author, seen)
+  }
+
+  release(): void {
+    this.#cancelIdle()
+    this.#lose()
+    this.#thread.forget(this.#name)
+    this.#onGone()
+  }
+
+  #ask(request: ContentRequest, author?: Author, seen?: number): Promise<ReadContent> {
+    this.#cancelIdle()
+    return new Promise((resolve, reject) => {
+      this.#asked.push({ request, author, seen, resolve, reject })
+      if (!this.#isRunning) void this.#run()
+    })
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true
+    while (this.#asked.length > 0) {
+      const batch = this.#nextBatch()
+      try {
+        await this.#serve(batch)
+      } catch (error) {
+        this.#lose()
+        for (const { reject } of batch) reject(error)
+      }
+    }
+    this.#isRunning = false
+    this.#cancelIdle = this.#context.clock.after(IDLE_MS, () => this.release())
+  }
+
+  /** What is read after an edit has to have its number. */
+  #nextBatch(): readonly Asked[] {
+    const kind = this.#asked[0]?.request.kind
+    const end = this.#asked.findIndex(({ request }) => request.kind !== kind)
+    return this.#asked.splice(0, Math.min(end < 0 ? MAX_BATCH : end, MAX_BATCH))
+  }
+
+  async #serve(batch: readonly Asked[]): Promise<void> {
+    const cursor = await this.#caughtUp()
+    const { incarnations } = cursor.document
+    const requests = batch.map(({ request, seen }) => {
+      // Numbers of another incarnation stand for something else.
+      const isForeign = seen !== undefined && !incarnations.includes(seen)
+      return isForeign ? { ...request, seen: NEVER } : request
+    })
+    const updates = this.#takeNews()
+    const job = { document: this.#name, isWhole: this.#isLost, needsNewClient: this.#needsNewClient, updates, requests }
+    this.#isLost = false
+    this.#needsNewClient = false
+    const answer = await this.#thread.run(job)
+    if (answer.isLost) this.#lose()
+    this.#asked.unshift(...batch.slice(answer.results.length))
+    await this.#settle(cursor, batch, answer)
+  }
+
+  /** Takes what the thread is to know before the next requests. */
+  async #caughtUp(): Promise<Cursor> {
+    if (this.#cursor?.hasEnded) this.#lose()
+    this.#cursor ??= await this.#context.documents.join(this.#name, {
+      position: 0,
+      onFlush: (flush) => this.#flushed(flush),
+      onEnd: () => this.#lose(),
+    })
+    const cursor = this.#cursor
+    while (cursor.isBehind) {
+      await cursor.read()
+      this.#push(cursor.restInClosedOrder())
+    }
+    return cursor
+  }
+
+  #flushed(flush: Flush): void {
+    if (this.#newsBytes < MAX_WAITING_BYTES && this.#cursor?.follow(flush)) this.#push(flush.pieces)
+  }
+
+  #push(pieces: readonly PositionedUpdate[]): void {
+    for (const { update, position } of pieces) {
+      this.#news.push({ update, position })
+      this.#newsBytes += update.length
+    }
+  }
+
+  #takeNews(): readonly PositionedUpdate[] {
+    const news = this.#news
+    this.#news = []
+    this.#newsBytes = 0
+    return news
+  }
+
+  /** Submits what the requests come to and answers them when that is durable: nobody is shown what may be lost. */
+  async #settle(cursor: Cursor, batch: readonly Asked[], { results }: ContentAnswer): Promise<void> {
+    const { document } = cursor
+    const read = { incarnation: document.incarnations[0] ?? 0, position: cursor.position ?? 0 }
+    const receipts = results.map((result, index) => this.#submit(cursor, result, batch[index]?.author))
+    try {
+      await Promise.all(receipts.map((receipt) => receipt?.durable))
+    } catch (error) {
+      this.#needsNewClient = true
+      throw error
+    }
+    const written = positionOf(cursor)
+    for (const [index, result] of results.entries()) {
+      const { resolve, reject } = batch[index] ?? {}
+      if (!result.ok) reject?.(new CoeditError(result.code, result.message))
+      else if (isRefused(receipts[index])) reject?.(full(this.#name))
+      else if (result.kind === 'edit') resolve?.({ ...written, body: '' })
+      else if (read.position === 0) reject?.(missing(this.#name))
+      else resolve?.({ ...read, body: result.body })
+    }
+  }
+
+  #submit({ document }: Cursor, result: ContentResult, author: Author | undefined): Receipt | undefined {
+    if (!result.ok || result.kind !== 'edit' || !result.update || !author) return undefined
+    const receipt = document.submit(result.update, author)
+    // What the document has no room for is in the thread's copy of it.
+    if (isRefused(receipt)) this.#lose()
+    return receipt
+  }
+
+  #lose(): void {
+    this.#isLost = true
+    this.#takeNews()
+    this.#cursor?.release()
+    this.#cursor = undefined
+  }
+}
+
+/** What comes after an edit that was refused builds on it. */
+function isRefused(receipt: Receipt | undefined): boolean {
+  return receipt !== undefined && (receipt.isRefused || !receipt.complete)
+}
+
+function full(name: string): CoeditError {
+  return new CoeditError('DOCUMENT_FULL', `'${name}' is as large as maxDocumentBytes lets it be`)
+}
+
+function missing(name: string): CoeditError {
+  return new CoeditError('DOCUMENT_MISSING', `there is no document '${name}'`)
+}

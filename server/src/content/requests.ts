@@ -1,0 +1,89 @@
+/** What is asked of the content of a document; it goes to the thread that has it. */
+export type ContentRequest = ReadRequest | EditRequest
+
+/** How content is represented. */
+export const REPRESENTATIONS = ['text', 'json', 'xml'] as const
+export type Representation = (typeof REPRESENTATIONS)[number]
+
+export interface ReadRequest {
+  readonly kind: 'read'
+  /** Of which root type; undefined for all of them, as JSON. */
+  readonly root: string | undefined
+  readonly as: Representation
+}
+
+/** One transaction: all of it, or nothing. */
+export interface EditRequest {
+  readonly kind: 'edit'
+  /** The root type that is meant where a change names none. */
+  readonly root: string
+  /** The log position that whoever asks has seen; undefined where what is there now is meant. */
+  readonly seen: number | undefined
+  readonly changes: Changes
+}
+
+export type Changes =
+  | { readonly as: 'json-patch'; readonly operations: readonly Operation[] }
+  | { readonly as: 'merge-patch'; readonly patch: Json }
+  | { readonly as: 'text-edits'; readonly edits: readonly TextEdit[] }
+
+/** RFC 6902, and the root type where it is another one than that of the request. */
+export type Operation = { readonly path: string; readonly root?: string | undefined } & (
+  | { readonly op: 'add' | 'replace'; readonly value: Json }
+  | { readonly op: 'test'; readonly value: Json }
+  | { readonly op: 'remove' }
+  | { readonly op: 'move' | 'copy'; readonly from: string }
+)
+
+/** Positions count UTF-16 code units, as Yjs and JavaScript do, in the text that whoever asks has seen. */
+export type TextEdit =
+  | { readonly index: number; readonly delete?: number | undefined; readonly insert?: string | undefined }
+  | { readonly find: string; readonly replace: string; readonly all?: boolean | undefined }
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+
+/** What becomes of a request. */
+export type ContentResult =
+  | { readonly ok: true; readonly kind: 'read'; readonly body: string }
+  /** Null where nothing has changed. */
+  | { readonly ok: true; readonly kind: 'edit'; readonly update: Uint8Array | null }
+  | { readonly ok: false; readonly code: RefusalCode; readonly message: string }
+
+/** With what codes a request can be refused: the state of the document is against it, or it has no meaning at all. */
+export type RefusalCode = 'EDIT_CONFLICT' | 'EDIT_OUTDATED' | 'BODY_INVALID' | 'DOCUMENT_UNREADABLE'
+
+export interface PositionedUpdate {
+  readonly update: Uint8Array
+  /** The log position behind it; undefined within what belongs together. */
+  readonly position: number | undefined
+}
+
+/** What the thread is told of one document. */
+export interface ContentJob {
+  readonly document: string
+  /** Whether the updates are all of the document, and not what follows those before. */
+  readonly isWhole: boolean
+  /** Whether something that was written under the present client id may come to light yet. */
+  readonly needsNewClient: boolean
+  readonly updates: readonly PositionedUpdate[]
+  readonly requests: readonly ContentRequest[]
+}
+
+export interface ContentAnswer {
+  /** Of the first requests; those behind them are to be asked again. */
+  readonly results: readonly ContentResult[]
+  /** Whether the thread has given up what it had of the document, so that the next job has to bring all of it. */
+  readonly isLost: boolean
+}
+
+/** A job under a number, by which its answer is known. */
+export interface NumberedJob {
+  readonly id: number
+  readonly job: ContentJob
+}
+
+export type ThreadMessage = NumberedJob | { readonly forget: string }
+export interface ThreadAnswer {
+  readonly id: number
+  readonly answer: ContentAnswer
+}

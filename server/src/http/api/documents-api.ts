@@ -1,0 +1,347 @@
+import { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import type { Authority } from '../../auth/authority.ts'
+import type { Permit } from '../../auth/grant.ts'
+import { CoeditError, type ErrorCode } from '../../common/errors.ts'
+import type { Config } from '../../config/config.ts'
+import type { At, Contents } from '../../content/contents.ts'
+import type { Changes } from '../../content/requests.ts'
+import type { Documents } from '../../document/documents.ts'
+import type { Catalog } from '../../storage/storage.ts'
+import type { Admission } from '../admission.ts'
+import { bearerIn } from '../credentials.ts'
+import { cursorId, placeOf } from '../cursor-id.ts'
+import { guardOrigin } from '../origin-guard.ts'
+import type { Env, Routes } from '../routes.ts'
+import { ApiRoutes, firstProblem } from './api-routes.ts'
+import {
+  CHANGES,
+  contentQuery,
+  factsAnswer,
+  listAnswer,
+  listQuery,
+  nameParams,
+  patchQuery,
+  presenceAnswer,
+  updateQuery,
+} from './schemas.ts'
+
+export interface DocumentsApiContext {
+  readonly config: Config
+  readonly authority: Authority
+  readonly admission: Admission
+  readonly catalog: Catalog
+  readonly documents: Documents
+  readonly contents: Contents
+}
+
+const BINARY = 'application/octet-stream'
+const DOCUMENT = '/api/documents/{name}'
+const TYPES = {
+  json: 'application/json; charset=utf-8',
+  text: 'text/plain; charset=utf-8',
+  xml: 'application/xml; charset=utf-8',
+}
+
+/** Whoever asks for a document may be told this. */
+const ADMISSION: readonly ErrorCode[] = [
+  'DOCUMENT_NAME',
+  'REQUEST_INVALID',
+  'UNAUTHORIZED',
+  'FORBIDDEN',
+  'BODY_UNEXPECTED',
+  'TOO_MANY_CONNECTIONS',
+  'AUTH_UNAVAILABLE',
+  'SERVER_CLOSED',
+]
+const READING: readonly ErrorCode[] = [...ADMISSION, 'DOCUMENT_MISSING']
+const WRITING: readonly ErrorCode[] = [
+  ...ADMISSION.filter((code) => code !== 'BODY_UNEXPECTED'),
+  'BODY_INVALID',
+  'BODY_TOO_LARGE',
+  'DOCUMENT_FULL',
+  'STORAGE_CLOSED',
+]
+
+const etagHeader = z.object({ ETag: z.string().openapi({ description: 'Where the document stands, in quotes.' }) })
+const ifNoneMatch = z.object({
+  'If-None-Match': z.string().optional().openapi({ description: 'The `ETag` that one has.' }),
+})
+const ifMatch = z.object({
+  'If-Match': z.string().optional().openapi({
+    description:
+      'The `ETag` of what the change was made for. Positions in a text are carried over what has happened since; other changes are refused if anything has.',
+  }),
+})
+const NOT_MODIFIED = { description: 'Nothing has changed since.', headers: etagHeader }
+const DONE = { description: 'It is durable.', headers: etagHeader }
+
+/**
+ * `/api/documents`: documents for services that have no Yjs. What they write is an edit like any other: durable before it
+ * is answered, and shown to everybody.
+ */
+export function createDocumentsApi(context: DocumentsApiContext): Routes {
+  const { config } = context
+  const api = new ApiRoutes(config.maxBodyBytes)
+  api.routes.use('/api/*', guardOrigin(config))
+  addCatalog(api, context)
+  addContent(api, context)
+  addUpdates(api, context)
+  addPresence(api, context)
+  api.routes.doc31('/api/openapi.json', { openapi: '3.1.0', info: { title: 'coedit', version: '1' } })
+  return api.routes
+}
+
+function addCatalog(api: ApiRoutes, { authority, catalog, admission, documents }: DocumentsApiContext): void {
+  const access = { admission }
+  const none = z.object({})
+  api.add(
+    {
+      method: 'get',
+      path: '/api/documents',
+      summary: 'Lists documents by their names, in byte order.',
+      description: 'The token has to allow it: `{ "coedit": { "list": ["team/*"] } }`.',
+      params: none,
+      query: listQuery,
+      responses: { 200: { description: 'A page of names.', content: { 'application/json': { schema: listAnswer } } } },
+      errors: ADMISSION,
+    },
+    async (c, { query: { prefix, after, limit } }) => {
+      await authority.authorizeListing(bearerIn(c.req.header('authorization')), prefix)
+      const names = await catalog.list(prefix, after, limit + 1)
+      const listed = names.slice(0, limit)
+      const next = names.length > limit ? listed.at(-1) : undefined
+      return c.json({ documents: listed, ...(next !== undefined && { next }) }, 200, NO_STORE)
+    },
+  )
+  api.add(
+    {
+      method: 'get',
+      path: DOCUMENT,
+      summary: 'Facts of a document.',
+      params: nameParams,
+      query: none,
+      responses: { 200: { description: 'The facts.', content: { 'application/json': { schema: factsAnswer } } } },
+      errors: READING,
+    },
+    async (c, { params: { name } }) => {
+      await admit(c, name, 'read', access)
+      const facts = await catalog.stat(name)
+      if (!facts) throw new CoeditError('DOCUMENT_MISSING', `there is no document '${name}'`)
+      const { createdAt, updatedAt, snapshotBytes, tailBytes, tailEntries } = facts
+      const at = await documents.place(name)
+      return c.json(
+        {
+          name,
+          cursor: cursorId(at),
+          createdAt: isoTime(createdAt),
+          updatedAt: isoTime(updatedAt),
+          snapshotBytes,
+          tailBytes,
+          tailEntries,
+        },
+        200,
+        NO_STORE,
+      )
+    },
+  )
+}
+
+function addContent(api: ApiRoutes, { admission, contents, documents }: DocumentsApiContext): void {
+  const access = { admission }
+  api.add(
+    {
+      method: 'get',
+      path: `${DOCUMENT}/content`,
+      summary: 'The durable content as text, JSON or XML.',
+      params: nameParams,
+      query: contentQuery,
+      headers: ifNoneMatch,
+      responses: {
+        200: {
+          description: 'The content.',
+          headers: etagHeader,
+          content: {
+            'application/json': { schema: z.unknown() },
+            'text/plain': { schema: z.string() },
+            'application/xml': { schema: z.string() },
+          },
+        },
+        304: NOT_MODIFIED,
+      },
+      errors: [...READING, 'EDIT_CONFLICT', 'DOCUMENT_UNREADABLE'],
+    },
+    async (c, { params: { name }, query: { root, as } }) => {
+      await admit(c, name, 'read', access)
+      const known = seenIn(c.req.header('if-none-match'))
+      if (known && isSame(known, await documents.place(name))) return c.body(null, 304, etag(known))
+      const { body, ...at } = await contents.read(name, { root, as })
+      return c.body(body, 200, { ...etag(at), 'content-type': TYPES[as] })
+    },
+  )
+  api.add(
+    {
+      method: 'patch',
+      path: `${DOCUMENT}/content`,
+      summary: 'Changes the content: all of it in one transaction, or nothing.',
+      description:
+        'A JSON Patch (RFC 6902; `test` makes a compare-and-set of it), a JSON Merge Patch (RFC 7396), or edits of a text. A document that is not there is made. Objects and arrays that are put in become shared types.',
+      params: nameParams,
+      query: patchQuery,
+      headers: ifMatch,
+      body: {
+        required: true,
+        content: Object.fromEntries(Object.entries(CHANGES).map(([type, schema]) => [type, { schema }])),
+      },
+      responses: { 204: DONE },
+      errors: [...WRITING, 'EDIT_CONFLICT', 'EDIT_OUTDATED', 'DOCUMENT_UNREADABLE'],
+    },
+    async (c, { params: { name }, query: { root } }) => {
+      await admit(c, name, 'write', access)
+      const seen = expectedIn(c.req.header('if-match'))
+      const at = await contents.edit(name, { root, seen, changes: await changesIn(c) }, SERVICE)
+      return c.body(null, 204, etag(at))
+    },
+  )
+}
+
+function addUpdates(api: ApiRoutes, { admission, contents, documents }: DocumentsApiContext): void {
+  const access = { admission }
+  const schema = z.string().openapi({ format: 'binary' })
+  api.add(
+    {
+      method: 'get',
+      path: `${DOCUMENT}/update`,
+      summary: 'The durable content as a Yjs update (v1).',
+      params: nameParams,
+      query: updateQuery,
+      headers: ifNoneMatch,
+      responses: {
+        200: { description: 'The update.', headers: etagHeader, content: { [BINARY]: { schema } } },
+        304: NOT_MODIFIED,
+      },
+      errors: READING,
+    },
+    async (c, { params: { name }, query: { since } }) => {
+      await admit(c, name, 'read', access)
+      const known = seenIn(c.req.header('if-none-match'))
+      if (known && isSame(known, await documents.place(name))) return c.body(null, 304, etag(known))
+      const stateVector = since === undefined ? undefined : Buffer.from(since, 'base64url')
+      const { update, ...at } = await documents.inProcess.readDifference(name, stateVector)
+      return c.body(update, 200, { ...etag(at), 'content-type': BINARY })
+    },
+  )
+  api.add(
+    {
+      method: 'post',
+      path: `${DOCUMENT}/updates`,
+      summary: 'Takes a Yjs update (v1). A document that is not there is made.',
+      params: nameParams,
+      query: z.object({}),
+      body: { required: true, content: { [BINARY]: { schema } } },
+      responses: { 204: DONE },
+      errors: [...WRITING, 'UPDATE_MALFORMED', 'UPDATE_TOO_DEEP', 'UPDATE_INCOMPLETE'],
+    },
+    async (c, { params: { name } }) => {
+      await admit(c, name, 'write', access)
+      const update = new Uint8Array(await c.req.arrayBuffer())
+      return c.body(null, 204, etag(await contents.submit(name, update, SERVICE)))
+    },
+  )
+}
+
+function addPresence(api: ApiRoutes, { admission, documents }: DocumentsApiContext): void {
+  api.add(
+    {
+      method: 'get',
+      path: `${DOCUMENT}/presence`,
+      summary: 'Who is here, as they show themselves.',
+      params: nameParams,
+      query: z.object({}),
+      responses: {
+        200: { description: 'All who show something.', content: { 'application/json': { schema: presenceAnswer } } },
+      },
+      errors: ADMISSION,
+    },
+    async (c, { params: { name } }) => {
+      await admit(c, name, 'read', { admission })
+      const entries = documents.present(name)
+      const present = entries.map(({ clientId, state }) => ({
+        clientId,
+        state: JSON.parse(Buffer.from(state).toString()),
+      }))
+      return c.json({ present }, 200, NO_STORE)
+    },
+  )
+}
+
+/** Services write within the limits of a document. */
+const SERVICE = { isLimited: true }
+const NO_STORE = { 'cache-control': 'no-store' }
+
+/** Rejects as `Admission` does, and with FORBIDDEN where the access does not suffice. */
+async function admit(
+  c: Context<Env>,
+  name: string,
+  access: Permit['access'],
+  { admission }: { admission: Admission },
+): Promise<void> {
+  const { incoming, outgoing } = c.env
+  const lease = await admission.admit(admission.knock(incoming, outgoing, name), () => undefined)
+  if (access === 'write' && lease?.permit.access !== 'write') {
+    throw new CoeditError('FORBIDDEN', 'the token allows to read alone')
+  }
+}
+
+async function changesIn(c: Context<Env>): Promise<Changes> {
+  const type = /^[^;\s]*/.exec(c.req.header('content-type')?.toLowerCase() ?? '')?.[0] ?? ''
+  const known = Object.keys(CHANGES).join(', ')
+  if (!isChangeType(type))
+    throw new CoeditError('BODY_INVALID', `the content-type is '${type}', expected one of ${known}`)
+  const body = await c.req.json().catch((cause: unknown) => {
+    throw new CoeditError('BODY_INVALID', 'expected JSON', { cause })
+  })
+  switch (type) {
+    case 'application/json-patch+json':
+      return { as: 'json-patch', operations: valid(CHANGES[type], body) }
+    case 'application/merge-patch+json':
+      return { as: 'merge-patch', patch: valid(CHANGES[type], body) }
+    case 'application/json':
+      return { as: 'text-edits', edits: valid(CHANGES[type], body) }
+  }
+}
+
+function isChangeType(type: string): type is keyof typeof CHANGES {
+  return Object.hasOwn(CHANGES, type)
+}
+
+function valid<T>(schema: z.ZodType<T>, body: unknown): T {
+  const result = schema.safeParse(body)
+  if (result.success) return result.data
+  throw new CoeditError('BODY_INVALID', firstProblem(result.error))
+}
+
+function etag(at: At): { etag: string } {
+  return { etag: `"${cursorId(at)}"` }
+}
+
+/** The place in a header of entity tags; undefined where there is none that is ours. */
+function seenIn(header = ''): At | undefined {
+  return placeOf(/^(?:W\/)?"([^"]*)"$/.exec(header.trim())?.[1] ?? '')
+}
+
+/** @throws CoeditError EDIT_OUTDATED for a tag that is none of ours: it matches nothing */
+function expectedIn(header: string | undefined): At | undefined {
+  if (header === undefined || header.trim() === '*') return undefined
+  const seen = seenIn(header)
+  if (!seen) throw new CoeditError('EDIT_OUTDATED', `If-Match is ${header}, expected the ETag of an answer`)
+  return seen
+}
+
+function isSame(one: At, other: At): boolean {
+  return one.incarnation === other.incarnation && one.position === other.position
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString()
+}

@@ -1,0 +1,97 @@
+import { z } from '@hono/zod-openapi'
+import { type Json, REPRESENTATIONS } from '../../content/requests.ts'
+
+/** Longest name of a root type, in characters. */
+const MAX_ROOT = 255
+/** How deep values in a body may nest; Yjs goes through them by recursion. */
+const MAX_DEPTH = 100
+const MAX_INDEX = 2 ** 31
+export const MAX_LISTED = 1000
+
+const root = z.string().min(1).max(MAX_ROOT).describe('The name of a root type, such as `content`.')
+const json = z
+  .custom<Json>(
+    (value) => value !== undefined && depthOf(value) <= MAX_DEPTH,
+    `expected JSON, nested ${MAX_DEPTH} deep at most`,
+  )
+  .openapi({ type: ['null', 'boolean', 'number', 'string', 'array', 'object'], description: 'Any JSON value.' })
+const path = z.string().max(4096).describe('A JSON Pointer (RFC 6901). Below a text there is nothing.')
+
+const ofRoot = { root: root.optional().describe('Default: that of the query.') }
+const operation = z
+  .discriminatedUnion('op', [
+    z.object({ op: z.enum(['add', 'replace', 'test']), path, value: json, ...ofRoot }),
+    z.object({ op: z.literal('remove'), path, ...ofRoot }),
+    z.object({ op: z.enum(['move', 'copy']), path, from: path, ...ofRoot }),
+  ])
+  .openapi('Operation')
+
+const position = z.int().min(0).max(MAX_INDEX)
+const textEdit = z
+  .union([
+    z.strictObject({ index: position, delete: position.optional(), insert: z.string().optional() }),
+    z.strictObject({ find: z.string().min(1), replace: z.string(), all: z.boolean().optional() }),
+  ])
+  .openapi('TextEdit')
+
+/** What a `PATCH` takes, by the type of its body. */
+export const CHANGES = {
+  'application/json-patch+json': z.array(operation).min(1).openapi('JsonPatch'),
+  'application/merge-patch+json': json.openapi('MergePatch'),
+  'application/json': z.array(textEdit).min(1).openapi('TextEdits'),
+} as const
+
+export const nameParams = z.object({
+  name: z.string().openapi({ param: { description: 'The document, percent-encoded; a slash in it is `%2F`.' } }),
+})
+
+export const listQuery = z.object({
+  prefix: z.string().default('').describe('What the names begin with.'),
+  after: z.string().optional().describe('The `next` of the page before.'),
+  limit: z.coerce.number().int().min(1).max(MAX_LISTED).default(100).describe('Names at most.'),
+})
+
+export const contentQuery = z.object({
+  root: root.optional().describe('Default: all of them, as JSON.'),
+  as: z.enum(REPRESENTATIONS).default('json'),
+})
+
+export const patchQuery = z.object({ root: root.default('content') })
+
+export const updateQuery = z.object({
+  since: z
+    .base64url()
+    .optional()
+    .describe('A state vector of Yjs in base64url: what lacks nothing up to there. Default: all of the document.'),
+})
+
+export const listAnswer = z
+  .object({ documents: z.array(z.string()), next: z.string().optional().describe('Missing on the last page.') })
+  .openapi('List')
+
+export const factsAnswer = z
+  .object({
+    name: z.string(),
+    cursor: z.string().describe('Where it stands; the `ETag` of its content, and the id of its last event.'),
+    createdAt: z.iso.datetime(),
+    updatedAt: z.iso.datetime().describe('The time of the last edit.'),
+    snapshotBytes: z.int().describe('Bytes of the last compaction.'),
+    tailBytes: z.int().describe('Bytes of the edits since then.'),
+    tailEntries: z.int(),
+  })
+  .openapi('Facts')
+
+export const presenceAnswer = z
+  .object({ present: z.array(z.object({ clientId: z.number(), state: json })) })
+  .openapi('Presence')
+
+export const errorAnswer = z.object({ error: z.object({ code: z.string(), message: z.string() }) }).openapi('Error')
+
+/** Without recursion, which a body could exhaust. */
+function depthOf(value: unknown): number {
+  let depth = 0
+  for (let level: unknown[] = [value]; level.length > 0 && depth <= MAX_DEPTH; depth++) {
+    level = level.flatMap((inner) => (typeof inner === 'object' && inner !== null ? Object.values(inner) : []))
+  }
+  return depth
+}
