@@ -230,7 +230,8 @@ export class Attachment implements ChannelOwner, Listener {
       const close = closeFor(err)
       this.#context.log[close === CLOSE.failed ? 'error' : 'debug']({ err, document }, 'refused a document')
       const delayMs = PASSING.has(close.code) ? this.#context.retryDelayMs() : this.#context.denialDelayMs()
-      channel.later(this.#context.clock, delayMs, () => this.#fail(channel, close))
+      if (delayMs === 0) this.#fail(channel, close)
+      else channel.later(this.#context.clock, delayMs, () => this.#fail(channel, close))
     }
   }
 
