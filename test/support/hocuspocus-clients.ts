@@ -61,7 +61,7 @@ export interface HocuspocusClient {
   readonly events: readonly string[]
   /** Resolves when it has what the server has. */
   synced(): Promise<void>
-  /** Resolves when it counts nothing that is not stored. */
+  /** Resolves when it has what the server has and counts nothing that is not stored. */
   saved(): Promise<void>
   /** Resolves when this has happened so many times. */
   happens(event: EventName, times?: number): Promise<void>
@@ -166,7 +166,7 @@ function clientOf(doc: Y.Doc, provider: HocuspocusProvider): HocuspocusClient {
     provider,
     events,
     synced: () => until('synced', () => provider.synced),
-    saved: () => until('unsyncedChanges', () => provider.unsyncedChanges === 0),
+    saved: () => until('unsyncedChanges', () => provider.synced && provider.unsyncedChanges === 0),
     happens: (event, times = 1) => until(event, () => events.filter((name) => name === event).length >= times),
     sees: (...clientIds) => whenSeen(provider.awareness, new Set([...clientIds, doc.clientID])),
   }
