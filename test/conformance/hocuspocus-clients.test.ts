@@ -5,6 +5,9 @@ import { startInProcess } from '../support/in-process-server.ts'
 import { Ledger } from '../support/ledger.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { startMortalServer } from '../support/mortal-server.ts'
+import { startProxy } from '../support/proxy.ts'
+import { Random } from '../support/random.ts'
+import { runs } from '../support/runs.ts'
 import { allRead, freshCopy, stockClient, syncedClient, textOf } from '../support/stock-clients.ts'
 import { SECRET, token } from '../support/tokens.ts'
 
@@ -209,3 +212,40 @@ test('R50 a client that was denied is let in by another token', async () => {
   await client.saved()
   expect(client.provider.isAuthenticated).toBe(true)
 })
+
+test.each(HOCUSPOCUS_VERSIONS)(
+  'R53 %s never counts wrongly, whatever it edits while it comes back',
+  async (version) => {
+    const { url } = await startInProcess({ release })
+    const proxy = await startProxy({ release, target: url, delayMs: () => 5 })
+    const client = hocuspocusClient({ release, url: proxy.url, document, version })
+    const random = new Random(1)
+    const text = textOf(client)
+    const edit = () => {
+      if (text.length > 3 && random.below(2) === 0) text.delete(random.below(text.length - 1), 1)
+      else text.insert(random.below(text.length + 1), 'x')
+    }
+    let lowest = 0
+    client.provider.on('unsyncedChanges', () => {
+      lowest = Math.min(lowest, client.provider.unsyncedChanges)
+    })
+    await client.saved()
+    for (let round = 1; round <= runs(20); round++) {
+      proxy.cut()
+      await client.happens('close', round)
+      for (let edits = random.below(4); edits > 0; edits--) edit()
+      await client.happens('authenticated', round + 1)
+      // Deletions of this very moment cannot be told from those of before.
+      text.insert(0, 'y')
+      await client.synced()
+      edit()
+      await client.saved()
+      edit()
+      expect(client.provider.unsyncedChanges).toBe(1)
+      await client.saved()
+    }
+    expect(lowest).toBe(0)
+    const doc = await freshCopy({ release, url, document })
+    expect(textOf({ doc }).toString()).toBe(text.toString())
+  },
+)
