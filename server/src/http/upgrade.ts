@@ -58,7 +58,8 @@ export class Upgrades {
     this.#context = context
     this.#sessions = { ...context, mistaken: (error) => context.refusals.tellMistaken(error) }
     this.#relay = new StatelessRelay(context.config)
-    this.#hocuspocusPaths = new Set([basePath, ...hocuspocusPaths.split(',').map((path) => path.trim())].map(bare))
+    const paths = hocuspocusPaths === '' ? [] : hocuspocusPaths.split(',').map((path) => bare(path.trim()))
+    this.#hocuspocusPaths = new Set([basePath, ...paths])
     this.#rejections = new RejectionDelay(context.clock)
     this.#server = new WebSocketServer({
       noServer: true,

@@ -173,12 +173,12 @@ export class Session implements ChannelUser, Participant, Author {
   receive(bytes: Uint8Array): Promise<void> | undefined {
     const state = this.#state
     if (!('intake' in state) || this.#isForeign) return undefined
-    if (!this.#hasStep1 && this.#terms.dialect.isForeign(bytes)) {
-      this.#refuseForeign()
-      return undefined
-    }
     if (!this.#hasStep1 && bytes.length > this.#context.config.maxFirstMessageBytes) {
       this.socket.close(CLOSE.firstMessageTooLarge)
+      return undefined
+    }
+    if (!this.#hasStep1 && this.#terms.dialect.isForeign(bytes)) {
+      this.#refuseForeign()
       return undefined
     }
     try {

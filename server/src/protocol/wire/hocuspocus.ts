@@ -1,5 +1,6 @@
+import { hasCode } from '../../common/errors.ts'
 import { binaryFrame } from './frames.ts'
-import { MESSAGE, SYNC } from './messages.ts'
+import { decodeMessage, MESSAGE, SYNC } from './messages.ts'
 import { MessageReader } from './reader.ts'
 import { ByteWriter, varUintBytes } from './writer.ts'
 
@@ -76,10 +77,11 @@ export function nameInKey(key: string): string {
 export function isFromProvider(bytes: Uint8Array): boolean {
   try {
     const { key, message } = readKey(bytes)
-    const begins = (type: number, kind: number) => message[0] === type && message[1] === kind
-    return key !== '' && (begins(TYPE.auth, AUTH.token) || begins(MESSAGE.sync, SYNC.step1))
-  } catch {
-    return false
+    if (nameInKey(key) === '') return false
+    return readContent(message).type === 'token' || decodeMessage(message, false).type === 'step1'
+  } catch (error) {
+    if (hasCode(error, 'MESSAGE_MALFORMED')) return false
+    throw error
   }
 }
 
