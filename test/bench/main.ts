@@ -9,7 +9,7 @@ import { hocuspocus } from './servers/hocuspocus.ts'
 import { yWebsocket } from './servers/y-websocket.ts'
 
 const coedit = coeditWith(process.env)
-const SERVERS = [coedit, hocuspocus, yWebsocket]
+const SERVERS = [coedit, coeditWith(process.env, 'coedit-hocuspocus'), hocuspocus, yWebsocket]
 
 /** Returns the exit code: 1 when a load failed on coedit; what fails on another server is for the report to say. */
 async function main(options: Options): Promise<number> {

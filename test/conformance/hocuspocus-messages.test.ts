@@ -427,6 +427,23 @@ describe('R58 closing', () => {
     expect(client.types('notes').filter((type) => type === 'close' || type === 'update')).toEqual(['update'])
   })
 
+  test('of the server says 1012 once all that came is durable, and to nobody that others are gone', async () => {
+    const { connect, server, data } = await scene()
+    const [client, other] = [await connect(), await connect()]
+    await open(client, 'notes')
+    await open(other, 'notes')
+    client.send('notes', step2(), presence({ clientId: 7, clock: 1, state: { name: 'ada' } }))
+    await other.until('it is seen', () => lastState(other, 7) !== undefined)
+    client.send('notes', update(edit('last').update))
+    await client.roundTrip()
+    await server.close()
+    expect(await client.closed).toMatchObject({ code: 1012 })
+    expect(await other.closed).toMatchObject({ code: 1012 })
+    expect(lastState(other, 7)).toEqual({ name: 'ada' })
+    const again = await startInProcess({ release, options: { data } })
+    expect(textOf({ doc: await freshCopy({ release, url: again.url, document: 'notes' }) }).toString()).toBe('last')
+  })
+
   test('keeps edits that came right before the socket ended', async () => {
     const { connect, url } = await scene()
     const client = await connect()
