@@ -3,6 +3,7 @@ import { find } from './find.ts'
 import { offerHistory } from './history-buttons.ts'
 import type { Identity } from './identity.ts'
 import { editIdentity } from './identity-fields.ts'
+import { showNode } from './node-name.ts'
 import { tellReunions } from './reunion.ts'
 import { share } from './share.ts'
 import { showState } from './state-chip.ts'
@@ -41,6 +42,7 @@ export function openPane(element: HTMLElement, place: Place, slot: Slot, identit
   const { connection, binding, overlay } = share(textarea, { url: root, document, access, user, offline: true })
 
   showState(element, connection, root)
+  showNode(element, connection)
   editIdentity(element, connection, slot, identity)
   tellReunions(find(element, '.reunion', HTMLElement), connection)
   offerHistory(element, binding)

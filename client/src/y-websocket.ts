@@ -1,4 +1,4 @@
-import { type Decoder, readVarUint } from 'lib0/decoding'
+import { type Decoder, readVarString, readVarUint } from 'lib0/decoding'
 import { createEncoder, toUint8Array, writeVarUint, writeVarUint8Array } from 'lib0/encoding'
 import type { Awareness } from 'y-protocols/awareness'
 import type { WebsocketProvider } from 'y-websocket'
@@ -146,7 +146,7 @@ class ProviderConnection extends StatedConnection implements Connection {
     const store = this.store
     this.#ledger = new Ledger()
     if (!this.#provider.wsconnected) this.#failures += 1
-    store.change({ connection: 'offline', synced: false, saved: false })
+    store.change({ connection: 'offline', node: null, synced: false, saved: false })
     if (event && this.#isFinal(event)) {
       const { code, reason } = event
       this.#provider.shouldConnect = false
@@ -177,6 +177,7 @@ class ProviderConnection extends StatedConnection implements Connection {
     }
     messageHandlers[MESSAGE.acknowledgement] = (_, message) => this.#onAcknowledgement(readVarUint(message))
     messageHandlers[MESSAGE.refusal] = (_, message) => this.refused(readVarUint(message))
+    messageHandlers[MESSAGE.node] = (_, message) => this.store.change({ node: readVarString(message) })
     this.ended.signal.addEventListener('abort', () => {
       messageHandlers[MESSAGE.sync] = handleSync
       messageHandlers[MESSAGE.auth] = handleAuth

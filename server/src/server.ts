@@ -18,7 +18,7 @@ import { HookCalls } from './hooks/calls.ts'
 import type { HookCounts, HookName, Hooks } from './hooks/hooks.ts'
 import { Admission } from './http/admission.ts'
 import { createDocumentsApi } from './http/api/documents-api.ts'
-import { createApp, type Health, type RequestListener } from './http/app.ts'
+import { createApp, type Health, type Readiness, type RequestListener } from './http/app.ts'
 import { hangUp } from './http/cut.ts'
 import { createEventRoutes } from './http/events.ts'
 import { checkHostFor } from './http/host.ts'
@@ -94,7 +94,9 @@ export class CoeditServer {
   #http: Server | undefined
   #opening: Promise<void> | undefined
   #isOpen = false
+  /** Set from the moment in which `close` is called; while it drains, all goes on as before. */
   #closing: Promise<void> | undefined
+  #hasDrained = false
 
   constructor(config: Config, parts: ServerParts, yjs: Yjs) {
     const { clock = systemClock, log = createLog(config.logLevel) } = parts
@@ -124,6 +126,7 @@ export class CoeditServer {
       checkHost,
       stallTimeoutMs: config.stallTimeoutMs,
       health: () => this.#health(),
+      readiness: () => this.#readiness(),
       log,
       refusals,
       routes: createEventRoutes({ config, clock, log, documents, admission }),
@@ -187,7 +190,8 @@ export class CoeditServer {
     try {
       await listening(http, this.#config)
     } catch (error) {
-      await this.close()
+      this.#closing ??= keepAlive(this.#close())
+      await this.#closing
       throw error
     }
     this.#http = http
@@ -196,7 +200,7 @@ export class CoeditServer {
   }
 
   /**
-   * Answers an HTTP request: `/health`, the event streams, revocations, the demo page, 404 for all else. Paths are below
+   * Answers an HTTP request: `/health`, `/ready`, the event streams, revocations, the demo page, 404 for all else. Paths are below
    * the option `basePath`, also where a framework has taken that away (`app.use(basePath, …)` of Express).
    */
   handleRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -225,7 +229,7 @@ export class CoeditServer {
   readonly #socketBroke = (error: Error): void => this.#log.debug({ err: error }, 'a socket broke')
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (this.#closing) {
+    if (this.#hasDrained) {
       this.#log.debug({}, 'refused an upgrade: the server closes')
       const answer = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
       hangUp(socket, answer, this.#clock)
@@ -295,14 +299,25 @@ export class CoeditServer {
   }
 
   /**
-   * Stops: clients get 1012, what was received is committed, the storage is closed. Further calls give the same promise.
+   * Stops: `/ready` answers 503, which load balancers have the time of the option `drainMs` to notice. Then clients get
+   * 1012, what was received is committed, the storage is closed. Further calls give the same promise.
    */
   close(): Promise<void> {
-    this.#closing ??= keepAlive(this.#close())
+    this.#closing ??= keepAlive(this.#drain())
     return this.#closing
   }
 
+  async #drain(): Promise<void> {
+    const { drainMs } = this.#config
+    if (this.#isOpen && drainMs > 0) {
+      this.#log.info({ drainMs }, 'is not ready any more: load balancers have time to notice')
+      await new Promise<void>((resolve) => this.#clock.after(drainMs, resolve))
+    }
+    await this.#close()
+  }
+
   async #close(): Promise<void> {
+    this.#hasDrained = true
     const httpClosed = this.#http && closed(this.#http)
     await this.#opening?.catch(() => undefined)
     await this.#upgrades.close()
@@ -322,9 +337,26 @@ export class CoeditServer {
 
   #health(): Health {
     const { status, damage } = this.#storage
-    const found = Object.values(damage).some((count) => count > 0) ? { damage } : {}
+    const found = { ...(Object.values(damage).some((count) => count > 0) && { damage }), ...this.#node }
     if (status.state === 'ok') return { status: 'ok', ...found }
     return { status: 'degraded', reason: `storage: ${status.error}`, ...found }
+  }
+
+  #readiness(): Readiness {
+    const reason = this.#reasonToStayAway()
+    return { ...(reason === undefined ? { status: 'ready' } : { status: 'unready', reason }), ...this.#node }
+  }
+
+  #reasonToStayAway(): string | undefined {
+    if (this.#closing) return 'the server is being stopped'
+    if (!this.#isOpen) return 'the server is starting'
+    const { status } = this.#storage
+    return status.state === 'ok' ? undefined : `storage: ${status.error}`
+  }
+
+  get #node(): { readonly node?: string } {
+    const { nodeName } = this.#config
+    return nodeName === '' ? {} : { node: nodeName }
   }
 }
 

@@ -211,6 +211,19 @@ describe('the time that an edit takes to be stored', () => {
   })
 })
 
+test('the state names the server that the socket leads to, where it has a name', async () => {
+  const server = await startRestartable({ nodeName: 'node-1' })
+  const connection = open({ url: server.url })
+  await connection.flush()
+  expect(connection.state.node).toBe('node-1')
+  await server.close()
+  await reached(connection, (state) => state.connection === 'offline')
+  expect(connection.state.node).toBe(null)
+  const nameless = open({ url: (await startRestartable()).url })
+  await nameless.flush()
+  expect(nameless.state.node).toBe(null)
+})
+
 describe('waiting for the next attempt', () => {
   test('has a time, which is then over, and can be cut short', async () => {
     const server = await startRestartable()

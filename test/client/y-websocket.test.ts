@@ -68,6 +68,16 @@ describe.each(VERSIONS)('a provider of y-websocket %s', (_, version) => {
     await contains(open({ url: server.url }), 'is kept')
   })
 
+  test('the state names the server that the socket leads to, where it has a name', async () => {
+    const server = await startRestartable({ nodeName: 'node-1' })
+    const { connection } = connected(server.url)
+    await connection.flush()
+    expect(connection.state.node).toBe('node-1')
+    await server.close()
+    await reached(connection, ({ connection }) => connection === 'offline')
+    expect(connection.state.node).toBe(null)
+  })
+
   test('edits made offline are unsaved until the next socket has brought them; others’ edits never are', async () => {
     const server = await startRestartable()
     const { connection } = connected(server.url)

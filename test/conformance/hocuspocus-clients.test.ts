@@ -19,7 +19,7 @@ async function start() {
   return { release, url, document }
 }
 
-describe.each(HOCUSPOCUS_VERSIONS)('R47 an unchanged @hocuspocus/provider %s', (version) => {
+describe.each(HOCUSPOCUS_VERSIONS)('R101 an unchanged @hocuspocus/provider %s', (version) => {
   test('edits a document together with y-websocket', async () => {
     const there = await start()
     const hocuspocus = hocuspocusClient({ ...there, version })
@@ -33,7 +33,7 @@ describe.each(HOCUSPOCUS_VERSIONS)('R47 an unchanged @hocuspocus/provider %s', (
     expect(textOf({ doc: await freshCopy(there) }).toString()).toBe('hello world')
   })
 
-  test('R50 counts exactly what is not stored, edits made offline too', async () => {
+  test('R104 counts exactly what is not stored, edits made offline too', async () => {
     const there = await start()
     const client = hocuspocusClient({ ...there, version })
     await client.synced()
@@ -69,7 +69,7 @@ describe.each(HOCUSPOCUS_VERSIONS)('R47 an unchanged @hocuspocus/provider %s', (
     expect(textOf({ doc: await freshCopy({ ...there, document: 'b' }) }).toString()).toBe('in b')
   })
 
-  test('R50 R54 is denied one document of a socket, and may only read another', async () => {
+  test('R104 R108 is denied one document of a socket, and may only read another', async () => {
     const { url } = await startInProcess({ release, options: { authSecret: SECRET } })
     const valid = await token()
     const line = hocuspocusLine({ release, url, version })
@@ -101,13 +101,13 @@ describe.each(HOCUSPOCUS_VERSIONS)('R47 an unchanged @hocuspocus/provider %s', (
     const returned = performance.now()
     void client.socket.connect()
     await Promise.all([stock.sees(client.doc.clientID), client.sees(stock.doc.clientID)])
-    // R57: clients renew themselves every 15 s, whatever was wrong.
+    // R111: clients renew themselves every 15 s, whatever was wrong.
     expect(performance.now() - returned).toBeLessThan(5_000)
     client.provider.destroy()
     await stock.sees()
   })
 
-  test('R52 kill -9: what it counted as saved is there afterwards', async () => {
+  test('R106 kill -9: what it counted as saved is there afterwards', async () => {
     const server = await startMortalServer(release)
     const there = { release, url: server.url, document, version }
     const ledger = new Ledger()
@@ -149,7 +149,7 @@ function isDeletedMark(line: string, marks: Y.Array<unknown>): boolean {
   return mark !== undefined && !marks.toArray().includes(mark)
 }
 
-test.each(['3.4.4', '4.8.0'] as const)('R55 %s renews its token by itself before that expires', async (version) => {
+test.each(['3.4.4', '4.8.0'] as const)('R109 %s renews its token by itself before that expires', async (version) => {
   const clock = new ManualClock()
   const START = clock.now() / 1000
   const options = { authSecret: SECRET, authLeewayMs: 0, pingIntervalMs: 3_600_000 }
@@ -184,7 +184,7 @@ test('a document twice on a socket, by sessions of 4.x', async () => {
   await first.sees(second.doc.clientID, stock.doc.clientID)
 })
 
-test('R49 what is edited while the token is fetched is saved, and counted', async () => {
+test('R103 what is edited while the token is fetched is saved, and counted', async () => {
   const { url } = await startInProcess({ release, options: { authSecret: SECRET } })
   let give: (valid: string) => void = () => undefined
   const fetched = new Promise<string>((resolve) => {
@@ -202,7 +202,7 @@ test('R49 what is edited while the token is fetched is saved, and counted', asyn
   expect(textOf({ doc }).toString()).toBe('early')
 })
 
-test('R50 a client that was denied is let in by another token', async () => {
+test('R104 a client that was denied is let in by another token', async () => {
   const { url } = await startInProcess({ release, options: { authSecret: SECRET } })
   const tokens = ['letmein', await token()]
   const client = hocuspocusClient({ release, url, document, token: () => tokens.shift() ?? 'none is left' })
@@ -214,7 +214,7 @@ test('R50 a client that was denied is let in by another token', async () => {
 })
 
 test.each(HOCUSPOCUS_VERSIONS)(
-  'R53 %s never counts wrongly, whatever it edits while it comes back',
+  'R107 %s never counts wrongly, whatever it edits while it comes back',
   async (version) => {
     const { url } = await startInProcess({ release })
     const proxy = await startProxy({ release, target: url, delayMs: () => 5 })

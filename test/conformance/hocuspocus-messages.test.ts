@@ -44,7 +44,7 @@ function pass(clock: ManualClock, seconds: number): void {
   for (let second = 0; second < seconds; second++) clock.advance(1000)
 }
 
-describe('R47 the path', () => {
+describe('R101 the path', () => {
   test.each([
     ['', '', ''],
     ['the base path', '/base', '/base'],
@@ -61,7 +61,7 @@ describe('R47 the path', () => {
   })
 })
 
-describe('R48 messages', () => {
+describe('R102 messages', () => {
   test('the answer to a ping is no message', async () => {
     const { connect } = await scene()
     const client = await connect()
@@ -89,7 +89,7 @@ describe('R48 messages', () => {
     ['a Step1 that is cut short', bytes('notes', 0, 0, 7)],
     ['a token that is followed by more', bytes('notes', 2, 0, 'token', 'version', 'more')],
     ['a kind of authentication that only servers have', bytes('notes', 2, 1, 'reason')],
-  ])('R58 that are malformed (%s) close with 1008, late', async (_, message) => {
+  ])('R112 that are malformed (%s) close with 1008, late', async (_, message) => {
     const clock = new ManualClock()
     const { connect } = await scene({ clock })
     const client = await connect()
@@ -101,7 +101,7 @@ describe('R48 messages', () => {
   })
 })
 
-describe('R49 authentication', () => {
+describe('R103 authentication', () => {
   test('begins with a token, before which nothing is answered', async () => {
     const { connect, issue } = await guarded()
     const client = await connect()
@@ -131,7 +131,7 @@ describe('R49 authentication', () => {
   })
 })
 
-describe('R50 a denial', () => {
+describe('R104 a denial', () => {
   test.each([
     ['a token that is not valid', 'notes', () => 'letmein'],
     ['a document that is not allowed', 'other', (valid: string) => valid],
@@ -214,7 +214,7 @@ describe('R50 a denial', () => {
   })
 })
 
-describe('R52 what is owed', () => {
+describe('R106 what is owed', () => {
   test('is one for a Step1 and one for each Update, when all is durable', async () => {
     const { connect } = await scene()
     const client = await connect()
@@ -261,7 +261,7 @@ describe('R52 what is owed', () => {
     expect(client.stored('notes')).toBe(2)
   })
 
-  test('R51 for what came before the document was open is told when the Step2 has brought it', async () => {
+  test('R105 for what came before the document was open is told when the Step2 has brought it', async () => {
     const { connect, issue, url } = await guarded()
     const client = await connect()
     const { update: written } = edit('early')
@@ -278,7 +278,7 @@ describe('R52 what is owed', () => {
     expect(textOf({ doc: copy.doc }).toString()).toBe('early')
   })
 
-  test('R53 is nothing for edits that the Step1 told of, and nothing for deletions behind the first frame', async () => {
+  test('R107 is nothing for edits that the Step1 told of, and nothing for deletions behind the first frame', async () => {
     const { connect } = await scene()
     const doc = new Y.Doc()
     const updates: Uint8Array[] = []
@@ -301,7 +301,7 @@ describe('R52 what is owed', () => {
   })
 })
 
-test('R54 one that may only read is told what of its edits only it has', async () => {
+test('R108 one that may only read is told what of its edits only it has', async () => {
   const { connect, issue } = await guarded()
   const writer = await connect()
   const written = edit('public')
@@ -323,7 +323,7 @@ test('R54 one that may only read is told what of its edits only it has', async (
   expect(reader.all('public/1', 'status').map(({ wasTaken }) => wasTaken)).toEqual([true, false, false])
 })
 
-describe('R55 renewal', () => {
+describe('R109 renewal', () => {
   test('is asked for 30 s before the token expires, once, and not answered', async () => {
     const { connect, clock, issue } = await guarded()
     const client = await connect()
@@ -366,7 +366,7 @@ describe('R55 renewal', () => {
   })
 })
 
-describe('R56 the end of access', () => {
+describe('R110 the end of access', () => {
   test('denies the document alone, and closes it for clients that have told their version', async () => {
     const { connect, clock, issue, server } = await guarded()
     const client = await connect()
@@ -400,7 +400,7 @@ describe('R56 the end of access', () => {
   })
 })
 
-test('R57 a client that was never sent a frame is not kept alive, all others are', async () => {
+test('R111 a client that was never sent a frame is not kept alive, all others are', async () => {
   const clock = new ManualClock()
   const { connect } = await scene({ clock, options: { keepAliveMs: 1000, pingIntervalMs: 3_600_000 } })
   const [silent, client] = [await connect(), await connect()]
@@ -411,7 +411,7 @@ test('R57 a client that was never sent a frame is not kept alive, all others are
   expect(silent.messages).toEqual([])
 })
 
-describe('R58 closing', () => {
+describe('R112 closing', () => {
   test('a document leaves the socket open, and it may be opened again', async () => {
     const { connect } = await scene()
     const [client, other] = [await connect(), await connect()]
@@ -462,7 +462,7 @@ function lastState(client: KeyedClient, clientId: number): unknown {
   return entries.filter((entry) => entry.clientId === clientId).at(-1)?.state
 }
 
-describe('R59 limits', () => {
+describe('R113 limits', () => {
   test('documents of a socket, of which more are denied', async () => {
     const { connect } = await scene({ options: { maxDocumentsPerSocket: 2 } })
     const client = await connect()
@@ -507,7 +507,7 @@ describe('R59 limits', () => {
   })
 })
 
-describe('R60 stateless messages', () => {
+describe('R114 stateless messages', () => {
   test.each([
     ['nobody', []],
     ['writers', ['from the writer']],
@@ -530,7 +530,7 @@ describe('R60 stateless messages', () => {
   })
 })
 
-test('R61 a provider on the path of a document is told in the log, and closed late', async () => {
+test('R115 a provider on the path of a document is told in the log, and closed late', async () => {
   const clock = new ManualClock()
   const { url, lines } = await scene({ clock })
   const client = await connectKeyed(release, `${url}notes`)

@@ -88,6 +88,7 @@ test.each([
   ['of permission denied', bytes(2, 0, 'you may not')],
   ['of an acknowledgement', bytes(100, 1_000_000)],
   ['of a full document', bytes(102, 0)],
+  ['of the name of a server', bytes(103, 'node-1')],
 ])('R30 a message %s is ignored', async (_, message) => {
   const { there } = await start()
   const client = await connectRaw({ ...there, protocols: ['coedit.v1'] })

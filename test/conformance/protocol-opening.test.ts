@@ -187,6 +187,18 @@ describe('R4', () => {
   })
 })
 
+test.each([
+  [['coedit.v1'], ['node-1']],
+  [['coedit'], []],
+  [[], []],
+])('R48 a connection that offered %j is told the name of the server: %j', async (protocols, names) => {
+  const { url } = await startInProcess({ release, options: { nodeName: 'node-1' } })
+  const client = await connectRaw({ release, url, document: 'notes', protocols })
+  await client.follow(step2())
+  expect(client.all('node').map(({ name }) => name)).toEqual(names)
+  expect(client.types[0]).toBe('step1')
+})
+
 describe('R5', () => {
   test('R5 a reader is sent no Step1, its Step2 is dropped and its first Update is denied, once', async () => {
     const { url } = await startInProcess({ release })

@@ -7,6 +7,7 @@ import { logCut } from './kinds/log-cut.ts'
 import { manifest } from './kinds/manifest.ts'
 import { halfOpen, partition, reset } from './kinds/network.ts'
 import { power } from './kinds/power.ts'
+import { rollingRestart } from './kinds/rolling-restart.ts'
 import { second } from './kinds/second.ts'
 import { soak } from './kinds/soak.ts'
 import { stalled } from './kinds/stalled.ts'
@@ -24,6 +25,7 @@ export const FAULTS: readonly Fault[] = [
   partition,
   halfOpen,
   clock,
+  rollingRestart,
   stalled,
   soak,
 ]

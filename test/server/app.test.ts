@@ -22,6 +22,7 @@ async function serve(options: Partial<AppOptions> = {}) {
     checkHost: () => undefined,
     stallTimeoutMs: 60_000,
     health: () => ({ status: 'ok' }),
+    readiness: () => ({ status: 'ready' }),
     log,
     refusals: new Refusals(new ManualClock(), log),
     ...options,
@@ -101,6 +102,17 @@ describe.each(['', '/coedit', '/team/coedit'])('mounted at "%s"', (basePath) => 
     health.current = { status: 'degraded', reason: 'ENOSPC' }
     const degraded = await fetch(`${root}/health`)
     expect([degraded.status, await degraded.json()]).toEqual([503, { status: 'degraded', reason: 'ENOSPC' }])
+  })
+
+  test('ready is 200 while ready and 503 with the reason while not', async () => {
+    const readiness = { current: { status: 'ready' } as ReturnType<AppOptions['readiness']> }
+    const { root } = await serve({ basePath, readiness: () => readiness.current })
+    const ready = await fetch(`${root}/ready`)
+    expect([ready.status, await ready.json()]).toEqual([200, { status: 'ready' }])
+    expect(ready.headers.get('cache-control')).toBe('no-store')
+    readiness.current = { status: 'unready', reason: 'ENOSPC' }
+    const unready = await fetch(`${root}/ready`)
+    expect([unready.status, await unready.json()]).toEqual([503, { status: 'unready', reason: 'ENOSPC' }])
   })
 
   test('routes that are passed in are mounted below the base path, with the name of a document as one segment', async () => {

@@ -54,15 +54,18 @@ describe('the Dockerfile', () => {
   )
 })
 
-describe('the systemd unit', () => {
-  test('is one that systemd takes without a word, and leaves little open', async ({ skip }) => {
+describe('the systemd units', () => {
+  test.for([
+    ['coedit.service', 'coedit.service'],
+    ['coedit@.service', 'coedit@4001.service'],
+  ])('%s is one that systemd takes without a word, and leaves little open', async ([file, unit], { skip }) => {
     const analyze = findProgram('systemd-analyze')
     if (analyze === undefined) return skip('no systemd-analyze found: install systemd')
-    const path = join(await temporaryDirectory(release), 'coedit.service')
-    await writeFile(path, filledIn(await paper('server/deploy/coedit.service'), { '/usr/bin/node': process.execPath }))
+    const path = join(await temporaryDirectory(release), unit)
+    await writeFile(path, filledIn(await paper(`server/deploy/${file}`), { '/usr/bin/node': process.execPath }))
     expect(await execute(analyze, ['verify', path])).toEqual({ stdout: '', stderr: '' })
     const { stdout } = await execute(analyze, ['security', '--offline=true', path])
-    const [, exposure] = /Overall exposure level for coedit\.service: ([\d.]+)/.exec(stdout) ?? []
+    const [, exposure] = /Overall exposure level for coedit\S*\.service: ([\d.]+)/.exec(stdout) ?? []
     expect(Number(exposure)).toBeLessThanOrEqual(MOST_EXPOSED)
   })
 })

@@ -6,7 +6,7 @@ import { readServerMessage, type ServerMessage } from './messages.ts'
 import type { Closed } from './raw-client.ts'
 import type { Release } from './temporary.ts'
 
-/** What the server says for one key (R47). */
+/** What the server says for one key (R101). */
 export type KeyedServerMessage =
   | Exclude<ServerMessage, { type: 'denied' }>
   | { readonly type: 'tokenRequest' }

@@ -18,6 +18,7 @@ export type ServerMessage =
   | { readonly type: 'denied'; readonly reason: string }
   | { readonly type: 'acknowledgement'; readonly count: number }
   | { readonly type: (typeof REFUSALS)[number] }
+  | { readonly type: 'node'; readonly name: string }
 
 export interface PresenceEntry {
   readonly clientId: number
@@ -78,6 +79,8 @@ function readMessage(decoder: decoding.Decoder): ServerMessage {
       return { type: 'acknowledgement', count: decoding.readVarUint(decoder) }
     case 102:
       return readRefusal(decoding.readVarUint(decoder))
+    case 103:
+      return { type: 'node', name: decoding.readVarString(decoder) }
     default:
       throw new Error(`a message of type ${type}`)
   }

@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { Client } from 'pg'
+import { findEmbeddedPostgres } from './embedded-postgres.ts'
 import type { Certificate } from './nginx.ts'
 import { canInstall, findProgram, install } from './programs.ts'
 import { type Release, temporaryDirectory } from './temporary.ts'
@@ -25,12 +26,12 @@ export function providePostgres(): void {
   if (findPostgres() === undefined && canInstall()) install('postgresql')
 }
 
-/** The directory of its programs, of the newest version that is installed. */
+/** The directory of its programs, of the newest version that is installed; those from npm where the system has none. */
 export function findPostgres(): string | undefined {
   const onPath = findProgram('initdb')
   if (onPath !== undefined) return dirname(onPath)
   const newest = versionsIn(DEBIAN_DIRECTORY).sort((a, b) => b - a)[0]
-  return newest === undefined ? undefined : join(DEBIAN_DIRECTORY, `${newest}`, 'bin')
+  return newest === undefined ? findEmbeddedPostgres() : join(DEBIAN_DIRECTORY, `${newest}`, 'bin')
 }
 
 function versionsIn(directory: string): number[] {
@@ -190,10 +191,11 @@ class Server implements PostgresServer {
   }
 }
 
+/** Where the programs came from npm, nobody has made the user. */
 function idsOf(user: string): Owner {
-  const line = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .find((entry) => entry.startsWith(`${user}:`))
+  const lines = readFileSync('/etc/passwd', 'utf8').split('\n')
+  const lineOf = (name: string) => lines.find((entry) => entry.startsWith(`${name}:`))
+  const line = lineOf(user) ?? lineOf('nobody')
   const [, , uid, gid] = line?.split(':') ?? []
   if (uid === undefined || gid === undefined) throw new Error(`there is no user ${user}, as whom PostgreSQL could run`)
   return { uid: Number(uid), gid: Number(gid) }

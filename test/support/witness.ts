@@ -8,6 +8,7 @@ const SYNC = 0
 const STEP2 = 1
 const UPDATE = 2
 const ACKNOWLEDGEMENT = 100
+const NODE = 103
 
 /** Learns what passes over the sockets of one client: its own edits (Step2 and Update messages), and what comes back. */
 export interface Witness {
@@ -48,8 +49,9 @@ export function connectWitnessed(options: WitnessedOptions): WitnessedClient {
     // Clients of one process would share edits past the server.
     disableBc: true,
   })
-  // The witness reads acknowledgements; without a handler the client complains of them.
+  // The witness reads acknowledgements; without a handler the client complains of them, and of the name of a server.
   provider.messageHandlers[ACKNOWLEDGEMENT] = () => undefined
+  provider.messageHandlers[NODE] = () => undefined
   release(async () => {
     provider.destroy()
     doc.destroy()

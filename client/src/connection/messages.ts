@@ -2,7 +2,15 @@
 export const SUBPROTOCOL = 'coedit.v1'
 
 /** The message types used here: those of the y-websocket protocol, and coedit's own from 100 on (server/PROTOCOL.md). */
-export const MESSAGE = { sync: 0, awareness: 1, auth: 2, acknowledgement: 100, token: 101, refusal: 102 } as const
+export const MESSAGE = {
+  sync: 0,
+  awareness: 1,
+  auth: 2,
+  acknowledgement: 100,
+  token: 101,
+  refusal: 102,
+  node: 103,
+} as const
 /** Subtypes of a sync message. */
 export const SYNC = { step1: 0, step2: 1, update: 2 } as const
 /**

@@ -128,8 +128,9 @@ export class Session extends StatedConnection implements Connection {
       onWritable: () => this.writable(this.#options.access ?? 'write'),
       onPermissionDenied: () => store.grant('read'),
       onRefused: (kind) => this.refused(kind),
+      onNode: (node) => store.change({ node }),
       onClose: (code, reason) => {
-        store.change({ connection: 'offline', synced: false, saved: false })
+        store.change({ connection: 'offline', node: null, synced: false, saved: false })
         dialer.closed(code, reason)
       },
     })

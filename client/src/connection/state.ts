@@ -12,6 +12,8 @@ export interface Progress {
    *   when the server refused a message as too large), unless it was paused or access is denied.
    */
   readonly connection: 'connecting' | 'online' | 'offline'
+  /** The name of the server that the socket leads to, of several; null where there is no socket, or it has none. */
+  readonly node: string | null
   /**
    * When the next attempt follows, in milliseconds of the epoch; null where none is waited for: while there is a socket
    * or one is being opened, while paused, and after a denial.
@@ -65,6 +67,7 @@ export interface Denied {
 
 const INITIAL_PROGRESS: Progress = {
   connection: 'connecting',
+  node: null,
   retryAt: null,
   synced: false,
   saved: false,

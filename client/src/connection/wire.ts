@@ -1,4 +1,4 @@
-import { createDecoder, type Decoder, readVarUint, readVarUint8Array } from 'lib0/decoding'
+import { createDecoder, type Decoder, readVarString, readVarUint, readVarUint8Array } from 'lib0/decoding'
 import { createEncoder, toUint8Array, writeVarUint, writeVarUint8Array } from 'lib0/encoding'
 import {
   type Awareness,
@@ -34,6 +34,8 @@ export interface WireEvents {
   onPermissionDenied(): void
   /** The server has refused something of a kind in `REFUSAL`, or in that of a later server. */
   onRefused(kind: number): void
+  /** The server says which of several it is. */
+  onNode(name: string): void
   /** The socket is closed, by the other end with its code and reason, by this one or by the network with others. */
   onClose(code: number, reason: string): void
 }
@@ -135,7 +137,7 @@ export class Wire {
   }
 
   #take(bytes: Uint8Array): void {
-    const { awareness, origin, onReceived, onPermissionDenied, onRefused } = this.#context
+    const { awareness, origin, onReceived, onPermissionDenied, onRefused, onNode } = this.#context
     onReceived()
     const message = createDecoder(bytes)
     const type = readVarUint(message)
@@ -144,6 +146,7 @@ export class Wire {
     else if (type === MESSAGE.auth) onPermissionDenied()
     else if (type === MESSAGE.acknowledgement) this.#onAcknowledgement(readVarUint(message))
     else if (type === MESSAGE.refusal) onRefused(readVarUint(message))
+    else if (type === MESSAGE.node) onNode(readVarString(message))
   }
 
   #onAcknowledgement(count: number): void {

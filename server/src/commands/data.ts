@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { CoeditError } from '../common/errors.ts'
 import { createLog, type Log } from '../common/log.ts'
+import type { Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import { engineOf } from '../storage/engine.ts'
 import { holdsDatabase, holdsRecords } from '../storage/level/files.ts'
@@ -49,9 +50,13 @@ export function expectDirectory({ database }: StorageOptions, instead: string): 
  * Opens what holds the documents, and closes it after `use`. Nobody else may have a directory open, which is made where
  * there is none. Rejects as `Storage.open` does.
  */
-export function withStorage<T>(options: StorageOptions, use: (storage: Storage, log: Log) => Promise<T>): Promise<T> {
+export function withStorage<T>(
+  options: StorageOptions,
+  use: (storage: Storage, log: Log) => Promise<T>,
+  clock?: Clock,
+): Promise<T> {
   const log = createLog(options.logLevel)
-  return opened(engineOf(options, { log, serves: false }), (storage) => use(storage, log))
+  return opened(engineOf(options, { log, serves: false, ...(clock && { clock }) }), (storage) => use(storage, log))
 }
 
 /** The same where there are documents already. Rejects with STORAGE_MISSING, too. */

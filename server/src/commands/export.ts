@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { CoeditError } from '../common/errors.ts'
 import { mergeEntries } from '../protocol/update/update.ts'
 import { dataSchema, declareCommand } from './command.ts'
+import { entriesOf } from './content.ts'
 import { withDocuments } from './data.ts'
 import { jsonOf, textOf } from './readable.ts'
 
@@ -26,12 +27,13 @@ export const exportDocument = declareCommand({
   schema,
   async execute({ options, operands: [name], print }) {
     const update = await withDocuments(options, async (storage, log) => {
-      const { head, snapshot, tail, quarantined = [] } = await storage.load(name)
+      const stored = await storage.load(name)
+      const { head, quarantined = [] } = stored
       if (head === 0) throw new CoeditError('DOCUMENT_MISSING', `There is no document '${name}'.`)
       if (quarantined.length > 0) {
         log.warn({ document: name, quarantined: quarantined.length }, 'what follows a damaged record is not exported')
       }
-      return mergeEntries([...(snapshot?.chunks ?? []), ...tail.map((entry) => entry.update)])
+      return mergeEntries(entriesOf(stored))
     })
     print(render(update, options))
   },

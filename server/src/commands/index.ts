@@ -1,5 +1,6 @@
 import { backup } from './backup.ts'
 import type { Command } from './command.ts'
+import { copy } from './copy.ts'
 import { exportDocument } from './export.ts'
 import { importYLeveldb } from './import-yleveldb.ts'
 import { list } from './list.ts'
@@ -9,4 +10,4 @@ import { repair } from './repair.ts'
 export type { Command } from './command.ts'
 
 /** What `coedit` does beside serving. */
-export const commands: readonly Command[] = [list, exportDocument, backup, importYLeveldb, repair, migrate]
+export const commands: readonly Command[] = [list, exportDocument, backup, copy, importYLeveldb, repair, migrate]

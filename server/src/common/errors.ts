@@ -15,7 +15,9 @@ const table = {
   PORT_IN_USE: { meaning: 'Another process listens on the port.' },
   HOST_NEEDS_AUTH: { meaning: 'The host can be reached by others, but nothing authenticates them.', exit: 2 },
   STORAGE_UNWRITABLE: { meaning: 'The data directory cannot be made or written.' },
-  STORAGE_LOCKED: { meaning: 'Another process uses the data directory.' },
+  STORAGE_LOCKED: {
+    meaning: 'Another process uses the data directory, or servers the database that a command needs for itself.',
+  },
   STORAGE_VERSION: { meaning: 'The data directory or the database was written by a newer version.' },
   STORAGE_OUTDATED: { meaning: 'The database is that of an older version or empty, and the role may not migrate it.' },
   STORAGE_UNREACHABLE: { meaning: 'The database server does not answer, or refuses the connection.' },
@@ -52,6 +54,9 @@ const table = {
   DESTINATION_EXISTS: { meaning: 'A command would write where something is already.' },
   FILE_FAILED: { meaning: 'A command could not read or write a file; the message holds the reason of the system.' },
   IMPORT_INCOMPLETE: { meaning: 'Some of what was to be imported was left out; the command names it.' },
+  COPY_INCOMPLETE: {
+    meaning: 'Some documents were not copied whole, or are others at the destination; the command names them.',
+  },
   MESSAGE_MALFORMED: { meaning: 'A message does not follow the protocol.', close: 1008 },
   CLIENT_MISTAKEN: {
     meaning: 'A client of Hocuspocus, whose address is that of the server alone, came to that of a document.',

@@ -17,9 +17,9 @@ const real = (min: number, max: number) => z.number().min(min).max(max)
 const MIN_SECRET_BYTES = 32
 
 /** A third of a page of PostgreSQL, less what an index needs around it: that is how long its keys may be. */
-const MAX_DATABASE_NAME_BYTES = 2600
+export const MAX_DATABASE_NAME_BYTES = 2600
 
-const databaseUrl = z.string().refine((url) => url === '' || /^postgres(ql)?:\/\//.test(url))
+const databaseUrl = z.string().refine((url) => url === '' || isDatabaseUrl(url))
 
 /**
  * Every option, once: flags, environment variables, `--help`, the table in server/README.md and the types below are
@@ -63,6 +63,14 @@ export const serverSchema = z.strictObject({
     expected: 'nothing or a URL such as postgres://user@host:5432/name',
     secret: true,
   }),
+  nodeName: z
+    .string()
+    .regex(/^[\x21-\x7e]{0,64}$/)
+    .default('')
+    .meta({
+      description: 'Name of this server among several. `/health`, `/ready` and clients are told; it is no secret.',
+      expected: 'nothing or up to 64 visible characters of ASCII, such as node-1',
+    }),
   basePath: z
     .string()
     .regex(/^(\/(?!\.{1,2}(\/|$))[\w.~-]+)*$/)
@@ -268,6 +276,12 @@ export const serverSchema = z.strictObject({
     .describe(
       'Longest time that a peer may take nothing of what it is sent; then a WebSocket is closed with 1013, all else cut.',
     ),
+  drainMs: integer(0, 600_000)
+    .default(0)
+    .describe(
+      'Time at shutdown in which `/ready` is 503 and all else goes on, until load balancers that ask for it send nobody ' +
+        'here any more: as long as they need to notice.',
+    ),
   shutdownSpreadMs: integer(0, 60_000)
     .default(2000)
     .describe('Longest time over which connections are closed at shutdown, so that they do not come back all at once.'),
@@ -342,6 +356,11 @@ export function parseOptions(options: ServerOptions, hasAuthenticate = false): C
  */
 export function configFromProcess(argv: readonly string[], env: Readonly<NodeJS.ProcessEnv>): Config {
   return checked(serverOptions.fromProcess(argv, env).options, false)
+}
+
+/** Whether it names a PostgreSQL rather than a directory. */
+export function isDatabaseUrl(text: string): boolean {
+  return /^postgres(ql)?:\/\//.test(text)
 }
 
 /** Whether tokens are checked: there is a key to check them by. */

@@ -1,4 +1,4 @@
-import { CoeditError, hasCode } from '../common/errors.ts'
+import { type CoeditError, hasCode } from '../common/errors.ts'
 import type { Steps } from '../common/turns.ts'
 import {
   encodeNews,
@@ -9,6 +9,7 @@ import {
   type ScannedUpdate,
   scanUpdate,
   takeNews,
+  trimEntry,
 } from '../protocol/update/update.ts'
 import { inGroups } from './byte-groups.ts'
 import type { Author } from './subscriber.ts'
@@ -220,24 +221,6 @@ export class Receipt {
     return this.#edits.durable(this.ticket)
   }
 }
-
-/**
- * What of an entry is new to a log that holds `committed`, which is advanced by it.
- * @throws CoeditError STORAGE_DAMAGED where the entry builds on something that is not in the log
- */
-export function trimEntry(update: Uint8Array, committed: KnownState): Uint8Array {
-  const scanned = scanUpdate(update)
-  if (scanned.sections.every(({ client, clock }) => clock === (committed.clocks.get(client) ?? 0))) {
-    committed.absorb(scanned)
-    return update
-  }
-  const { news, complete } = takeNews(scanned, committed)
-  if (!complete) throw new CoeditError('STORAGE_DAMAGED', 'an entry of the log builds on one that is not in it')
-  return news ? encodeNews([news]) : NOTHING_NEW
-}
-
-/** An update without structs and deletions. */
-const NOTHING_NEW = Uint8Array.of(0, 0)
 
 function soleAuthor(edits: readonly Edit[]): Author | null {
   const author = edits[0]?.author ?? null

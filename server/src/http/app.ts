@@ -12,9 +12,18 @@ import { createPage } from './page.ts'
 import type { Refusals } from './refusals.ts'
 import type { Env, Routes } from './routes.ts'
 
-/** What GET /health answers: 200 with `ok`, 503 with `degraded` and why; and what was found damaged, if anything was. */
+/**
+ * What GET /health answers: 200 with `ok`, 503 with `degraded` and why; what was found damaged, if anything was, and the
+ * name of the server, if it has one.
+ */
 export type Health = ({ readonly status: 'ok' } | { readonly status: 'degraded'; readonly reason: string }) & {
   readonly damage?: StorageDamage
+  readonly node?: string
+}
+
+/** What GET /ready answers: 200 while this server takes clients, otherwise 503 and why not. */
+export type Readiness = ({ readonly status: 'ready' } | { readonly status: 'unready'; readonly reason: string }) & {
+  readonly node?: string
 }
 
 export interface AppOptions {
@@ -26,6 +35,7 @@ export interface AppOptions {
   /** The option of this name, in milliseconds. */
   readonly stallTimeoutMs: number
   readonly health: () => Health
+  readonly readiness: () => Readiness
   readonly log: Log
   readonly refusals: Refusals
   /** Further routes; they win over those of the page. */
@@ -55,7 +65,17 @@ const NO_NAME = /\/api\/documents\/(?:\.|%2e){0,2}\/\w+(?:\?|$)/i
 
 /** The HTTP side of the server. WebSocket upgrades do not pass through here. */
 export function createApp(options: AppOptions): RequestListener {
-  const { basePath, publicDirectory, checkHost, health, log, refusals, routes, routesWithBody = [] } = options
+  const {
+    basePath,
+    publicDirectory,
+    checkHost,
+    health,
+    readiness,
+    log,
+    refusals,
+    routes,
+    routesWithBody = [],
+  } = options
   const root = new Hono<Env>()
   root.use(async (c, next) => {
     for (const [name, value] of Object.entries(HEADERS)) c.header(name, value)
@@ -89,6 +109,10 @@ export function createApp(options: AppOptions): RequestListener {
   root.get(`${basePath}/health`, (c) => {
     const now = health()
     return c.json(now, now.status === 'ok' ? 200 : 503, { 'cache-control': 'no-store' })
+  })
+  root.get(`${basePath}/ready`, (c) => {
+    const now = readiness()
+    return c.json(now, now.status === 'ready' ? 200 : 503, { 'cache-control': 'no-store' })
   })
   if (routes !== undefined) root.route(basePath, routes)
   root.route('/', createPage(basePath, publicDirectory))

@@ -38,6 +38,8 @@ export interface Dialect {
   /** Tells a peer that counts each message that one was not taken. */
   readonly notTaken: Buffer | undefined
   permissionDenied(reason: string): Buffer | undefined
+  /** The name of this server, for clients of `coedit.v1`. */
+  node(name: string): Buffer | undefined
   /**
    * Tells a client what is refused, if its kind can be told.
    * @param reason for those whose clients can only log it

@@ -240,7 +240,7 @@ export class Session implements ChannelUser, Participant, Author {
   }
 
   #join(cursor: Cursor): void {
-    const { workers, hooks } = this.#context
+    const { workers, hooks, config } = this.#context
     const { dialect, isOwn, acknowledgements, echo } = this.#terms
     const access = this.#access
     const socket = this.socket
@@ -259,6 +259,7 @@ export class Session implements ChannelUser, Participant, Author {
       socket.greet(access)
       intake.begin()
       outlet.showPresence()
+      if (isOwn && config.nodeName !== '') socket.offer(dialect.node(config.nodeName))
     })
   }
 

@@ -43,6 +43,7 @@ export function hocuspocus(frames: KeyedFrames, isShared: boolean): Dialect {
     // A denial would stand for the whole document; that single edits or states were refused these clients cannot be told.
     permissionDenied: () => undefined,
     refused: () => undefined,
+    node: () => undefined,
   }
 }
 

@@ -4,6 +4,7 @@ import {
   acknowledgementFrame,
   EMPTY_STEP2_FRAME,
   KEEP_ALIVE_FRAME,
+  nodeFrame,
   permissionDeniedFrame,
   presenceFrame,
   presenceHead,
@@ -38,6 +39,7 @@ export const yWebsocket: Dialect = {
   acknowledgement: acknowledgementFrame,
   notTaken: undefined,
   permissionDenied: permissionDeniedFrame,
+  node: nodeFrame,
   refused: (what, reason, isOwn) => (isOwn ? REFUSAL_FRAMES[what] : permissionDeniedFrame(reason)),
 }
 

@@ -48,6 +48,12 @@ export function acknowledgementFrame(count: number): Buffer {
   return binaryFrame([varUint(MESSAGE.acknowledgement), varUint(count)])
 }
 
+/** Tells a client of `coedit.v1` which of several servers it is connected to. */
+export function nodeFrame(name: string): Buffer {
+  const text = new TextEncoder().encode(name)
+  return binaryFrame([varUint(MESSAGE.node), varUint(text.length), text])
+}
+
 /** Tell a client of `coedit.v1` what is refused. */
 export const REFUSAL_FRAMES: Readonly<Record<Refusal, Buffer>> = {
   full: refusalFrame(REFUSAL.full),

@@ -11,6 +11,7 @@ export const MESSAGE = {
   acknowledgement: 100,
   token: 101,
   refusal: 102,
+  node: 103,
 } as const
 /** Subtypes of a sync message. */
 export const SYNC = { step1: 0, step2: 1, update: 2 } as const

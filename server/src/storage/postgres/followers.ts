@@ -136,9 +136,11 @@ export class Followers {
     for (const follower of touched) this.#advance(follower)
   }
 
-  /** Compares the heads of all documents that are followed, and reads what was missed. Rejects as reading does. */
+  /**
+   * Compares the heads of all documents that are followed, and reads what was missed. Where there are none, it shows
+   * whether the database answers. Rejects as reading does.
+   */
   async check(documents: readonly string[] = [...this.#byDocument.keys()]): Promise<void> {
-    if (documents.length === 0) return
     const asked = documents.flatMap((document) =>
       [...this.#of(document)].map((follower) => ({ follower, position: follower.position })),
     )

@@ -40,7 +40,10 @@ export async function expectSchema(link: Link): Promise<void> {
   if (version === VERSION) return
   if (version > VERSION) throw newerError(version)
   if (version > 0) throw outdatedError(version)
-  throw new CoeditError('STORAGE_MISSING', 'There is no schema coedit in the database: name the one that has it.')
+  throw new CoeditError(
+    'STORAGE_MISSING',
+    'There is no schema coedit in the database: name the one that has it, or make it with coedit migrate.',
+  )
 }
 
 /**

@@ -1,0 +1,222 @@
+import { z } from 'zod'
+import { CoeditError } from '../common/errors.ts'
+import { type Clock, systemClock } from '../common/timing.ts'
+import { isDatabaseUrl, MAX_DATABASE_NAME_BYTES, serverSchema } from '../config/config.ts'
+import { mergeEntries } from '../protocol/update/update.ts'
+import { countServers } from '../storage/postgres/servers.ts'
+import type { RevocationStore, Storage, StoredDocument } from '../storage/storage.ts'
+import { counted, declareCommand, type Print } from './command.ts'
+import { entriesOf } from './content.ts'
+import { namesIn, type StorageOptions, withDocuments, withStorage } from './data.ts'
+
+const EXPECTED = 'a directory or a URL such as postgres://user@host:5432/name'
+
+const schema = serverSchema.pick({ logLevel: true }).extend({
+  from: z.string().default('').meta({
+    description: 'Where the documents are. A flag shows in the list of processes.',
+    expected: EXPECTED,
+    secret: true,
+  }),
+  to: z.string().default('').meta({
+    description: 'Where they are to be. A directory is made when it is missing. A flag shows in the list of processes.',
+    expected: EXPECTED,
+    secret: true,
+  }),
+  force: z
+    .boolean()
+    .default(false)
+    .describe('Copy although servers are connected to the PostgreSQL: what they write meanwhile may be left behind.'),
+})
+
+type Options = z.output<typeof schema>
+
+/** Between what is copied. */
+interface Places {
+  readonly from: StorageOptions
+  readonly to: StorageOptions
+}
+
+export const copy = declareCommand({
+  name: 'copy',
+  summary: 'Copy all documents from a directory to PostgreSQL, or back.',
+  description:
+    'Copies all documents and revocations to another directory or database, and reads all of them back. The servers on ' +
+    'both sides must be stopped: it refuses to start while one has a directory open or is connected to a database. For ' +
+    'a new database, run coedit migrate before. Documents that are at the destination already are compared, and left as ' +
+    'they are: after an interruption, run it again. Those that are others there are named, and the exit code is 1. Event ' +
+    'streams begin anew afterwards.',
+  operands: [],
+  schema,
+  async execute({ options, print }) {
+    const places = placesOf(options)
+    const report = new Report(print)
+    await expectNoServers(places, options)
+    await copyAll(places, report)
+    // What is compared comes from the disk: all was closed in between.
+    await compareAll(places, report)
+    await expectNoServers(places, options)
+    report.finish()
+  },
+})
+
+/** @throws CoeditError OPTION_INVALID */
+function placesOf({ from, to, logLevel }: Options): Places {
+  const placeOf = (flag: string, text: string): StorageOptions => {
+    if (text === '') throw new CoeditError('OPTION_INVALID', `${flag} is missing: expected ${EXPECTED}`)
+    const [data, database] = isDatabaseUrl(text) ? ['', text] : [text, '']
+    return { data, database, logLevel }
+  }
+  return { from: placeOf('--from', from), to: placeOf('--to', to) }
+}
+
+/** Whoever has a directory is found out by its lock. */
+async function expectNoServers({ from, to }: Places, { force }: Options): Promise<void> {
+  if (force) return
+  for (const { database } of [from, to]) {
+    if (database === '') continue
+    const servers = await countServers(database)
+    if (servers === 0) continue
+    const message = `${counted(servers, 'server')} connected to the database: stop them, or copy all the same with --force.`
+    throw new CoeditError('STORAGE_LOCKED', message)
+  }
+}
+
+function withBoth<T>({ from, to }: Places, use: (source: Storage, target: Storage) => Promise<T>, clock?: Clock) {
+  return withDocuments(from, (source) => withStorage(to, (target) => use(source, target), clock))
+}
+
+async function copyAll(places: Places, report: Report): Promise<void> {
+  const clock = new CopyClock()
+  const maxNameBytes = places.to.database === '' ? Number.POSITIVE_INFINITY : MAX_DATABASE_NAME_BYTES
+  await withBoth(
+    places,
+    async (source, target) => {
+      await copyRevocations(source, target)
+      for await (const name of namesIn(source)) {
+        if (Buffer.byteLength(name) > maxNameBytes) report.failed(name, `its name has more than ${maxNameBytes} bytes`)
+        else await report.attempt(name, () => copyDocument(name, source, target, clock))
+      }
+    },
+    clock,
+  )
+}
+
+/**
+ * Copies a document in one step, so that it is there whole or not at all, and then makes its chunks a snapshot again.
+ * One that is there is left to be compared.
+ */
+async function copyDocument(name: string, source: Storage, target: Storage, clock: CopyClock): Promise<string> {
+  if (await target.stat(name)) return 'there already'
+  const stored = await source.load(name)
+  const entries = entriesOf(stored)
+  clock.time = (await source.stat(name))?.updatedAt
+  await target.append(entries.map((update) => ({ document: name, update, base: 0, isFirst: true })))
+  const { snapshot } = stored
+  if (snapshot) await target.compact(name, { ...snapshot, seq: snapshot.chunks.length }, 0)
+  return 'copied'
+}
+
+async function copyRevocations(source: RevocationStore, target: RevocationStore): Promise<void> {
+  const lacking = await lackingRevocations(source, target)
+  if (lacking.length > 0) await target.storeRevocations(lacking, [])
+}
+
+/** Those that the target does not have, or only as older ones. */
+async function lackingRevocations(source: RevocationStore, target: RevocationStore) {
+  const present = new Map((await target.loadRevocations()).map(({ target, time }) => [target, time]))
+  return (await source.loadRevocations()).filter(({ target, time }) => (present.get(target) ?? 0) < time)
+}
+
+async function compareAll(places: Places, report: Report): Promise<void> {
+  await withBoth(places, async (source, target) => {
+    const lacking = await lackingRevocations(source, target)
+    if (lacking.length > 0) report.lacksRevocations(lacking.length)
+    for await (const name of namesIn(source)) await report.compare(name, () => compareDocument(name, source, target))
+  })
+}
+
+/** Resolves with what is wrong with the copy, if anything is. */
+async function compareDocument(name: string, source: Storage, target: Storage): Promise<string | undefined> {
+  const [original, copied] = [await source.load(name), await target.load(name)]
+  if (copied.head === 0) return 'is not at the destination'
+  if (!isSame(original, copied)) return 'is another one at the destination'
+  const { quarantined = [] } = original
+  return quarantined.length > 0
+    ? `has ${counted(quarantined.length, 'update')} in quarantine that stay behind`
+    : undefined
+}
+
+function isSame(one: StoredDocument, other: StoredDocument): boolean {
+  return Buffer.compare(mergeEntries(entriesOf(one)), mergeEntries(entriesOf(other))) === 0
+}
+
+/** Says of a document that it was written when the original was. */
+class CopyClock implements Clock {
+  time: number | undefined
+  readonly after = systemClock.after
+
+  now(): number {
+    return this.time ?? systemClock.now()
+  }
+}
+
+/** Says what became of each document, and the sums. */
+class Report {
+  readonly #print: Print
+  readonly #outcomes = new Map<string, number>()
+  readonly #bad = new Set<string>()
+  #same = 0
+  #lackingRevocations = 0
+
+  constructor(print: Print) {
+    this.#print = print
+  }
+
+  /** Does something with a document. A document that cannot be read or written holds up no other. */
+  async attempt(name: string, work: () => Promise<string>): Promise<void> {
+    try {
+      const outcome = await work()
+      this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1)
+      this.#print(`'${name}': ${outcome}\n`)
+    } catch (error) {
+      this.failed(name, reasonOf(error))
+    }
+  }
+
+  async compare(name: string, work: () => Promise<string | undefined>): Promise<void> {
+    if (this.#bad.has(name)) return
+    try {
+      const problem = await work()
+      if (problem === undefined) this.#same++
+      else this.failed(name, problem)
+    } catch (error) {
+      this.failed(name, reasonOf(error))
+    }
+  }
+
+  failed(name: string, problem: string): void {
+    this.#bad.add(name)
+    this.#print(`'${name}': ${problem}\n`)
+  }
+
+  lacksRevocations(count: number): void {
+    this.#lackingRevocations = count
+    this.#print(`${counted(count, 'revocation')} not at the destination\n`)
+  }
+
+  /** @throws CoeditError COPY_INCOMPLETE */
+  finish(): void {
+    const outcomes = [...this.#outcomes].map(([outcome, count]) => `${count} ${outcome}`)
+    const sums = [counted(this.#same + this.#bad.size, 'document'), ...outcomes, `${this.#same} read back the same`]
+    this.#print(`${sums.join(', ')}\n`)
+    if (this.#bad.size + this.#lackingRevocations === 0) return
+    const message = `${counted(this.#bad.size, 'document')} and ${counted(this.#lackingRevocations, 'revocation')} are not at the destination as they are at the source.`
+    throw new CoeditError('COPY_INCOMPLETE', message)
+  }
+}
+
+/** Why a document could not be read or written. What is no affair of that document alone is thrown again. */
+function reasonOf(error: unknown): string {
+  if (error instanceof CoeditError && ['STORAGE_DAMAGED', 'STORAGE_CONFLICT'].includes(error.code)) return error.message
+  throw error
+}
