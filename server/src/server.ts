@@ -158,7 +158,8 @@ export class CoeditServer {
   /**
    * Opens the storage; `listen` does so itself. Further calls give the same promise.
    * Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE, STORAGE_VERSION or STORAGE_DAMAGED (on PostgreSQL with
-   * STORAGE_UNREACHABLE, STORAGE_VERSION or STORAGE_OUTDATED), or OPTION_INVALID for a public key.
+   * STORAGE_UNREACHABLE, STORAGE_UNSUITABLE, STORAGE_VERSION, STORAGE_OUTDATED or STORAGE_DENIED), or OPTION_INVALID for a
+   * public key.
    */
   open(): Promise<void> {
     this.#opening ??= keepAlive(this.#open())
@@ -175,6 +176,7 @@ export class CoeditServer {
       throw error
     }
     this.#isOpen = true
+    this.#documents.start()
     this.#upgrades.start()
   }
 
@@ -331,6 +333,7 @@ export class CoeditServer {
     this.#http?.closeAllConnections()
     await httpClosed
     await this.#workers.close()
+    this.#authority.close()
     if (this.#isOpen) await this.#storage.close()
     this.#log.debug({}, 'closed')
   }

@@ -1,4 +1,5 @@
 import { connectionOf } from '@coedit/client/y-websocket'
+import { isObservable, observable } from 'mobx'
 import { expect, onTestFinished, test } from 'vitest'
 import { isProxy, reactive, ref } from 'vue'
 import { WebsocketProvider } from 'y-websocket'
@@ -40,4 +41,21 @@ test('so does the connection of a y-websocket provider', async () => {
   const { value: connection } = ref(connectionOf(provider))
   await connection.flush()
   expect(connection.state.saved).toBe(true)
+})
+
+test('a connection and a presence stay what they are in what MobX makes observable', async () => {
+  const { url } = await startRestartable()
+  const connection = open({ url })
+  const kept = observable({ connection, deep: [{ presence: watchPresence(connection.awareness) }] })
+  kept.connection.text.insert(0, 'hello')
+  await kept.connection.flush()
+  expect(kept.connection.state.saved).toBe(true)
+  expect(kept.connection).toBe(connection)
+  expect(isObservable(kept.deep[0]?.presence)).toBe(false)
+  open({ url, user: { name: 'Ben' } })
+  await new Promise<void>((resolve) => {
+    kept.deep[0]?.presence.subscribe((peers) => peers.some(({ name }) => name === 'Ben') && resolve())
+  })
+  kept.deep[0]?.presence.destroy()
+  await contains(open({ url }), 'hello')
 })

@@ -198,15 +198,27 @@ function hostileUpdate({ doc }: Client, random: Random): Uint8Array {
   return whole.subarray(0, random.below(whole.length))
 }
 
-/** Cores of servers over a shared engine, and clients at them that edit, move, are cut and are hostile. */
-export function sharedCoresConformance(name: string, newHost: NewSharedHost): void {
-  test.each(Array.from({ length: runs(12) }, (_, seed) => seed))(
+/**
+ * Cores of servers over a shared engine, and clients at them that edit, move, are cut and are hostile.
+ *
+ * @param cost as for the storage
+ */
+export function sharedCoresConformance(name: string, newHost: NewSharedHost, cost = 1): void {
+  test.each(Array.from({ length: runs(12 / cost) }, (_, seed) => seed))(
     `servers that share a ${name} apply one log: all clients end alike, and nothing acknowledged is missing, seed %i`,
     (seed) => play(new Random(seed), newHost),
   )
 }
 
-async function play(random: Random, newHost: NewSharedHost): Promise<void> {
+/** The same where what was acknowledged is lost again and again: as long as a client has it, it comes back. */
+export function sharedCoresFailover(name: string, newHost: NewSharedHost): void {
+  test.each(Array.from({ length: runs(12) }, (_, seed) => seed))(
+    `servers that share a ${name} which loses what it has acknowledged get it back from clients, seed %i`,
+    (seed) => play(new Random(seed), newHost, true),
+  )
+}
+
+async function play(random: Random, newHost: NewSharedHost, failsOver = false): Promise<void> {
   const workers = new WorkerPool({ log: recordingLog().log })
   onTestFinished(() => workers.close())
   const host = await newHost(onTestFinished, random)
@@ -252,6 +264,7 @@ async function play(random: Random, newHost: NewSharedHost): Promise<void> {
       closed.push(leaving)
       await leaving.close()
     }
+    if (failsOver && random.chance(0.03)) await host.failOver?.(random)
     if (random.chance(0.3)) await nextTurn()
   }
 
@@ -280,6 +293,7 @@ async function play(random: Random, newHost: NewSharedHost): Promise<void> {
   expect(contentOf(docOf(stored))).toEqual(content)
   const { clocks } = knownOf([stored])
   for (const [clientId, clock] of promised) expect(clocks.get(clientId) ?? 0).toBeGreaterThanOrEqual(clock)
+  if (failsOver) return
   for (const core of [...cores, ...closed]) expectOneLog(core, cores[0])
 }
 

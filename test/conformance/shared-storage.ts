@@ -4,6 +4,7 @@ import type { LogPart, Storage } from '../../server/src/storage/storage.ts'
 import { Random } from '../support/random.ts'
 import { runs } from '../support/runs.ts'
 import type { Release } from '../support/temporary.ts'
+import { appendTelling } from './storage-cursors.ts'
 import { Replica } from './storage-replica.ts'
 import type { StorageHost } from './storage-scene.ts'
 
@@ -27,8 +28,12 @@ const servers: fc.Arbitrary<Step[][]> = fc.array(
   { minLength: 2, maxLength: 4 },
 )
 
-/** What the docstrings of storage.ts promise of an engine that several servers have open at a time. */
-export function sharedStorageConformance(name: string, newHost: NewSharedHost): void {
+/**
+ * What the docstrings of storage.ts promise of an engine that several servers have open at a time.
+ *
+ * @param cost as for the storage
+ */
+export function sharedStorageConformance(name: string, newHost: NewSharedHost, cost = 1): void {
   describe(`${name} keeps the promises of a shared storage`, () => {
     let host: StorageHost
     let mine: Storage
@@ -110,6 +115,41 @@ export function sharedStorageConformance(name: string, newHost: NewSharedHost): 
       expect(await append(theirs, 0, 2)).toMatchObject([{ seq: 2, between: [entry(1, 1)] }])
     })
 
+    describe('a cursor', () => {
+      test('is held by who has appended first, until that server is gone', async () => {
+        const { incarnation } = await appendTelling(mine, 'doc', ['change'], 1)
+        await appendTelling(theirs, 'doc', ['change'], 1)
+        expect(await theirs.claim('change', 'doc')).toBeUndefined()
+        expect(await theirs.untold('change', 10)).toEqual([])
+        expect(await mine.untold('change', 10)).toEqual(['doc'])
+        expect(await mine.claim('change', 'doc')).toBe(0)
+        expect(await mine.advance('change', 'doc', 1, incarnation)).toBe('behind')
+        expect(await theirs.advance('change', 'doc', 2, incarnation)).toBe('lost')
+        await mine.close()
+        expect(await theirs.untold('change', 10)).toEqual(['doc'])
+        expect(await theirs.claim('change', 'doc')).toBe(1)
+        expect(await theirs.advance('change', 'doc', 2, incarnation)).toBe('told')
+      })
+
+      test('is not gone while somebody appends: whatever comes is before it or behind it', async () => {
+        const { incarnation } = await appendTelling(mine, 'doc', ['change'], 1)
+        for (let seq = 1; seq <= 20; seq++) {
+          const [outcome] = await Promise.all([
+            mine.advance('change', 'doc', seq, incarnation),
+            appendTelling(theirs, 'doc', ['change'], 1),
+          ])
+          const holder = outcome === 'told' ? theirs : mine
+          expect(await holder.claim('change', 'doc')).toBe(seq)
+          expect(await (holder === mine ? theirs : mine).claim('change', 'doc')).toBeUndefined()
+          if (holder === theirs) {
+            await theirs.advance('change', 'doc', seq + 1, incarnation)
+            await appendTelling(mine, 'doc', ['change'], 1)
+            seq++
+          }
+        }
+      })
+    })
+
     describe('follow', () => {
       test('reports what others append, in order, each once', async () => {
         const { reports, until } = follow(theirs, 0)
@@ -185,7 +225,7 @@ export function sharedStorageConformance(name: string, newHost: NewSharedHost): 
             for (const undo of released.reverse()) await undo()
           }
         }),
-        { numRuns: runs(60) },
+        { numRuns: runs(60 / cost) },
       )
     })
   })

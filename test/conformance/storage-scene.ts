@@ -1,11 +1,14 @@
 import type { Appended, LogEntry, Snapshot, Storage, StoredDocument } from '../../server/src/storage/storage.ts'
 import { ManualClock } from '../support/manual-clock.ts'
+import type { Random } from '../support/random.ts'
 import type { Release } from '../support/temporary.ts'
 
 /** Where an implementation keeps its data. */
 export interface StorageHost {
   /** Opens a storage on the data; the one before must be closed. The release closes it where the test did not. */
   open(): Promise<Storage>
+  /** Has another copy take the place of the data, which lacks some of what was written last. */
+  failOver?(random: Random): Promise<void>
 }
 
 export type NewStorageHost = (clock: ManualClock, release: Release) => Promise<StorageHost>
@@ -65,8 +68,9 @@ export function numbersOf(entries: readonly LogEntry[] | undefined): number[] | 
   return entries?.map(({ seq }) => seq)
 }
 
-export function validIncarnations({ incarnation, earlierIncarnations = [] }: StoredDocument): number[] {
-  return [incarnation, ...earlierIncarnations]
+/** Those of which all numbers up to the head are valid. */
+export function validIncarnations({ incarnation, earlierIncarnations = [], head }: StoredDocument): number[] {
+  return [incarnation, ...earlierIncarnations.flatMap((earlier) => (earlier.last >= head ? [earlier.incarnation] : []))]
 }
 
 export function numbersAfter(after: number, last: number): number[] {

@@ -2,20 +2,26 @@ import fc from 'fast-check'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { runs } from '../support/runs.ts'
 import { catalogConformance } from './storage-catalog.ts'
+import { cursorStoreConformance } from './storage-cursors.ts'
 import { documentStoreConformance } from './storage-log.ts'
 import { type Operation, operations, StorageModel } from './storage-model.ts'
 import { bytes, type NewStorageHost, StorageScene, snapshot } from './storage-scene.ts'
 
-/** What the docstrings of storage.ts promise, of any implementation. */
-export function storageConformance(name: string, newHost: NewStorageHost): void {
+/**
+ * What the docstrings of storage.ts promise, of any implementation.
+ *
+ * @param cost how many times as long as in memory it takes: by so much less often is repeated what is random
+ */
+export function storageConformance(name: string, newHost: NewStorageHost, cost = 1): void {
   describe(`${name} keeps the promises of a storage`, () => {
     documentStoreConformance(newHost)
+    cursorStoreConformance(newHost)
     catalogConformance(newHost)
-    storageItselfConformance(newHost)
+    storageItselfConformance(newHost, cost)
   })
 }
 
-function storageItselfConformance(newHost: NewStorageHost): void {
+function storageItselfConformance(newHost: NewStorageHost, cost: number): void {
   describe('as a whole', () => {
     let scene: StorageScene
 
@@ -81,6 +87,9 @@ function storageItselfConformance(newHost: NewStorageHost): void {
         await expect(scene.storage.stat('a')).rejects.toMatchObject(closed)
         await expect(scene.storage.list('', undefined, 1)).rejects.toMatchObject(closed)
         await expect(scene.storage.remove('a')).rejects.toMatchObject(closed)
+        await expect(scene.storage.claim('change', 'a')).rejects.toMatchObject(closed)
+        await expect(scene.storage.advance('change', 'a', 1, 1)).rejects.toMatchObject(closed)
+        await expect(scene.storage.untold('change', 1)).rejects.toMatchObject(closed)
         await expect(scene.storage.loadRevocations()).rejects.toMatchObject(closed)
         await expect(scene.storage.storeRevocations([], [])).rejects.toMatchObject(closed)
         await scene.storage.close()
@@ -106,7 +115,7 @@ function storageItselfConformance(newHost: NewStorageHost): void {
             for (const undo of released.reverse()) await undo()
           }
         }),
-        { numRuns: runs(40) },
+        { numRuns: runs(40 / cost) },
       )
     })
   })

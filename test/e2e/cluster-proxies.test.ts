@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { get } from 'node:https'
-import { json } from 'node:stream/consumers'
+import { json, text } from 'node:stream/consumers'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
 import * as Y from 'yjs'
@@ -185,7 +185,17 @@ describe('several servers on one PostgreSQL', () => {
 
 describe('nginx-hash.conf, several servers with a directory each', () => {
   /** The names are sent as they are, and in events' addresses as one segment. */
-  const NAMES = ['notes', 'team/plan', 'my doc', 'été', 'a%b', 'api/documents/x', ...'abcdefgh']
+  const NAMES = [
+    'notes',
+    'team/plan',
+    'my doc',
+    'été',
+    'a%b',
+    'api/documents/x',
+    'a/events',
+    'a/content',
+    ...'abcdefgh',
+  ]
 
   test('leads a document to one of them, however it is asked for, and to nobody else when that one is down', async () => {
     const nodes = await startNodes({ release })
@@ -202,6 +212,8 @@ describe('nginx-hash.conf, several servers with a directory each', () => {
         if (textOf({ doc: copy }).toString() === name) break
       }
       stream.destroy()
+      const read = await ask(`${url}api/documents/${encodeURIComponent(name)}/content?root=text&as=text`)
+      expect(await text(read)).toBe(name)
       await allRead([await client(`${url}${name.split('/').slice(0, -1).join('/')}`, name.split('/').at(-1))], name)
     }
     await Promise.all(nodes.map((node) => node.kill('SIGTERM')))
@@ -221,6 +233,8 @@ describe('nginx-hash.conf, several servers with a directory each', () => {
       const { statusCode } = await ask(`${url}api/documents/${encodeURIComponent(name)}/events`)
       expect(statusCode, name).toBe(node === nodes[0] ? 200 : 502)
     }
-    expect((await ask(`${url}api/revocations`)).statusCode).toBe(404)
+    for (const path of ['api/documents', 'api/documents?prefix=a', 'api/revocations']) {
+      expect((await ask(`${url}${path}`)).statusCode).toBe(404)
+    }
   })
 })

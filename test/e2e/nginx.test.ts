@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage } from 'node:http'
-import { get } from 'node:https'
+import { get, request as httpsRequest } from 'node:https'
 import { join } from 'node:path'
-import { json } from 'node:stream/consumers'
+import { json, text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
@@ -260,6 +260,16 @@ test('the server counts connections by who asks, and not by the proxy', async ()
     statuses.push((await ask(url, stream, address)).statusCode)
   }
   expect(statuses).toEqual([200, 429, 200])
+})
+
+test('the HTTP API takes a body that is larger than what nginx takes by itself', async () => {
+  const { url } = await startBehindNginx()
+  const headers = { 'content-type': 'application/json' }
+  const options = { method: 'PATCH', ca: certificate.pem, headers, agent: false }
+  const request = httpsRequest(`${url}api/documents/notes/content`, options)
+  request.end(JSON.stringify([{ index: 0, insert: 'x'.repeat(2 * MB) }]))
+  const [response]: IncomingMessage[] = await once(request, 'response')
+  expect([response.statusCode, await text(response)]).toEqual([204, ''])
 })
 
 test('the access log names what was asked for, without the query', async () => {

@@ -1,5 +1,8 @@
+import { readdir, readFile } from 'node:fs/promises'
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
+import { Gate } from '../support/gate.ts'
+import { pathOf } from '../support/papers.ts'
 import { type PixelBox, redBox } from '../support/pixels.ts'
 import { setOverlayStage } from './harness/overlay-stage.ts'
 
@@ -254,4 +257,63 @@ describe('a caret stays where the browser paints its own when', () => {
     await page.evaluate(() => overlays.painted())
     expect(await misplaced(page, offsets)).toEqual([])
   })
+})
+
+/** A font with other heights than any for text, and other widths of its icons. */
+async function iconFont(): Promise<Buffer> {
+  const directory = pathOf('node_modules/playwright-core/lib/vite/recorder/assets')
+  const name = (await readdir(directory)).find((file) => /^codicon.*\.ttf$/.test(file))
+  if (name === undefined) throw new Error('Playwright brings no font of icons any more')
+  return readFile(`${directory}/${name}`)
+}
+
+test('a caret moves with the text when a font comes late', async () => {
+  const page = await stage.openBlank()
+  const gate = new Gate()
+  const body = await iconFont()
+  await page.route('http://fonts.example/late.ttf', async (route) => {
+    await gate.opened
+    await route.fulfill({ body, headers: { 'access-control-allow-origin': '*' } })
+  })
+  const face = '@font-face { font-family: Late; src: url(http://fonts.example/late.ttf); font-display: swap }'
+  const field = '<textarea cols=20 rows=8 style="font: 20px Late, monospace"></textarea>'
+  await page.setContent(`<!doctype html><style>${face}</style>${RED_CARET}${field}`, { waitUntil: 'domcontentloaded' })
+  await page.addScriptTag({ content: stage.script })
+  const offsets = [0, 2, 5, 11]
+  await page.evaluate((text) => void overlays.begin(text), '\uea60\uea61 a\n'.repeat(4))
+  await putCarets(page, offsets)
+  const before = await page.evaluate(() => overlays.scene.caret('11'))
+  gate.open()
+  await page.evaluate(async () => {
+    await document.fonts.ready
+    await overlays.painted()
+    await overlays.painted()
+  })
+  expect(await page.evaluate(() => overlays.scene.caret('11'))).not.toEqual(before)
+  expect(await misplaced(page, offsets)).toEqual([])
+})
+
+test('nothing of others is printed, and they are where they were afterwards', async () => {
+  const page = await stage.open(WORDS.repeat(3), `${RED_CARET}<textarea cols=30 rows=8>`)
+  await putCarets(page, SOME)
+  const drawn = () =>
+    page.evaluate(() =>
+      [...overlays.scene.drawn('caret'), ...overlays.scene.drawn('name')].map((part) =>
+        part.checkVisibility({ opacityProperty: true, visibilityProperty: true }),
+      ),
+    )
+  expect(await drawn()).toContain(true)
+  const size = () => page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.scrollHeight])
+  const before = await size()
+  await page.emulateMedia({ media: 'print' })
+  // What the page does as its layout changes.
+  await page.evaluate(() => {
+    overlays.scene.element.style.setProperty('width', '250px')
+    return overlays.painted()
+  })
+  expect(await drawn()).not.toContain(true)
+  expect(await size()).toEqual(before)
+  await page.emulateMedia({ media: 'screen' })
+  await page.evaluate(() => overlays.painted())
+  expect(await misplaced(page, SOME)).toEqual([])
 })

@@ -181,6 +181,41 @@ test('a binding and an overlay work in what Vue makes reactive', async () => {
   await ben.getByText('Ann', { exact: true }).waitFor({ state: 'attached' })
 })
 
+const ALPINE_PAGE = `
+  <label x-data="notes"><span x-text="saved"></span><textarea x-ref="text"></textarea></label>
+  <script type="module">
+    import { bindTextarea, connect, showPeers, watchPresence } from '@coedit/client'
+    import Alpine from 'alpinejs'
+    Alpine.data('notes', () => ({
+      saved: false,
+      connection: null,
+      shown: [],
+      init() {
+        this.connection = connect({ url: 'ws://localhost:1234', document: 'notes', user: { name: 'Ben' } })
+        this.connection.subscribe((state) => (this.saved = state.saved))
+        const { text, awareness } = this.connection
+        this.shown.push({ binding: bindTextarea(this.$refs.text, text, { awareness }) })
+        this.shown.push({ overlay: showPeers(this.shown[0].binding, awareness), presence: watchPresence(awareness) })
+        this.shown[0].binding.undo()
+        this.shown[1].overlay.hidden = false
+        this.shown[1].presence.subscribe((peers) => (document.title = peers.map(({ name }) => name).join()))
+      },
+    }))
+    Alpine.start()
+  </script>`
+
+test('a connection, a binding, an overlay and a presence work in what Alpine makes reactive', async () => {
+  const server = await startInProcess({ release: onTestFinished })
+  const ann = await openEmbed(server.url)
+  const ben = await openPage(browser, await serve(ALPINE_PAGE, server.url), onTestFinished)
+  await ben.locator('textarea').pressSequentially('hello')
+  await textIs(ann, 'hello')
+  await ben.getByText('true', { exact: true }).waitFor()
+  await ann.locator('textarea').press('Home')
+  await ben.getByText('Ann', { exact: true }).waitFor({ state: 'attached' })
+  await ben.waitForFunction(() => document.title === 'Ann')
+})
+
 /** Resolves when a CodeMirror shows exactly this, the names beside carets left out. */
 async function linesAre(page: Page, text: string): Promise<void> {
   await page.waitForFunction((expected) => {

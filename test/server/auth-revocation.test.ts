@@ -148,3 +148,44 @@ test('a clock that was put back lets nobody in again', () => {
   revocations.add({ user: 'ada' }, 20)
   expect(revocations.add({ user: 'ada' }, 10).stored).toEqual([expect.objectContaining({ time: 20 })])
 })
+
+describe('what other servers have stored', () => {
+  const permitOf = (user: string, issuedAt: number) => ({
+    user,
+    tokenId: undefined,
+    issuedAt,
+    expiresAt: Number.POSITIVE_INFINITY,
+  })
+
+  test('is in force beside what is not stored yet, by the later time of both', () => {
+    const revocations = new Revocations()
+    const [ada, eve] = [revocations.add({ user: 'ada' }, 20), revocations.add({ user: 'eve' }, 10)]
+    const [zoe] = new Revocations().add({ user: 'zoe' }, 15).stored
+    revocations.restore([...ada.stored.map((stored) => ({ ...stored, time: 5 })), ...(zoe ? [zoe] : [])])
+    for (const [user, until] of [
+      ['ada', 20],
+      ['eve', 10],
+      ['zoe', 15],
+    ] as const) {
+      expect(revocations.against(permitOf(user, until))?.code).toBe('UNAUTHORIZED')
+      expect(revocations.against(permitOf(user, until + 1))).toBeUndefined()
+    }
+    revocations.restore(eve.stored.map((stored) => ({ ...stored, time: 30 })))
+    expect(revocations.against(permitOf('eve', 30))?.code).toBe('UNAUTHORIZED')
+  })
+
+  test('takes the place of what they have forgotten, so that no more are remembered than before', () => {
+    const limit = 2
+    const [mine, theirs] = [new Revocations(limit), new Revocations(limit)]
+    const stored = new Map<string | null, number>()
+    for (const now of [10, 20, 30, 40]) {
+      const change = theirs.add({ user: `user ${now}` }, now)
+      for (const target of change.forgotten) stored.delete(target)
+      for (const { target, time } of change.stored) stored.set(target, time)
+      mine.restore([...stored].map(([target, time]) => ({ target, time })).sort((a, b) => a.time - b.time))
+    }
+    expect(mine.against(permitOf('user 10', 20))?.code).toBe('UNAUTHORIZED')
+    expect(mine.against(permitOf('user 30', 30))?.code).toBe('UNAUTHORIZED')
+    expect(mine.add({ user: 'last' }, 50).forgotten).toEqual([JSON.stringify({ user: 'user 30' })])
+  })
+})

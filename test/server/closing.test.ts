@@ -3,12 +3,13 @@ import { Writer } from '../support/edits.ts'
 import { readEvents, type ServerEvent } from '../support/event-stream.ts'
 import { runCramped, runProgram, type ServerProcess, startEmbedding, startServer } from '../support/process.ts'
 import { connectRaw, store } from '../support/raw-client.ts'
+import { cases } from '../support/runs.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
 // In processes of their own: the test runner keeps the event loop alive, and would hide one that runs dry.
 const release = onTestFinished
 const document = 'notes'
-const CLIENTS = [0, 1, 5, 50]
+const CLIENTS = cases([0, 5], [1, 50])
 
 /** The next event of the document's stream, which is left then. */
 async function nextEvent({ url }: ServerProcess, lastEventId = ''): Promise<ServerEvent> {

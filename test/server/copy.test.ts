@@ -24,6 +24,7 @@ import { Typist } from '../support/typist.ts'
 const release = onTestFinished
 /** Small limits, so that documents have snapshots of several chunks and a log behind them. */
 const COMPACTING: ServerOptions = { compactMaxEntries: 10, compactMinBytes: 0, compactIntervalMs: 0, chunkBytes: 2048 }
+const MiB = 1024 * 1024
 const NAMES = ['notes', 'été/1 😀', '100%']
 
 if (findPostgres() === undefined) test('coedit copy', ({ skip }) => skip(NO_POSTGRES))
@@ -200,6 +201,23 @@ function withPostgres(postgres: PostgresServer): void {
     ).toBe('abcdef')
     const exported = await runCoedit(release, ['export', 'notes', '--root', 'text', '--database', source])
     expect(exported).toMatchObject({ code: 0, stdout: 'abcdef' })
+  })
+
+  test('completes a document of which the beginning is there, in more than one step where it is large', async () => {
+    const [source, target] = [await emptyPlace('a directory'), await emptyPlace('PostgreSQL')]
+    const writer = new Writer(1)
+    const updates = Array.from({ length: 6 }, (_, index) => writer.insert(`${index}`.repeat(MiB)).update)
+    const entries = updates.map((update) => ({ document: 'large', update, base: 0 }))
+    await use(source, (storage) => storage.append(entries))
+    await use(target, (storage) => storage.append(entries.slice(0, 1)))
+    expect(await copy(source, target)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^'large': copied$/m) })
+    const { tail } = await use(target, (storage) => storage.load('large'))
+    expect(tail.map(({ update }) => update.length)).toEqual(updates.map(({ length }) => length))
+    expect(
+      docOf(...tail.map(({ update }) => update))
+        .getText('text')
+        .toString(),
+    ).toBe(writer.text.toString())
   })
 
   test('refuses while a server has the directory or is connected to the database, unless forced', async () => {

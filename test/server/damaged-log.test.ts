@@ -69,7 +69,7 @@ test('what LevelDB drops of its log as it opens is told by /health, and once by 
   await writeFile(path, log)
 
   const next = await startServer({ release, data: server.data })
-  const damage = { droppedBytes: log.length - bytes, records: 0, failedReads: 0 }
+  const damage = { droppedBytes: log.length - bytes, records: 0, failedReads: 0, lostEntries: 0 }
   expect(await healthOf(next)).toEqual({ ...OK, damage })
   expect(await new Follower().catchUp(next)).toBe('kept ')
   expect(

@@ -58,7 +58,7 @@ test('a document that LevelDB cannot read is refused, and costs no other one; wh
   }
   expect(await healthOf(server)).toEqual({
     status: 200,
-    body: { status: 'ok', damage: { droppedBytes: 0, records: 0, failedReads: expect.any(Number) } },
+    body: { status: 'ok', damage: { droppedBytes: 0, records: 0, failedReads: expect.any(Number), lostEntries: 0 } },
   })
   const exit = await server.kill('SIGTERM')
   expect(exit.code).toBe(0)

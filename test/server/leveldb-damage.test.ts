@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { CoeditError } from '../../server/src/common/errors.ts'
-import { chunkKey, entryKey, metadataKey, nameKey } from '../../server/src/storage/level/keys.ts'
+import { chunkKey, cursorKey, entryKey, metadataKey, nameKey } from '../../server/src/storage/level/keys.ts'
 import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
 import { encodeChunk, encodeNumber } from '../../server/src/storage/level/records.ts'
 import type { LevelDocument } from '../../server/src/storage/level/stored.ts'
@@ -42,6 +42,36 @@ async function write(entries: number, compacted = 0): Promise<LevelDocument> {
 function damage<T>(action: (raw: RawLevel) => Promise<T>): Promise<T> {
   return RawLevel.use(directory, action)
 }
+
+describe('a cursor', () => {
+  const told = (values: number) =>
+    numbers(1, values).map((n) => ({ document: 'doc', update: text(`entry ${n}`), base: 0, cursors: ['change'] }))
+
+  test('that is damaged begins anew, so that all is told', async () => {
+    const { storage } = await openStorage()
+    const [{ incarnation }] = await storage.append(told(3))
+    await storage.advance('change', 'doc', 2, incarnation)
+    await storage.close()
+    await damage((raw) => raw.flip(cursorKey('change', 'doc')))
+    const { storage: again, errors } = await openStorage()
+    expect(errors()).toHaveLength(1)
+    expect(await again.claim('change', 'doc')).toBe(0)
+  })
+
+  test('of a document that was cut off before it begins anew, too', async () => {
+    const { storage } = await openStorage()
+    const [{ incarnation }] = await storage.append(told(5))
+    await storage.advance('change', 'doc', 4, incarnation)
+    await storage.close()
+    await damage((raw) => raw.flip(entryKey(ID, 3)))
+    const { storage: again } = await openStorage()
+    const { head, incarnation: present } = await again.load('doc')
+    expect(head).toBe(2)
+    expect(await again.claim('change', 'doc')).toBe(0)
+    expect(await again.advance('change', 'doc', 2, present)).toBe('told')
+    expect(await again.untold('change', 10)).toEqual([])
+  })
+})
 
 describe('a damaged entry', () => {
   test('ends the document; what follows is kept as quarantined, until it is released', async () => {

@@ -2,6 +2,7 @@ import { cp, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
+import { validIncarnations } from '../conformance/storage-scene.ts'
 import { fileWith } from '../support/files.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 
@@ -43,8 +44,7 @@ async function flip(path: string, at: number): Promise<void> {
 
 /** Under which incarnations numbers are valid in a new opening. */
 async function validIn(storage: LevelStorage): Promise<readonly number[]> {
-  const { incarnation, earlierIncarnations } = await storage.load(DOCUMENT)
-  return [incarnation, ...earlierIncarnations]
+  return validIncarnations(await storage.load(DOCUMENT))
 }
 
 test('numbers stay valid over openings that end in order', async () => {

@@ -40,7 +40,7 @@ describe.each([2, 3])('where LevelDB cannot read entry %d', (seq) => {
       expect((await storage.load(document)).head).toBe(ENTRIES + 1)
     }
     expect(await append(storage, 'new')).toMatchObject([{ seq: 1 }])
-    expect(storage.damage).toEqual({ droppedBytes: 0, records: 0, failedReads: 2 })
+    expect(storage.damage).toEqual({ droppedBytes: 0, records: 0, failedReads: 2, lostEntries: 0 })
     expect(errors()).toMatchObject([{ facts: { err: DAMAGED } }])
   })
 })

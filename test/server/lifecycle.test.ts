@@ -15,6 +15,7 @@ import { startInProcess } from '../support/in-process-server.ts'
 import { recordingLog } from '../support/log.ts'
 import { startServer } from '../support/process.ts'
 import { Random } from '../support/random.ts'
+import { isLong } from '../support/runs.ts'
 import { freshCopy, type StockClient, stockClient, syncedClient } from '../support/stock-clients.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { elementsIn, Typist, textIn } from '../support/typist.ts'
@@ -138,7 +139,7 @@ describe('a document in memory', () => {
 })
 
 describe('a long log', () => {
-  const ENTRIES = 30_000
+  const ENTRIES = isLong() ? 30_000 : 10_000
   const JOINERS = 6
 
   test('reads the same while it is compacted over and over, and after a restart', async () => {

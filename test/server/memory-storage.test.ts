@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { systemClock } from '../../server/src/common/timing.ts'
 import { type CommitSource, Committer } from '../../server/src/document/committer.ts'
 import { MemoryDatabase, MemoryStorage, type MemoryStorageOptions } from '../../server/src/storage/memory.ts'
+import { relayConformance } from '../conformance/relay.ts'
 import { sharedStorageConformance } from '../conformance/shared-storage.ts'
 import { storageConformance } from '../conformance/storage.ts'
 import type { StorageHost } from '../conformance/storage-scene.ts'
@@ -28,6 +29,7 @@ function hostOf(options: MemoryStorageOptions, random: Random, release: Release)
 
 storageConformance('MemoryStorage', async (clock, release) => hostOf({ clock }, new Random(1), release))
 sharedStorageConformance('MemoryStorage', async (release, random) => hostOf({}, random, release))
+relayConformance('MemoryStorage', async (release, random) => hostOf({}, random, release))
 
 test('a document that somebody else has removed costs no other its commit', async () => {
   const storage = await hostOf({}, new Random(1), onTestFinished).open()

@@ -272,6 +272,30 @@ function withPostgres(postgres: PostgresServer): void {
     expect(numbers).toEqual(Array.from({ length: 20 }, (_, index) => index + 1))
   })
 
+  test('a cursor is left to others by a server that gives no sign of life, and by none that does', async () => {
+    const url = await postgres.newDatabase()
+    const clock = new ManualClock()
+    const [mine, theirs] = await Promise.all([opened({ url, clock }), opened({ url })])
+    const request = { document: DOCUMENT, update: encodeValues([0]), base: 0, cursors: ['change'] }
+    const [{ incarnation }] = await mine.append([request])
+    // As if so much time had passed since.
+    const pass = (seconds: number) =>
+      postgres.execute(url, `UPDATE coedit.holders SET until = until - interval '${seconds} s'`)
+    await pass(3)
+    expect(await theirs.untold('change', 10)).toEqual([])
+    await clock.hasTimerOf(1_000)
+    clock.advance(1_000)
+    await clock.hasTimerOf(1_000)
+    await pass(3)
+    expect(await theirs.claim('change', DOCUMENT)).toBeUndefined()
+    await pass(3)
+    expect(await theirs.untold('change', 10)).toEqual([DOCUMENT])
+    expect(await theirs.claim('change', DOCUMENT)).toBe(0)
+    expect(await mine.advance('change', DOCUMENT, 1, incarnation)).toBe('lost')
+    expect(await mine.claim('change', DOCUMENT)).toBeUndefined()
+    expect(await theirs.advance('change', DOCUMENT, 1, incarnation)).toBe('told')
+  })
+
   test('a document that lost numbers in the database is loaded anew', async () => {
     const url = await postgres.newDatabase()
     const clock = new ManualClock()

@@ -34,7 +34,7 @@ else {
 
   test('TLS is as pg has it: whoever is to be verified is', async () => {
     const certificate = await makeCertificate(onTestFinished)
-    const postgres = await startPostgres(onTestFinished, certificate)
+    const postgres = await startPostgres(onTestFinished, { certificate })
     const url = await postgres.newDatabase()
     const verified = await opened(`${url}?sslmode=verify-full&sslrootcert=${certificate.path}`)
     await verified.append([{ document: 'a', update, base: 0 }])
@@ -93,10 +93,12 @@ function withPostgres(postgres: PostgresServer): void {
     const role = await newRole('app')
     const asApp = asRole(url, role)
     await expect(opened(asApp)).rejects.toMatchObject({ code: 'STORAGE_OUTDATED' })
-    expect(await migrateDatabase(url, role)).toEqual({ from: 0, to: 1 })
-    expect(await migrateDatabase(url, role)).toEqual({ from: 1, to: 1 })
+    expect(await migrateDatabase(url, role)).toEqual({ from: 0, to: 3 })
+    expect(await migrateDatabase(url, role)).toEqual({ from: 3, to: 3 })
     const storage = await opened(asApp)
-    const [{ incarnation }] = await storage.append([{ document: 'a', update, base: 0 }])
+    const [{ incarnation }] = await storage.append([{ document: 'a', update, base: 0, cursors: ['change'] }])
+    expect(await storage.claim('change', 'a')).toBe(0)
+    expect(await storage.advance('change', 'a', 1, incarnation)).toBe('told')
     const snapshot = { seq: 1, chunks: [update], stateVector: null, deleteSet: null }
     expect(await storage.compact('a', snapshot, 0, incarnation)).toBe(true)
     await storage.storeRevocations([{ target: 'ada', time: 1 }], ['eve'])

@@ -3,8 +3,9 @@ import { startInProcess } from '../support/in-process-server.ts'
 import { LeapingClock } from '../support/leaping-clock.ts'
 import { startServer } from '../support/process.ts'
 import { startProxy, type TcpProxy } from '../support/proxy.ts'
+import { cases } from '../support/runs.ts'
 import { moveCursor, type Sightings, watchSightings } from '../support/sightings.ts'
-import { STOCK_VERSIONS, type StockClient, type StockVersion, stockClient, textOf } from '../support/stock-clients.ts'
+import { type StockClient, type StockVersion, stockClient, textOf } from '../support/stock-clients.ts'
 
 const release = onTestFinished
 const document = 'notes'
@@ -50,7 +51,7 @@ async function seenAgain(by: readonly Member[], other: Member, cursor: number, s
   return Math.max(...seen) - since
 }
 
-describe.each(STOCK_VERSIONS)('y-websocket %s', (version) => {
+describe.each(cases<StockVersion>(['3.1.0'], ['1.5.4', '2.1.0']))('y-websocket %s', (version) => {
   async function room(target: string) {
     const editor = await join(target, { version })
     const viewer = await join(target, { version, isViewer: true, delayMs: FAR_MS })

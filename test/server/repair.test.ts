@@ -12,7 +12,7 @@ import { recordingLog } from '../support/log.ts'
 import { runCoedit, startServer } from '../support/process.ts'
 import { Random } from '../support/random.ts'
 import { RawLevel } from '../support/raw-level.ts'
-import { runs } from '../support/runs.ts'
+import { cases, runs } from '../support/runs.ts'
 import { allRead, freshCopy, stockClient, textOf } from '../support/stock-clients.ts'
 import { storedDocument, withStored } from '../support/stored-document.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
@@ -164,19 +164,22 @@ describe('coedit repair', () => {
     ['no CURRENT', (data) => rm(join(data, 'CURRENT'))],
     ['a CURRENT that leads nowhere', (data) => writeFile(join(data, 'CURRENT'), 'MANIFEST-999999\n')],
   ]
-  test.each(roots)('rebuilds a database with %s, which no server opens', async (_, damage) => {
-    const { data } = await write()
-    const manifest = (await readFile(join(data, 'CURRENT'), 'utf8')).trim()
-    await damage(data, join(data, manifest))
-    const refused = await runCoedit(release, ['--port', '0', '--data', data])
-    expect(refused.stderr).toMatch(/\(STORAGE_DAMAGED\)\n$/)
-    const { code, stdout } = await runRepair(data)
-    expect(code).toBe(0)
-    expect(stdout).toMatch(/^2 documents, 2 intact$/m)
-    const server = await startServer({ release, data })
-    const doc = await freshCopy({ release, url: server.url, document: 'notes' })
-    expect(textOf({ doc }).toString()).toBe('one two three four ')
-  })
+  test.each(cases(roots.slice(0, 2), roots.slice(2)))(
+    'rebuilds a database with %s, which no server opens',
+    async (_, damage) => {
+      const { data } = await write()
+      const manifest = (await readFile(join(data, 'CURRENT'), 'utf8')).trim()
+      await damage(data, join(data, manifest))
+      const refused = await runCoedit(release, ['--port', '0', '--data', data])
+      expect(refused.stderr).toMatch(/\(STORAGE_DAMAGED\)\n$/)
+      const { code, stdout } = await runRepair(data)
+      expect(code).toBe(0)
+      expect(stdout).toMatch(/^2 documents, 2 intact$/m)
+      const server = await startServer({ release, data })
+      const doc = await freshCopy({ release, url: server.url, document: 'notes' })
+      expect(textOf({ doc }).toString()).toBe('one two three four ')
+    },
+  )
 
   test('keeps revocations, and in their place one of everything where they are damaged', async () => {
     const { data } = await write()

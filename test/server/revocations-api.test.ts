@@ -9,6 +9,7 @@ import { blockIn, filledIn } from '../support/papers.ts'
 import { startServer } from '../support/process.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { speak } from '../support/raw-http.ts'
+import { cases } from '../support/runs.ts'
 import { keysFor, SECRET, token } from '../support/tokens.ts'
 
 const run = promisify(execFile)
@@ -43,26 +44,29 @@ async function expectAdmitted(url: string): Promise<void> {
 }
 
 describe('POST /api/revocations', () => {
-  test.each([
+  const revocations: readonly [object, number][] = [
     [{ user: 'ada' }, 4401],
-    [{ tokenId: 'one' }, 4401],
     [{ document }, 4403],
-  ])('of %j ends connections, and holds when the process was killed the moment it was answered', async (body, code) => {
-    const settings = { release, env: { COEDIT_AUTH_SECRET: SECRET } }
-    const server = await startServer(settings)
-    const [valid, other] = [await token({ jti: 'one' }), await token({ sub: 'eve' })]
-    const client = await connectRaw({ release, url: server.url, document, query: `?token=${valid}` })
-    await client.follow()
-    expect(await post({ url: server.url, body, headers: await bearer() })).toEqual([204])
-    expect((await client.closed).code).toBe(code)
-    expect(await post({ url: server.url, body: { user: 'eve' }, headers: await bearer() })).toEqual([204])
-    await server.kill('SIGKILL')
+  ]
+  test.each(cases(revocations, [[{ tokenId: 'one' }, 4401]]))(
+    'of %j ends connections, and holds when the process was killed the moment it was answered',
+    async (body, code) => {
+      const settings = { release, env: { COEDIT_AUTH_SECRET: SECRET } }
+      const server = await startServer(settings)
+      const [valid, other] = [await token({ jti: 'one' }), await token({ sub: 'eve' })]
+      const client = await connectRaw({ release, url: server.url, document, query: `?token=${valid}` })
+      await client.follow()
+      expect(await post({ url: server.url, body, headers: await bearer() })).toEqual([204])
+      expect((await client.closed).code).toBe(code)
+      expect(await post({ url: server.url, body: { user: 'eve' }, headers: await bearer() })).toEqual([204])
+      await server.kill('SIGKILL')
 
-    const { url } = await startServer({ ...settings, data: server.data })
-    expect((await refusedSocket({ release, url, token: valid })).code).toBe(code)
-    expect(await refusedStream({ release, url, token: other })).toEqual([401, 'UNAUTHORIZED'])
-    expect(await post({ url, headers: await bearer() })).toEqual([204])
-  })
+      const { url } = await startServer({ ...settings, data: server.data })
+      expect((await refusedSocket({ release, url, token: valid })).code).toBe(code)
+      expect(await refusedStream({ release, url, token: other })).toEqual([401, 'UNAUTHORIZED'])
+      expect(await post({ url, headers: await bearer() })).toEqual([204])
+    },
+  )
 
   test('is below the base path, and tells the log who took back what', async () => {
     const { url, lines } = await startInProcess({ release, options: { ...options, basePath: '/team' } })

@@ -1,8 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MemoryDatabase, MemoryStorage } from '../../server/src/storage/memory.ts'
-import { hurried, sharedCoresConformance } from '../conformance/shared-cores.ts'
+import { hurried, sharedCoresConformance, sharedCoresFailover } from '../conformance/shared-cores.ts'
+import type { NewSharedHost } from '../conformance/shared-storage.ts'
 
-sharedCoresConformance('MemoryStorage', async (release, random) => {
+const newHost: NewSharedHost = async (release, random) => {
   const database = new MemoryDatabase()
   const pause = async () => {
     for (let turns = random.below(12); turns > 0; turns--) await nextTurn()
@@ -14,5 +15,11 @@ sharedCoresConformance('MemoryStorage', async (release, random) => {
       release(() => storage.close())
       return storage
     },
+    async failOver() {
+      database.failOver(() => random.below(4))
+    },
   }
-})
+}
+
+sharedCoresConformance('MemoryStorage', newHost)
+sharedCoresFailover('MemoryStorage', newHost)

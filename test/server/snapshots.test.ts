@@ -5,6 +5,7 @@ import { Cursor, type Reader } from '../../server/src/document/cursor.ts'
 import { Document } from '../../server/src/document/document.ts'
 import { DocumentLog } from '../../server/src/document/document-log.ts'
 import { Edits } from '../../server/src/document/edits.ts'
+import { NO_NEIGHBOURS } from '../../server/src/document/neighbours.ts'
 import { PrivateBytes } from '../../server/src/document/private-bytes.ts'
 import { type ReadingContext, readDifference, readSince } from '../../server/src/document/reading.ts'
 import { LoadedSnapshot } from '../../server/src/document/snapshot.ts'
@@ -34,8 +35,10 @@ function openDocument(name: string, stored: Snapshot): Document {
     config,
     clock: new ManualClock(),
     log: recordingLog().log,
+    cursors: [],
     requestCommit: () => undefined,
     changed: () => undefined,
+    neighboursOf: () => NO_NEIGHBOURS,
   }
   const facts = { head: 1, tail: [], snapshot: stored, incarnation: 1 }
   return new Document(name, facts, log, new Edits(atOnce(log.decodeState(snapshot))), context)

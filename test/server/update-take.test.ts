@@ -177,7 +177,7 @@ describe('structs', () => {
           expect(taken(whole, known)).toEqual(expected)
         }
       }),
-      { numRuns: runs(100) },
+      { numRuns: runs(40) },
     )
   })
 })

@@ -89,7 +89,9 @@ async function launch(release: Release, ports: Ports, config: NginxConfig): Prom
 /** What the packages of a distribution add around the configuration, here with a directory of its own for all files. */
 function completed({ main, http }: NginxConfig, directory: string): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${name};`)
-  return `daemon off; pid ${directory}/nginx.pid; error_log stderr notice;\n${main}\nhttp {\n${temporary.join('\n')}\n${http}\n}`
+  // As root it would work as somebody who may not write there.
+  const user = process.getuid?.() === 0 ? 'user root;' : ''
+  return `${user} daemon off; pid ${directory}/nginx.pid; error_log stderr notice;\n${main}\nhttp {\n${temporary.join('\n')}\n${http}\n}`
 }
 
 export class Nginx {

@@ -1,20 +1,23 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { chmod, chown, copyFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Client } from 'pg'
 import { findEmbeddedPostgres } from './embedded-postgres.ts'
 import type { Certificate } from './nginx.ts'
+import { signalTree } from './process-tree.ts'
 import { canInstall, findProgram, install } from './programs.ts'
 import { type Release, temporaryDirectory } from './temporary.ts'
 
 /** Where Debian keeps the programs of each version, which are not on the PATH. */
 const DEBIAN_DIRECTORY = '/usr/lib/postgresql'
 const ATTEMPTS = 5
-const READY = 'database system is ready to accept connections'
+const LOOK_EVERY_MS = 10
+const READY = /database system is ready to accept (read-only )?connections/
 /** PostgreSQL does not run as root: then it runs as its own user, which its package makes. */
 const USER = 'postgres'
 
@@ -29,7 +32,7 @@ export function providePostgres(): void {
 /** The directory of its programs, of the newest version that is installed; those from npm where the system has none. */
 export function findPostgres(): string | undefined {
   const onPath = findProgram('initdb')
-  if (onPath !== undefined) return dirname(onPath)
+  if (onPath !== undefined) return dirname(realpathSync(onPath))
   const newest = versionsIn(DEBIAN_DIRECTORY).sort((a, b) => b - a)[0]
   return newest === undefined ? findEmbeddedPostgres() : join(DEBIAN_DIRECTORY, `${newest}`, 'bin')
 }
@@ -55,30 +58,68 @@ export interface PostgresServer {
   /** Executes statements as the owner. */
   execute(url: string, text: string): Promise<readonly { readonly [column: string]: unknown }[]>
   readonly pid: number
+  /** Its host and port, as they stand in a URL. */
+  readonly host: string
+  /** Whether it has not ended. */
+  readonly isRunning: boolean
   /** Ends it at once, as a crash does. */
   kill(): Promise<void>
+  /** Kills each of its processes before any can tell another (kill -9). */
+  crash(): Promise<void>
+  /** Stops each of its processes where it is, until `thaw`. */
+  freeze(): void
+  thaw(): void
   /** Starts it again on what it left, at the same port. */
   restart(): Promise<void>
 }
 
+/** A copy that follows a PostgreSQL. */
+export interface PostgresStandby extends PostgresServer {
+  /** Follows no more: what is committed from now on it will not have. */
+  cutOff(): Promise<void>
+  /** Makes it the primary. */
+  promote(): Promise<void>
+}
+
+export interface PostgresOptions {
+  /** With it TLS is offered. */
+  readonly certificate?: Certificate
+  /** An empty directory, for which it becomes the owner. Default: one of its own. */
+  readonly directory?: string
+  /** What is set otherwise than by default, as `name=value`. */
+  readonly settings?: readonly string[]
+}
+
 /**
- * Starts a PostgreSQL and waits until it takes connections, by TLS too where it has a certificate.
+ * Starts a PostgreSQL and waits until it takes connections.
  *
  * @throws Error with what it said
  */
-export async function startPostgres(release: Release, certificate?: Certificate): Promise<PostgresServer> {
-  const programs = findPostgres()
-  if (programs === undefined) throw new Error(NO_POSTGRES)
-  const owner = process.getuid?.() === 0 ? idsOf(USER) : undefined
+export async function startPostgres(release: Release, options: PostgresOptions = {}): Promise<PostgresServer> {
+  const { certificate, directory = await temporaryDirectory(release), settings = [] } = options
+  const owner = ownerOf()
+  if (owner) await chown(directory, owner.uid, owner.gid)
+  const create = ['-D', join(directory, 'data'), '-U', USER, '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
+  await promisify(execFile)(programOf('initdb'), create, { ...owner, cwd: directory })
+  const flags = settings.flatMap((setting) => ['-c', setting])
+  if (certificate) flags.push(...(await tlsFlags(certificate, directory, owner)))
+  return launch(release, directory, flags)
+}
+
+/** Copies a running PostgreSQL and starts the copy, which follows it, without its waiting for that. */
+export async function startStandby(release: Release, primary: PostgresServer): Promise<PostgresStandby> {
+  const owner = ownerOf()
   const directory = await temporaryDirectory(release)
   if (owner) await chown(directory, owner.uid, owner.gid)
-  const data = join(directory, 'data')
-  const create = ['-D', data, '-U', USER, '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
-  await promisify(execFile)(join(programs, 'initdb'), create, { ...owner, cwd: directory })
-  const flags = ['-D', data, '-k', directory, '-h', '127.0.0.1']
-  if (certificate) flags.push(...(await tlsFlags(certificate, directory, owner)))
+  const copy = ['-D', join(directory, 'data'), '-d', primary.url('postgres'), '-R', '-c', 'fast', '--no-sync']
+  await promisify(execFile)(programOf('pg_basebackup'), copy, { ...owner, cwd: directory })
+  return launch(release, directory, [])
+}
+
+async function launch(release: Release, directory: string, more: readonly string[]): Promise<Server> {
+  const flags = ['-D', join(directory, 'data'), '-k', directory, '-h', '127.0.0.1', ...more]
   const start = (port: number) =>
-    spawn(join(programs, 'postgres'), [...flags, '-p', `${port}`], { ...owner, cwd: directory })
+    spawn(programOf('postgres'), [...flags, '-p', `${port}`], { ...ownerOf(), cwd: directory })
   for (let attempt = 1; ; attempt++) {
     const port = await freePort()
     const server = new Server(directory, port, () => start(port))
@@ -89,6 +130,17 @@ export async function startPostgres(release: Release, certificate?: Certificate)
     }
     if (attempt === ATTEMPTS || !failure.includes('Address already in use')) throw new Error(failure)
   }
+}
+
+function programOf(name: string): string {
+  const programs = findPostgres()
+  if (programs === undefined) throw new Error(NO_POSTGRES)
+  return join(programs, name)
+}
+
+/** As whom it runs, where that is not who runs this. */
+function ownerOf(): Owner | undefined {
+  return process.getuid?.() === 0 ? idsOf(USER) : undefined
 }
 
 /** PostgreSQL takes no key that others may read. */
@@ -106,7 +158,7 @@ interface Owner {
   readonly gid: number
 }
 
-class Server implements PostgresServer {
+class Server implements PostgresStandby {
   readonly #directory: string
   readonly #port: number
   readonly #spawn: () => ChildProcess
@@ -126,8 +178,16 @@ class Server implements PostgresServer {
     return pid
   }
 
+  get host(): string {
+    return `127.0.0.1:${this.#port}`
+  }
+
+  get isRunning(): boolean {
+    return this.#child?.exitCode === null && this.#child.signalCode === null
+  }
+
   url(database: string, role = USER): string {
-    return `postgres://${role}@127.0.0.1:${this.#port}/${database}`
+    return `postgres://${role}@${this.host}/${database}`
   }
 
   socketUrl(database: string): string {
@@ -170,19 +230,44 @@ class Server implements PostgresServer {
     return new Promise((resolve) => {
       child.stderr?.setEncoding('utf8').on('data', (text: string) => {
         said += text
-        if (said.includes(READY)) resolve(undefined)
+        if (READY.test(said)) resolve(undefined)
       })
       child.once('exit', () => resolve(`PostgreSQL ended before it was ready:\n${said}`))
     })
   }
 
   async kill(): Promise<void> {
-    const child = this.#child
-    if (!child || child.exitCode !== null || child.signalCode !== null) return
-    const exited = once(child, 'exit')
-    child.kill('SIGCONT')
-    child.kill('SIGQUIT')
+    if (!this.#child || !this.isRunning) return
+    const exited = once(this.#child, 'exit')
+    this.thaw()
+    this.#child.kill('SIGQUIT')
     await exited
+  }
+
+  async crash(): Promise<void> {
+    if (!this.#child) return
+    const exited = once(this.#child, 'exit')
+    signalTree(this.pid, 'SIGKILL')
+    await exited
+  }
+
+  freeze(): void {
+    signalTree(this.pid, 'SIGSTOP')
+  }
+
+  thaw(): void {
+    signalTree(this.pid, 'SIGCONT')
+  }
+
+  async cutOff(): Promise<void> {
+    await this.execute(this.url('postgres'), `ALTER SYSTEM SET primary_conninfo = ''`)
+    await this.execute(this.url('postgres'), 'SELECT pg_reload_conf()')
+    const following = 'SELECT FROM pg_stat_wal_receiver'
+    while ((await this.execute(this.url('postgres'), following)).length > 0) await pause(LOOK_EVERY_MS)
+  }
+
+  async promote(): Promise<void> {
+    await this.execute(this.url('postgres'), 'SELECT pg_promote(wait_seconds => 30)')
   }
 
   async restart(): Promise<void> {
@@ -202,7 +287,7 @@ function idsOf(user: string): Owner {
 }
 
 /** A port that nobody listens on, as far as one can know. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()

@@ -1,6 +1,8 @@
 import { provideChromium } from './chromium.ts'
 import { provideNginx } from './nginx.ts'
+import { providePgBouncer } from './pgbouncer.ts'
 import { providePostgres } from './postgres.ts'
+import { provideRedis } from './redis.ts'
 import { provideReverseProxies } from './reverse-proxies.ts'
 import { provideOtherBrowsers } from './web-driver.ts'
 
@@ -9,6 +11,8 @@ export default function setup(): void {
   provideChromium()
   provideNginx()
   providePostgres()
+  providePgBouncer()
+  provideRedis()
   provideReverseProxies()
   provideOtherBrowsers()
 }

@@ -20,10 +20,10 @@ export function storedDocument(data: string, document: string): Promise<LevelDoc
 
 /** What a later opening of the storage gives where nothing has happened to the document: its numbers are still valid. */
 export function inLaterOpening(stored: LevelDocument): LevelDocument {
-  const { incarnation, earlierIncarnations } = stored
+  const { incarnation, earlierIncarnations, head } = stored
   return {
     ...stored,
     incarnation: expect.any(Number),
-    earlierIncarnations: [incarnation, ...earlierIncarnations],
+    earlierIncarnations: [{ incarnation, last: head }, ...earlierIncarnations],
   }
 }

@@ -2,7 +2,8 @@ import { BLOCKS_STYLE } from '../binding/text-blocks.ts'
 
 /**
  * How an overlay looks. What shows a peer has the custom properties `--color` and `--ink`. A caret has a knob and a
- * name, so that colour is never the only difference.
+ * name, so that colour is never the only difference. In print it is transparent, not taken out:
+ * what has no size cannot be measured, and is nowhere from then on.
  */
 export const OVERLAY_STYLE = `${BLOCKS_STYLE}
 .selection{background:var(--color);opacity:.25}
@@ -12,5 +13,5 @@ export const OVERLAY_STYLE = `${BLOCKS_STYLE}
 .edge{visibility:hidden;pointer-events:auto;cursor:pointer}
 @keyframes name{0%,80%{opacity:1;visibility:visible}}
 @media(forced-colors:active){*{--color:LinkText!important;--ink:Canvas!important}}
-@media print{.cover{display:none}}
+@media print{.cover{opacity:0}}
 `

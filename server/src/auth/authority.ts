@@ -1,8 +1,9 @@
-import { CoeditError } from '../common/errors.ts'
+import { CoeditError, hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
+import { Serial } from '../common/serial.ts'
 import { type Clock, withDeadline } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
-import type { RevocationStore } from '../storage/storage.ts'
+import type { RevocationStore, Unfollow } from '../storage/storage.ts'
 import { type Authenticate, type AuthRequest, admitEverybody, type Bearer, type Holder, type Permit } from './grant.ts'
 import { Lease, type OnAccess, type OnEnd } from './lease.ts'
 import { type Revocation, Revocations } from './revocations.ts'
@@ -32,6 +33,9 @@ export class Authority {
   readonly #context: AuthorityContext
   readonly #revocations = new Revocations()
   readonly #leases = new Set<Lease>()
+  readonly #readings = new Serial()
+  #unfollow: Unfollow | undefined
+  #isReadingDue = false
   #isOpen = false
 
   constructor(context: AuthorityContext) {
@@ -45,8 +49,16 @@ export class Authority {
 
   /** Learns what was revoked before; until then nobody is let in. Rejects as `RevocationStore.loadRevocations` does. */
   async open(): Promise<void> {
-    this.#revocations.restore(await this.#context.storage.loadRevocations())
+    const { storage } = this.#context
+    // What is stored from now on is told, and read again.
+    this.#unfollow = storage.followRevocations?.(() => this.#readAgain())
+    this.#revocations.restore(await storage.loadRevocations())
     this.#isOpen = true
+  }
+
+  /** Other servers are not listened to any more. */
+  close(): void {
+    this.#unfollow?.()
   }
 
   /**
@@ -113,11 +125,29 @@ export class Authority {
    */
   async revoke(target: Revocation): Promise<void> {
     const { stored, forgotten } = this.#revocations.add(target, this.#context.clock.now())
+    this.#endRevoked()
+    await this.#context.storage.storeRevocations(stored, forgotten)
+  }
+
+  #endRevoked(): void {
     for (const lease of [...this.#leases]) {
       const reason = this.#revocations.against(lease.permit)
       if (reason) lease.end(reason, TOLD_AFTER_MS)
     }
-    await this.#context.storage.storeRevocations(stored, forgotten)
+  }
+
+  /** Learns what other servers have revoked. */
+  #readAgain(): void {
+    if (this.#isReadingDue) return
+    this.#isReadingDue = true
+    const reading = this.#readings.run(async () => {
+      this.#isReadingDue = false
+      this.#revocations.restore(await this.#context.storage.loadRevocations())
+      this.#endRevoked()
+    })
+    reading.catch((error: unknown) => {
+      if (!hasCode(error, 'STORAGE_CLOSED')) this.#context.log.error({ err: error }, 'revocations could not be read')
+    })
   }
 
   /** Refusals are passed on; whatever else goes wrong is told to the log alone. */

@@ -41,12 +41,19 @@ export class Revocations {
     this.#limit = limit
   }
 
-  /** Takes over what was stored, the oldest first. */
+  /** Takes over what is stored, the oldest first. What was taken back here and is not stored yet stays so. */
   restore(stored: readonly StoredRevocation[]): void {
+    const times = new Map<string, number>()
     for (const { target, time } of stored) {
-      if (target === null) this.#everythingUntil = time
-      else this.#times.set(target, time)
+      if (target === null) this.#everythingUntil = Math.max(this.#everythingUntil, time)
+      else times.set(target, Math.max(time, this.#timeOf(target)))
     }
+    for (const [target, time] of this.#times) {
+      // What others have forgotten is a part of everything now.
+      if (!times.has(target) && time > this.#everythingUntil) times.set(target, time)
+    }
+    this.#times.clear()
+    for (const [target, time] of [...times].sort(([, a], [, b]) => a - b)) this.#times.set(target, time)
   }
 
   /** @throws CoeditError OPTION_INVALID unless exactly one thing is named */

@@ -42,9 +42,9 @@ export const copy = declareCommand({
   description:
     'Copies all documents and revocations to another directory or database, and reads all of them back. The servers on ' +
     'both sides must be stopped: it refuses to start while one has a directory open or is connected to a database. For ' +
-    'a new database, run coedit migrate before. Documents that are at the destination already are compared, and left as ' +
-    'they are: after an interruption, run it again. Those that are others there are named, and the exit code is 1. Event ' +
-    'streams begin anew afterwards.',
+    'a new database, run coedit migrate before. After an interruption, run it again: what is at the destination already is ' +
+    'completed, and never changed. Documents that are others there are named, and the exit code is 1. Event streams begin ' +
+    'anew afterwards.',
   operands: [],
   schema,
   async execute({ options, print }) {
@@ -102,18 +102,53 @@ async function copyAll(places: Places, report: Report): Promise<void> {
 }
 
 /**
- * Copies a document in one step, so that it is there whole or not at all, and then makes its chunks a snapshot again.
- * One that is there is left to be compared.
+ * Copies what the target lacks of a document, and makes its chunks a snapshot again. A part that is there was left by a
+ * copy that was ended, or was all that there was then. What is no such part is left to be compared.
  */
 async function copyDocument(name: string, source: Storage, target: Storage, clock: CopyClock): Promise<string> {
-  if (await target.stat(name)) return 'there already'
   const stored = await source.load(name)
-  const entries = entriesOf(stored)
+  const present = (await target.stat(name)) ? await target.load(name) : NOTHING
+  const lacking = restOf(entriesOf(stored), entriesOf(present))
+  if (lacking === undefined) return 'there already'
   clock.time = (await source.stat(name))?.updatedAt
-  await target.append(entries.map((update) => ({ document: name, update, base: 0, isFirst: true })))
+  let base = present.head
+  for (const updates of batchesOf(lacking)) {
+    const requests = updates.map((update) => ({ document: name, update, base, isFirst: base === 0 }))
+    base = (await target.append(requests)).at(-1)?.seq ?? base
+  }
   const { snapshot } = stored
-  if (snapshot) await target.compact(name, { ...snapshot, seq: snapshot.chunks.length }, 0)
-  return 'copied'
+  if (snapshot && !present.snapshot) await target.compact(name, { ...snapshot, seq: snapshot.chunks.length }, 0)
+  return lacking.length > 0 ? 'copied' : 'there already'
+}
+
+/** A document that was never written. */
+const NOTHING: Pick<StoredDocument, 'head' | 'snapshot' | 'tail'> = { head: 0, snapshot: null, tail: [] }
+
+/** What follows the beginning; undefined where the entries do not begin so. */
+function restOf(entries: readonly Uint8Array[], beginning: readonly Uint8Array[]): readonly Uint8Array[] | undefined {
+  const isBeginning = beginning.every((update, index) => {
+    const entry = entries[index]
+    return entry !== undefined && Buffer.compare(update, entry) === 0
+  })
+  return isBeginning ? entries.slice(beginning.length) : undefined
+}
+
+/** A database that takes long to answer is given up, so it is given no more at once. */
+const BATCH_BYTES = 4 * 1024 * 1024
+
+function* batchesOf(updates: readonly Uint8Array[]): Generator<readonly Uint8Array[]> {
+  let batch: Uint8Array[] = []
+  let bytes = 0
+  for (const update of updates) {
+    if (batch.length > 0 && bytes + update.length > BATCH_BYTES) {
+      yield batch
+      batch = []
+      bytes = 0
+    }
+    batch.push(update)
+    bytes += update.length
+  }
+  if (batch.length > 0) yield batch
 }
 
 async function copyRevocations(source: RevocationStore, target: RevocationStore): Promise<void> {

@@ -21,6 +21,8 @@ const table = {
   STORAGE_VERSION: { meaning: 'The data directory or the database was written by a newer version.' },
   STORAGE_OUTDATED: { meaning: 'The database is that of an older version or empty, and the role may not migrate it.' },
   STORAGE_UNREACHABLE: { meaning: 'The database server does not answer, or refuses the connection.' },
+  STORAGE_UNSUITABLE: { meaning: 'The database server is too old.' },
+  STORAGE_DENIED: { meaning: 'The role of the database may not read or write what coedit stores.' },
   STORAGE_CLOSED: { meaning: 'The storage was closed before the operation was done.', status: 503 },
   STORAGE_DAMAGED: {
     meaning:

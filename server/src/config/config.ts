@@ -63,6 +63,17 @@ export const serverSchema = z.strictObject({
     expected: 'nothing or a URL such as postgres://user@host:5432/name',
     secret: true,
   }),
+  hints: z
+    .string()
+    .refine((url) => url === '' || isRedisUrl(url))
+    .default('')
+    .meta({
+      description:
+        'Redis by which the servers of a `database` tell each other what was written and who is here. Default: by the ' +
+        'database itself, which serves some eight servers well. Nothing depends on it; a flag shows in the list of processes.',
+      expected: 'nothing or a URL such as redis://:password@host:6379, or rediss:// with TLS',
+      secret: true,
+    }),
   nodeName: z
     .string()
     .regex(/^[\x21-\x7e]{0,64}$/)
@@ -363,6 +374,10 @@ export function isDatabaseUrl(text: string): boolean {
   return /^postgres(ql)?:\/\//.test(text)
 }
 
+function isRedisUrl(text: string): boolean {
+  return /^rediss?:\/\//.test(text)
+}
+
 /** Whether tokens are checked: there is a key to check them by. */
 export function checksTokens({ authSecret, authPublicKey, authJwksUrl }: Config): boolean {
   return authSecret !== '' || authPublicKey !== '' || authJwksUrl !== ''
@@ -383,6 +398,9 @@ function checked(config: Config, hasAuthenticate: boolean): Config {
   }
   if (config.databaseDirect !== '' && config.database === '') {
     throw invalid('databaseDirect is the way past the pool that database leads to: expected database, too')
+  }
+  if (config.hints !== '' && config.database === '') {
+    throw invalid('hints is for the servers of a database: expected database, too')
   }
   if (config.database !== '' && config.maxNameBytes > MAX_DATABASE_NAME_BYTES) {
     throw invalid(`maxNameBytes is ${config.maxNameBytes}: expected at most ${MAX_DATABASE_NAME_BYTES} with a database`)

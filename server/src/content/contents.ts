@@ -123,7 +123,7 @@ async function submitTo({ document }: Cursor, update: Uint8Array, author: Author
 }
 
 function positionOf({ document }: Cursor): At {
-  return { incarnation: document.incarnations[0] ?? 0, position: document.head }
+  return { incarnation: document.incarnation, position: document.head }
 }
 
 interface Asked {
@@ -205,10 +205,11 @@ class OpenContent {
 
   async #serve(batch: readonly Asked[]): Promise<void> {
     const cursor = await this.#caughtUp()
-    const { incarnations } = cursor.document
+    const { document } = cursor
     const requests = batch.map(({ request, seen }) => {
       // Numbers of another incarnation stand for something else.
-      const isForeign = seen !== undefined && !incarnations.includes(seen)
+      const position = 'seen' in request ? (request.seen ?? 0) : 0
+      const isForeign = seen !== undefined && !document.stands(seen, position)
       return isForeign ? { ...request, seen: NEVER } : request
     })
     const updates = this.#takeNews()
@@ -258,7 +259,7 @@ class OpenContent {
   /** Submits what the requests come to and answers them when that is durable: nobody is shown what may be lost. */
   async #settle(cursor: Cursor, batch: readonly Asked[], { results }: ContentAnswer): Promise<void> {
     const { document } = cursor
-    const read = { incarnation: document.incarnations[0] ?? 0, position: cursor.position ?? 0 }
+    const read = { incarnation: document.incarnation, position: cursor.position ?? 0 }
     const receipts = results.map((result, index) => this.#submit(cursor, result, batch[index]?.author))
     try {
       await Promise.all(receipts.map((receipt) => receipt?.durable))

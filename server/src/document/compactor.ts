@@ -138,11 +138,10 @@ export class Compactor {
     const { name } = document
     const replaces = content.snapshot?.seq ?? 0
     const seq = content.head
-    const [incarnation] = document.incarnations
     const result = await this.#workOut(content)
     if (!result) return
     const made = { seq, ...result }
-    const isStored = await storage.compact(name, made, replaces, incarnation)
+    const isStored = await storage.compact(name, made, replaces, document.incarnation)
     const snapshot = new LoadedSnapshot(isStored ? made : await this.#readNewer(document, replaces))
     snapshots.put(document, snapshot)
     await document.replaceSnapshot(snapshot)
@@ -153,7 +152,7 @@ export class Compactor {
   async #readNewer(document: Document, before: number): Promise<Snapshot> {
     const { snapshot, incarnation } = await this.#context.storage.load(document.name)
     const isNewer = snapshot !== null && snapshot.seq > before && snapshot.seq <= document.head
-    if (isNewer && incarnation === document.incarnations[0]) return snapshot
+    if (isNewer && incarnation === document.incarnation) return snapshot
     throw new CoeditError('STORAGE_CONFLICT', `the snapshot of '${document.name}' was replaced by somebody else`)
   }
 

@@ -4,10 +4,12 @@ import type { Cancel, Clock } from '../common/timing.ts'
 import { inTurns } from '../common/turns.ts'
 import type { Config } from '../config/config.ts'
 import { type ScannedUpdate, scanUpdate, splitUpdate } from '../protocol/update/update.ts'
+import { lastStanding, lineageOf } from '../storage/lineage.ts'
 import type {
   Appended,
   AppendRequest,
   DocumentStore,
+  Lineage,
   LogPart,
   QuarantinedUpdate,
   StoredDocument,
@@ -16,6 +18,7 @@ import { type Admitted, capacityLeft, withinCapacity } from './capacity.ts'
 import type { CommitSource } from './committer.ts'
 import type { DocumentLog } from './document-log.ts'
 import { type Edits, Receipt } from './edits.ts'
+import type { Neighbours } from './neighbours.ts'
 import { Pacing } from './pacing.ts'
 import { EncodedPiece, type Piece } from './piece.ts'
 import { Presence } from './presence.ts'
@@ -32,10 +35,14 @@ export interface DocumentContext {
   readonly config: Config
   readonly clock: Clock
   readonly log: Log
+  /** The stored cursors that are told of what is written here. */
+  readonly cursors: readonly string[]
   /** Asks for a commit of what is pending. */
   requestCommit(source: CommitSource): void
   /** Called when the log has grown or the last subscriber has gone. */
   changed(document: Document): void
+  /** The other servers that may show a document. */
+  neighboursOf(name: string): Neighbours
 }
 
 interface Answered {
@@ -57,7 +64,7 @@ export class Document implements CommitSource, Replica {
   readonly #pacing: Pacing
   /** How long it has taken to hand edits to the subscribers, all in all. */
   #deliveryMs = 0
-  #incarnations: readonly number[]
+  #lineage: Lineage
   #quarantined: readonly QuarantinedUpdate[]
   /** Quarantined updates that are in the log again, to be deleted with the next commit. */
   #released: number[] = []
@@ -65,6 +72,7 @@ export class Document implements CommitSource, Replica {
   #answered: readonly Answered[] | undefined
   #sharedLog: SharedLog | undefined
   #hasFailed = false
+  #isLost = false
   /** Whether what is committed has to be the first that anybody writes. */
   #isSeeding = false
   #isFull = false
@@ -79,8 +87,9 @@ export class Document implements CommitSource, Replica {
       { maxPresenceBytes: context.config.maxPresenceBytes, maxWeakClaims: context.config.maxPresenceIds },
       context.clock,
       () => this.#presenceChanged(),
+      context.neighboursOf(name),
     )
-    this.#incarnations = [stored.incarnation, ...(stored.earlierIncarnations ?? [])]
+    this.#lineage = lineageOf(stored)
     this.#quarantined = stored.quarantined ?? []
     this.#edits = edits
     const { documentBusyShare: busyShare, maxGatherMs } = context.config
@@ -89,9 +98,16 @@ export class Document implements CommitSource, Replica {
     if (!this.#edits.isEmpty) context.requestCommit(this)
   }
 
-  /** First the present one, which is 0 for a document that was never written; then those whose numbers are still valid. */
-  get incarnations(): readonly number[] {
-    return this.#incarnations
+  /** Of its numbers; 0 for a document that was never written. */
+  get incarnation(): number {
+    return this.#lineage.incarnation
+  }
+
+  /** Whether a number that is of this incarnation stands for the same entry now, if there is one. */
+  stands(incarnation: number, seq: number): boolean {
+    const { earlierIncarnations = [] } = this.#lineage
+    if (incarnation === this.incarnation) return true
+    return earlierIncarnations.some((earlier) => earlier.incarnation === incarnation && seq <= earlier.last)
   }
 
   /** The last log position. */
@@ -122,6 +138,11 @@ export class Document implements CommitSource, Replica {
   /** Whether a commit was refused for good: this object no longer tells what is stored. */
   get hasFailed(): boolean {
     return this.#hasFailed
+  }
+
+  /** Whether the database no longer has some of what was committed, and is here. */
+  get isLost(): boolean {
+    return this.#isLost
   }
 
   /** Whether so much waits to be durable that writers have to wait. */
@@ -220,7 +241,7 @@ export class Document implements CommitSource, Replica {
   takePending(): readonly AppendRequest[] {
     // Entries of others are still to be read before the last batch.
     if (this.#edits.isInFlight || this.#edits.isEmpty) return []
-    const { updates } = this.#edits.drain(this.#context.config.chunkBytes)
+    const { updates, author } = this.#edits.drain(this.#context.config.chunkBytes)
     if (updates.length === 0) {
       // Others have committed all of it meanwhile.
       this.#deliver([], this.#edits.settle())
@@ -232,8 +253,9 @@ export class Document implements CommitSource, Replica {
       document: this.name,
       update,
       base: this.head,
-      incarnation: this.#incarnations[0],
+      incarnation: this.incarnation,
       isFirst: this.#isSeeding,
+      cursors: this.#context.cursors.filter((cursor) => cursor !== author?.cursor),
       releases: index === 0 ? releases : [],
     }))
   }
@@ -242,7 +264,7 @@ export class Document implements CommitSource, Replica {
     const [first] = appended
     if (!first) return
     this.#answered = requests.map(({ update }, index) => ({ update, appended: appended[index] ?? first }))
-    this.enter({ incarnation: first.incarnation, entries: first.between })
+    this.enter({ ...first, entries: first.between })
     if (!this.#answered) return
     if (!this.#sharedLog) {
       const message = `the storage gave number ${first.seq} to an entry of '${this.name}', expected ${this.head + 1}`
@@ -258,15 +280,13 @@ export class Document implements CommitSource, Replica {
   }
 
   /** Takes in those entries of others that come next, and its own behind them. */
-  enter({ incarnation, entries }: LogPart): void {
-    if (this.head > 0 && incarnation !== this.#incarnations[0]) {
-      throw new CoeditError('STORAGE_CONFLICT', `'${this.name}' was removed and made anew by another server`)
-    }
+  enter(part: LogPart): void {
+    if (this.head > 0) this.#goOnAs(part)
     const pieces: Piece[] = []
-    for (const { seq, update } of entries) {
-      if (seq === this.head + 1) pieces.push(this.#push(update, { seq, incarnation }, false))
+    for (const { seq, update } of part.entries) {
+      if (seq === this.head + 1) pieces.push(this.#push(update, seq, part, false))
     }
-    if (pieces.length > 0) this.#deliver(pieces, null)
+    if (pieces.length > 0) this.#deliver(pieces, null, true)
     this.#enterOwn()
   }
 
@@ -278,6 +298,7 @@ export class Document implements CommitSource, Replica {
   /** To be called when the document leaves memory. */
   close(): void {
     this.#sharedLog?.stop()
+    this.presence.close()
   }
 
   commitFailed(): void {
@@ -298,7 +319,7 @@ export class Document implements CommitSource, Replica {
     const pieces: Piece[] = []
     for (const { update, appended } of answered) {
       // An entry that was read from the log meanwhile has been entered already.
-      if (appended.seq === this.head + 1) pieces.push(this.#push(update, appended, true))
+      if (appended.seq === this.head + 1) pieces.push(this.#push(update, appended.seq, appended, true))
     }
     this.#deliver(pieces, this.#edits.settle())
     if (!this.#edits.isEmpty) this.#context.requestCommit(this)
@@ -316,24 +337,36 @@ export class Document implements CommitSource, Replica {
   }
 
   #flush(after: number, pieces: readonly Piece[], author: Author | null, presence: PresenceStep | null): Flush {
-    return { after, head: after + pieces.length, pieces, author, presence }
+    return { after, head: after + pieces.length, pieces, author, isForeign: false, presence }
   }
 
   #closed(): CoeditError {
     return new CoeditError('STORAGE_CLOSED', `an edit of '${this.name}' could not be stored: open it anew`)
   }
 
-  #push(update: Uint8Array, { seq, incarnation }: Pick<Appended, 'seq' | 'incarnation'>, isOwn: boolean): Piece {
+  #push(update: Uint8Array, seq: number, lineage: Lineage, isOwn: boolean): Piece {
     const piece = new EncodedPiece(this.#edits.apply(update, isOwn), seq)
-    if (incarnation !== this.#incarnations[0]) this.#incarnations = [incarnation]
+    if (this.head === 0) this.#lineage = lineageOf(lineage)
     this.log.push(piece)
     return piece
   }
 
-  #deliver(pieces: readonly Piece[], author: Author | null): void {
+  /** @throws CoeditError STORAGE_CONFLICT where what it has is not what the log has now under the same numbers */
+  #goOnAs(lineage: Lineage): void {
+    if (lineage.incarnation === this.incarnation) return
+    // Only a loss is told without one.
+    this.#isLost = lineage.incarnation === 0
+    if (lastStanding(this.incarnation, lineage) < this.head) {
+      throw new CoeditError('STORAGE_CONFLICT', `the numbers of '${this.name}' were given anew`)
+    }
+    this.#lineage = lineageOf(lineage)
+  }
+
+  #deliver(pieces: readonly Piece[], author: Author | null, isForeign = false): void {
     const { clock, changed } = this.#context
     const startedAt = clock.now()
-    this.#subscribers.deliver(this.#flush(this.head - pieces.length, pieces, author, this.presence.flush()))
+    const after = this.head - pieces.length
+    this.#subscribers.deliver({ ...this.#flush(after, pieces, author, this.presence.flush()), isForeign })
     this.#deliveryMs += clock.now() - startedAt
     changed(this)
   }

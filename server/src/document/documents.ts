@@ -14,9 +14,11 @@ import { Cursor, type CursorOptions, type Reader } from './cursor.ts'
 import { Document, type DocumentContext } from './document.ts'
 import { DocumentLog } from './document-log.ts'
 import { Edits } from './edits.ts'
-import { Follower, type Pace } from './follower.ts'
+import { HookFollowers } from './hook-followers.ts'
 import { InProcess, type Yjs } from './in-process.ts'
+import { NO_NEIGHBOURS } from './neighbours.ts'
 import { loopMeter, Pacing } from './pacing.ts'
+import { PresenceExchange } from './presence-exchange.ts'
 import { PrivateBytes } from './private-bytes.ts'
 import { readDifference, readSince } from './reading.ts'
 import { LoadedSnapshot } from './snapshot.ts'
@@ -32,9 +34,6 @@ export interface DocumentsContext {
   readonly yjs: Yjs
 }
 
-/** Hooks that want to hear of each commit. */
-const AT_ONCE: Pace = { quietMs: 0, maxWaitMs: 0 }
-
 /** The open documents. Each is loaded once however many ask for it, and leaves memory when nobody needs it. */
 export class Documents {
   /** For the code around the server. */
@@ -45,9 +44,11 @@ export class Documents {
   readonly #committer: Committer
   readonly #compactor: Compactor
   readonly #snapshots: Snapshots
+  readonly #exchange: PresenceExchange | undefined
   readonly #open = new Map<string, Document>()
   readonly #opening = new Map<string, Promise<Document>>()
   readonly #documentContext: DocumentContext
+  readonly #followers: HookFollowers
   readonly #reader: Reader
   readonly #emptied = new Condition()
   #isClosing = false
@@ -63,12 +64,17 @@ export class Documents {
     this.#compactor = new Compactor({ config, clock, log, storage, workers, snapshots }, (document) =>
       this.#changed(document),
     )
+    const { relay } = storage
+    this.#exchange = relay && new PresenceExchange({ relay, clock, log })
+    this.#followers = new HookFollowers({ ...context, documents: this, inProcess: this.inProcess })
     this.#documentContext = {
       config,
       clock,
       log,
+      cursors: this.#followers.cursors,
       requestCommit: (source) => this.#committer.request(source),
       changed: (document) => this.#changed(document),
+      neighboursOf: (name) => this.#exchange?.neighboursOf(name) ?? NO_NEIGHBOURS,
     }
     const reading = {
       snapshots,
@@ -109,9 +115,9 @@ export class Documents {
   /** Where the log of a document ends. Rejects as `join` does. */
   async place(name: string): Promise<{ readonly incarnation: number; readonly position: number }> {
     const cursor = await this.visit(name)
-    const { incarnations, head } = cursor.document
+    const { incarnation, head } = cursor.document
     cursor.release()
-    return { incarnation: incarnations[0] ?? 0, position: head }
+    return { incarnation, position: head }
   }
 
   /** Who takes part in a document; nobody where it is not in memory. */
@@ -126,9 +132,15 @@ export class Documents {
     return cursor
   }
 
+  /** To be called when the storage is open: hooks are told what they were not told in time. */
+  start(): void {
+    this.#followers.start()
+  }
+
   /** Ends all subscribers and resolves when everything received is durable and no document is in memory. */
   async close(): Promise<void> {
     this.#isClosing = true
+    await this.#followers.stop()
     await Promise.allSettled(this.#opening.values())
     for (const document of [...this.#open.values()]) {
       document.end('restart')
@@ -138,6 +150,7 @@ export class Documents {
     await this.#committer.settle()
     while (this.#open.size > 0) await this.#emptied.wait()
     await this.#committer.settle()
+    await this.#exchange?.close()
   }
 
   #load(name: string): Promise<Document> {
@@ -155,9 +168,9 @@ export class Documents {
     const edits = new Edits(known, isShared ? await inTurns(log.decodeState(snapshot)) : undefined)
     const document = new Document(name, stored, log, edits, this.#documentContext)
     if (isShared) document.share(this.#context.storage)
-    this.#observe(document)
+    this.#followers.observe(document)
     try {
-      if (document.incarnations[0] === 0) await this.inProcess.seed(document, this.#context.hooks)
+      if (document.incarnation === 0) await this.inProcess.seed(document, this.#context.hooks)
     } catch (error) {
       document.close()
       // Another server has filled it at the same time.
@@ -169,12 +182,15 @@ export class Documents {
     return document
   }
 
-  #observe(document: Document): void {
-    const { config, hooks } = this.#context
-    const context = { ...this.#context, documents: this, inProcess: this.inProcess }
-    const quiet: Pace = { quietMs: config.changeQuietMs, maxWaitMs: config.changeMaxWaitMs }
-    if (hooks.has('commit')) new Follower('commit', document, AT_ONCE, context).start()
-    if (hooks.has('change')) new Follower('change', document, quiet, context).start()
+  /** Commits anew what the database has lost: somebody may have written it who is not here any more. */
+  async #bringBack({ name, log }: Document): Promise<void> {
+    try {
+      const cursor = await this.join(name)
+      for (const { update } of log.entriesAfter(log.snapshotSeq)) cursor.document.submit(update, null)
+      cursor.release()
+    } catch (error) {
+      this.#context.log.warn({ err: error, document: name }, 'what the database has lost could not be brought back')
+    }
   }
 
   #changed(document: Document): void {
@@ -193,5 +209,6 @@ export class Documents {
     this.#compactor.forget(document)
     void this.#context.hooks.offer('close', { name: document.name })
     if (this.#open.size === 0) this.#emptied.notify()
+    if (document.isLost) void this.#bringBack(document)
   }
 }

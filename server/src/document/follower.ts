@@ -2,6 +2,7 @@ import type { Log } from '../common/log.ts'
 import { type Clock, Condition } from '../common/timing.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import type { Change } from '../hooks/hooks.ts'
+import type { CursorStore } from '../storage/storage.ts'
 import type { Cursor } from './cursor.ts'
 import type { Document } from './document.ts'
 import type { DocumentSource, InProcess } from './in-process.ts'
@@ -20,25 +21,30 @@ export interface FollowerContext {
   readonly clock: Clock
   readonly log: Log
   readonly hooks: HookCalls
+  readonly storage: CursorStore
   readonly documents: DocumentSource
   readonly inProcess: InProcess
 }
 
 /**
- * Tells a hook what becomes durable. A slow hook stays behind, and what it missed is read in one go. The document stays
- * in memory for it only while it is behind.
+ * Tells a hook what becomes durable, up to where its stored cursor says that all was told. Of several servers the one tells
+ * it that holds the cursor, which is the one that wrote first. A slow hook stays behind, and what it missed is read in
+ * one go. The document stays in memory for it only while it is behind.
  */
 export class Follower implements Author {
   readonly isLimited = false
-  readonly #hook: 'commit' | 'change'
+  readonly cursor: 'commit' | 'change'
   readonly #document: Document
   readonly #pace: Pace
   readonly #context: FollowerContext
-  readonly #ended = new Condition()
+  readonly #moved = new Condition()
+  #reader: Cursor | undefined
   #lastCommitAt = 0
+  /** When the first commit came that it was not told of. */
+  #untoldSince: number | undefined
 
   constructor(hook: 'commit' | 'change', document: Document, pace: Pace, context: FollowerContext) {
-    this.#hook = hook
+    this.cursor = hook
     this.#document = document
     this.#pace = pace
     this.#context = context
@@ -46,48 +52,79 @@ export class Follower implements Author {
 
   /** Follows the document from here on, for as long as it is in memory. */
   start(): void {
-    const cursor = this.#context.documents.follow(this.#document, {
+    const reader = this.#context.documents.follow(this.#document, {
       position: this.#document.head,
       keeps: false,
-      onFlush: (flush) => this.#flushed(flush, cursor),
+      onFlush: (flush) => this.#flushed(flush, reader),
       // The server closes, so what is still to be told is told now.
-      onEnd: () => this.#ended.notify(),
+      onEnd: () => this.#moved.notify(),
     })
+    this.#reader = reader
   }
 
-  #flushed(flush: Flush, cursor: Cursor): void {
-    // Its own edits are no news to it: a hook that edits what it is told of would never come to an end.
-    if (flush.author === this) cursor.follow(flush)
-    if (!cursor.isBehind) return
+  /** Tells what was left untold, unless that is under way. */
+  resume(): void {
+    if (this.#reader && !this.#reader.keeps) void this.#catchUp(this.#reader)
+  }
+
+  #flushed(flush: Flush, reader: Cursor): void {
+    // Its own edits are no news to it: a hook that edits what it is told of would never come to an end. What others commit
+    // is told by them, as long as there is nothing to be told here.
+    if (flush.author === this || (flush.isForeign && !reader.keeps)) reader.follow(flush)
+    this.#moved.notify()
+    if (!reader.isBehind) return
     this.#lastCommitAt = this.#context.clock.now()
-    if (!cursor.keeps) void this.#catchUp(cursor)
+    this.#untoldSince ??= this.#lastCommitAt
+    if (!reader.keeps) void this.#catchUp(reader)
   }
 
-  async #catchUp(cursor: Cursor): Promise<void> {
-    cursor.keep(true)
+  async #catchUp(reader: Cursor): Promise<void> {
+    reader.keep(true)
     try {
-      while (cursor.isBehind) await this.#tell(cursor)
+      do await this.#tellDue(reader)
+      while (reader.isBehind)
     } catch (error) {
       this.#context.log.error({ err: error, document: this.#document.name }, 'what to tell a hook could not be read')
-      cursor.seek(this.#document.head)
+      reader.seek(this.#document.head)
     }
-    cursor.keep(false)
+    reader.keep(false)
   }
 
-  async #tell(cursor: Cursor): Promise<void> {
+  /** Tells until nothing is left, or another server does. */
+  async #tellDue(reader: Cursor): Promise<void> {
+    const { storage, hooks } = this.#context
     await this.#pause()
-    await cursor.read()
-    const seq = cursor.position ?? 0
-    await this.#context.hooks.tell(this.#hook, this.#changeOf([...cursor.rest()], seq))
+    const { name, head, hasFailed } = this.#document
+    if (hasFailed) return reader.seek(head)
+    const due = await storage.claim(this.cursor, name)
+    // What was committed meanwhile is looked at again.
+    reader.seek(due ?? head)
+    for (let outcome = due === undefined ? 'lost' : 'behind'; outcome === 'behind'; ) {
+      if (reader.isBehind) await this.#tell(reader)
+      outcome = await storage.advance(this.cursor, name, reader.position ?? 0, this.#document.incarnation)
+      if (outcome === 'lost') reader.seek(this.#document.head)
+      if (outcome !== 'behind') return
+      // What is not told when the server closes, or the document is loaded anew, is told by who finds it.
+      if (!reader.isBehind && (hooks.isClosing || reader.hasEnded)) return
+      if (!reader.isBehind) await this.#moved.wait()
+      await this.#pause()
+    }
+  }
+
+  async #tell(reader: Cursor): Promise<void> {
+    await reader.read()
+    this.#untoldSince = reader.isBehind ? this.#context.clock.now() : undefined
+    const seq = reader.position ?? 0
+    await this.#context.hooks.tell(this.cursor, this.#changeOf([...reader.rest()], seq))
   }
 
   async #pause(): Promise<void> {
     const { clock, hooks } = this.#context
-    const latest = clock.now() + this.#pace.maxWaitMs
     while (!hooks.isClosing) {
+      const latest = (this.#untoldSince ?? 0) + this.#pace.maxWaitMs
       const delay = Math.min(this.#lastCommitAt + this.#pace.quietMs, latest) - clock.now()
       if (delay <= 0) return
-      await this.#ended.waitFor(clock, delay)
+      await this.#moved.waitFor(clock, delay)
     }
   }
 

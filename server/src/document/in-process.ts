@@ -88,13 +88,13 @@ export class InProcess {
    */
   readDifference(name: string, stateVector?: Uint8Array): Promise<Difference> {
     return this.#visit(name, async (cursor) => {
-      const { incarnations } = existing(cursor).document
+      const { incarnation } = existing(cursor).document
       await (stateVector ? cursor.answer(stateVector) : cursor.read())
       const pieces = cursor.restInClosedOrder()
       // This copies, since a single piece is the memory that clients are sent.
       const update = new Uint8Array(mergeEntries(pieces.map((piece) => piece.update)))
       for (const { letGo } of pieces) letGo?.()
-      return { update, incarnation: incarnations[0] ?? 0, position: cursor.position ?? 0 }
+      return { update, incarnation, position: cursor.position ?? 0 }
     })
   }
 

@@ -1,8 +1,12 @@
 import { isUtf8 } from 'node:buffer'
 import type { Clock } from '../common/timing.ts'
 import { isJson } from '../protocol/update/update.ts'
-import { ABSENT, decodePresence, isAbsent, type PresenceEntry } from '../protocol/wire/awareness.ts'
+import { decodePresence, isAbsent, type PresenceEntry } from '../protocol/wire/awareness.ts'
+import { type Neighbours, NO_NEIGHBOURS } from './neighbours.ts'
 import type { Participant } from './participant.ts'
+import { Claimants, type Claims, isOther } from './presence-claims.ts'
+import { PresenceElsewhere } from './presence-elsewhere.ts'
+import { HELD, isHere, MAX_CLOCK, NOT_HELD, PresenceTable, tellOwner } from './presence-table.ts'
 import type { PresenceStep } from './subscriber.ts'
 
 export interface PresenceLimits {
@@ -12,10 +16,6 @@ export interface PresenceLimits {
 
 /** Deeper states are refused: they stall or break the clients that parse them. */
 const MAX_STATE_DEPTH = 16
-/** y-protocols counts a clock up by one for each change; a clock beyond this was made up. */
-const MAX_CLOCK = 2 ** 32 - 1
-/** Clocks of clients that left, remembered so that a late echo of their presence cannot bring them back. */
-const MAX_DEPARTED = 1_000
 /** A message holds everybody's presence at most; one beyond this would cost others time and is dropped whole. */
 const MAX_MESSAGE_BYTES = 1024 * 1024
 /** Clients drop whom they have heard nothing of for 30 s, and renew themselves every 15 s where they can. */
@@ -32,36 +32,6 @@ const MAX_LEAD = 2 ** 16
 const REMINDER_MS = 1_000
 
 const NOBODY: readonly PresenceEntry[] = []
-const NONE: ReadonlySet<number> = new Set()
-
-/**
- * A client id with two clocks. `clock` is the highest that anybody may know: what others are shown next is above it. Its
- * owner counts by itself, and its own clock stays behind where the server had something to say.
- */
-interface Tracked extends PresenceEntry {
-  readonly ownClock: number
-  readonly owner: Participant | null
-  readonly strong: boolean
-  readonly version: number
-  /** The clock and the time with which all were shown it last. */
-  readonly shownClock: number
-  readonly shownAt: number
-}
-
-interface Claims {
-  /** The id that is its own. */
-  strong: number | undefined
-  /** All that it owns, its own among them. */
-  readonly ids: Set<number>
-  /** The id that it announced alone first, granted or not. */
-  announced: number | undefined
-  /** The version when it came: who left before was never shown to it. */
-  readonly since: number
-  /** Whether its last state was refused. */
-  isRefused: boolean
-  /** When it was last shown those whom it had lost. */
-  remindedAt: number
-}
 
 /**
  * Who is in a document and what they show (awareness states), by client id.
@@ -79,41 +49,37 @@ interface Claims {
 export class Presence {
   readonly #limits: PresenceLimits
   readonly #clock: Clock
-  readonly #tracked = new Map<number, Tracked>()
-  readonly #claims = new Map<Participant, Claims>()
+  readonly #neighbours: Neighbours
+  readonly #table: PresenceTable
+  readonly #claimants = new Claimants()
+  readonly #elsewhere: PresenceElsewhere
   /** Ids whose owner is being asked whether it is there. */
   readonly #contested = new Set<number>()
-  readonly #onChange: () => void
-  #version = 0
-  #flushed = 0
-  #everyone: { version: number; entries: readonly PresenceEntry[] } = { version: 0, entries: [] }
 
   /** @param onChange called for each change; the owner decides when to flush */
-  constructor(limits: PresenceLimits, clock: Clock, onChange: () => void) {
+  constructor(limits: PresenceLimits, clock: Clock, onChange: () => void, neighbours = NO_NEIGHBOURS) {
     this.#limits = limits
     this.#clock = clock
-    this.#onChange = onChange
+    this.#neighbours = neighbours
+    const table = new PresenceTable(clock, neighbours, onChange)
+    const contested = this.#contested
+    this.#table = table
+    this.#elsewhere = new PresenceElsewhere({ clock, table, claimants: this.#claimants, neighbours, contested })
   }
 
   get version(): number {
-    return this.#version
+    return this.#table.version
   }
 
   /** To be called before the participant is shown anything. */
   join(participant: Participant): void {
-    this.#claims.set(participant, {
-      strong: undefined,
-      ids: new Set(),
-      announced: undefined,
-      since: this.#version,
-      isRefused: false,
-      remindedAt: Number.NEGATIVE_INFINITY,
-    })
+    if (this.#claimants.size === 0) this.#neighbours.enter(this.#elsewhere)
+    this.#claimants.add(participant, this.#table.version)
   }
 
   /** @throws CoeditError MESSAGE_MALFORMED */
   receive(from: Participant, message: Uint8Array): void {
-    const claims = this.#claims.get(from)
+    const claims = this.#claimants.of(from)
     if (!claims) return
     if (message.length > MAX_MESSAGE_BYTES) {
       // One entry alone is its own, many are what it repeats.
@@ -143,105 +109,113 @@ export class Presence {
 
   /** Shows everybody that the ids of this participant are gone. */
   leave(participant: Participant): void {
-    const claims = this.#claims.get(participant)
+    const claims = this.#claimants.of(participant)
     if (!claims) return
-    this.#claims.delete(participant)
-    for (const clientId of claims.ids) this.#depart(clientId)
-    this.#forgetOldest()
+    this.#claimants.delete(participant)
+    this.#elsewhere.left(participant, claims.ids)
+    if (this.#claimants.size === 0) this.close()
+  }
+
+  /** To be called when nobody takes part here any more. Whoever has not left is there until it comes back elsewhere. */
+  close(): void {
+    this.#elsewhere.close()
   }
 
   /** Keeps the ids of this participant fresh while its peer is there. To be called about once a second. */
   renew(participant: Participant): void {
     const now = this.#clock.now()
     for (const clientId of this.idsOf(participant)) {
-      const tracked = this.#tracked.get(clientId)
+      const tracked = this.#table.get(clientId)
       if (!tracked || isAbsent(tracked.state) || now - tracked.shownAt < RENEWAL_MS) continue
       if (this.#contested.has(clientId)) continue
       // The answer to a ping counts as a word of the peer: the next call renews.
-      if (now - participant.lastHeardAt < RENEWAL_MS) this.#show({ ...tracked, clock: tracked.clock + 1 })
+      if (now - participant.lastHeardAt < RENEWAL_MS) this.#table.announce({ ...tracked, clock: tracked.clock + 1 })
       else void participant.isAlive()
     }
   }
 
   /** What changed since the last flush, for all; null where nothing did. */
   flush(): PresenceStep | null {
-    const after = this.#flushed
-    this.#flushed = this.#version
-    const entries = this.#changedSince(after)
-    if (entries.length === 0) return null
-    const outpaced = new Set<Participant>()
-    for (const entry of entries) if (entry.owner && isAhead(entry)) outpaced.add(entry.owner)
-    return { after, version: this.#version, entries, outpaced }
+    return this.#table.flush()
   }
 
   /** What changed after `version`, for one who missed flushes. */
   since(version: number, viewer: Participant | undefined): readonly PresenceEntry[] {
-    if (version === this.#version) return NOBODY
-    return this.#changedSince(version).filter((entry) => entry.owner !== viewer || !isAhead(entry))
+    return this.#table.since(version, viewer)
   }
 
   /** The ids that a participant owns. */
   idsOf(participant: Participant): ReadonlySet<number> {
-    return this.#claims.get(participant)?.ids ?? NONE
+    return this.#claimants.idsOf(participant)
   }
 
   /** Everybody who is here, by their own clocks: so nobody is set back, whoever of them is shown it. */
   everyone(): readonly PresenceEntry[] {
-    if (this.#everyone.version !== this.#version) {
-      const present = [...this.#tracked.values()].filter((entry) => !isAbsent(entry.state))
-      const entries = present.map(({ clientId, ownClock, state }) => ({ clientId, clock: ownClock, state }))
-      this.#everyone = { version: this.#version, entries }
-    }
-    return this.#everyone.entries
+    return this.#table.everyone()
   }
 
-  /** All others who are here, with clocks above those that a client which was here before may remember. */
+  /**
+   * All others who are here, with clocks above those that a client which was here before may remember. Those at other
+   * servers follow, as soon as these have raised theirs.
+   */
   others(viewer: Participant): readonly PresenceEntry[] {
-    const claims = this.#claims.get(viewer)
+    const claims = this.#claimants.of(viewer)
     if (!claims) return NOBODY
-    const isOther = (clientId: number) => clientId !== claims.announced && !claims.ids.has(clientId)
-    return this.#raise([...this.#tracked.keys()].filter(isOther))
+    this.#elsewhere.welcome(viewer)
+    const clientIds = this.#table.all().map(({ clientId }) => clientId)
+    return this.#table.raise(clientIds.filter((clientId) => isOther(claims, clientId)))
   }
 
   /** Whether what it announces as its own can be so. An echo is not above what was shown. */
   #mayClaim(from: Participant, claims: Claims, { clientId, clock }: PresenceEntry): boolean {
-    const tracked = this.#tracked.get(clientId)
+    const tracked = this.#table.get(clientId)
     if (!tracked) return true
     if (tracked.owner === from) return clock > tracked.ownClock
-    const wasShown = from.mayRepeat && (tracked.owner !== null || tracked.version > claims.since)
+    const isThere = tracked.owner !== null || !isAbsent(tracked.state)
+    const wasShown = from.mayRepeat && (isThere || tracked.version > claims.since)
     return !wasShown || clock > tracked.clock
   }
 
   #claim(from: Participant, claims: Claims, entry: PresenceEntry): void {
     const { clientId } = entry
-    const rival = this.#tracked.get(clientId)?.owner
-    if (!rival || rival === from || this.#claims.get(rival)?.strong !== clientId || isSameUser(rival, from)) {
+    const owner = this.#table.get(clientId)?.owner
+    const asking = this.#askOwner(from, clientId)
+    if (!asking) {
       this.#takeOver(from, claims, entry)
       return
     }
     // Somebody else holds it: a half-open socket of the same tab, or an impostor. Only a dead holder gives way.
     this.#contested.add(clientId)
-    void rival.isAlive().then((alive) => {
+    void asking.then((alive) => {
       this.#contested.delete(clientId)
-      const isOpen = this.#claims.get(from) === claims && claims.strong === undefined
-      if (!alive && isOpen && this.#tracked.get(clientId)?.owner === rival) this.#takeOver(from, claims, entry)
+      const isOpen = this.#claimants.of(from) === claims && claims.strong === undefined
+      const present = this.#table.get(clientId)?.owner ?? null
+      if (alive || !isOpen) return
+      if (present === owner || present === null) this.#takeOver(from, claims, entry)
+      // Another server claims it as well, and is to be asked in its turn.
+      else if (!isHere(present)) this.#claim(from, claims, entry)
     })
+  }
+
+  /** Resolves whether the owner of an id, who has to be asked, is there; undefined where it gives way unasked. */
+  #askOwner(from: Participant, clientId: number): Promise<boolean> | undefined {
+    const { owner, strong } = this.#table.get(clientId) ?? NOT_HELD
+    if (owner === null || owner === from || !strong) return undefined
+    if (!isHere(owner)) return this.#neighbours.contest(owner, clientId, from.user)
+    return isSameUser(owner, from) ? undefined : owner.isAlive()
   }
 
   #takeOver(from: Participant, claims: Claims, entry: PresenceEntry): void {
     const { clientId } = entry
-    const { owner } = this.#tracked.get(clientId) ?? { owner: null }
-    const previous = owner && this.#claims.get(owner)
-    previous?.ids.delete(clientId)
-    // Who has lost its id may claim it again.
-    if (previous?.strong === clientId) previous.strong = undefined
+    const { owner } = this.#table.get(clientId) ?? NOT_HELD
+    if (isHere(owner)) this.#claimants.disclaim(owner, clientId)
     claims.strong = clientId
     this.#take(from, claims, entry)
   }
 
   /** Whether the entry counts, by its id and clock alone: its state is not looked into yet. */
   #mayChange(from: Participant, claims: Claims, { clientId, clock, state }: PresenceEntry): boolean {
-    const tracked = this.#tracked.get(clientId)
+    const tracked = this.#table.get(clientId)
     if (!tracked) {
       const weak = claims.ids.size - (claims.strong === undefined ? 0 : 1)
       return weak < this.#limits.maxWeakClaims && !isAbsent(state)
@@ -252,7 +226,7 @@ export class Presence {
   /** Whether somebody is declared gone who is here: a sibling tab that lost its socket says so of everybody. */
   #hasLost(from: Participant, { clientId, clock, state }: PresenceEntry): boolean {
     if (!isAbsent(state)) return false
-    const tracked = this.#tracked.get(clientId)
+    const tracked = this.#table.get(clientId)
     if (!tracked || tracked.owner === from || clock < tracked.shownClock) return false
     return this.#clock.now() - tracked.shownAt < OUTDATED_MS
   }
@@ -262,7 +236,9 @@ export class Presence {
     const now = this.#clock.now()
     if (now - claims.remindedAt < REMINDER_MS) return
     claims.remindedAt = now
-    participant.show(this.#raise(lost))
+    if (lost.some((clientId) => typeof this.#table.get(clientId)?.owner === 'number'))
+      this.#elsewhere.welcome(participant)
+    participant.show(this.#table.raise(lost))
   }
 
   /** Why the state is not shown: clients can read JSON in UTF-8, `applyAwarenessUpdate` throws on all else. */
@@ -284,74 +260,30 @@ export class Presence {
 
   /** Takes what an owner says. */
   #take(owner: Participant, claims: Claims, { clientId, clock, state }: PresenceEntry): void {
-    const known = this.#tracked.get(clientId)
+    const known = this.#table.get(clientId)
+    const held = known && isHere(known.owner) ? known : undefined
     const strong = claims.strong === clientId
     claims.ids.add(clientId)
     claims.isRefused = false
-    if (known && Buffer.compare(known.state, state) === 0) {
+    if (held && Buffer.compare(held.state, state) === 0) {
       // A renewal is not passed on, for the server makes its own: sibling tabs would send each of those back as one.
-      const renewed = { ...known, owner, strong, ownClock: clock, clock: Math.max(known.clock, clock) }
-      this.#tracked.set(clientId, renewed)
-      if (renewed.clock - clock > MAX_LEAD / 2) this.#tell(renewed)
+      const renewed = { ...held, owner, strong, ownClock: clock, clock: Math.max(held.clock, clock) }
+      this.#table.note(renewed)
+      if (held.strong !== strong) this.#neighbours.changed(clientId)
+      if (renewed.clock - clock > MAX_LEAD / 2) tellOwner(renewed)
       return
     }
-    const lead = owner.mayRemember && clock + MAX_LEAD <= MAX_CLOCK ? MAX_LEAD : 0
-    const above = known ? Math.max(known.clock + 1, clock) : clock + lead
+    // Another server may have shown it since with clocks that were never heard of here.
+    const isUnsure = !known || (!held && this.#neighbours !== NO_NEIGHBOURS)
+    const lead = isUnsure && owner.mayRemember && clock + MAX_LEAD <= MAX_CLOCK ? MAX_LEAD : 0
+    const above = Math.max(known ? known.clock + 1 : clock, clock) + lead
+    const claimedAt = held?.claimedAt ?? Math.floor(this.#clock.now())
+    const rival = held?.rival ?? null
     // The state is copied: the message is a view into a much larger receive buffer.
     const copy = new Uint8Array(state)
-    this.#tell(this.#show({ clientId, clock: above, ownClock: clock, state: copy, owner, strong }))
+    const shown = { ...HELD, clientId, clock: above, ownClock: clock, state: copy, owner, strong, claimedAt, rival }
+    tellOwner(this.#table.announce(shown))
   }
-
-  /** Has an owner that counts lower than others see announce itself with the clock that they see. */
-  #tell(tracked: Tracked): void {
-    if (!tracked.strong || !isAhead(tracked) || isAbsent(tracked.state) || tracked.clock > MAX_CLOCK) return
-    tracked.owner?.show([{ clientId: tracked.clientId, clock: tracked.clock - 1, state: ABSENT }])
-  }
-
-  #show(entry: Omit<Tracked, 'version' | 'shownClock' | 'shownAt'>): Tracked {
-    const shown = { ...entry, version: ++this.#version, shownClock: entry.clock, shownAt: this.#clock.now() }
-    this.#tracked.set(entry.clientId, shown)
-    this.#onChange()
-    return shown
-  }
-
-  /** Of these ids those who are here, with clocks that nobody knows yet. */
-  #raise(clientIds: readonly number[]): readonly PresenceEntry[] {
-    return clientIds.flatMap((clientId) => {
-      const tracked = this.#tracked.get(clientId)
-      if (!tracked || isAbsent(tracked.state)) return []
-      const raised = { ...tracked, clock: tracked.clock + 1 }
-      this.#tracked.set(clientId, raised)
-      return [raised]
-    })
-  }
-
-  #depart(clientId: number): void {
-    const tracked = this.#tracked.get(clientId)
-    if (!tracked) return
-    const departed = { ...tracked, owner: null, strong: false }
-    // The entry is deleted first, so that the map's order is the order of departure.
-    this.#tracked.delete(clientId)
-    if (isAbsent(tracked.state)) this.#tracked.set(clientId, departed)
-    else this.#show({ ...departed, clock: tracked.clock + 1, state: ABSENT })
-  }
-
-  #changedSince(version: number): readonly Tracked[] {
-    const changed: Tracked[] = []
-    for (const entry of this.#tracked.values()) if (entry.version > version) changed.push(entry)
-    return changed
-  }
-
-  #forgetOldest(): void {
-    if (this.#tracked.size <= MAX_DEPARTED) return
-    const departed = [...this.#tracked.values()].filter((entry) => entry.owner === null)
-    for (const { clientId } of departed.slice(0, -MAX_DEPARTED)) this.#tracked.delete(clientId)
-  }
-}
-
-/** Whether others see a higher clock than the owner's own: it would take an older state for a newer one. */
-function isAhead({ clock, ownClock }: Tracked): boolean {
-  return clock > ownClock
 }
 
 function onlyPresent(entries: readonly PresenceEntry[]): PresenceEntry | undefined {

@@ -11,7 +11,7 @@ export interface Replica {
   readonly head: number
   /**
    * Applies those entries that come next.
-   * @throws CoeditError STORAGE_CONFLICT where the numbers are of another incarnation
+   * @throws CoeditError STORAGE_CONFLICT where the numbers are of an incarnation that does not go on with the one it has
    */
   enter(part: LogPart): void
   /** The log no longer holds what comes next: the document has to be loaded anew. */

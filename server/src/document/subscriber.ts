@@ -6,6 +6,8 @@ import type { Piece } from './piece.ts'
 export interface Author {
   /** Whether the options `maxDocumentBytes` and `maxDocumentClients` hold for what it writes. */
   readonly isLimited: boolean
+  /** The stored cursor of which what it writes is no news. */
+  readonly cursor?: string
 }
 
 /** Whoever reads a document, as the document sees it; `Cursor` is what all of them use. */
@@ -32,6 +34,8 @@ export interface Flush {
   readonly pieces: readonly Piece[]
   /** The only one who wrote what is in it, and who therefore need not be told; null for several or nobody. */
   readonly author: Author | null
+  /** Whether another server has committed it. */
+  readonly isForeign: boolean
   readonly presence: PresenceStep | null
 }
 

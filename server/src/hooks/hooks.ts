@@ -14,7 +14,12 @@ export interface Hooks extends Listeners {
   readonly load?: (event: LoadEvent) => Awaitable<Seed | undefined>
 }
 
-/** The hooks that are told of something and asked for nothing, by what each is called with. */
+/**
+ * The hooks that are told of something and asked for nothing, by what each is called with.
+ *
+ * Of several servers on one database one calls `commit` and `change` for a document. What it had not told when it is
+ * killed is told by another one, or when it is started again: its last call may be repeated by that.
+ */
 interface Events {
   /**
    * Edits have become durable: called after each commit, one call at a time for a document, in the order of the log. A

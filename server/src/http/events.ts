@@ -108,17 +108,17 @@ class EventStream {
   }
 
   /** Sends an event as the HTML standard has it: a line of data, one with the id if it has one, and an empty one. */
-  async #send(sse: SSEStreamingApi, piece: Piece, { incarnations }: Document): Promise<void> {
+  async #send(sse: SSEStreamingApi, piece: Piece, { incarnation }: Document): Promise<void> {
     await sse.write(this.#eventData.of(piece))
     const { position } = piece
-    const id = position !== undefined && cursorId({ incarnation: incarnations[0] ?? 0, position })
+    const id = position !== undefined && cursorId({ incarnation, position })
     await sse.write(id === false ? '\n' : `id: ${id}\n\n`)
   }
 }
 
 /** Where a stream starts: behind the event it names, or at the beginning where the log knows no such event. */
-function positionOf(lastEventId: string | undefined, { incarnations, head }: Document): number {
+function positionOf(lastEventId: string | undefined, document: Document): number {
   const place = placeOf(lastEventId ?? '')
-  if (!place || !incarnations.includes(place.incarnation)) return 0
-  return place.position <= head ? place.position : 0
+  if (!place || !document.stands(place.incarnation, place.position)) return 0
+  return place.position <= document.head ? place.position : 0
 }

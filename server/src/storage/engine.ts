@@ -10,6 +10,8 @@ export interface Place {
   readonly database: string
   /** Empty where `database` itself lets coedit listen. */
   readonly databaseDirect?: string
+  /** Empty where servers tell each other by `database`. */
+  readonly hints?: string
 }
 
 export interface EngineOptions {
@@ -21,10 +23,10 @@ export interface EngineOptions {
 
 /** @throws CoeditError OPTION_INVALID for a URL that is none */
 export function engineOf(
-  { data, database, databaseDirect = '' }: Place,
+  { data, database, databaseDirect = '', hints = '' }: Place,
   { serves, ...options }: EngineOptions,
 ): Storage {
   if (database === '') return new LevelStorage({ directory: data, ...options })
   const directUrl = databaseDirect === '' ? database : databaseDirect
-  return new PostgresStorage({ url: database, directUrl, serves, ...options })
+  return new PostgresStorage({ url: database, directUrl, hintsUrl: hints, serves, ...options })
 }

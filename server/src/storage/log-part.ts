@@ -1,5 +1,6 @@
 import { CoeditError } from '../common/errors.ts'
-import type { AppendRequest, LogEntry, LogPart, StoredDocument } from './storage.ts'
+import { lastStanding, lineageOf } from './lineage.ts'
+import type { AppendRequest, Lineage, LogEntry, LogPart, StoredDocument } from './storage.ts'
 
 /** Most bytes of `Appended.between`. */
 const MAX_BETWEEN_BYTES = 64 * 1024
@@ -11,10 +12,10 @@ export const NO_LOG: Pick<StoredDocument, 'head' | 'incarnation'> = { head: 0, i
  * Checks that the log has what an update builds on, and nothing where it is to be the first.
  * @throws CoeditError STORAGE_CONFLICT
  */
-export function checkBase(request: AppendRequest, log: typeof NO_LOG): void {
+export function checkBase(request: AppendRequest, log: Lineage & Pick<StoredDocument, 'head'>): void {
   const { document, base, incarnation = log.incarnation, isFirst = false } = request
   if (isFirst && log.head > 0) throw new CoeditError('STORAGE_CONFLICT', `'${document}' has been written already`)
-  if (base === 0 || (base <= log.head && incarnation === log.incarnation)) return
+  if (base <= Math.min(log.head, lastStanding(incarnation, log))) return
   const message = `'${document}' has no entry ${base} of incarnation ${incarnation} any more: load it anew`
   throw new CoeditError('STORAGE_CONFLICT', message)
 }
@@ -26,9 +27,9 @@ export function entriesAfter(entries: readonly LogEntry[], base: number): readon
 
 /** The answer to `readAfter`. */
 export function partAfter(stored: StoredDocument, after: number, maxBytes = Number.POSITIVE_INFINITY): LogPart | null {
-  const { head, incarnation, tail } = stored
+  const { head, tail } = stored
   if (after > head || after < head - tail.length) return null
-  return { incarnation, entries: upTo(maxBytes, 1, tail, after) }
+  return { ...lineageOf(stored), entries: upTo(maxBytes, 1, tail, after) }
 }
 
 /** The entries that follow `after` without a gap: up to `maxBytes` of them, but no fewer than `atLeast`. */

@@ -3,13 +3,17 @@ import { setImmediate } from 'node:timers/promises'
 import { CoeditError } from '../common/errors.ts'
 import { Serial } from '../common/serial.ts'
 import { type Clock, systemClock } from '../common/timing.ts'
+import { lastStanding, lineageOf } from './lineage.ts'
 import { checkBase, entriesAfter, NO_LOG, partAfter } from './log-part.ts'
 import type {
   Appended,
   AppendRequest,
   DocumentFacts,
+  EarlierIncarnation,
   LogEntry,
   LogPart,
+  Relay,
+  RelayListener,
   Snapshot,
   Storage,
   StorageDamage,
@@ -23,8 +27,16 @@ interface MemoryEntry extends LogEntry {
   readonly writer: MemoryStorage
 }
 
+interface MemoryCursor {
+  seq: number
+  holder: MemoryStorage
+}
+
 interface MemoryDocument {
-  readonly incarnation: number
+  incarnation: number
+  earlierIncarnations: readonly EarlierIncarnation[]
+  /** The epoch of the database in which it was appended to last. */
+  epoch: number
   readonly createdAt: number
   updatedAt: number
   head: number
@@ -34,10 +46,32 @@ interface MemoryDocument {
 
 /** What several storages share as servers share an engine. It is gone with the process. */
 export class MemoryDatabase {
+  /** Grows by one with each failover. */
+  epoch = 0
   readonly documents = new Map<string, MemoryDocument>()
   readonly revocations = new Map<string | null, StoredRevocation>()
+  /** By the name of the cursor, then by document. */
+  readonly cursors = new Map<string, Map<string, MemoryCursor>>()
   /** By document, whoever is to be told that something was appended. */
   readonly followers = new Map<string, Set<() => void>>()
+  /** Whoever is to be told of revocations, and the storage that it has them from. */
+  readonly revocationFollowers = new Map<() => void, MemoryStorage>()
+  readonly relays = new Set<MemoryRelay>()
+
+  /** Does as a standby that is promoted and never got the last entries of documents. */
+  failOver(countLost: (document: string) => number): void {
+    this.epoch++
+    for (const [name, document] of this.documents) {
+      document.head = Math.max(document.head - countLost(name), document.snapshot?.seq ?? 0)
+      document.tail = document.tail.filter(({ seq }) => seq <= document.head)
+      for (const cursors of this.cursors.values()) {
+        const cursor = cursors.get(name)
+        if (cursor && cursor.seq >= document.head) cursors.delete(name)
+      }
+      if (document.head === 0) this.documents.delete(name)
+      for (const tell of this.followers.get(name) ?? []) tell()
+    }
+  }
 }
 
 export interface MemoryStorageOptions {
@@ -55,7 +89,8 @@ export interface MemoryStorageOptions {
 export class MemoryStorage implements Storage {
   readonly isShared = true
   readonly status: StorageStatus = { state: 'ok' }
-  readonly damage: StorageDamage = { droppedBytes: 0, records: 0, failedReads: 0 }
+  readonly damage: StorageDamage = { droppedBytes: 0, records: 0, failedReads: 0, lostEntries: 0 }
+  readonly relay: MemoryRelay
   readonly #database: MemoryDatabase
   readonly #clock: Clock
   readonly #pause: () => Promise<unknown>
@@ -71,6 +106,7 @@ export class MemoryStorage implements Storage {
     this.#database = database
     this.#clock = clock
     this.#pause = pause
+    this.relay = new MemoryRelay(database, pause)
   }
 
   async open(): Promise<void> {
@@ -79,14 +115,15 @@ export class MemoryStorage implements Storage {
 
   async close(): Promise<void> {
     this.#isOpen = false
+    this.relay.close()
     for (const unfollow of this.#following) unfollow()
     await this.#gate.idle()
   }
 
   load(document: string): Promise<StoredDocument> {
     return this.#run(() => {
-      const { head, incarnation, snapshot, tail } = this.#database.documents.get(document) ?? NOTHING
-      return { head, incarnation, snapshot, tail: tail.map(plain) }
+      const { head, snapshot, tail, ...lineage } = this.#database.documents.get(document) ?? NOTHING
+      return { head, ...lineageOf(lineage), snapshot, tail: tail.map(plain) }
     })
   }
 
@@ -108,7 +145,7 @@ export class MemoryStorage implements Storage {
     return this.#run(() => {
       const stored = this.#database.documents.get(document)
       if (!stored || (stored.snapshot?.seq ?? 0) !== replaces) return false
-      if (incarnation !== undefined && incarnation !== stored.incarnation) return false
+      if (incarnation !== undefined && lastStanding(incarnation, stored) < snapshot.seq) return false
       if (snapshot.seq < replaces || snapshot.seq > stored.head) return false
       stored.snapshot = { ...snapshot, chunks: snapshot.chunks.map((chunk) => new Uint8Array(chunk)) }
       stored.tail = stored.tail.filter(({ seq }) => seq > snapshot.seq)
@@ -119,6 +156,7 @@ export class MemoryStorage implements Storage {
   follow(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow {
     const { documents, followers } = this.#database
     let { incarnation } = documents.get(document) ?? NO_LOG
+    let { epoch } = this.#database
     let position = after
     let isTelling = false
     const tell = async () => {
@@ -127,12 +165,16 @@ export class MemoryStorage implements Storage {
       await this.#pause()
       isTelling = false
       const stored = documents.get(document)
-      if (!stored || !this.#following.has(unfollow)) return
-      if (stored.incarnation !== incarnation) position = 0
+      if (!this.#following.has(unfollow)) return
+      const isLost = epoch !== this.#database.epoch && position > (stored?.head ?? 0)
+      epoch = this.#database.epoch
+      if (isLost) onEntries({ incarnation: 0, entries: [] })
+      if (!stored) return
+      if (isLost || lastStanding(incarnation, stored) < position) position = 0
       const entries = stored.tail.filter(({ seq, writer }) => seq > position && writer !== this)
       incarnation = stored.incarnation
       position = stored.head
-      if (entries.length > 0) onEntries({ incarnation, entries: entries.map(plain) })
+      if (entries.length > 0) onEntries({ ...lineageOf(stored), entries: entries.map(plain) })
     }
     const ofDocument = followers.get(document) ?? new Set()
     const unfollow = () => {
@@ -143,6 +185,37 @@ export class MemoryStorage implements Storage {
     this.#following.add(unfollow)
     void tell()
     return unfollow
+  }
+
+  claim(cursor: string, document: string): Promise<number | undefined> {
+    return this.#run(() => {
+      const found = this.#database.cursors.get(cursor)?.get(document)
+      if (!found || !this.#mayTake(found)) return undefined
+      found.holder = this
+      return found.seq
+    })
+  }
+
+  advance(cursor: string, document: string, seq: number, incarnation: number): Promise<'told' | 'behind' | 'lost'> {
+    return this.#run(() => {
+      const stored = this.#database.documents.get(document) ?? NOTHING
+      const ofCursor = this.#database.cursors.get(cursor)
+      const found = ofCursor?.get(document)
+      if (found?.holder !== this || seq < found.seq) return 'lost'
+      if (seq > Math.min(stored.head, lastStanding(incarnation, stored))) return 'lost'
+      found.seq = seq
+      if (seq < stored.head) return 'behind'
+      ofCursor?.delete(document)
+      return 'told'
+    })
+  }
+
+  untold(cursor: string, limit: number): Promise<readonly string[]> {
+    return this.#run(() => {
+      const free = [...(this.#database.cursors.get(cursor) ?? [])].filter(([, found]) => this.#mayTake(found))
+      const [own, others] = [true, false].map((isOwn) => free.filter(([, { holder }]) => (holder === this) === isOwn))
+      return [...(others ?? []), ...(own ?? [])].map(([document]) => document).slice(0, limit)
+    })
   }
 
   stat(document: string): Promise<DocumentFacts | undefined> {
@@ -170,7 +243,10 @@ export class MemoryStorage implements Storage {
   }
 
   remove(document: string): Promise<void> {
-    return this.#run(() => void this.#database.documents.delete(document))
+    return this.#run(() => {
+      this.#database.documents.delete(document)
+      for (const cursors of this.#database.cursors.values()) cursors.delete(document)
+    })
   }
 
   loadRevocations(): Promise<readonly StoredRevocation[]> {
@@ -181,7 +257,22 @@ export class MemoryStorage implements Storage {
     return this.#run(() => {
       for (const target of forgotten) this.#database.revocations.delete(target)
       for (const revocation of revocations) this.#database.revocations.set(revocation.target, revocation)
+      for (const [tell, storage] of this.#database.revocationFollowers) if (storage !== this) setImmediate().then(tell)
     })
+  }
+
+  followRevocations(onChange: () => void): Unfollow {
+    const { revocationFollowers } = this.#database
+    const tell = () => {
+      if (revocationFollowers.has(tell)) onChange()
+    }
+    const unfollow = () => {
+      revocationFollowers.delete(tell)
+      this.#following.delete(unfollow)
+    }
+    revocationFollowers.set(tell, this)
+    this.#following.add(unfollow)
+    return unfollow
   }
 
   /** Runs steps one after the other in this storage; all that share the database see each as one step. */
@@ -195,25 +286,100 @@ export class MemoryStorage implements Storage {
     })
   }
 
-  #append({ document, update, base }: AppendRequest, written: Set<MemoryDocument>): Appended {
+  #mayTake({ holder }: MemoryCursor): boolean {
+    return holder === this || !holder.#isOpen
+  }
+
+  #append({ document, update, base, cursors = [] }: AppendRequest, written: Set<MemoryDocument>): Appended {
     const stored = this.#database.documents.get(document) ?? this.#create(document)
+    if (stored.epoch !== this.#database.epoch) this.#beginEpoch(stored)
     const between = written.has(stored) ? [] : entriesAfter(stored.tail, base)
     written.add(stored)
+    for (const cursor of cursors) this.#begin(cursor, document, stored.head)
     stored.head += 1
     stored.updatedAt = this.#clock.now()
     stored.tail.push({ seq: stored.head, update: new Uint8Array(update), writer: this })
-    return { seq: stored.head, incarnation: stored.incarnation, between }
+    return { seq: stored.head, ...lineageOf(stored), between }
+  }
+
+  #begin(cursor: string, document: string, seq: number): void {
+    const ofCursor = this.#database.cursors.get(cursor) ?? new Map<string, MemoryCursor>()
+    this.#database.cursors.set(cursor, ofCursor)
+    if (!ofCursor.has(document)) ofCursor.set(document, { seq, holder: this })
+  }
+
+  #beginEpoch(stored: MemoryDocument): void {
+    const { incarnation, head, earlierIncarnations } = stored
+    stored.earlierIncarnations = [{ incarnation, last: head }, ...earlierIncarnations]
+    stored.incarnation = newIncarnation()
+    stored.epoch = this.#database.epoch
   }
 
   #create(document: string): MemoryDocument {
     const now = this.#clock.now()
-    const created = { ...NOTHING, incarnation: randomInt(1, 2 ** 48 - 1), createdAt: now, updatedAt: now, tail: [] }
+    const { epoch } = this.#database
+    const created = { ...NOTHING, epoch, incarnation: newIncarnation(), createdAt: now, updatedAt: now, tail: [] }
     this.#database.documents.set(document, created)
     return created
   }
 }
 
-const NOTHING: MemoryDocument = { ...NO_LOG, createdAt: 0, updatedAt: 0, snapshot: null, tail: [] }
+/** Reaches all relays of a database, and loses nothing. */
+class MemoryRelay implements Relay {
+  readonly #database: MemoryDatabase
+  readonly #pause: () => Promise<unknown>
+  readonly #deliveries = new Serial()
+  readonly #listeners = new Set<RelayListener>()
+  #isClosed = false
+
+  constructor(database: MemoryDatabase, pause: () => Promise<unknown>) {
+    this.#database = database
+    this.#pause = pause
+  }
+
+  async publish(message: Uint8Array): Promise<void> {
+    if (this.#isClosed) return
+    const copy = new Uint8Array(message)
+    for (const relay of this.#database.relays) {
+      for (const listener of relay.#listeners) relay.#report(listener, () => listener.onMessage(copy))
+    }
+    await this.#pause()
+  }
+
+  subscribe(listener: RelayListener): Unfollow {
+    this.#listeners.add(listener)
+    this.#database.relays.add(this)
+    this.#report(listener, () => listener.onConnected())
+    return () => this.#listeners.delete(listener)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#listeners.clear()
+    this.#database.relays.delete(this)
+  }
+
+  #report(listener: RelayListener, report: () => void): void {
+    void this.#deliveries.run(async () => {
+      await this.#pause()
+      if (this.#listeners.has(listener)) report()
+    })
+  }
+}
+
+const NOTHING: MemoryDocument = {
+  ...NO_LOG,
+  earlierIncarnations: [],
+  epoch: 0,
+  createdAt: 0,
+  updatedAt: 0,
+  snapshot: null,
+  tail: [],
+}
+
+function newIncarnation(): number {
+  return randomInt(1, 2 ** 48 - 1)
+}
 
 function plain({ seq, update }: LogEntry): LogEntry {
   return { seq, update }

@@ -10,12 +10,15 @@
  * wrote in between. So entries may overlap, where a client has brought the same edit to two servers. Whoever applies a
  * log does so strictly by number, its own entries too, and takes of each what is new against those before it.
  */
-export interface Storage extends DocumentStore, Catalog, RevocationStore {
+export interface Storage extends DocumentStore, CursorStore, Catalog, RevocationStore {
   /** Opens the engine. Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE, STORAGE_VERSION or STORAGE_DAMAGED. */
   open(): Promise<void>
 
   /** Whether other servers may append to the same documents. */
   readonly isShared: boolean
+
+  /** By which servers that share the engine reach each other. An engine that one process owns has none. */
+  readonly relay?: Relay
 
   /** Whether writes succeed at present, for /health. */
   readonly status: StorageStatus
@@ -71,13 +74,40 @@ export interface DocumentStore {
    *
    * Reports are for speed and need not be complete: entries that were appended through this storage are left out, as are
    * those that a compaction took in before they could be reported. They may repeat what `append` or `readAfter` gave, or
-   * leave it out. A report without entries and of another incarnation says that the document has to be loaded anew. A
-   * missing number is the answer of an `append` under way, or is read with `readAfter`. The removal of a document is not
-   * reported; when it is made anew, its entries are, from 1 on and under their new incarnation.
+   * leave it out. A report of an incarnation that does not go on with the one before says that the document has to be
+   * loaded anew; it may have no entries. A missing number is the answer of an `append` under way, or is read with
+   * `readAfter`. The removal of a document is not reported; when it is made anew, its entries are, from 1 on and under
+   * their new incarnation.
    *
    * @param onEntries must not throw
    */
   follow(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow
+}
+
+/**
+ * Cursors on documents that outlive servers: up to which number somebody was told, who is told by one server at a time. A
+ * cursor is there while something is to be told: an append that names it makes it (`AppendRequest.cursors`), and it is
+ * gone when it has arrived at the head. Several with different names are on their own.
+ */
+export interface CursorStore {
+  /**
+   * Takes a cursor for this server, unless another one holds it that is alive: one that is not has shown no sign of life for
+   * some seconds. Whoever appends with the name of a new cursor holds it. Resolves with the number up to which was told;
+   * undefined where another server holds it, or there is none. Rejects with STORAGE_CLOSED.
+   */
+  claim(cursor: string, document: string): Promise<number | undefined>
+
+  /**
+   * Moves a cursor up to a number, which is one of the `incarnation` given, and removes it where that is the head. Resolves
+   * 'told' where it was the head, 'behind' where it was not, and 'lost' where the cursor is no longer this server's, or the
+   * number not one of the document: nothing has changed then. Rejects with STORAGE_CLOSED.
+   */
+  advance(cursor: string, document: string, seq: number, incarnation: number): Promise<'told' | 'behind' | 'lost'>
+
+  /**
+   * Documents with a cursor of this name that no other living server holds: first those that nobody holds; at most `limit`.
+   */
+  untold(cursor: string, limit: number): Promise<readonly string[]>
 }
 
 /** Ends the reports: none comes once it was called. Calling it again is fine. */
@@ -108,6 +138,34 @@ export interface RevocationStore {
    * Resolves once that is durable; while the engine cannot write it waits, as `append` does. Rejects with STORAGE_CLOSED.
    */
   storeRevocations(revocations: readonly StoredRevocation[], forgotten: readonly string[]): Promise<void>
+
+  /**
+   * Calls `onChange` when others may have stored revocations, which are to be loaded then: most often within milliseconds,
+   * where a message is lost within 2 s. An engine that one process owns has no others, and leaves this out.
+   *
+   * @param onChange must not throw
+   */
+  followRevocations?(onChange: () => void): Unfollow
+}
+
+/**
+ * Carries messages to all servers that share an engine and listen now, the sender among them. Nothing is kept, and any
+ * message may be lost: whoever needs to know numbers them. All listeners hear what comes through in one order.
+ */
+export interface Relay {
+  /** Sends a message of any size. Resolves when it is on its way or given up; never rejects. */
+  publish(message: Uint8Array): Promise<void>
+  /** Reports what is sent from now on, but never within this call. Nothing is reported after the returned call. */
+  subscribe(listener: RelayListener): Unfollow
+}
+
+/** None of these may throw. */
+export interface RelayListener {
+  onMessage(message: Uint8Array): void
+  /** It listens, for the first time or again: what was sent before was missed. */
+  onConnected(): void
+  /** Nothing is heard until it listens again. */
+  onDisconnected(): void
 }
 
 /** `since` is in milliseconds of the epoch; `error` is the last failure's text. */
@@ -121,6 +179,8 @@ export interface StorageDamage {
   readonly records: number
   /** Reads that the engine refused. What it cannot read is not served until it is repaired. */
   readonly failedReads: number
+  /** Entries that were committed and are gone since another copy of the database took the place of the one that had them. */
+  readonly lostEntries: number
 }
 
 /** One Yjs update (v1) in the log of a document. */
@@ -130,9 +190,26 @@ export interface LogEntry {
 }
 
 /** Some entries of a log in ascending order, without a gap unless `follow` reports them, and whose numbers they are. */
-export interface LogPart {
-  readonly incarnation: number
+export interface LogPart extends Lineage {
   readonly entries: readonly LogEntry[]
+}
+
+/** Whose the numbers of a document are. */
+export interface Lineage {
+  /**
+   * Another one when sequence numbers are given anew (removal, damage), and where the engine cannot exclude that (each time
+   * LevelDB is opened, or a standby of PostgreSQL is promoted), so that an old number is told from a valid one. 0 for a
+   * document that was never written.
+   */
+  readonly incarnation: number
+  /** Those before it, the latest first, as far as they are known and some of their numbers still stand. */
+  readonly earlierIncarnations?: readonly EarlierIncarnation[]
+}
+
+export interface EarlierIncarnation {
+  readonly incarnation: number
+  /** The last of its numbers that stand for the same entries now. */
+  readonly last: number
 }
 
 /** A compacted document. Every prefix of `chunks` is a complete document: no struct needs a later chunk. */
@@ -145,16 +222,9 @@ export interface Snapshot {
   readonly deleteSet: Uint8Array | null
 }
 
-export interface StoredDocument extends Quarantine {
+export interface StoredDocument extends Quarantine, Lineage {
   /** The last sequence number, 0 for a document that was never written. */
   readonly head: number
-  /**
-   * Another one when sequence numbers are given anew (removal, damage), and where the engine cannot exclude that (each time
-   * LevelDB is opened), so that an old cursor is told from a valid one. 0 for a document that was never written.
-   */
-  readonly incarnation: number
-  /** Earlier incarnations, as far as they are known, whose numbers stand for the same entries now. */
-  readonly earlierIncarnations?: readonly number[]
   readonly snapshot: Snapshot | null
   /** The entries from `snapshot.seq + 1` (or 1) to `head`, without a gap. Those of different writers may overlap. */
   readonly tail: readonly LogEntry[]
@@ -186,13 +256,15 @@ export interface AppendRequest {
   readonly incarnation?: number
   /** Whether it must be the first that is ever written of the document. Only with base 0; the same for all of a document. */
   readonly isFirst?: boolean
+  /** Cursors that begin before it where there are none of these names. The same for all of a document in a batch. */
+  readonly cursors?: readonly string[]
   /** Quarantined updates that this one contains; they are deleted in the same commit. */
   readonly releases?: readonly number[]
 }
 
-export interface Appended {
+/** The lineage has earlier incarnations at least where the one that the base is a number of is not the present one. */
+export interface Appended extends Lineage {
   readonly seq: number
-  readonly incarnation: number
   /**
    * What others wrote in between: the entries from `base + 1` on that were in the log before this one, without a gap. They
    * have at most 64 KiB together, for a writer that is slow to read a large answer would hold up the others; `readAfter`

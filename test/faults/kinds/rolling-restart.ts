@@ -45,32 +45,38 @@ async function restartAll({ release, random, amount, say }: Trial): Promise<Find
       await node.start()
       await Promise.all(pages.map((page) => page.synced()))
     }
-    say(`${injected} times, ${circles.promised} promises, offline for at most ${longest(pages).toFixed(0)} ms`)
+    say(`${injected} times, ${circles.promised} promises, ${described(gapsOf(pages))}`)
   }
   await circles.converge()
   const broken = await Promise.all(
     nodes.map(async ({ url }) => [...(await circles.brokenAt(url)), ...(await circles.differencesAt(url))]),
   )
-  const late = pages.filter(({ longestMs }) => longestMs > OFFLINE_LIMIT_MS)
+  const gaps = gapsOf(pages)
+  const late = gaps.filter((ms) => ms > OFFLINE_LIMIT_MS)
   return {
     injected: amount * nodes.length,
     promised: circles.promised,
-    broken: [...broken.flat(), ...late.map(({ longestMs }) => `somebody was offline for ${longestMs.toFixed(0)} ms`)],
-    measured: `${pages.reduce((sum, { losses }) => sum + losses, 0)} times offline, at most ${longest(pages).toFixed(0)} ms`,
+    broken: [...broken.flat(), ...late.map((ms) => `somebody was offline for ${ms.toFixed(0)} ms`)],
+    measured: described(gaps),
   }
 }
 
-function longest(pages: readonly Page[]): number {
-  return Math.max(...pages.map(({ longestMs }) => longestMs))
+/** How long each time somebody was offline took, in milliseconds and ascending. */
+function gapsOf(pages: readonly Page[]): readonly number[] {
+  return pages.flatMap(({ gaps }) => gaps).sort((a, b) => a - b)
+}
+
+function described(gaps: readonly number[]): string {
+  const [median = 0, most = 0] = [gaps[gaps.length >> 1], gaps.at(-1)]
+  return `${gaps.length} times offline, for ${median.toFixed(0)} ms (median), at most ${most.toFixed(0)} ms`
 }
 
 /** Somebody with our own client, who sees for how long there is no connection. */
 class Page {
   readonly #connection: Connection
   readonly #changed = new EventEmitter()
+  readonly #gaps: number[] = []
   #lostAt: number | undefined
-  #longestMs = 0
-  #losses = 0
 
   constructor(release: Release, url: string, document: string) {
     this.#connection = connect({ url, document, WebSocket })
@@ -78,13 +84,9 @@ class Page {
     release(async () => this.#connection.destroy())
   }
 
-  /** From a loss until the content of the server was there again, in milliseconds. */
-  get longestMs(): number {
-    return this.#longestMs
-  }
-
-  get losses(): number {
-    return this.#losses
+  /** From each loss until the content of the server was there again, in milliseconds. */
+  get gaps(): readonly number[] {
+    return this.#gaps
   }
 
   /** Resolves when it has the content of the server over a socket that is open. */
@@ -95,11 +97,10 @@ class Page {
 
   #look({ synced, connection }: ConnectionState): void {
     if (synced && this.#lostAt !== undefined) {
-      this.#longestMs = Math.max(this.#longestMs, performance.now() - this.#lostAt)
+      this.#gaps.push(performance.now() - this.#lostAt)
       this.#lostAt = undefined
     } else if (connection === 'offline' && this.#lostAt === undefined) {
       this.#lostAt = performance.now()
-      this.#losses++
     }
     this.#changed.emit('change')
   }

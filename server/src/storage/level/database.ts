@@ -111,12 +111,13 @@ export class Database {
    * Resolves when the operations are durable, all or none; retries until they are, or for ever waits where the database is
    * too damaged for that. Must be called one at a time. Rejects with STORAGE_CLOSED once `giveUp` was called and the disk
    * does not take them.
+   * @param sync false where it does no harm that a power cut undoes them, unless something is written after them
    */
-  async write(operations: readonly Operation[]): Promise<void> {
+  async write(operations: readonly Operation[], sync = true): Promise<void> {
     const level = this.#opened()
     if (this.#status.state === 'degraded') throw closedError()
     try {
-      await commit(level, operations)
+      await commit(level, operations, sync)
     } catch (error) {
       await this.#writeAgain(level, operations, error)
     }
@@ -245,13 +246,13 @@ export class Database {
 }
 
 /** A chained batch: it takes a quarter of the CPU time of `batch(array)` (2.5 and 11 µs an operation, measured). */
-async function commit(level: RawLevel, operations: readonly Operation[]): Promise<void> {
+async function commit(level: RawLevel, operations: readonly Operation[], sync = true): Promise<void> {
   const batch = level.batch()
   for (const operation of operations) {
     if (operation.type === 'put') batch.put(operation.key, operation.value)
     else batch.del(operation.key)
   }
-  await batch.write({ sync: true })
+  await batch.write({ sync })
 }
 
 export function bytesOf(operation: Operation): number {

@@ -12,10 +12,12 @@
  * | `02` id(4) `03` generation(4) index(4) | snapshot chunk |
  * | `02` id(4) `04` number(4) | quarantined record |
  * | `03` target (UTF-8; none: everything) | revocation |
+ * | `04` cursor (UTF-8) `00` name (UTF-8) | number up to which a cursor has come |
  */
 const NAME = 1
 const DOCUMENT = 2
 const REVOCATION = 3
+const CURSOR = 4
 
 const ID_BYTES = 4
 const SEQ_BYTES = 6
@@ -120,6 +122,21 @@ export function revocationKey(target: string | null): Uint8Array {
 /** What a key of the range REVOCATIONS is about. */
 export function targetOf(key: Uint8Array): string | null {
   return key.length === 1 ? null : asBuffer(key).toString('utf8', 1)
+}
+
+/** All cursors. */
+export const CURSORS: KeyRange = { gte: Uint8Array.of(CURSOR), lt: Uint8Array.of(CURSOR + 1) }
+
+/** A cursor has no character of the code 0 in its name. */
+export function cursorKey(cursor: string, document: string): Uint8Array {
+  return Buffer.concat([Uint8Array.of(CURSOR), Buffer.from(cursor), Uint8Array.of(0), Buffer.from(document)])
+}
+
+/** What a key of the range CURSORS is about. */
+export function cursorOf(key: Uint8Array): { readonly cursor: string; readonly document: string } {
+  const text = asBuffer(key)
+  const end = text.indexOf(0)
+  return { cursor: text.toString('utf8', 1, end), document: text.toString('utf8', end + 1) }
 }
 
 /** What a key of a document's range names; undefined for one that this format does not have, which is damage. */

@@ -17,6 +17,7 @@ import type {
   StoredRevocation,
   Unfollow,
 } from '../storage.ts'
+import { CursorTable, type Place, putCursor } from './cursor-table.ts'
 import { Database, type Operation } from './database.ts'
 import { prepareFormat } from './format.ts'
 import { Openings, randomIncarnation } from './incarnation.ts'
@@ -70,6 +71,7 @@ export class LevelStorage implements Storage {
   readonly #reclaimer: Reclaimer
   readonly #replacer: SnapshotReplacer
   readonly #revocations: RevocationTable
+  readonly #cursors: CursorTable
   readonly #gate = new Serial()
   /** Compactions, and what must not happen within one. A job in it enters the gate for each of its writes. */
   readonly #maintenance = new Serial()
@@ -93,6 +95,7 @@ export class LevelStorage implements Storage {
     this.#database = new Database({ directory, clock, log })
     this.#openings = new Openings(this.#database, newIncarnation(), log)
     this.#reclaimer = new Reclaimer({ database: this.#database, gate: this.#gate, clock, log })
+    this.#cursors = new CursorTable(this.#database, log)
     this.#revocations = new RevocationTable({ database: this.#database, gate: this.#gate, clock, log })
     this.#replacer = new SnapshotReplacer({
       database: this.#database,
@@ -109,7 +112,7 @@ export class LevelStorage implements Storage {
   }
 
   get damage(): StorageDamage {
-    return { ...this.#database.damage, records: this.#damagedRecords }
+    return { ...this.#database.damage, records: this.#damagedRecords, lostEntries: 0 }
   }
 
   /** May be called once. Rejects with STORAGE_DAMAGED too, where the database as a whole cannot be read. */
@@ -118,6 +121,7 @@ export class LevelStorage implements Storage {
     try {
       await prepareFormat(this.#database, this.#directory, this.#log)
       await this.#openings.start()
+      await this.#cursors.load()
     } catch (error) {
       await this.#database.close()
       throw error
@@ -177,6 +181,38 @@ export class LevelStorage implements Storage {
     await this.#maintain(document, () => this.#gate.run(() => this.#remove(document)))
   }
 
+  async claim(cursor: string, document: string): Promise<number | undefined> {
+    this.#assertOpen()
+    const seq = this.#cursors.get(cursor, document)
+    if (seq === undefined) return undefined
+    const position = this.#positions.get(document) ?? (await this.#gate.run(() => this.#locate(document)))
+    // Where a damaged log was cut off, its numbers were given anew.
+    return seq <= (position?.head ?? 0) ? seq : 0
+  }
+
+  async advance(
+    cursor: string,
+    document: string,
+    seq: number,
+    incarnation: number,
+  ): Promise<'told' | 'behind' | 'lost'> {
+    this.#assertOpen()
+    return this.#gate.run(async () => {
+      const before = this.#cursors.get(cursor, document)
+      const position = await this.#locate(document)
+      if (before === undefined || !position || seq > position.head) return 'lost'
+      if (incarnation !== this.#openings.incarnationOf(position.incarnation)) return 'lost'
+      if (seq < position.head) await this.#cursors.move({ cursor, document, seq })
+      else await this.#cursors.end(cursor, document)
+      return seq < position.head ? 'behind' : 'told'
+    })
+  }
+
+  async untold(cursor: string, limit: number): Promise<readonly string[]> {
+    this.#assertOpen()
+    return this.#cursors.documents(cursor).slice(0, limit)
+  }
+
   async loadRevocations(): Promise<readonly StoredRevocation[]> {
     this.#assertOpen()
     return this.#revocations.load()
@@ -215,18 +251,21 @@ export class LevelStorage implements Storage {
     const operations: Operation[] = []
     const moved = new Map<string, Position>()
     const appended: Appended[] = []
+    const begun: Place[] = []
     for (const request of batch) {
-      const { document, update, releases = [] } = request
+      const { document, update, cursors = [], releases = [] } = request
       const earlier = moved.get(document)
       const before = earlier ?? (await this.#locate(document)) ?? (await this.#create(document, time, operations))
       const between = earlier ? [] : await this.#between(request, before)
       const after = { ...before, head: before.head + 1 }
       moved.set(document, after)
       operations.push(putEntry(after.id, after.head, { time, update }))
+      if (!earlier) begun.push(...this.#cursors.missing(cursors, document, before.head))
       for (const released of releases) operations.push(removeQuarantined(after.id, released))
       appended.push({ seq: after.head, incarnation: this.#openings.incarnationOf(after.incarnation), between })
     }
-    if (operations.length > 0) await this.#database.write(operations)
+    if (operations.length > 0) await this.#database.write([...operations, ...begun.map(putCursor)])
+    this.#cursors.wrote(begun)
     for (const [document, position] of moved) this.#positions.set(document, position)
     return appended
   }
@@ -295,7 +334,8 @@ export class LevelStorage implements Storage {
     const position = await this.#locate(document)
     if (!position) return
     const { keys, bytes } = await this.#database.read((level) => readAll(level, position.id))
-    await this.#database.write([removeKey(nameKey(document)), ...keys.map(removeKey)])
+    const removals = [removeKey(nameKey(document)), ...keys.map(removeKey), ...this.#cursors.remove(document)]
+    await this.#database.write(removals)
     this.#positions.delete(document)
     this.#reclaimer.removed(bytes)
   }

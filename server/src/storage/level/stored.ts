@@ -28,10 +28,11 @@ export function describe(
 export function toStored({ metadata, chunks, tail, quarantined }: Layout, openings: Openings): LevelDocument {
   const { snapshotSeq, incarnation, stateVector, deleteSet } = metadata
   const updates = chunks.map((chunk) => chunk.update)
+  const head = tail.at(-1)?.seq ?? snapshotSeq
   return {
-    head: tail.at(-1)?.seq ?? snapshotSeq,
+    head,
     incarnation: openings.incarnationOf(incarnation),
-    earlierIncarnations: openings.earlierOf(incarnation),
+    earlierIncarnations: openings.earlierOf(incarnation).map((earlier) => ({ incarnation: earlier, last: head })),
     snapshot: snapshotSeq === 0 ? null : { seq: snapshotSeq, chunks: updates, stateVector, deleteSet },
     tail: tail.map(({ seq, update }) => ({ seq, update })),
     quarantined: quarantined.flatMap(({ id, update }) => (update ? [{ id, update }] : [])),

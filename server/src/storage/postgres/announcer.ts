@@ -1,11 +1,9 @@
 import type { Log } from '../../common/log.ts'
+import type { Broadcast } from './broadcast.ts'
 import { encodeHints, type Hint } from './hints.ts'
-import type { Lane } from './lane.ts'
 
 /** Hints that wait to be sent, past which further ones are dropped. */
 const MAX_QUEUED = 10_000
-
-const NOTIFY = `SELECT pg_notify('coedit', payload) FROM unnest($1::text[]) AS payload`
 
 /**
  * Tells the other nodes what was appended, after it was. Not in the same transaction: commits that notify wait for each
@@ -14,14 +12,14 @@ const NOTIFY = `SELECT pg_notify('coedit', payload) FROM unnest($1::text[]) AS p
  */
 export class Announcer {
   readonly #sender: string
-  readonly #lane: Lane
+  readonly #broadcast: Pick<Broadcast, 'send'>
   readonly #log: Log
   #queue: Hint[] = []
   #isSending = false
 
-  constructor(sender: string, lane: Lane, log: Log) {
+  constructor(sender: string, broadcast: Pick<Broadcast, 'send'>, log: Log) {
     this.#sender = sender
-    this.#lane = lane
+    this.#broadcast = broadcast
     this.#log = log
   }
 
@@ -29,11 +27,6 @@ export class Announcer {
     if (this.#queue.length >= MAX_QUEUED) return
     this.#queue.push(...hints)
     if (!this.#isSending) void this.#sendAll()
-  }
-
-  /** Sends a notification without a hint in it. */
-  echo(): void {
-    void this.#send(encodeHints(this.#sender, []))
   }
 
   async #sendAll(): Promise<void> {
@@ -48,7 +41,7 @@ export class Announcer {
 
   async #send(payloads: readonly string[]): Promise<void> {
     try {
-      await this.#lane.once((link) => link.query({ text: NOTIFY, values: [payloads] }))
+      await this.#broadcast.send('coedit', payloads)
     } catch (error) {
       this.#log.debug({ err: error }, 'other servers could not be told what was written')
     }

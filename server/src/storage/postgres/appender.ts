@@ -23,6 +23,7 @@ interface Group {
   readonly base: number
   readonly incarnation: number | undefined
   readonly isFirst: boolean
+  readonly cursors: readonly string[]
   readonly updates: Uint8Array[]
   /** Where they stand in the batch. */
   readonly places: number[]
@@ -32,6 +33,8 @@ const MAX_NODE = 2 ** 48 - 1
 
 export interface AppenderContext {
   readonly lane: Lane
+  /** Who holds the cursors that begin with an append. */
+  holder(): Promise<number>
   readonly clock: Clock
   readonly log: Log
 }
@@ -55,7 +58,8 @@ export class Appender {
   /** One at a time. Rejects as `Storage.append` does. */
   async append(batch: readonly AppendRequest[]): Promise<readonly Appended[]> {
     const groups = grouped(batch)
-    return answers(await this.#send(parameters(groups, this.#context.clock.now())), groups)
+    const holder = groups.some(({ cursors }) => cursors.length > 0) ? await this.#context.holder() : null
+    return answers(await this.#send(parameters(groups, this.#context.clock.now(), holder)), groups)
   }
 
   /** The node writes no more. */
@@ -118,14 +122,16 @@ INSERT INTO coedit.nodes (id) VALUES ($1)`
 const APPEND = `
 SELECT item, incarnation, seq, checksum, data
 FROM coedit.append(
-  $1, $2, $3, $4::text[], $5::bigint[], $6::bigint[], $7::boolean[], $8::integer[], $9::integer[], $10::integer[], $11
+  $1, $2, $3, $4::text[], $5::bigint[], $6::bigint[], $7::boolean[], $8::integer[], $9::integer[], $10::integer[], $11,
+  $12::text[], $13
 )`
 
 /** By document, in the order of the bytes of their names, which is the order in which every node locks them. */
 function grouped(batch: readonly AppendRequest[]): readonly Group[] {
   const groups = new Map<string, Group>()
-  for (const [place, { document, base, incarnation, isFirst = false, update }] of batch.entries()) {
-    const group = groups.get(document) ?? { document, base, incarnation, isFirst, updates: [], places: [] }
+  for (const [place, request] of batch.entries()) {
+    const { document, base, incarnation, isFirst = false, cursors = [], update } = request
+    const group = groups.get(document) ?? { document, base, incarnation, isFirst, cursors, updates: [], places: [] }
     groups.set(document, group)
     group.updates.push(update)
     group.places.push(place)
@@ -134,7 +140,7 @@ function grouped(batch: readonly AppendRequest[]): readonly Group[] {
 }
 
 /** The parameters of coedit.append behind the node and the number of the batch. */
-function parameters(groups: readonly Group[], now: number): readonly unknown[] {
+function parameters(groups: readonly Group[], now: number, holder: number | null): readonly unknown[] {
   const { sizes, checksums, content } = pack(groups.flatMap(({ updates }) => updates))
   return [
     now,
@@ -146,6 +152,8 @@ function parameters(groups: readonly Group[], now: number): readonly unknown[] {
     sizes,
     checksums,
     content,
+    groups.map(({ cursors }) => cursors.join(',')),
+    holder,
   ]
 }
 

@@ -1,7 +1,9 @@
 import type { Log } from '../../common/log.ts'
 import { Recent } from '../../common/recent.ts'
 import type { Cancel, Clock } from '../../common/timing.ts'
-import type { Appended, AppendRequest, LogEntry, LogPart, Unfollow } from '../storage.ts'
+import { lastStanding, lineageOf } from '../lineage.ts'
+import { NO_LOG } from '../log-part.ts'
+import type { Appended, AppendRequest, Lineage, LogEntry, LogPart, Unfollow } from '../storage.ts'
 import type { Hint } from './hints.ts'
 
 /**
@@ -13,10 +15,15 @@ const GAP_MS = 10
 /** Documents that this node wrote while nobody followed them, and numbers of each, that are remembered. */
 const MAX_UNFOLLOWED = 1_000
 
-/** What the database has of a document. */
-export interface Head {
+/** What the database has of documents. */
+export interface Heads {
+  /** Which history of the database it was read from. */
+  readonly epoch: string
+  readonly heads: readonly Head[]
+}
+
+interface Head extends Lineage {
   readonly document: string
-  readonly incarnation: number
   readonly head: number
 }
 
@@ -24,11 +31,13 @@ export interface FollowersContext {
   readonly clock: Clock
   readonly log: Log
   /** What the database has of these documents; those that it does not have are left out. */
-  readHeads(documents: readonly string[]): Promise<readonly Head[]>
+  readHeads(documents: readonly string[]): Promise<Heads>
   /** The entries after a number that are there, and the last number; undefined for a document that is gone. */
   readFrom(document: string, after: number): Promise<(LogPart & { readonly head: number }) | undefined>
   /** Resolves when the appends under way are answered. */
   settled(): Promise<void>
+  /** So many entries that this node knew of are gone with the history of the database that they were written to. */
+  onLost(document: string, entries: number): void
 }
 
 /** Somebody who follows a document. */
@@ -36,7 +45,9 @@ interface Follower {
   readonly document: string
   readonly onEntries: (part: LogPart) => void
   /** Undefined until the database was asked. */
-  incarnation: number | undefined
+  lineage: Lineage | undefined
+  /** The history in which the document was last known to be there. */
+  epoch: string
   /** The last number that was reported, or was appended by this node. */
   position: number
   /** Numbers above the position that were appended by this node. */
@@ -62,6 +73,7 @@ export class Followers {
   )
   /** Documents whose heads are to be read in the next turn. */
   #unchecked = new Set<string>()
+  #epoch = ''
   #isClosed = false
 
   constructor(context: FollowersContext) {
@@ -74,7 +86,8 @@ export class Followers {
     const follower: Follower = {
       document,
       onEntries,
-      incarnation: written?.incarnation,
+      lineage: written && { incarnation: written.incarnation },
+      epoch: this.#epoch,
       position: after,
       own: new Set(written?.own.filter((seq) => seq > after)),
       early: new Map(),
@@ -92,6 +105,11 @@ export class Followers {
     }
   }
 
+  /** To be called before anything is followed. Rejects as reading does. */
+  async start(): Promise<void> {
+    this.#epoch = (await this.#context.readHeads([])).epoch
+  }
+
   /** Reports nothing any more. */
   close(): void {
     this.#isClosed = true
@@ -102,12 +120,12 @@ export class Followers {
   /** Notes what this node has appended, and was told by the answers: that is not reported. */
   wrote(batch: readonly AppendRequest[], appended: readonly Appended[]): void {
     const touched = new Set<Follower>()
-    for (const [place, { seq, incarnation, between }] of appended.entries()) {
+    for (const [place, answer] of appended.entries()) {
+      const { seq, incarnation, between } = answer
       const document = batch[place]?.document ?? ''
       if (!this.#byDocument.has(document)) this.#remember(document, incarnation, seq)
       for (const follower of this.#of(document)) {
-        if (follower.incarnation !== undefined && follower.incarnation !== incarnation) rebase(follower)
-        follower.incarnation = incarnation
+        this.#goOnAs(follower, answer)
         for (const told of [...between.map((entry) => entry.seq), seq]) {
           if (told > follower.position) follower.own.add(told)
         }
@@ -125,7 +143,7 @@ export class Followers {
     const touched = new Set<Follower>()
     for (const { document, incarnation, seq, update } of hints) {
       for (const follower of this.#of(document)) {
-        if (follower.incarnation !== incarnation) this.#checkSoon(document)
+        if (follower.lineage?.incarnation !== incarnation) this.#checkSoon(document)
         else if (seq > follower.position) {
           if (update) follower.early.set(seq, update)
           follower.wanted = Math.max(follower.wanted, seq)
@@ -142,12 +160,19 @@ export class Followers {
    */
   async check(documents: readonly string[] = [...this.#byDocument.keys()]): Promise<void> {
     const asked = documents.flatMap((document) =>
-      [...this.#of(document)].map((follower) => ({ follower, position: follower.position })),
+      [...this.#of(document)].map((follower) => ({ follower, ...follower })),
     )
-    const heads = new Map((await this.#context.readHeads(documents)).map((head) => [head.document, head]))
-    for (const { follower, position } of asked) {
-      const found = heads.get(follower.document)
-      if (found && this.#isActive(follower)) this.#compare(follower, found, position)
+    const { epoch, heads } = await this.#context.readHeads(documents)
+    if (epoch !== this.#epoch) {
+      this.#context.log.warn({ epoch }, 'another copy of the database has taken the place of the one before')
+      this.#epoch = epoch
+    }
+    const found = new Map(heads.map((head) => [head.document, head]))
+    for (const { follower, document, position, lineage } of asked) {
+      if (!this.#isActive(follower)) continue
+      // An answer that was given before that of an append is out of date.
+      if (follower.lineage?.incarnation !== lineage?.incarnation) this.#checkSoon(document)
+      else this.#compare(follower, found.get(document), position)
     }
   }
 
@@ -166,17 +191,44 @@ export class Followers {
   }
 
   /** @param position where the follower was when the database was asked */
-  #compare(follower: Follower, { incarnation, head }: Head, position: number): void {
-    if (follower.incarnation !== incarnation && (follower.incarnation !== undefined || head < position)) {
-      rebase(follower)
-    } else if (follower.incarnation === incarnation && head < position) {
-      // The database has lost what it told: no entry has this incarnation, so whoever follows loads the document anew.
-      follower.onEntries({ incarnation: 0, entries: [] })
+  #compare(follower: Follower, found: Head | undefined, position: number): void {
+    const hasMoved = follower.epoch !== this.#epoch
+    follower.epoch = this.#epoch
+    if (!found) {
+      // A document may have been removed. In another history it was never there.
+      if (hasMoved) this.#lose(follower, 0)
       return
     }
-    follower.incarnation = incarnation
+    const { head } = found
+    if (head < position && !follower.lineage && !hasMoved) rebase(follower)
+    else if (head < position && (follower.lineage ?? found).incarnation === found.incarnation) {
+      this.#lose(follower, head)
+    }
+    this.#goOnAs(follower, found, hasMoved)
     follower.wanted = Math.max(follower.wanted, head)
     if (follower.position < head) void this.#read(follower)
+  }
+
+  /**
+   * Goes on with the document as it is now.
+   * @param hasMoved whether it is that of another history: then a document made anew is one that was lost
+   */
+  #goOnAs(follower: Follower, lineage: Lineage, hasMoved = false): void {
+    const { incarnation = lineage.incarnation } = follower.lineage ?? {}
+    if (follower.lineage?.incarnation !== lineage.incarnation) follower.lineage = lineageOf(lineage)
+    const last = lastStanding(incarnation, lineage)
+    if (last >= follower.position) forgetAbove(follower, last)
+    else if (last > 0 || hasMoved) this.#lose(follower, last)
+    else rebase(follower)
+  }
+
+  /** Whoever follows has to load the document anew: no entry has this incarnation. */
+  #lose(follower: Follower, last: number): void {
+    const { document, position, onEntries } = follower
+    if (position <= last) return
+    this.#context.onLost(document, position - last)
+    rebase(follower)
+    onEntries({ incarnation: 0, entries: [] })
   }
 
   #checkSoon(document: string): void {
@@ -236,7 +288,7 @@ export class Followers {
   }
 
   #takeRead(follower: Follower, { incarnation, entries, head }: LogPart & { readonly head: number }): void {
-    if (follower.incarnation !== incarnation) {
+    if (follower.lineage?.incarnation !== incarnation) {
       this.#checkSoon(follower.document)
       return
     }
@@ -248,8 +300,8 @@ export class Followers {
     this.#report(follower, news)
   }
 
-  #report({ onEntries, incarnation = 0 }: Follower, entries: readonly LogEntry[]): void {
-    if (entries.length > 0) onEntries({ incarnation, entries })
+  #report({ onEntries, lineage = NO_LOG }: Follower, entries: readonly LogEntry[]): void {
+    if (entries.length > 0) onEntries({ ...lineage, entries })
   }
 
   /** What was missed is found again when heads are compared next. */
@@ -264,4 +316,11 @@ function rebase(follower: Follower): void {
   follower.wanted = 0
   follower.own.clear()
   follower.early.clear()
+}
+
+/** What was told above this number was of a history that has ended. */
+function forgetAbove({ own, early }: Follower, last: number): void {
+  for (const numbers of [own, early]) {
+    for (const seq of numbers.keys()) if (seq > last) numbers.delete(seq)
+  }
 }

@@ -24,6 +24,7 @@ export class Lane {
   #status: StorageStatus = { state: 'ok' }
   #used = 0
   #isGivenUp = false
+  #isClosed = false
 
   constructor(options: LaneOptions) {
     this.#options = options
@@ -52,9 +53,10 @@ export class Lane {
     }
   }
 
-  /** Does the work on one connection. Rejects as that does. */
+  /** Does the work on one connection. Rejects as that does, and with STORAGE_CLOSED after `close`. */
   async once<T>(work: (link: Link) => Promise<T>): Promise<T> {
     while (this.#used >= this.#options.max) await this.#freed.wait()
+    if (this.#isClosed) throw closedError()
     this.#used++
     let link: Link | undefined
     try {
@@ -79,6 +81,7 @@ export class Lane {
 
   /** Ends the connections when the work under way is done. After `giveUp`. */
   async close(): Promise<void> {
+    this.#isClosed = true
     while (this.#used > 0) await this.#freed.wait()
     await Promise.all(this.#idle.splice(0).map((link) => link.end()))
   }

@@ -69,8 +69,8 @@ export class Link {
   }
 
   /** Calls `listener` with what is sent to the channels that were asked for by LISTEN. */
-  onNotification(listener: (payload: string) => void): void {
-    this.#client.on('notification', ({ payload = '' }) => listener(payload))
+  onNotification(listener: (channel: string, payload: string) => void): void {
+    this.#client.on('notification', ({ channel, payload = '' }) => listener(channel, payload))
   }
 
   /** Says goodbye; while a statement is under way, and where no answer comes, it cuts the connection. */
@@ -98,21 +98,49 @@ export class Link {
   }
 }
 
+/** What each new connection is asked: by a promotion a cluster begins another timeline. */
+const STATE = `
+SELECT pg_is_in_recovery() AS standby, system_identifier::text AS cluster,
+  CASE WHEN pg_is_in_recovery() THEN 0 ELSE ('x' || substr(pg_walfile_name('0/1000000'), 1, 8))::bit(32)::int8::float8 END
+    AS timeline
+FROM pg_control_system()`
+
+interface ServerState {
+  readonly standby: boolean
+  readonly cluster: string
+  readonly timeline: number
+}
+
+/** By cluster, the latest timeline that any connection has seen. */
+export class Timelines {
+  readonly #latest = new Map<string, number>()
+
+  /** Whether a primary is one that a standby has taken the place of, and that has come back. */
+  isPast({ cluster, timeline }: ServerState): boolean {
+    const latest = this.#latest.get(cluster) ?? 0
+    this.#latest.set(cluster, Math.max(latest, timeline))
+    return timeline < latest
+  }
+}
+
 /** Makes connections to whichever of the hosts is the primary. */
 export class Dialer {
   readonly #targets: readonly Target[]
   readonly #clock: Clock
+  readonly #timelines: Timelines
   /** The host that was the primary last. */
   #first = 0
 
-  constructor(targets: readonly Target[], clock: Clock) {
+  /** @param timelines shared by all that lead to the same database */
+  constructor(targets: readonly Target[], clock: Clock, timelines = new Timelines()) {
     this.#targets = targets
     this.#clock = clock
+    this.#timelines = timelines
   }
 
-  /** Rejects with why the last of the hosts would not do. */
+  /** Rejects with why none of the hosts would do. */
   async dial(): Promise<Link> {
-    let reason: unknown
+    const reasons: unknown[] = []
     for (let tried = 0; tried < this.#targets.length; tried++) {
       const index = (this.#first + tried) % this.#targets.length
       const target = this.#targets[index]
@@ -122,10 +150,10 @@ export class Dialer {
         this.#first = index
         return link
       } catch (error) {
-        reason = error
+        reasons.push(error)
       }
     }
-    throw reason
+    throw reasons.length === 1 ? reasons[0] : new AggregateError(reasons)
   }
 
   async #dial(target: Target): Promise<Link> {
@@ -135,10 +163,11 @@ export class Dialer {
     client.on('error', () => undefined)
     await client.connect()
     const link = new Link(client, socket, this.#clock)
-    const [state] = await link.query<{ standby: boolean }>({ text: 'SELECT pg_is_in_recovery() AS standby' })
-    if (state?.standby === false) return link
+    const [state] = await link.query<ServerState>({ text: STATE })
+    if (state?.standby === false && !this.#timelines.isPast(state)) return link
     await link.end()
-    throw new Error(`${target.host} is a standby, which takes no writes`)
+    const what = state?.standby === false ? 'was the primary before another was promoted' : 'is a standby'
+    throw new Error(`${target.host} ${what}: it may not be written to`)
   }
 }
 

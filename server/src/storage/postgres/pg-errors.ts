@@ -7,6 +7,8 @@ import { CoeditError } from '../../common/errors.ts'
 const LASTING_CLASSES = ['22', '23', '54']
 /** Numbers that are given twice, for instance. */
 const CONSTRAINTS = '23'
+/** insufficient_privilege. */
+const DENIED = '42501'
 /** data_corrupted and index_corrupted. */
 const CORRUPTED = ['XX001', 'XX002']
 
@@ -49,8 +51,14 @@ export function closedError(cause?: unknown): CoeditError {
 
 export function unreachableError(cause: unknown): CoeditError {
   if (cause instanceof CoeditError) return cause
+  if (stateOf(cause) === DENIED) return deniedError(`what coedit needs (${reasonOf(cause)})`, cause)
   const message = `The database cannot be reached, or does not let coedit in: ${reasonOf(cause)}`
   return new CoeditError('STORAGE_UNREACHABLE', message, { cause })
+}
+
+export function deniedError(what: string, cause?: unknown): CoeditError {
+  const message = `The role may not use ${what}: run coedit migrate --grant-to it as the owner of the schema.`
+  return new CoeditError('STORAGE_DENIED', message, { cause })
 }
 
 /** A failed attempt at several addresses (::1 and 127.0.0.1) has no message of its own. */

@@ -3,12 +3,14 @@ import { hasCode } from '../../common/errors.ts'
 import { type Log, silentLog } from '../../common/log.ts'
 import { Serial } from '../../common/serial.ts'
 import { type Cancel, type Clock, systemClock } from '../../common/timing.ts'
+import { lineageOf } from '../lineage.ts'
 import { NO_LOG } from '../log-part.ts'
 import type {
   Appended,
   AppendRequest,
   DocumentFacts,
   LogPart,
+  Relay,
   Snapshot,
   Storage,
   StorageDamage,
@@ -19,16 +21,21 @@ import type {
 } from '../storage.ts'
 import { Announcer } from './announcer.ts'
 import { Appender } from './appender.ts'
+import type { Broadcast, Channel } from './broadcast.ts'
 import { pack } from './checked.ts'
+import { Cursors } from './cursors.ts'
 import { Followers } from './followers.ts'
 import { decodeHints, hintsOf } from './hints.ts'
 import { Lane } from './lane.ts'
-import { Dialer, type Link } from './link.ts'
+import { Dialer, type Link, Timelines } from './link.ts'
 import { Listener } from './listener.ts'
 import { expectSchema, prepareSchema } from './migrate.ts'
 import { closedError, translated, unreachableError } from './pg-errors.ts'
-import { descriptionChecksum, readDocument, readFacts, readFrom, readHeads, readNames } from './reading.ts'
-import { readRevocations, writeRevocations } from './revocations.ts'
+import { descriptionChecksum, readDocument, readFacts, readFrom, readHeads, readNames, readScope } from './reading.ts'
+import { RedisBroadcast } from './redis.ts'
+import { BroadcastRelay } from './relay.ts'
+import { RevocationWatch, readRevocations, writeRevocations } from './revocations.ts'
+import { checkRights, checkServer, MAX_CONNECTIONS, tellRisks } from './self-test.ts'
 import { targetsOf } from './target.ts'
 
 export interface PostgresStorageOptions {
@@ -36,6 +43,8 @@ export interface PostgresStorageOptions {
   readonly url: string
   /** The same past a pool that hands out connections by transaction, through which nobody can listen. Default: `url`. */
   readonly directUrl?: string
+  /** A Redis by which the nodes tell each other, `redis://…`. Default: they do so by the database itself. */
+  readonly hintsUrl?: string
   readonly clock?: Clock
   /** Default: silent. */
   readonly log?: Log
@@ -46,9 +55,9 @@ export interface PostgresStorageOptions {
   readonly serves?: boolean
 }
 
-/** Connections that read, and do all else but append and listen: each node has two more. */
-const MAX_READERS = 4
-/** How often the heads of documents that are followed are compared, in milliseconds. */
+/** Connections that read, and do all else but append, tell others and listen: each node has three more. */
+const MAX_READERS = MAX_CONNECTIONS - 3
+/** How often what this node knows is compared with the database, in milliseconds. */
 const CHECK_MS = 2_000
 /** A snapshot is much to write: so many milliseconds may pass without an answer. */
 const COMPACT_SILENCE_MS = 120_000
@@ -69,40 +78,60 @@ export class PostgresStorage implements Storage {
   readonly #sender = randomUUID()
   readonly #appends: Lane
   readonly #reads: Lane
+  /** What tells others must not stand behind long reads and compactions. */
+  readonly #tells: Lane
   readonly #appender: Appender
+  readonly #cursors: Cursors
   readonly #announcer: Announcer
   readonly #followers: Followers
-  readonly #listener: Listener
+  readonly #revocations: RevocationWatch
+  readonly #relay: BroadcastRelay
+  readonly #broadcast: Broadcast
   readonly #gate = new Serial()
   #damagedRecords = 0
+  #lostEntries = 0
   #nextCheck: Cancel | undefined
   #state: 'new' | 'open' | 'closed' = 'new'
 
   /** @throws CoeditError OPTION_INVALID for a URL that is none */
-  constructor({ url, directUrl = url, clock = systemClock, log = silentLog, serves = true }: PostgresStorageOptions) {
-    const dialer = (address: string, role: string) => new Dialer(targetsOf(address, role), clock)
+  constructor({
+    url,
+    directUrl = url,
+    hintsUrl = '',
+    clock = systemClock,
+    log = silentLog,
+    serves = true,
+  }: PostgresStorageOptions) {
+    const timelines = new Timelines()
+    const dialer = (address: string, role: string) => new Dialer(targetsOf(address, role), clock, timelines)
     this.#clock = clock
     this.#log = log
     this.#serves = serves
     this.#appends = new Lane({ dialer: dialer(url, 'append'), max: 1, clock, log })
     this.#reads = new Lane({ dialer: dialer(url, 'read'), max: MAX_READERS, clock, log })
-    this.#appender = new Appender({ lane: this.#appends, clock, log })
-    this.#announcer = new Announcer(this.#sender, this.#reads, log)
+    this.#tells = new Lane({ dialer: dialer(url, 'tell'), max: 1, clock, log })
+    const cursors = new Cursors({ clock, log, run: (work) => this.#read(work) })
+    this.#cursors = cursors
+    this.#appender = new Appender({ lane: this.#appends, holder: () => cursors.holder(), clock, log })
+    this.#broadcast =
+      hintsUrl === ''
+        ? new Listener({ dialer: dialer(directUrl, 'listen'), lane: this.#tells, clock, log })
+        : new RedisBroadcast({ url: hintsUrl, log, scope: () => this.#read(readScope) })
+    this.#announcer = new Announcer(this.#sender, this.#broadcast, log)
     this.#followers = new Followers({
       clock,
       log,
       readHeads: (documents) => this.#read((link) => readHeads(link, documents)),
       readFrom: (document, after) => this.#read((link) => readFrom(link, document, after)),
       settled: () => this.#gate.idle(),
+      onLost: (document, entries) => this.#noteLoss(document, entries),
     })
-    this.#listener = new Listener({
-      dialer: dialer(directUrl, 'listen'),
-      clock,
-      log,
-      onPayload: (payload) => this.#hear(payload),
-      onListening: () => this.#check(),
-      sendEcho: () => this.#announcer.echo(),
-    })
+    this.#revocations = new RevocationWatch((work) => this.#read(work))
+    this.#relay = new BroadcastRelay(this.#sender, this.#broadcast, log)
+  }
+
+  get relay(): Relay {
+    return this.#relay
   }
 
   get status(): StorageStatus {
@@ -110,14 +139,16 @@ export class PostgresStorage implements Storage {
   }
 
   get damage(): StorageDamage {
-    return { droppedBytes: 0, records: this.#damagedRecords, failedReads: 0 }
+    return { droppedBytes: 0, records: this.#damagedRecords, failedReads: 0, lostEntries: this.#lostEntries }
   }
 
-  /** May be called once. Rejects with STORAGE_UNREACHABLE, STORAGE_OUTDATED and STORAGE_MISSING, too. */
+  /**
+   * May be called once. Rejects with STORAGE_UNREACHABLE, STORAGE_UNSUITABLE, STORAGE_OUTDATED, STORAGE_DENIED and
+   * STORAGE_MISSING, too.
+   */
   async open(): Promise<void> {
     try {
-      await this.#reads.once(this.#serves ? prepareSchema : expectSchema)
-      if (this.#serves) await this.#reads.once((link) => this.#warnOfRisks(link))
+      await this.#reads.once((link) => this.#prepare(link))
     } catch (error) {
       this.#reads.giveUp()
       await this.#reads.close()
@@ -125,7 +156,15 @@ export class PostgresStorage implements Storage {
     }
     this.#state = 'open'
     if (!this.#serves) return
-    this.#listener.start()
+    await this.#followers.start()
+    this.#broadcast.start({
+      onPayload: (channel, payload) => this.#hear(channel, payload),
+      onListening: () => {
+        this.#relay.connected()
+        this.#check()
+      },
+      onDeaf: () => this.#relay.disconnected(),
+    })
     this.#checkLater()
   }
 
@@ -134,12 +173,12 @@ export class PostgresStorage implements Storage {
     this.#state = 'closed'
     this.#nextCheck?.()
     this.#followers.close()
-    await this.#listener.stop()
-    this.#appends.giveUp()
-    this.#reads.giveUp()
+    await this.#broadcast.stop()
+    for (const lane of [this.#appends, this.#reads, this.#tells]) lane.giveUp()
     await this.#gate.idle()
+    await this.#cursors.close()
     await this.#appender.close()
-    await Promise.all([this.#appends.close(), this.#reads.close()])
+    await Promise.all([this.#appends.close(), this.#reads.close(), this.#tells.close()])
   }
 
   async load(document: string): Promise<StoredDocument> {
@@ -151,15 +190,15 @@ export class PostgresStorage implements Storage {
     this.#assertOpen()
     const part = await this.#read((link) => readFrom(link, document, after, maxBytes))
     if (!part) return after === 0 ? { incarnation: NO_LOG.incarnation, entries: [] } : null
-    const { incarnation, entries, head, first } = part
-    return after > head || after < first ? null : { incarnation, entries }
+    const { entries, head, first } = part
+    return after > head || after < first ? null : { ...lineageOf(part), entries }
   }
 
   async append(batch: readonly AppendRequest[]): Promise<readonly Appended[]> {
     this.#assertOpen()
     if (batch.length === 0) return []
     return this.#gate.run(async () => {
-      const appended = await this.#appender.append(batch)
+      const appended = await this.#append(batch)
       this.#followers.wrote(batch, appended)
       this.#announcer.announce(hintsOf(batch, appended))
       return appended
@@ -182,6 +221,26 @@ export class PostgresStorage implements Storage {
 
   follow(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow {
     return this.#followers.add(document, after, onEntries)
+  }
+
+  async claim(cursor: string, document: string): Promise<number | undefined> {
+    this.#assertOpen()
+    return this.#cursors.claim(cursor, document)
+  }
+
+  async advance(
+    cursor: string,
+    document: string,
+    seq: number,
+    incarnation: number,
+  ): Promise<'told' | 'behind' | 'lost'> {
+    this.#assertOpen()
+    return this.#cursors.advance(cursor, document, seq, incarnation)
+  }
+
+  async untold(cursor: string, limit: number): Promise<readonly string[]> {
+    this.#assertOpen()
+    return this.#cursors.untold(cursor, limit)
   }
 
   async stat(document: string): Promise<DocumentFacts | undefined> {
@@ -207,22 +266,54 @@ export class PostgresStorage implements Storage {
   async storeRevocations(revocations: readonly StoredRevocation[], forgotten: readonly string[]): Promise<void> {
     this.#assertOpen()
     await this.#read((link) => writeRevocations(link, revocations, forgotten))
+    this.#broadcast.send('coedit_revocations', [this.#sender]).catch((error: unknown) => {
+      this.#log.debug({ err: error }, 'other servers could not be told of revocations')
+    })
   }
 
-  /** What is acknowledged is to outlive a crash of the database. */
-  async #warnOfRisks(link: Link): Promise<void> {
-    const text = `SELECT name FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off'`
-    const settings = await link.query<{ name: string }>({ text })
-    if (settings.length === 0) return
-    const names = settings.map(({ name }) => name)
-    this.#log.error(
-      { settings: names },
-      'settings of the database are off: a crash of it may lose what was acknowledged',
-    )
+  followRevocations(onChange: () => void): Unfollow {
+    return this.#revocations.add(onChange)
+  }
+
+  /** Rejects with what keeps it from working, and says in the log what may. */
+  async #prepare(link: Link): Promise<void> {
+    await checkServer(link)
+    if (!this.#serves) return expectSchema(link)
+    await prepareSchema(link)
+    await checkRights(link)
+    await tellRisks(link, this.#log)
   }
 
   #assertOpen(): void {
     if (this.#state !== 'open') throw closedError()
+  }
+
+  async #append(batch: readonly AppendRequest[]): Promise<readonly Appended[]> {
+    try {
+      return await this.#withLineages(batch, await this.#appender.append(batch))
+    } catch (error) {
+      // Whether numbers are lost, and how many, is found out before whoever writes forgets them.
+      if (hasCode(error, 'STORAGE_CONFLICT'))
+        await this.#followers.check([...new Set(batch.map(({ document }) => document))])
+      throw error
+    }
+  }
+
+  /** Adds where the numbers come from that the requests build on, for documents that have become another incarnation. */
+  async #withLineages(batch: readonly AppendRequest[], appended: readonly Appended[]): Promise<readonly Appended[]> {
+    const hasMoved = ({ base, incarnation }: AppendRequest, place: number) =>
+      base > 0 && incarnation !== undefined && incarnation !== appended[place]?.incarnation
+    const moved = batch.filter(hasMoved).map(({ document }) => document)
+    if (moved.length === 0) return appended
+    const { heads } = await this.#read((link) => readHeads(link, moved))
+    const lineages = new Map(heads.map((head) => [head.document, lineageOf(head)]))
+    return appended.map((answer, place) => ({ ...lineages.get(batch[place]?.document ?? ''), ...answer }))
+  }
+
+  #noteLoss(document: string, entries: number): void {
+    this.#lostEntries += entries
+    const message = 'the database has lost entries that were acknowledged: clients bring back what they still have'
+    this.#log.error({ document, entries }, message)
   }
 
   /** Does all but appends. What is found damaged is counted. */
@@ -241,24 +332,27 @@ export class PostgresStorage implements Storage {
     this.#log.error({ err: error }, 'a document is damaged, and is not served')
   }
 
-  /** Takes in a notification, and returns whether it is this node's own. */
-  #hear(payload: string): boolean {
-    const news = decodeHints(payload)
-    if (!news) return false
-    if (news.sender === this.#sender) return true
-    this.#followers.hinted(news.hints)
-    return false
+  #hear(channel: Channel, payload: string): void {
+    if (channel === 'coedit_relay') this.#relay.hear(payload)
+    else if (channel === 'coedit_revocations') {
+      if (payload !== this.#sender) this.#revocations.tell()
+    } else {
+      const news = decodeHints(payload)
+      if (news && news.sender !== this.#sender) this.#followers.hinted(news.hints)
+    }
   }
 
   #check(): void {
-    this.#followers.check().catch((error: unknown) => {
-      if (this.#state === 'open') this.#log.warn({ err: error }, 'what other servers wrote could not be looked for')
-    })
+    for (const check of [this.#followers.check(), this.#revocations.check()]) {
+      check.catch((error: unknown) => {
+        if (this.#state === 'open') this.#log.warn({ err: error }, 'what other servers wrote could not be looked for')
+      })
+    }
   }
 
   #checkLater(): void {
     this.#nextCheck = this.#clock.after(CHECK_MS, () => {
-      this.#listener.probe()
+      this.#broadcast.probe()
       this.#check()
       this.#checkLater()
     })

@@ -1,9 +1,11 @@
 import { crc32 } from 'node:zlib'
+import { lineageOf } from '../lineage.ts'
 import { NO_LOG } from '../log-part.ts'
-import type { DocumentFacts, LogEntry, LogPart, Snapshot, StoredDocument } from '../storage.ts'
+import type { DocumentFacts, Lineage, LogEntry, LogPart, Snapshot, StoredDocument } from '../storage.ts'
 import { type CheckedRow, damagedError, intact } from './checked.ts'
-import type { Head } from './followers.ts'
+import type { Heads } from './followers.ts'
 import type { Link } from './link.ts'
+import { EPOCH } from './schema.ts'
 
 interface EntryRow extends CheckedRow {
   readonly number: number
@@ -11,10 +13,16 @@ interface EntryRow extends CheckedRow {
 
 /** A row of LOAD: the document itself, the two halves of what describes its snapshot, then chunks and entries in order. */
 type LoadedRow =
-  | { readonly kind: 'document'; readonly number: number; readonly incarnation: number }
+  | ({ readonly kind: 'document'; readonly number: number } & LineageRow)
   | ({ readonly kind: 'chunk'; readonly number: number } & CheckedRow)
   | ({ readonly kind: 'entry'; readonly number: number } & CheckedRow)
   | ({ readonly kind: 'snapshot' } & SnapshotRow)
+
+interface LineageRow {
+  readonly incarnation: number
+  /** Pairs of an earlier incarnation and the last of its numbers. */
+  readonly earlier: readonly number[]
+}
 
 interface SnapshotRow {
   readonly number: number
@@ -26,13 +34,15 @@ interface SnapshotRow {
 
 // One statement, so that all of it is of one moment.
 const LOAD = `
-WITH d AS (SELECT id, head, incarnation FROM coedit.documents WHERE name = $1)
-SELECT 1 AS place, 'document' AS kind, head::float8 AS number, incarnation::float8 AS incarnation, 0 AS chunks,
-  0 AS checksum, NULL::bytea AS data, NULL::bytea AS delete_set FROM d
-UNION ALL SELECT 2, 'snapshot', seq, 0, chunks, checksum, state_vector, delete_set
+WITH d AS (SELECT id, head, incarnation, earlier FROM coedit.documents WHERE name = $1)
+SELECT 1 AS place, 'document' AS kind, head::float8 AS number, incarnation::float8 AS incarnation,
+  earlier::float8[] AS earlier, 0 AS chunks, 0 AS checksum, NULL::bytea AS data, NULL::bytea AS delete_set FROM d
+UNION ALL SELECT 2, 'snapshot', seq, 0, NULL, chunks, checksum, state_vector, delete_set
   FROM d JOIN coedit.snapshots s ON s.document = d.id
-UNION ALL SELECT 3, 'chunk', c.place, 0, 0, c.checksum, c.data, NULL FROM d JOIN coedit.chunks c ON c.document = d.id
-UNION ALL SELECT 4, 'entry', e.seq, 0, 0, e.checksum, e.data, NULL FROM d JOIN coedit.entries e ON e.document = d.id
+UNION ALL SELECT 3, 'chunk', c.place, 0, NULL, 0, c.checksum, c.data, NULL
+  FROM d JOIN coedit.chunks c ON c.document = d.id
+UNION ALL SELECT 4, 'entry', e.seq, 0, NULL, 0, e.checksum, e.data, NULL
+  FROM d JOIN coedit.entries e ON e.document = d.id
 ORDER BY place, number`
 
 /** @throws CoeditError STORAGE_DAMAGED */
@@ -47,12 +57,12 @@ export async function readDocument(link: Link, document: string): Promise<Stored
   const tail = entriesOf(entries, document)
   const head = tail.at(-1)?.seq ?? snapshot?.seq ?? 0
   if (head !== found.number || (tail[0]?.seq ?? head + 1) !== (snapshot?.seq ?? 0) + 1) throw incompleteError(document)
-  return { head, incarnation: found.incarnation, snapshot, tail }
+  return { head, ...lineage(found), snapshot, tail }
 }
 
 // The sum of lengths does not read the entries themselves.
 const READ_AFTER = `
-SELECT d.incarnation::float8 AS incarnation, d.head::float8 AS head, coalesce(s.seq, 0)::float8 AS first,
+SELECT d.incarnation::float8 AS incarnation, d.earlier::float8[] AS earlier, d.head::float8 AS head, coalesce(s.seq, 0)::float8 AS first,
   e.seq::float8 AS number, e.checksum, e.data
 FROM coedit.documents d LEFT JOIN coedit.snapshots s ON s.document = d.id LEFT JOIN LATERAL (
   SELECT * FROM (
@@ -62,8 +72,7 @@ FROM coedit.documents d LEFT JOIN coedit.snapshots s ON s.document = d.id LEFT J
 ) AS e ON true
 WHERE d.name = $1 ORDER BY e.seq`
 
-interface ReadRow {
-  readonly incarnation: number
+interface ReadRow extends LineageRow {
   readonly head: number
   /** The number of the snapshot. */
   readonly first: number
@@ -83,18 +92,38 @@ export async function readFrom(
   const rows = await link.query<ReadRow>({ text: READ_AFTER, values: [document, after, maxBytes] })
   const [found] = rows
   if (!found) return undefined
-  const { incarnation, head, first } = found
+  const { head, first } = found
   const entries = entriesOf(
     rows.flatMap(({ number, checksum, data }) => (number === null ? [] : [{ number, checksum, data }])),
     document,
   )
-  return { incarnation, entries, head, first }
+  return { ...lineage(found), entries, head, first }
 }
 
-export function readHeads(link: Link, documents: readonly string[]): Promise<Head[]> {
-  const text = `SELECT name AS document, incarnation::float8 AS incarnation, head::float8 AS head
-    FROM coedit.documents WHERE name = ANY($1::text[])`
-  return link.query<Head>({ text, values: [documents] })
+const HEADS = `
+SELECT ${EPOCH}::text AS epoch, d.name AS document, d.incarnation::float8 AS incarnation,
+  d.earlier::float8[] AS earlier, d.head::float8 AS head
+FROM (VALUES (1)) AS once LEFT JOIN coedit.documents d ON d.name = ANY($1::text[])`
+
+/** Null in the only row where there is none of the documents. */
+type HeadRow = { readonly epoch: string } & (
+  | ({ readonly document: string; readonly head: number } & LineageRow)
+  | { readonly document: null }
+)
+
+export async function readHeads(link: Link, documents: readonly string[]): Promise<Heads> {
+  const rows = await link.query<HeadRow>({ text: HEADS, values: [documents] })
+  const found = rows.flatMap((row) => (row.document === null ? [] : [row]))
+  const heads = found.map((row) => ({ document: row.document, head: row.head, ...lineage(row) }))
+  return { epoch: rows[0]?.epoch ?? '', heads }
+}
+
+function lineage({ incarnation, earlier }: LineageRow): Lineage {
+  const pairs = Array.from({ length: earlier.length / 2 }, (_, index) => ({
+    incarnation: earlier[2 * index] ?? 0,
+    last: earlier[2 * index + 1] ?? 0,
+  }))
+  return lineageOf({ incarnation, earlierIncarnations: pairs })
 }
 
 // Lengths are known without reading the bytes.
@@ -151,4 +180,11 @@ function entriesOf(rows: readonly EntryRow[], document: string): LogEntry[] {
 
 function incompleteError(document: string) {
   return damagedError(document, 'some of what was stored of it is missing')
+}
+
+/** What tells this database from all others, and stays when a standby is promoted. */
+export async function readScope(link: Link): Promise<string> {
+  const text = `SELECT system_identifier || ' ' || current_database() || ' ' AS scope FROM pg_control_system()`
+  const [row] = await link.query<{ scope: string }>({ text })
+  return row?.scope ?? ''
 }

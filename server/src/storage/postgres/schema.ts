@@ -67,6 +67,47 @@ CREATE TABLE coedit.revocations (
 );
 `
 
+/**
+ * Which history of the database a statement is part of: the number that its cluster was given when it was made, and its
+ * timeline, of which each promotion of a standby begins another one.
+ */
+export const EPOCH = `((SELECT system_identifier FROM pg_control_system())
+  + ('x' || substr(pg_walfile_name('0/1000000'), 1, 8))::bit(32)::bigint)`
+
+const INCARNATION = '1 + floor(random() * 281474976710655)::bigint'
+
+/** Incarnations that are remembered of a document. */
+const MAX_EARLIER = 8
+
+/*
+ * A promoted standby may lack what its primary had acknowledged, and gives those numbers again. So the first append of an
+ * epoch makes of a document another incarnation: `epoch` is that of its last append, and `earlier` has pairs, of each
+ * incarnation before and the last of its numbers, the latest first. Up to there nobody's numbers are others, as the log
+ * of a standby is a beginning of that of its primary.
+ */
+const EPOCHS = `
+ALTER TABLE coedit.documents
+  ADD COLUMN epoch bigint NOT NULL DEFAULT 0,
+  ADD COLUMN earlier bigint[] NOT NULL DEFAULT '{}';
+
+-- Whether a number of an incarnation stands for the same entry in a document that is this incarnation now.
+CREATE FUNCTION coedit.stands(
+  in_incarnation bigint, in_number bigint, in_present bigint, in_earlier bigint[]
+) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $function$
+BEGIN
+  IF in_incarnation IS NULL OR in_incarnation = in_present THEN
+    RETURN true;
+  END IF;
+  FOR i IN 1 .. cardinality(in_earlier) BY 2 LOOP
+    IF in_earlier[i] = in_incarnation THEN
+      RETURN in_number <= in_earlier[i + 1];
+    END IF;
+  END LOOP;
+  RETURN false;
+END
+$function$;
+`
+
 /*
  * Appends one batch of a node: for each document \`counts\` entries, whose bytes follow each other in \`content\`. The caller
  * has the documents in the order of their names' bytes, so that no two batches wait for each other in a circle.
@@ -79,10 +120,10 @@ CREATE TABLE coedit.revocations (
  * for which an earlier one may not have waited.
  */
 const APPEND = `
-CREATE FUNCTION coedit.append(
+CREATE OR REPLACE FUNCTION coedit.append(
   in_node bigint, in_batch bigint, in_time double precision,
   in_names text[], in_incarnations bigint[], in_bases bigint[], in_firsts boolean[], in_counts integer[],
-  in_sizes integer[], in_checksums integer[], in_content bytea
+  in_sizes integer[], in_checksums integer[], in_content bytea, in_cursors text[], in_holder bigint
 ) RETURNS TABLE (
   item integer, incarnation double precision, seq double precision, checksum integer, data bytea
 ) LANGUAGE plpgsql AS $function$
@@ -91,7 +132,7 @@ DECLARE
   node record; stored record; other record;
   before bigint; awaited bigint;
   room integer := 65536; part integer := 0; start integer := 1;
-  told bigint[] := '{}';
+  told bigint[] := '{}'; present bigint := ${EPOCH};
 BEGIN
   SELECT n.batch, n.answers INTO node FROM coedit.nodes n WHERE n.id = in_node FOR NO KEY UPDATE;
   IF node.batch = in_batch THEN
@@ -107,19 +148,24 @@ BEGIN
 
   FOR i IN 1 .. cardinality(in_names) LOOP
     LOOP
-      UPDATE coedit.documents d SET head = d.head + in_counts[i], updated_at = in_time
-        WHERE d.name = in_names[i] RETURNING d.id, d.incarnation, d.head INTO stored;
+      UPDATE coedit.documents d SET
+        head = d.head + in_counts[i], updated_at = in_time, epoch = present,
+        incarnation = CASE d.epoch WHEN present THEN d.incarnation ELSE ${INCARNATION} END,
+        earlier = CASE d.epoch WHEN present THEN d.earlier
+          ELSE (ARRAY[d.incarnation, d.head] || d.earlier)[1:${2 * MAX_EARLIER}] END
+        WHERE d.name = in_names[i] RETURNING d.id, d.incarnation, d.head, d.earlier INTO stored;
       EXIT WHEN FOUND;
       IF in_bases[i] > 0 THEN
         RAISE EXCEPTION '%', in_names[i] USING ERRCODE = 'CE002';
       END IF;
-      INSERT INTO coedit.documents (name, incarnation, head, created_at, updated_at)
-        VALUES (in_names[i], 1 + floor(random() * 281474976710655)::bigint, in_counts[i], in_time, in_time)
-        ON CONFLICT DO NOTHING RETURNING id, incarnation, head INTO stored;
+      INSERT INTO coedit.documents (name, incarnation, head, created_at, updated_at, epoch)
+        VALUES (in_names[i], ${INCARNATION}, in_counts[i], in_time, in_time, present)
+        ON CONFLICT DO NOTHING RETURNING id, incarnation, head, earlier INTO stored;
       EXIT WHEN FOUND;
     END LOOP;
     before := stored.head - in_counts[i];
-    IF in_bases[i] > 0 AND (in_bases[i] > before OR in_incarnations[i] <> stored.incarnation)
+    IF in_bases[i] > before
+      OR in_bases[i] > 0 AND NOT coedit.stands(in_incarnations[i], in_bases[i], stored.incarnation, stored.earlier)
       OR in_firsts[i] AND before > 0 THEN
       RAISE EXCEPTION '%', in_names[i] USING ERRCODE = 'CE002';
     END IF;
@@ -131,6 +177,10 @@ BEGIN
       start := start + in_sizes[part];
     END LOOP;
     told := told || stored.incarnation || (before + 1);
+    IF in_cursors[i] <> '' THEN
+      INSERT INTO coedit.cursors
+        SELECT c, stored.id, before, in_holder FROM unnest(string_to_array(in_cursors[i], ',')) c ON CONFLICT DO NOTHING;
+    END IF;
 
     item := i; incarnation := stored.incarnation; seq := before + 1; checksum := 0; data := NULL;
     RETURN NEXT;
@@ -154,12 +204,67 @@ END
 $function$;
 `
 
+/** For servers that know of no cursors. */
+const APPEND_BEFORE_CURSORS = `
+CREATE OR REPLACE FUNCTION coedit.append(
+  bigint, bigint, double precision, text[], bigint[], bigint[], boolean[], integer[], integer[], integer[], bytea
+) RETURNS TABLE (
+  item integer, incarnation double precision, seq double precision, checksum integer, data bytea
+) LANGUAGE sql AS $function$
+  SELECT * FROM coedit.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '{}', NULL)
+$function$;
+`
+
+/*
+ * A cursor says up to which entry of a document somebody was told, and is there while something is to be told. Each server
+ * that holds some has one row in `holders`, by which the others know that it is alive.
+ */
+const CURSORS = `
+CREATE TABLE coedit.cursors (
+  cursor text NOT NULL,
+  document bigint NOT NULL,
+  seq bigint NOT NULL,
+  holder bigint,
+  PRIMARY KEY (document, cursor)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+CREATE TABLE coedit.holders (
+  id bigint PRIMARY KEY,
+  until timestamptz NOT NULL
+) WITH (fillfactor = 30);
+`
+
+/* The document is locked, so that no entry is appended between the look at its head and the end of the cursor. */
+const ADVANCE = `
+CREATE FUNCTION coedit.advance(
+  in_cursor text, in_name text, in_holder bigint, in_incarnation bigint, in_seq bigint
+) RETURNS text LANGUAGE plpgsql AS $function$
+DECLARE
+  stored record;
+BEGIN
+  SELECT d.id, d.head, d.incarnation, d.earlier INTO stored
+    FROM coedit.documents d WHERE d.name = in_name FOR NO KEY UPDATE;
+  IF NOT FOUND OR in_seq > stored.head
+    OR NOT coedit.stands(in_incarnation, in_seq, stored.incarnation, stored.earlier) THEN
+    RETURN 'lost';
+  ELSIF in_seq = stored.head THEN
+    DELETE FROM coedit.cursors c
+      WHERE c.document = stored.id AND c.cursor = in_cursor AND c.holder = in_holder;
+    RETURN CASE WHEN FOUND THEN 'told' ELSE 'lost' END;
+  END IF;
+  UPDATE coedit.cursors c SET seq = in_seq
+    WHERE c.document = stored.id AND c.cursor = in_cursor AND c.holder = in_holder AND c.seq <= in_seq;
+  RETURN CASE WHEN FOUND THEN 'behind' ELSE 'lost' END;
+END
+$function$;
+`
+
 /*
  * Puts a snapshot in the place of number \`replaces\` (0: none) and of the entries that it covers. The document's row is
  * locked only against its removal: appends go on.
  */
 const COMPACT = `
-CREATE FUNCTION coedit.compact(
+CREATE OR REPLACE FUNCTION coedit.compact(
   in_name text, in_incarnation bigint, in_replaces bigint, in_seq bigint,
   in_checksum integer, in_state_vector bytea, in_delete_set bytea,
   in_sizes integer[], in_checksums integer[], in_content bytea
@@ -167,8 +272,10 @@ CREATE FUNCTION coedit.compact(
 DECLARE
   stored record; present bigint; start integer := 1;
 BEGIN
-  SELECT d.id, d.incarnation, d.head INTO stored FROM coedit.documents d WHERE d.name = in_name FOR KEY SHARE;
-  IF NOT FOUND OR in_incarnation <> stored.incarnation OR in_seq > stored.head OR in_seq < in_replaces THEN
+  SELECT d.id, d.incarnation, d.earlier, d.head INTO stored
+    FROM coedit.documents d WHERE d.name = in_name FOR KEY SHARE;
+  IF NOT FOUND OR in_seq > stored.head OR in_seq < in_replaces
+    OR NOT coedit.stands(in_incarnation, in_seq, stored.incarnation, stored.earlier) THEN
     RETURN false;
   END IF;
   IF in_replaces = 0 THEN
@@ -194,7 +301,7 @@ $function$;
 `
 
 const REMOVE = `
-CREATE FUNCTION coedit.remove(in_name text) RETURNS void LANGUAGE plpgsql AS $function$
+CREATE OR REPLACE FUNCTION coedit.remove(in_name text) RETURNS void LANGUAGE plpgsql AS $function$
 DECLARE
   gone bigint;
 BEGIN
@@ -202,9 +309,14 @@ BEGIN
   DELETE FROM coedit.entries e WHERE e.document = gone;
   DELETE FROM coedit.chunks c WHERE c.document = gone;
   DELETE FROM coedit.snapshots s WHERE s.document = gone;
+  DELETE FROM coedit.cursors c WHERE c.document = gone;
 END
 $function$;
 `
 
-/** What makes each version of the one before it. */
-export const MIGRATIONS: readonly string[] = [TABLES + APPEND + COMPACT + REMOVE]
+/** What makes each version of the one before it. A function is made by the last step that changes it. */
+export const MIGRATIONS: readonly string[] = [
+  TABLES,
+  EPOCHS + COMPACT,
+  CURSORS + APPEND + APPEND_BEFORE_CURSORS + ADVANCE + REMOVE,
+]
