@@ -211,9 +211,9 @@ export class CoeditServer {
   }
 
   /**
-   * Takes over the socket of an `upgrade` event of any `node:http` server, where the path is below the option `basePath`:
-   * what follows names the document. Tells whether it did; all other sockets are left alone, for others who listen, or
-   * for the caller to end. Opens the storage if that has not been done.
+   * Takes over the socket of an `upgrade` event of any `node:http` server, where the path is the option `basePath`, below
+   * it, so that what follows names the document, or one of `hocuspocusPaths`. Tells whether it did; all other sockets are
+   * left alone, for others who listen, or for the caller to end. Opens the storage if that has not been done.
    */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
     if (!this.#upgrades.isServed(request)) return false

@@ -1,3 +1,4 @@
+import { hocuspocusDialect } from './clients/hocuspocus-dialect.ts'
 import { allLoads } from './loads/all.ts'
 import { clusterLoads } from './loads/cluster.ts'
 import { describeMachine } from './machine.ts'
@@ -10,7 +11,12 @@ import { hocuspocus, hocuspocusOnRedis } from './servers/hocuspocus.ts'
 import { yWebsocket } from './servers/y-websocket.ts'
 
 /** The first two are compared. */
-const ALONE = [coeditWith(process.env), hocuspocus, yWebsocket] as const
+const ALONE = [
+  coeditWith(process.env),
+  hocuspocus,
+  coeditWith(process.env, 'coedit-hocuspocus', hocuspocusDialect),
+  yWebsocket,
+] as const
 const SHARING = [coeditOnPostgres(process.env), hocuspocusOnRedis, coeditWith(process.env, 'leveldb')] as const
 
 /** Returns the exit code: 1 when a load failed on coedit; what fails on another server is for the report to say. */

@@ -39,7 +39,7 @@ describe('R1', () => {
     writer.send(update(edit('x').update))
     const inner = await documentInEvents({ release, url, document: 'notes' })
     expect(textOf({ doc: inner }).toString()).toBe('x')
-    for (const target of ['/notes', '/basement/notes', '/base']) {
+    for (const target of ['/notes', '/basement/notes', '/basement']) {
       const { answer } = await openRawSocket({ release, url, target })
       expect(await answer, target).toMatchObject({ status: 404 })
     }
@@ -48,7 +48,6 @@ describe('R1', () => {
 
 describe('R2', () => {
   test.each([
-    ['empty', '/'],
     ['too long', `/${'x'.repeat(256)}`],
     ['too long in UTF-8', `/${encodeURIComponent('é').repeat(128)}`],
     ['holding a control character', '/a%00b'],
@@ -69,7 +68,7 @@ describe('R2', () => {
     const clock = new ManualClock()
     const { url } = await startInProcess({ release, clock })
     const refuse = async () => {
-      const client = await openRaw(release, url)
+      const client = await openRaw(release, `${url}a%00b`)
       const delay = clock.pending.at(-1) ?? 0
       clock.advance(delay)
       expect((await client.closed).code).toBe(4400)

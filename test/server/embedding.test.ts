@@ -130,7 +130,7 @@ describe('handleUpgrade and handleRequest', () => {
     })
     await coedit.open()
     const url = await listen(http)
-    for (const path of ['', '/', '/elsewhere', '/coedit', '/coedits/notes', '/elsewhere?/coedit/notes']) {
+    for (const path of ['', '/', '/elsewhere', '/coedits/notes', '/elsewhere?/coedit/notes']) {
       expect(await upgradeStatus(`${url}${path}`)).toBe(418)
     }
     await coedit.close()

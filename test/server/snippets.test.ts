@@ -18,8 +18,8 @@ const MODULES: Readonly<Record<string, string>> = {
   vue: 'ts',
   svelte: 'ts',
 }
-/** Others: commands and drawings, what nginx.test.ts runs, and what JSON.parse takes. */
-const OTHERS = ['', 'sh', 'nginx', 'json']
+/** Others: commands and what they print, drawings, what nginx.test.ts runs, and what JSON.parse takes. */
+const OTHERS = ['', 'sh', 'text', 'nginx', 'json']
 
 interface Snippet {
   readonly name: string

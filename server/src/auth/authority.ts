@@ -5,7 +5,7 @@ import { type Clock, withDeadline } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import type { RevocationStore, Unfollow } from '../storage/storage.ts'
 import { type Authenticate, type AuthRequest, admitEverybody, type Bearer, type Holder, type Permit } from './grant.ts'
-import { Lease, type OnEnd } from './lease.ts'
+import { Lease, type OnAccess, type OnEnd } from './lease.ts'
 import { type Revocation, Revocations } from './revocations.ts'
 import { permitOf } from './verdict.ts'
 
@@ -40,6 +40,11 @@ export class Authority {
 
   constructor(context: AuthorityContext) {
     this.#context = context
+  }
+
+  /** Whether there is nobody to be kept out. */
+  get admitsEverybody(): boolean {
+    return this.#context.authenticate === admitEverybody
   }
 
   /** Learns what was revoked before; until then nobody is let in. Rejects as `RevocationStore.loadRevocations` does. */
@@ -78,7 +83,7 @@ export class Authority {
 
   /** Lets somebody be told of all names that begin so; where nobody is asked for a token, everybody. Rejects as `authorize` does. */
   async authorizeListing(token: string | undefined, prefix: string): Promise<void> {
-    if (this.#context.authenticate === admitEverybody) return
+    if (this.admitsEverybody) return
     const holder = await this.#holderOf(token)
     if (!holder.mayList(prefix)) throw new CoeditError('FORBIDDEN', 'the token does not allow to list these documents')
   }
@@ -96,16 +101,17 @@ export class Authority {
 
   /**
    * Holds a permit until its holder releases it. `onEnd` is called when it ends before: UNAUTHORIZED or FORBIDDEN, or
-   * ACCESS_CHANGED by a renewal.
+   * ACCESS_CHANGED by a renewal, unless there is `onAccess`.
    * @throws CoeditError UNAUTHORIZED or FORBIDDEN where it has ended since it was given
    */
-  hold(permit: Permit, { address, origin }: AuthRequest, onEnd: OnEnd): Lease {
+  hold(permit: Permit, { address, origin }: AuthRequest, onEnd: OnEnd, onAccess?: OnAccess): Lease {
     this.#check(permit)
     const { document } = permit
     const lease = new Lease(permit, {
       clock: this.#context.clock,
       authorize: (token) => this.authorize({ document, token, headers: {}, address, origin }),
       onEnd,
+      onAccess,
       onOver: () => this.#leases.delete(lease),
     })
     this.#leases.add(lease)

@@ -8,11 +8,16 @@ import type { Permit } from './grant.ts'
  */
 export type OnEnd = (reason: CoeditError, delayMs: number) => void
 
+/** Called when a renewal allows something else than before. */
+export type OnAccess = (access: Permit['access']) => void
+
 export interface LeaseContext {
   readonly clock: Clock
   /** Asks what another token allows. */
   readonly authorize: (token: string) => Promise<Permit>
   readonly onEnd: OnEnd
+  /** Default: a permit that allows something else ends the lease. */
+  readonly onAccess?: OnAccess | undefined
   /** Called once, however the lease ends. */
   readonly onOver: (lease: Lease) => void
 }
@@ -49,7 +54,7 @@ export class Lease {
 
   /**
    * Goes on under another token of the same user. One that is not valid ends the lease, as does one that allows
-   * something else: ACCESS_CHANGED. Of several that come at once only the last is looked at.
+   * something else, unless its holder can change with it: ACCESS_CHANGED. Of several that come at once only the last is looked at.
    */
   renew(token: string): void {
     this.#nextToken = token
@@ -95,11 +100,14 @@ export class Lease {
   #replace(permit: Permit): void {
     if (this.#isOver) return
     if (permit.user !== this.#permit.user) throw new CoeditError('UNAUTHORIZED', 'the token is of another user')
-    if (permit.access !== this.#permit.access) {
+    const { onAccess } = this.#context
+    const isChanged = permit.access !== this.#permit.access
+    if (isChanged && !onAccess) {
       throw new CoeditError('ACCESS_CHANGED', 'the token allows another access; come back with it')
     }
     this.#permit = permit
     this.#cancelExpiry()
     this.start()
+    if (isChanged) onAccess?.(permit.access)
   }
 }

@@ -60,6 +60,10 @@ const table = {
     meaning: 'Some documents were not copied whole, or are others at the destination; the command names them.',
   },
   MESSAGE_MALFORMED: { meaning: 'A message does not follow the protocol.', close: 1008 },
+  CLIENT_MISTAKEN: {
+    meaning: 'A client of Hocuspocus, whose address is that of the server alone, came to that of a document.',
+    close: 1008,
+  },
   UPDATE_MALFORMED: {
     meaning: 'An update is not one in the Yjs v1 encoding, or passes a limit.',
     close: 1008,

@@ -90,6 +90,16 @@ export const serverSchema = z.strictObject({
       description: 'Path under which everything is served, for use behind a proxy that shares its host name.',
       expected: 'nothing or a path such as /coedit, without a slash at its end',
     }),
+  hocuspocusPaths: z
+    .string()
+    .regex(/^(\/[^\s,?#]*(,\s*\/[^\s,?#]*)*)?$/)
+    .default('')
+    .meta({
+      description:
+        'Paths at which clients of Hocuspocus are answered, beside `basePath` itself: for apps whose URL cannot be ' +
+        'changed. No document can have such a path.',
+      expected: 'nothing, or paths such as /collaboration with commas between them',
+    }),
   insecureNoAuth: z
     .boolean()
     .default(false)
@@ -184,6 +194,9 @@ export const serverSchema = z.strictObject({
   maxConnectionsPerDocument: integer(1, 1_000_000)
     .default(10_000)
     .describe('WebSockets and event streams of one document; a WebSocket more is closed with 1013, a stream gets 429.'),
+  maxDocumentsPerSocket: integer(1, 100_000)
+    .default(1000)
+    .describe('Documents that a client of Hocuspocus may have open over one WebSocket; it is denied more.'),
   maxBytesPerSecond: integer(KiB, GiB)
     .default(2_000_000)
     .describe('What a connection may send for long; past that, and past `maxBurstBytes`, it is read no faster.'),
@@ -251,6 +264,13 @@ export const serverSchema = z.strictObject({
     .enum(['all', 'writers', 'nobody'])
     .default('all')
     .describe('Who may show a name, a cursor and whatever else presence holds to the others of a document.'),
+  statelessFrom: z
+    .enum(['all', 'writers', 'nobody'])
+    .default('nobody')
+    .describe(
+      'Whose stateless messages of at most 65,536 characters are passed to the other clients of Hocuspocus that have ' +
+        'the document open on the same server.',
+    ),
   maxPresenceIds: integer(1, 1024)
     .default(4)
     .describe(

@@ -120,6 +120,11 @@ export class Document implements CommitSource, Replica {
     return this.#edits.durableTicket
   }
 
+  /** The ticket of the newest edit. */
+  get lastTicket(): number {
+    return this.#edits.lastTicket
+  }
+
   /** The lowest position of those who follow; infinite where nobody does. */
   get slowestPosition(): number {
     return this.#subscribers.slowestPosition
@@ -153,6 +158,14 @@ export class Document implements CommitSource, Replica {
   /** Next clock by client, of everything received. */
   get clocks(): ReadonlyMap<number, number> {
     return this.#edits.known.clocks
+  }
+
+  /**
+   * Whether an update brings nothing, deletions included, that is not known already.
+   * @throws CoeditError UPDATE_MALFORMED
+   */
+  knows(update: Uint8Array): boolean {
+    return this.#edits.knows(update)
   }
 
   encodeStateVector(): Uint8Array {

@@ -1,4 +1,4 @@
-import type { CoeditError } from '../common/errors.ts'
+import { type CoeditError, hasCode } from '../common/errors.ts'
 import type { Steps } from '../common/turns.ts'
 import {
   encodeNews,
@@ -94,6 +94,17 @@ export class Edits {
     const { news, complete } = takeNews(update, this.known)
     if (news) this.#add(news, author)
     return complete
+  }
+
+  /** Whether nothing of an update is new, be it closed or not. What is nested too deep is never known as it is. */
+  knows(update: Uint8Array): boolean {
+    try {
+      const { news, complete } = takeNews(scanUpdate(update), new Overlay(this.known))
+      return news === null && complete
+    } catch (error) {
+      if (hasCode(error, 'UPDATE_TOO_DEEP')) return false
+      throw error
+    }
   }
 
   /**

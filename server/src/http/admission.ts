@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Authority } from '../auth/authority.ts'
 import type { AuthRequest } from '../auth/grant.ts'
-import type { Lease, OnEnd } from '../auth/lease.ts'
+import type { Lease, OnAccess, OnEnd } from '../auth/lease.ts'
 import { TrustedProxies } from '../common/addresses.ts'
 import { CoeditError } from '../common/errors.ts'
 import type { Config } from '../config/config.ts'
@@ -46,6 +46,11 @@ export class Admission {
     this.#documents = new Quota(config.maxConnectionsPerDocument)
   }
 
+  /** Whether there are visitors who are not let in without a token. */
+  get asksForTokens(): boolean {
+    return !this.#context.authority.admitsEverybody
+  }
+
   /**
    * Takes a place for the address, before anything else is done for it.
    * @throws CoeditError HOST_UNKNOWN, FORBIDDEN, TOO_MANY_CONNECTIONS
@@ -66,8 +71,9 @@ export class Admission {
    * Lets a visitor in until the line closes or the lease ends. Resolves with undefined where the line has closed before.
    * Rejects with DOCUMENT_NAME, UNAUTHORIZED, FORBIDDEN, AUTH_UNAVAILABLE or TOO_MANY_CONNECTIONS.
    * @param onEnd may be called before the caller has the lease
+   * @param onAccess default: the lease ends where a renewal allows something else
    */
-  async admit({ line, request }: Visitor, onEnd: OnEnd): Promise<Lease | undefined> {
+  async admit({ line, request }: Visitor, onEnd: OnEnd, onAccess?: OnAccess): Promise<Lease | undefined> {
     const { config, authority } = this.#context
     checkName(request.document, config.maxNameBytes)
     const permit = await authority.authorize(request)
@@ -77,7 +83,7 @@ export class Admission {
     }
     this.#users.take(permit.user, line)
     this.#documents.take(permit.document, line)
-    const lease = authority.hold(permit, request, onEnd)
+    const lease = authority.hold(permit, request, onEnd, onAccess)
     line.once('close', () => lease.release())
     return lease
   }

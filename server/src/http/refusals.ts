@@ -30,6 +30,11 @@ export class Refusals {
     this.#log[isNews ? 'warn' : 'debug'](facts, 'refused a request')
   }
 
+  /** The same of one that was let in, but has come to a wrong address. */
+  tellMistaken({ code, message: reason }: CoeditError): void {
+    this.#log[this.#isDue(code) ? 'warn' : 'debug']({ code, reason }, 'a client came to a wrong address')
+  }
+
   #isDue(code: ErrorCode): boolean {
     const now = this.#clock.now()
     const toldAt = this.#toldAt.get(code)

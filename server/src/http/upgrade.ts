@@ -4,8 +4,11 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { CoeditError, ERRORS } from '../common/errors.ts'
 import { RejectionDelay } from '../common/rejection-delay.ts'
 import { type Cancel, Condition } from '../common/timing.ts'
+import { Acknowledgements } from '../peers/acknowledgements.ts'
 import { CLOSE, type Close, closeFor } from '../peers/close-codes.ts'
 import { yWebsocket } from '../peers/dialects/y-websocket.ts'
+import { Multiplexer } from '../peers/hocuspocus/multiplexer.ts'
+import { StatelessRelay } from '../peers/hocuspocus/stateless-relay.ts'
 import { Session, type SessionContext, type SessionTerms } from '../peers/session.ts'
 import { Socket } from '../peers/socket.ts'
 import { nameFromPath } from '../protocol/wire/document-name.ts'
@@ -26,23 +29,37 @@ const CLOSE_GRACE_MS = 2_000
 /** At shutdown: connections are closed at this pace, up to the option `shutdownSpreadMs`. */
 const CLOSE_MS_PER_CONNECTION = 2
 
-export interface UpgradesContext extends SessionContext {
+export interface UpgradesContext extends Omit<SessionContext, 'mistaken'> {
   readonly admission: Admission
   readonly refusals: Refusals
+}
+
+/** What a WebSocket has become: one session, or those of many documents. */
+interface Connection {
+  tick(now: number): void
+  end(reason: 'restart'): void
 }
 
 /** Turns upgrade requests into connections and keeps them. */
 export class Upgrades {
   readonly #context: UpgradesContext
+  readonly #sessions: SessionContext
+  readonly #relay: StatelessRelay
+  /** Without slashes at their ends. */
+  readonly #hocuspocusPaths: ReadonlySet<string>
   readonly #server: WebSocketServer
   readonly #rejections: RejectionDelay
-  readonly #connections = new Map<WebSocket, Session | undefined>()
+  readonly #connections = new Map<WebSocket, Connection | undefined>()
   readonly #emptied = new Condition()
   #tick: Cancel | undefined
 
   constructor(context: UpgradesContext) {
-    const { maxMessageBytes, maxFragments } = context.config
+    const { maxMessageBytes, maxFragments, basePath, hocuspocusPaths } = context.config
     this.#context = context
+    this.#sessions = { ...context, mistaken: (error) => context.refusals.tellMistaken(error) }
+    this.#relay = new StatelessRelay(context.config)
+    const paths = hocuspocusPaths === '' ? [] : hocuspocusPaths.split(',').map((path) => bare(path.trim()))
+    this.#hocuspocusPaths = new Set([basePath, ...paths])
     this.#rejections = new RejectionDelay(context.clock)
     this.#server = new WebSocketServer({
       noServer: true,
@@ -62,14 +79,20 @@ export class Upgrades {
   start(): void {
     this.#tick = this.#context.clock.after(TICK_MS, () => {
       const now = this.#context.clock.now()
-      for (const session of this.#connections.values()) session?.tick(now)
+      for (const connection of this.#connections.values()) connection?.tick(now)
       this.start()
     })
   }
 
-  /** Whether the path of a request is below the option `basePath`. */
+  /** Whether the path of a request is the option `basePath`, below it, or one of `hocuspocusPaths`. */
   isServed(request: IncomingMessage): boolean {
-    return pathOf(request).startsWith(`${this.#context.config.basePath}/`)
+    const path = pathOf(request)
+    return path.startsWith(`${this.#context.config.basePath}/`) || this.#isForMany(path)
+  }
+
+  /** Whether documents are not named by the path, but message by message. */
+  #isForMany(path: string): boolean {
+    return this.#hocuspocusPaths.has(bare(path))
   }
 
   /**
@@ -79,8 +102,15 @@ export class Upgrades {
   handle(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { config, admission } = this.#context
     try {
-      const visitor = admission.knock(request, socket, nameFromPath(pathOf(request).slice(config.basePath.length)))
-      this.#server.handleUpgrade(request, socket, head, (webSocket) => void this.#accept(webSocket, socket, visitor))
+      const path = pathOf(request)
+      const isForMany = this.#isForMany(path)
+      const name = isForMany ? '' : nameFromPath(path.slice(config.basePath.length))
+      const visitor = admission.knock(request, socket, name)
+      this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+        this.#keep(webSocket)
+        if (isForMany) this.#share(webSocket, socket, visitor)
+        else void this.#accept(webSocket, socket, visitor)
+      })
     } catch (error) {
       if (!(error instanceof CoeditError)) throw error
       this.refuse(request, socket, error)
@@ -110,8 +140,8 @@ export class Upgrades {
     const { shutdownSpreadMs } = this.#context.config
     const spread = Math.min(shutdownSpreadMs, this.#connections.size * CLOSE_MS_PER_CONNECTION)
     const pause = spread / this.#connections.size
-    for (const [webSocket, session] of this.#connections) {
-      if (session) session.end('restart')
+    for (const [webSocket, connection] of this.#connections) {
+      if (connection) connection.end('restart')
       else this.#closeLater(webSocket, CLOSE.restart, 0)
       if (pause >= 1) await this.#emptied.waitFor(this.#context.clock, pause)
     }
@@ -121,12 +151,15 @@ export class Upgrades {
     }
   }
 
-  /** No listener may use the visitor: it would keep the headers of the request for as long as the connection lives. */
-  async #accept(webSocket: WebSocket, socket: Duplex, visitor: Visitor): Promise<void> {
+  #keep(webSocket: WebSocket): void {
     this.#connections.set(webSocket, undefined)
     webSocket.on('close', () => this.#forget(webSocket))
     // ws answers breaches of RFC 6455 with the right code itself; what is left to do is to say so.
     webSocket.on('error', (error) => this.#context.log.debug({ err: error }, 'a WebSocket broke'))
+  }
+
+  /** No listener may use the visitor: it would keep the headers of the request for as long as the connection lives. */
+  async #accept(webSocket: WebSocket, socket: Duplex, visitor: Visitor): Promise<void> {
     // Nothing is read before it is known who sends it.
     webSocket.pause()
     try {
@@ -139,26 +172,54 @@ export class Upgrades {
     }
   }
 
-  async #connect(webSocket: WebSocket, socket: Duplex, visitor: Visitor): Promise<void> {
+  async #connect(webSocket: WebSocket, below: Duplex, visitor: Visitor): Promise<void> {
+    let socket: Socket | undefined
     const lease = await this.#context.admission.admit(visitor, (reason, delayMs) => {
-      this.#connections.get(webSocket)?.socket.leave()
+      socket?.leave()
       this.#closeLater(webSocket, closeFor(reason), delayMs)
-      cutLater(webSocket, socket, this.#context.clock, delayMs)
+      cutLater(webSocket, below, this.#context.clock, delayMs)
     })
     if (!lease || lease.isOver || webSocket.readyState !== webSocket.OPEN) return
     const { config, clock } = this.#context
-    const acknowledges = webSocket.protocol === SUBPROTOCOL
+    const isOwn = webSocket.protocol === SUBPROTOCOL
     const terms: SessionTerms = {
       lease,
       dialect: yWebsocket,
       access: visitor.query.get('access') === 'read' ? 'read' : lease.permit.access,
-      acknowledges,
+      isOwn,
+      acknowledgements: isOwn ? new Acknowledgements() : undefined,
       // What is not acknowledged is known to be stored when it comes back: y-websocket 4 counts on that.
-      echo: (visitor.query.get('echo') ?? (acknowledges ? '0' : '1')) === '1',
+      echo: (visitor.query.get('echo') ?? (isOwn ? '0' : '1')) === '1',
     }
-    const session = new Session(new Socket(webSocket, socket, config, clock), terms, this.#context)
+    socket = new Socket(webSocket, below, config, clock)
+    const session = new Session(socket, terms, this.#sessions)
     this.#connections.set(webSocket, session)
     session.start()
+  }
+
+  /** Who it is says each message for a document that is not open yet, so all of them are read. */
+  #share(webSocket: WebSocket, below: Duplex, { query, request }: Visitor): void {
+    const { admission, config, clock } = this.#context
+    const rejectionMs = () => this.#rejections.next(request.address ?? '')
+    const socket = new Socket(webSocket, below, config, clock)
+    const multiplexer = new Multiplexer({
+      ...this.#sessions,
+      socket,
+      relay: this.#relay,
+      asksForTokens: admission.asksForTokens && request.token === undefined,
+      isReadOnly: query.get('access') === 'read',
+      admit: ({ document, token, channel }, onEnd, onAccess) => {
+        const asked = { ...request, document, token: token === '' ? request.token : token }
+        return admission.admit({ line: channel, query, request: asked }, onEnd, onAccess)
+      },
+      retryDelayMs: rejectionMs,
+      closeLater: (close) => {
+        socket.leave()
+        this.#closeLater(webSocket, close, rejectionMs())
+      },
+    })
+    this.#connections.set(webSocket, multiplexer)
+    multiplexer.start()
   }
 
   /**
@@ -180,6 +241,11 @@ export class Upgrades {
     this.#connections.delete(webSocket)
     if (this.#connections.size === 0) this.#emptied.notify()
   }
+}
+
+/** Without the slash at its end. */
+function bare(path: string): string {
+  return path.replace(/\/$/, '')
 }
 
 /** The path is taken apart by hand, since `URL` resolves dot segments and throws on some targets. */

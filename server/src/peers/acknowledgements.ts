@@ -10,13 +10,36 @@ export class Acknowledgements {
   #hasStep2 = false
   #isHeld = false
 
+  /** What was acknowledged so far. */
+  get acknowledged(): number {
+    return this.#acknowledged
+  }
+
+  /** The peer says what it has: those of our own count on, whatever they say. */
+  asked(_stateVector: Uint8Array): void {}
+
+  /** How much of the count an Update that was taken makes up, of which these are the parts. */
+  weigh(_parts: readonly Uint8Array[]): number {
+    return 1
+  }
+
+  /** The same of a Step2, to be asked once for each. */
+  weighStep2(): number {
+    return 1
+  }
+
   /**
    * An Update came, which is durable with `ticket` if it was `complete`. If not, a Step2 must first bring what it builds
    * on or what was refused of it. A Step2 of which something was refused counts as such an Update.
    */
-  update(ticket: number, complete: boolean): void {
-    this.#count(ticket)
-    if (!complete) this.#isHeld = true
+  update(ticket: number, complete: boolean, weight = 1): void {
+    this.#count(ticket, weight)
+    if (!complete) this.hold()
+  }
+
+  /** Acknowledges nothing before the next Step2. */
+  hold(): void {
+    this.#isHeld = true
   }
 
   /**
@@ -26,9 +49,9 @@ export class Acknowledgements {
    * Updates that waited for it become durable with its ticket: theirs stood for less, since what was left out of them
    * comes only with the Step2.
    */
-  step2(ticket: number): void {
+  step2(ticket: number, weight = 1): void {
     if (!this.#hasStep2 || this.#isHeld) this.#waiting.length = 0
-    this.#count(ticket)
+    this.#count(ticket, weight)
     this.#hasStep2 = true
     this.#isHeld = false
   }
@@ -43,8 +66,16 @@ export class Acknowledgements {
     return this.#acknowledged === before ? undefined : this.#acknowledged
   }
 
-  #count(ticket: number): void {
-    this.#received++
+  /** Forgets what was not acknowledged, and begins as with a new connection. */
+  protected restart(): void {
+    this.#waiting.length = 0
+    this.#received = this.#acknowledged
+    this.#hasStep2 = false
+    this.#isHeld = false
+  }
+
+  #count(ticket: number, weight: number): void {
+    this.#received += weight
     const last = this.#waiting.at(-1)
     if (last?.ticket === ticket) last.count = this.#received
     else this.#waiting.push({ ticket, count: this.#received })

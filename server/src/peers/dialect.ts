@@ -3,10 +3,18 @@ import type { PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { ClientMessage, Refusal } from '../protocol/wire/messages.ts'
 
 /**
- * How one kind of client says what the core hands out and takes in. What it returns are complete WebSocket frames. Of a
+ * How one kind of client says what the core hands out and takes in. What it returns are complete WebSocket frames, or their
+ * parts in a row. Of a
  * flush, and of presence that many are shown, each is made once and shared.
  */
 export interface Dialect {
+  /**
+   * Whether the peer counts what it has sent, from each of its Step1s on: it is asked for what it has then, be it allowed
+   * to write or not, and told of each message one by one.
+   */
+  readonly countsEach: boolean
+  /** Whether a first message is none of this kind of client, but of another one that has another address. */
+  isForeign(bytes: Uint8Array): boolean
   /**
    * Reads the one message of a frame.
    * @param isOwn whether the peer speaks `coedit.v1`
@@ -25,20 +33,23 @@ export interface Dialect {
   /** Follows the updates that answer a Step1. */
   readonly endOfAnswer: Buffer
   readonly keepAlive: Buffer
-  acknowledgement(count: number): Buffer
-  permissionDenied(reason: string): Buffer
+  /** @param before what was acknowledged already */
+  acknowledgement(count: number, before: number): Buffer
+  /** Tells a peer that counts each message that one was not taken. */
+  readonly notTaken: Buffer | undefined
+  permissionDenied(reason: string): Buffer | undefined
   /** The name of this server, for clients of `coedit.v1`. */
-  node(name: string): Buffer
+  node(name: string): Buffer | undefined
   /**
-   * Tells a client what is refused.
+   * Tells a client what is refused, if its kind can be told.
    * @param reason for those whose clients can only log it
    * @param isOwn whether the peer speaks `coedit.v1`
    */
-  refused(what: Refusal, reason: string, isOwn: boolean): Buffer
+  refused(what: Refusal, reason: string, isOwn: boolean): Buffer | undefined
 }
 
 export interface FlushFrames {
-  readonly updates: Buffer
+  readonly updates: readonly Uint8Array[]
   /** The updates and the presence that changed, where any did. */
-  readonly whole: Buffer
+  readonly whole: readonly Uint8Array[]
 }

@@ -2,13 +2,13 @@ import type { Cursor } from '../document/cursor.ts'
 import type { Participant } from '../document/participant.ts'
 import type { Author, Flush } from '../document/subscriber.ts'
 import type { PresenceEntry } from '../protocol/wire/awareness.ts'
+import type { Channel } from './channel.ts'
 import type { Dialect } from './dialect.ts'
-import type { Socket } from './socket.ts'
 
 export interface OutletContext {
   readonly cursor: Cursor
   readonly dialect: Dialect
-  readonly socket: Socket
+  readonly socket: Channel
   /** Who it writes for, to know its own edits by. */
   readonly author: Author
   /** The same as an owner of presence. */
@@ -71,9 +71,9 @@ export class Outlet {
     const entries = flush.presence ? cursor.newPresence(flush.presence) : undefined
     const isWhole = entries === flush.presence?.entries && !this.#isOutpaced(flush)
     const frames: Uint8Array[] = []
-    if (takesUpdates && isWhole) frames.push(dialect.flush(flush).whole)
+    if (takesUpdates && isWhole) frames.push(...dialect.flush(flush).whole)
     else {
-      if (takesUpdates) frames.push(dialect.flush(flush).updates)
+      if (takesUpdates) frames.push(...dialect.flush(flush).updates)
       if (entries) frames.push(...this.#presenceFrames(entries, flush))
     }
     if (last) frames.push(last)

@@ -1,5 +1,5 @@
 import type { Lease } from '../auth/lease.ts'
-import { hasCode } from '../common/errors.ts'
+import { CoeditError, hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
@@ -9,14 +9,16 @@ import type { Documents } from '../document/documents.ts'
 import type { Participant } from '../document/participant.ts'
 import type { Author, EndReason, Flush } from '../document/subscriber.ts'
 import type { HookCalls } from '../hooks/calls.ts'
+import type { ConnectionFacts } from '../hooks/hooks.ts'
 import type { PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { ClientMessage } from '../protocol/wire/messages.ts'
 import type { WorkerPool } from '../workers/pool.ts'
+import type { Acknowledgements } from './acknowledgements.ts'
+import type { Channel, ChannelUser } from './channel.ts'
 import { CLOSE, closeFor } from './close-codes.ts'
 import type { Dialect } from './dialect.ts'
 import { type EditMessage, Intake, isEditMessage } from './intake.ts'
 import { Outlet } from './outlet.ts'
-import type { Socket, SocketUser } from './socket.ts'
 
 /** A state vector that says that there is nothing. */
 const EMPTY_STATE_VECTOR_BYTES = 1
@@ -30,6 +32,8 @@ export interface SessionContext {
   readonly documents: Documents
   readonly workers: WorkerPool
   readonly hooks: HookCalls
+  /** Tells the log that a client seems to have come to a wrong address. */
+  mistaken(error: CoeditError): void
 }
 
 /** What was agreed when the session began. */
@@ -39,8 +43,10 @@ export interface SessionTerms {
   readonly dialect: Dialect
   /** No more than the lease allows. */
   readonly access: 'read' | 'write'
-  /** Whether the peer speaks `coedit.v1`, in which durable messages are acknowledged and tokens are renewed. */
-  readonly acknowledges: boolean
+  /** Whether the peer speaks `coedit.v1`, in which tokens are renewed. */
+  readonly isOwn: boolean
+  /** What counts durable messages, where they are acknowledged. */
+  readonly acknowledgements: Acknowledgements | undefined
   /** Whether a client that edits alone is sent its own edits, too. */
   readonly echo: boolean
 }
@@ -67,7 +73,7 @@ interface Joined {
   readonly intake: Intake
   readonly outlet: Outlet
   /** Tells the hooks that the peer is gone. */
-  readonly goodbye: () => void
+  goodbye: () => void
 }
 
 interface Leaving {
@@ -77,12 +83,13 @@ interface Leaving {
 }
 
 /** A peer that takes part in one document. */
-export class Session implements SocketUser, Participant, Author {
+export class Session implements ChannelUser, Participant, Author {
   readonly isLimited = true
   readonly user: string | undefined
-  readonly socket: Socket
+  readonly socket: Channel
   readonly #terms: SessionTerms
   readonly #context: SessionContext
+  #access: 'read' | 'write'
   #state: State = { name: 'opening' }
   #hasStep1 = false
   /** Whether it has answered the server's Step1, which it was sent before anything else. */
@@ -91,12 +98,14 @@ export class Session implements SocketUser, Participant, Author {
   /** Whether it ends together with the document, so that nobody is told that it has gone. */
   #isEnding = false
   #wasPresenceRefused = false
+  #isForeign = false
 
-  constructor(socket: Socket, terms: SessionTerms, context: SessionContext) {
+  constructor(socket: Channel, terms: SessionTerms, context: SessionContext) {
     this.user = terms.lease.permit.user
     this.socket = socket
     this.#terms = terms
     this.#context = context
+    this.#access = terms.access
   }
 
   /** Joins the document, and begins to read what the peer sends. */
@@ -136,9 +145,9 @@ export class Session implements SocketUser, Participant, Author {
     return this.#mayRemember
   }
 
-  /** A peer that may not write is sent no Step1, so nothing tells what it said first. */
+  /** Of a peer that is sent no Step1 nothing tells what it said first. */
   get mayRepeat(): boolean {
-    return this.#hasAnswered || this.#terms.access === 'read'
+    return this.#hasAnswered || !this.#isAsked
   }
 
   get lastHeardAt(): number {
@@ -150,8 +159,8 @@ export class Session implements SocketUser, Participant, Author {
   }
 
   refusePresence(reason: string): void {
-    const { dialect, acknowledges } = this.#terms
-    this.socket.offer(dialect.refused('presence', reason, acknowledges))
+    const { dialect, isOwn } = this.#terms
+    this.socket.offer(dialect.refused('presence', reason, isOwn))
     if (this.#wasPresenceRefused) return
     this.#wasPresenceRefused = true
     this.#context.log.warn({ document: this.#document, reason }, 'the presence of a client was refused')
@@ -163,13 +172,17 @@ export class Session implements SocketUser, Participant, Author {
 
   receive(bytes: Uint8Array): Promise<void> | undefined {
     const state = this.#state
-    if (!('intake' in state)) return undefined
+    if (!('intake' in state) || this.#isForeign) return undefined
     if (!this.#hasStep1 && bytes.length > this.#context.config.maxFirstMessageBytes) {
       this.socket.close(CLOSE.firstMessageTooLarge)
       return undefined
     }
+    if (!this.#hasStep1 && this.#terms.dialect.isForeign(bytes)) {
+      this.#refuseForeign()
+      return undefined
+    }
     try {
-      const message = this.#terms.dialect.decode(bytes, this.#terms.acknowledges)
+      const message = this.#terms.dialect.decode(bytes, this.#terms.isOwn)
       if (message.type === 'step2') this.#answered(state)
       if (isEditMessage(message)) return state.intake.receive(message)?.catch((error: unknown) => this.#refuse(error))
       if (state.name === 'joined') this.#dispatch(message, state)
@@ -202,29 +215,51 @@ export class Session implements SocketUser, Participant, Author {
     this.#state = { name: 'over' }
   }
 
+  /** From now on the peer may do something else. */
+  changeAccess(access: 'read' | 'write'): void {
+    this.#access = access
+    const state = this.#state
+    if (state.name !== 'joined') return
+    state.goodbye()
+    state.goodbye = this.#context.hooks.connected(this.#facts)
+    this.socket.greet(access)
+    state.intake.changeAccess(access)
+  }
+
   get #document(): string {
     return this.#terms.lease.permit.document
   }
 
+  get #facts(): ConnectionFacts {
+    return { name: this.#document, user: this.user, access: this.#access }
+  }
+
+  /** Whether the peer is sent a Step1. */
+  get #isAsked(): boolean {
+    return this.#access === 'write' || this.#terms.dialect.countsEach
+  }
+
   #join(cursor: Cursor): void {
     const { workers, hooks, config } = this.#context
-    const { dialect, access, acknowledges, echo } = this.#terms
+    const { dialect, isOwn, acknowledgements, echo } = this.#terms
+    const access = this.#access
     const socket = this.socket
     const { document } = cursor
-    const intake = new Intake({ workers, document, dialect, socket, author: this, access, acknowledges })
+    const intake = new Intake({ workers, document, dialect, socket, author: this, access, isOwn, acknowledgements })
     if (this.#state.name !== 'opening') {
       this.#state = { name: 'leaving', cursor, intake }
       return
     }
     const onError = (error: unknown) => this.#refuse(error)
     const outlet = new Outlet({ cursor, dialect, socket, author: this, participant: this, echo, onError })
-    const goodbye = hooks.connected({ name: document.name, user: this.user, access })
+    const goodbye = hooks.connected(this.#facts)
     this.#state = { name: 'joined', cursor, intake, outlet, goodbye }
     document.presence.join(this)
     socket.writer.together(() => {
+      socket.greet(access)
       intake.begin()
       outlet.showPresence()
-      if (acknowledges && config.nodeName !== '') socket.offer(dialect.node(config.nodeName))
+      if (isOwn && config.nodeName !== '') socket.offer(dialect.node(config.nodeName))
     })
   }
 
@@ -237,10 +272,11 @@ export class Session implements SocketUser, Participant, Author {
     if (this.socket.writer.isWritable) outlet.deliver(flush, intake.nextAcknowledgement())
   }
 
-  #dispatch(message: Exclude<ClientMessage, EditMessage>, { cursor, outlet }: Joined): void {
+  #dispatch(message: Exclude<ClientMessage, EditMessage>, { cursor, intake, outlet }: Joined): void {
     switch (message.type) {
       case 'step1':
         this.#begin(message.stateVector, cursor.document)
+        intake.asked(message.stateVector)
         outlet.answer(message.stateVector)
         break
       case 'awareness':
@@ -265,7 +301,7 @@ export class Session implements SocketUser, Participant, Author {
     if (this.#hasStep1) return
     this.#hasStep1 = true
     this.#mayRemember = stateVector.length > EMPTY_STATE_VECTOR_BYTES || document.head === 0
-    if (this.#terms.access === 'read') {
+    if (!this.#isAsked) {
       this.socket.later(this.#context.clock, READER_INTRODUCTION_MS, () => this.#showOthers(this.#state))
     }
   }
@@ -282,13 +318,25 @@ export class Session implements SocketUser, Participant, Author {
 
   get #mayShow(): boolean {
     const { presenceFrom } = this.#context.config
-    return presenceFrom === 'all' || (presenceFrom === 'writers' && this.#terms.access === 'write')
+    return presenceFrom === 'all' || (presenceFrom === 'writers' && this.#access === 'write')
   }
 
   /** Refuses the peer after a delay: clients come back at once, and the document could not be opened then either. */
   #refuseLater(error: unknown): void {
     const { clock, documents } = this.#context
     this.#state = { name: 'over' }
+    this.socket.later(clock, documents.refusals.next(this.#document), () => this.#refuse(error))
+  }
+
+  /** Refuses a client of another kind after a delay: it would come back at once. */
+  #refuseForeign(): void {
+    const { clock, documents } = this.#context
+    const error = new CoeditError(
+      'CLIENT_MISTAKEN',
+      'this looks like @hocuspocus/provider: its URL is that of the server, without the name of a document',
+    )
+    this.#isForeign = true
+    this.#context.mistaken(error)
     this.socket.later(clock, documents.refusals.next(this.#document), () => this.#refuse(error))
   }
 

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { RawData, WebSocket } from 'ws'
 import type { Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
+import type { Channel, ChannelUser } from './channel.ts'
 import { CLOSE, type Close } from './close-codes.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { Heartbeat } from './heartbeat.ts'
@@ -11,26 +12,12 @@ import { Throttle } from './throttle.ts'
 /** Bytes that a ping counts for: ws answers it, which takes some 10 µs, as receiving so many does. */
 const PING_BYTES = 1024
 
-/** What a socket is for. */
-export interface SocketUser {
-  /** Whether so much of what it has taken is unfinished that nothing more should be read. */
-  readonly isCongested: boolean
-  /** Takes a message. Where it gives a promise, the next message waits for that. Neither throws nor rejects. */
-  receive(message: Uint8Array): Promise<void> | undefined
-  /** The buffer takes frames again. */
-  drained(): void
-  /** The peer takes no more part: nothing can be written. What it sent before may still be received. */
-  left(): void
-  /** It has left, and all that it had sent was received. */
-  emptied(): void
-}
-
 /**
  * A WebSocket as its user sees it, and all that knows of `ws`: whole frames out, as far as the buffer takes them, and messages
  * in, one in a turn of the event loop and no faster than the limits of a connection allow. Frames go to the socket below
  * the WebSocket, so that many sockets share their bytes.
  */
-export class Socket {
+export class Socket implements Channel {
   readonly throttle: Throttle
   readonly writer: FrameWriter
   readonly #webSocket: WebSocket
@@ -38,7 +25,7 @@ export class Socket {
   readonly #heartbeat: Heartbeat
   /** Messages that came while an earlier one was still being worked on. */
   readonly #inbox: Uint8Array[] = []
-  #user: SocketUser | undefined
+  #user: ChannelUser | undefined
   #isBusy = true
   #hasLeft = false
 
@@ -54,13 +41,11 @@ export class Socket {
     return this.#hasLeft
   }
 
-  /** When the peer sent something, or took what it was sent, in milliseconds of the clock. */
   get lastHeardAt(): number {
     return this.#heartbeat.lastHeardAt
   }
 
-  /** Begins to read. The first message is received once `ready` has resolved. */
-  start(user: SocketUser, ready: Promise<void>): void {
+  start(user: ChannelUser, ready: Promise<void>): void {
     const webSocket = this.#webSocket
     this.#user = user
     webSocket.on('message', (data, isBinary) => this.#received(data, isBinary))
@@ -70,21 +55,18 @@ export class Socket {
     this.#waitFor(ready)
   }
 
-  /** Sends a frame, or drops it where the buffer is full, as if it had been lost on the way. */
+  /** Says nothing: what the peer may not do it is told by its dialect. */
+  greet(): void {}
+
   offer(frame: Buffer | undefined): void {
     if (frame && this.writer.isWritable) this.writer.write(frame)
   }
 
-  /** Whether the peer answers a ping. */
   isAlive(): Promise<boolean> {
     return this.#hasLeft ? Promise.resolve(false) : this.#heartbeat.challenge()
   }
 
-  /**
-   * Keeps the connection alive and ends it when the peer is not; to be called about once a second.
-   * @param keepAlive a frame that means nothing
-   */
-  tick(now: number, keepAlive: Buffer): void {
+  tick(now: number, keepAlive: Buffer | undefined): void {
     if (this.#hasLeft) return
     const { keepAliveMs, stallTimeoutMs } = this.#config
     const { blockedSince, lastWriteAt, isWritable } = this.writer
@@ -95,11 +77,10 @@ export class Socket {
     }
     // A ping would stand behind all that is unsent, and its answer come later than a slow peer deserves to be cut.
     if (!isWritable) return
-    if (now - lastWriteAt >= keepAliveMs) this.writer.write(keepAlive)
+    if (keepAlive && now - lastWriteAt >= keepAliveMs) this.writer.write(keepAlive)
     this.#heartbeat.tick(now)
   }
 
-  /** Reads on only while what was read can be worked on. To be called when its user may no longer be congested. */
   updateFlow(): void {
     if (this.#hasLeft) return
     const mustWait = this.#isBusy || this.#user?.isCongested === true
@@ -116,7 +97,6 @@ export class Socket {
     this.#webSocket.resume()
   }
 
-  /** Closes the connection, and drops what the peer sent before. */
   refuse(close: Close): void {
     this.#inbox.length = 0
     this.close(close)
@@ -132,7 +112,6 @@ export class Socket {
     if (!this.#isBusy) this.#user?.emptied()
   }
 
-  /** Calls `action` when the time has come, unless the socket is closed before. */
   later(clock: Clock, delayMs: number, action: () => void): void {
     this.#webSocket.on('close', clock.after(delayMs, action))
   }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { startPostgres } from '../../support/postgres.ts'
 import { coeditDialect } from '../clients/coedit-dialect.ts'
+import type { Dialect } from '../clients/dialect.ts'
 import { startProcess } from './process.ts'
 import { type RunningServer, type ServerKind, type StartOptions, startTogether } from './server.ts'
 
@@ -12,13 +13,13 @@ const BUILT = fileURLToPath(new URL('../../../server/dist/cli.js', import.meta.u
 const UNTHROTTLED = { COEDIT_MAX_CPU_MS_PER_SECOND: '1000', COEDIT_MAX_BYTES_PER_SECOND: '1073741824' }
 
 /** `env`: as its command line takes options, `COEDIT_MAX_GATHER_MS` for example; other variables are left out. */
-export function coeditWith(env: NodeJS.ProcessEnv, name = 'coedit'): ServerKind {
+export function coeditWith(env: NodeJS.ProcessEnv, name = 'coedit', dialect: Dialect = coeditDialect): ServerKind {
   const options = optionsIn(env)
   return {
     name,
     settings: `LevelDB, every commit fsynced before it is relayed; ${inWords(options)}`,
-    dialect: coeditDialect,
-    start: (start) => startNode(name, options, start),
+    dialect,
+    start: (start) => startNode({ name, dialect, env: options }, start),
   }
 }
 
@@ -35,7 +36,10 @@ export function coeditOnPostgres(env: NodeJS.ProcessEnv): ServerKind {
       startTogether(async (release) => {
         const postgres = await startPostgres(release, { directory: start.dataDirectory })
         const database = { ...options, COEDIT_DATABASE: await postgres.newDatabase() }
-        const nodes = Array.from({ length: start.nodes }, () => () => startNode(name, database, start))
+        const nodes = Array.from(
+          { length: start.nodes },
+          () => () => startNode({ name, dialect: coeditDialect, env: database }, start),
+        )
         return { dialect: coeditDialect, backing: postgres.pid, nodes }
       }),
   }
@@ -52,13 +56,19 @@ function inWords(options: NodeJS.ProcessEnv): string {
     .join(' ')
 }
 
-async function startNode(name: string, env: NodeJS.ProcessEnv, options: StartOptions): Promise<RunningServer> {
+interface Node {
+  readonly name: string
+  readonly dialect: Dialect
+  readonly env: NodeJS.ProcessEnv
+}
+
+async function startNode({ name, dialect, env }: Node, options: StartOptions): Promise<RunningServer> {
   if (!existsSync(BUILT)) throw new Error('coedit is not built: run "npm run build" first.')
   return startProcess({
     name,
     args: [BIN, '--port', '0', ...(env.COEDIT_DATABASE === undefined ? ['--data', options.dataDirectory] : [])],
     env,
-    dialect: coeditDialect,
+    dialect,
     ready: /ready on http:\/\/127\.0\.0\.1:(\d+)\//,
     profileDirectory: options.profileDirectory,
   })

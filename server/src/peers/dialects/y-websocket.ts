@@ -13,8 +13,10 @@ import {
   updateFrame,
   updateHead,
 } from '../../protocol/wire/frames.ts'
+import { isFromProvider } from '../../protocol/wire/hocuspocus.ts'
 import { decodeMessage } from '../../protocol/wire/messages.ts'
 import type { Dialect, FlushFrames } from '../dialect.ts'
+import { joined, shared } from './shared.ts'
 
 const presence = shared((entries: readonly PresenceEntry[]) =>
   entries.length === 0 ? undefined : presenceFrame(encodePresence(entries)),
@@ -24,6 +26,8 @@ const presenceParts = shared((entries: readonly PresenceEntry[]) => new Presence
 
 /** What y-websocket 1.x to 3.x speaks, and `coedit.v1`, which adds to it (PROTOCOL.md). */
 export const yWebsocket: Dialect = {
+  countsEach: false,
+  isForeign: isFromProvider,
   decode: decodeMessage,
   flush: shared(framesOf),
   updateHead,
@@ -33,6 +37,7 @@ export const yWebsocket: Dialect = {
   endOfAnswer: EMPTY_STEP2_FRAME,
   keepAlive: KEEP_ALIVE_FRAME,
   acknowledgement: acknowledgementFrame,
+  notTaken: undefined,
   permissionDenied: permissionDeniedFrame,
   node: nodeFrame,
   refused: (what, reason, isOwn) => (isOwn ? REFUSAL_FRAMES[what] : permissionDeniedFrame(reason)),
@@ -46,23 +51,7 @@ function presenceWithout(entries: readonly PresenceEntry[], clientIds: ReadonlyS
 
 function framesOf({ pieces, presence: step }: Flush): FlushFrames {
   const frames = pieces.map(({ update }) => updateFrame(update))
-  const updates = joined(frames)
+  const updates = [joined(frames)]
   const shown = step && presence(step.entries)
-  return { updates, whole: shown ? joined([...frames, shown]) : updates }
-}
-
-function joined(frames: readonly Buffer[]): Buffer {
-  return frames.length === 1 && frames[0] ? frames[0] : Buffer.concat(frames)
-}
-
-/** Makes something of each object once, however many ask for it while the object is there. */
-function shared<K extends object, V>(make: (key: K) => V): (key: K) => V {
-  const made = new WeakMap<K, { readonly value: V }>()
-  return (key) => {
-    const known = made.get(key)
-    if (known) return known.value
-    const value = make(key)
-    made.set(key, { value })
-    return value
-  }
+  return { updates, whole: shown ? [joined([...frames, shown])] : updates }
 }

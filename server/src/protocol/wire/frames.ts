@@ -82,7 +82,7 @@ function varUint(value: number): Uint8Array {
 }
 
 /** @param following how many bytes of the message are not in the buffer, but written after it */
-function binaryFrame(message: readonly Uint8Array[], following = 0): Buffer {
+export function binaryFrame(message: readonly Uint8Array[], following = 0): Buffer {
   const bytes = message.reduce((sum, part) => sum + part.length, 0)
   const frame = Buffer.allocUnsafe(headerBytes(bytes + following) + bytes)
   let offset = writeHeader(frame, bytes + following)
