@@ -6,6 +6,7 @@ import type { ServerOptions } from '../../server/src/index.ts'
 import { documentsApi } from '../support/documents-api.ts'
 import { docOf } from '../support/editing.ts'
 import { startInProcess } from '../support/in-process-server.ts'
+import { deeplyNested } from '../support/nested.ts'
 import { blockIn, filledIn } from '../support/papers.ts'
 import { startServer } from '../support/process.ts'
 import { syncedClient, textOf } from '../support/stock-clients.ts'
@@ -351,6 +352,16 @@ describe('what is wrong is refused, and costs nobody else anything', () => {
     const { api, name } = await start({ maxBodyBytes: 2048 })
     expect(await api.patch(name, { n: 'x'.repeat(3000) })).toMatchObject({ status: 413, code: 'BODY_TOO_LARGE' })
     expect(await api.patch(name, { n: 1 })).toMatchObject({ status: 204 })
+  })
+
+  test('a document that is too much for Yjs', async () => {
+    const { api, name } = await start()
+    await api.patch(name, { n: 1 })
+    const update = deeplyNested(1_000_000)
+    expect(await api.postUpdate('deep', update)).toMatchObject({ status: 204 })
+    const [deep, other] = await Promise.all([api.read('deep'), api.read(name, '?root=content')])
+    expect(deep).toMatchObject({ status: 422, code: 'DOCUMENT_UNREADABLE' })
+    expect(other).toMatchObject({ status: 200, body: { n: 1 } })
   })
 
   test('a document that is full', async () => {

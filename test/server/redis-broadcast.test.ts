@@ -1,11 +1,14 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { PostgresStorage } from '../../server/src/storage/postgres/postgres-storage.ts'
 import { relayConformance } from '../conformance/relay.ts'
+import { sharedCoresConformance } from '../conformance/shared-cores.ts'
+import { sharedStorageConformance } from '../conformance/shared-storage.ts'
 import type { StorageHost } from '../conformance/storage-scene.ts'
 import { afterTests } from '../support/after-tests.ts'
 import { recordingLog } from '../support/log.ts'
 import { findPostgres, NO_POSTGRES, startPostgres } from '../support/postgres.ts'
 import { findRedis, NO_REDIS, startRedis } from '../support/redis.ts'
+import { isLong } from '../support/runs.ts'
 import type { Release } from '../support/temporary.ts'
 
 if (findPostgres() === undefined) test('hints by Redis', ({ skip }) => skip(NO_POSTGRES))
@@ -26,7 +29,11 @@ else {
     }
   }
 
-  relayConformance('PostgresStorage with Redis', (release) => hostOf(release))
+  relayConformance('PostgresStorage with Redis', hostOf)
+  if (isLong()) {
+    sharedStorageConformance('PostgresStorage with Redis', hostOf)
+    sharedCoresConformance('PostgresStorage with Redis', hostOf)
+  }
 
   test('what is appended comes by Redis, and nothing is sent by NOTIFY', async () => {
     const url = await postgres.borrowDatabase(onTestFinished)
