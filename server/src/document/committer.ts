@@ -138,7 +138,8 @@ export class Committer {
   }
 
   #wait(): void {
-    const restMs = Math.min(...[...this.#due].map((source) => source.restMs()))
+    let restMs = Number.POSITIVE_INFINITY
+    for (const source of this.#due) restMs = Math.min(restMs, source.restMs())
     this.#waiting = this.#clock.after(restMs, () => this.#goOn())
   }
 
