@@ -85,7 +85,10 @@ class Crowd {
       })
     })
     const typists = this.#writers.map(({ typist }) => typist)
-    this.#ledger = new TypingLedger(typists, this.shown, (edits) => this.#unread.count(edits))
+    this.#ledger = new TypingLedger(typists, {
+      seen: (ms) => this.shown.add(ms),
+      delivered: (edits) => this.#unread.count(edits),
+    })
   }
 
   /** Resolves when every edit is durable and read at each node. */

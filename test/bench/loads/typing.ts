@@ -2,7 +2,7 @@ import { type Client, ClientGroup } from '../clients/client-group.ts'
 import { Countdown } from '../clients/countdown.ts'
 import { Latencies } from '../clients/latencies.ts'
 import { everyInterval, type Planned, type Rhythm, runSchedule } from '../clients/schedule.ts'
-import { TypingLedger } from '../clients/typing-ledger.ts'
+import { type Delivered, TypingLedger } from '../clients/typing-ledger.ts'
 import { documentFrom, expectText, textOf } from '../content/text.ts'
 import { preparedText, type Typist, typist } from '../content/typing.ts'
 import type { RunningServer } from '../servers/server.ts'
@@ -38,30 +38,61 @@ export interface TypingResult {
 export async function runTyping({ scale, start }: Bench, shape: TypingShape): Promise<TypingResult> {
   const { server, usage } = await start()
   const group = new ClientGroup(server)
-  const edits = shape.documents * shape.typists * scale.seconds * shape.perSecond
-  const deliveries = edits * (shape.typists + shape.lookers - 1)
-  const latencies = new Latencies()
-  const outstanding = new Countdown(deliveries)
+  const warmUpEdits = scale.warmUpSeconds * shape.perSecond
+  const editsEach = warmUpEdits + scale.seconds * shape.perSecond
+  const stretch = new Stretch()
 
   const rooms = Array.from({ length: shape.documents }, (_, index) => {
-    return new Room(server, index, shape, scale.seconds, latencies, (count) => outstanding.count(count))
+    return new Room(server, index, shape, editsEach, stretch)
   })
   for (let first = 0; first < rooms.length; first += CONNECTING_AT_ONCE) {
     await Promise.all(rooms.slice(first, first + CONNECTING_AT_ONCE).map((room) => room.fill(group)))
   }
+  await type(0, warmUpEdits)
   await usage.settle(scale.quietMs)
 
   const watch = watchCpu(usage)
-  await runSchedule(rooms.flatMap((room) => room.plan(1000 / shape.perSecond, shape.rhythm)))
-  await group.wait(DELIVERY_LIMIT_MS, 'every edit to reach every reader', outstanding.done)
+  const deliveries = await type(warmUpEdits, editsEach)
   const spent = watch()
+  const { latencies } = stretch
   await usage.settle(scale.quietMs)
   const cpuMs = watch().serverMs
 
   for (const room of rooms) room.verify()
   await group.close()
   await server.stop()
+  const edits = shape.documents * shape.typists * (editsEach - warmUpEdits)
   return { cpuMs, edits, deliveries, latencies, spent }
+
+  /** Has each typist send these of its edits; resolves with the number of deliveries, once they are made. */
+  async function type(from: number, to: number): Promise<number> {
+    const expected = shape.documents * shape.typists * (to - from) * (shape.typists + shape.lookers - 1)
+    const delivered = stretch.begin(expected)
+    await runSchedule(rooms.flatMap((room) => room.plan(from, to, 1000 / shape.perSecond, shape.rhythm)))
+    await group.wait(DELIVERY_LIMIT_MS, 'every edit to reach every reader', delivered)
+    return expected
+  }
+}
+
+/** What is measured of the typing that goes on now: while a server warms up, or after that. */
+class Stretch {
+  latencies = new Latencies()
+  #outstanding = new Countdown(0)
+
+  /** Starts over; resolves once so many edits have reached readers. */
+  begin(deliveries: number): Promise<void> {
+    this.latencies = new Latencies()
+    this.#outstanding = new Countdown(deliveries)
+    return this.#outstanding.done
+  }
+
+  seen(ms: number): void {
+    this.latencies.add(ms)
+  }
+
+  delivered(edits: number): void {
+    this.#outstanding.count(edits)
+  }
 }
 
 /** One document with its people. */
@@ -77,23 +108,16 @@ class Room {
   #place: number
   #send: ((frame: Uint8Array) => void)[] = []
 
-  constructor(
-    server: RunningServer,
-    index: number,
-    shape: TypingShape,
-    seconds: number,
-    latencies: Latencies,
-    delivered: (edits: number) => void,
-  ) {
+  constructor(server: RunningServer, index: number, shape: TypingShape, editsEach: number, seen: Delivered) {
     this.#server = server
     this.#name = `typing-${index}`
     this.#place = index
     this.#lookers = shape.lookers
     this.#base = preparedText(shape.preparedCharacters)
     this.#typists = Array.from({ length: shape.typists }, (_, index) =>
-      typist(FIRST_CLIENT_ID + index, this.#base, seconds * shape.perSecond),
+      typist(FIRST_CLIENT_ID + index, this.#base, editsEach),
     )
-    this.#ledger = new TypingLedger(this.#typists, latencies, delivered)
+    this.#ledger = new TypingLedger(this.#typists, seen)
   }
 
   async fill(group: ClientGroup): Promise<void> {
@@ -108,12 +132,12 @@ class Room {
     await Promise.all(looking)
   }
 
-  /** The edits of all typists. */
-  plan(intervalMs: number, rhythm: Rhythm): Planned[] {
+  /** The edits of all typists from one number to another. */
+  plan(from: number, to: number, intervalMs: number, rhythm: Rhythm): Planned[] {
     return this.#typists.flatMap((typist, index) => {
-      const frames = typist.updates.map((update) => this.#server.dialect.update(this.#name, update))
+      const frames = typist.updates.slice(from, to).map((update) => this.#server.dialect.update(this.#name, update))
       return everyInterval(frames, intervalMs, rhythm, (frame, edit) => {
-        this.#ledger.sent(typist, edit)
+        this.#ledger.sent(typist, from + edit)
         this.#send[index]?.(frame)
       })
     })
