@@ -1,8 +1,8 @@
 import { type Client, ClientGroup } from '../clients/client-group.ts'
-import { Countdown } from '../clients/countdown.ts'
-import { Latencies } from '../clients/latencies.ts'
+import type { Latencies } from '../clients/latencies.ts'
 import { everyInterval, type Planned, type Rhythm, runSchedule } from '../clients/schedule.ts'
-import { type Delivered, TypingLedger } from '../clients/typing-ledger.ts'
+import { Stretch } from '../clients/stretch.ts'
+import { TypingLedger } from '../clients/typing-ledger.ts'
 import { documentFrom, expectText, textOf } from '../content/text.ts'
 import { preparedText, type Typist, typist } from '../content/typing.ts'
 import type { RunningServer } from '../servers/server.ts'
@@ -27,6 +27,8 @@ export interface TypingShape {
 export interface TypingResult {
   /** Of the server, including what it put off until after the typing. */
   readonly cpuMs: number
+  /** How much of that is of what the nodes share. */
+  readonly backingMs: number
   readonly edits: number
   /** Edits times the clients that did not write them. */
   readonly deliveries: number
@@ -36,7 +38,7 @@ export interface TypingResult {
 }
 
 export async function runTyping({ scale, start }: Bench, shape: TypingShape): Promise<TypingResult> {
-  const { server, usage } = await start()
+  const { server, usage, backing } = await start()
   const group = new ClientGroup(server)
   const warmUpEdits = scale.warmUpSeconds * shape.perSecond
   const editsEach = warmUpEdits + scale.seconds * shape.perSecond
@@ -52,17 +54,19 @@ export async function runTyping({ scale, start }: Bench, shape: TypingShape): Pr
   await usage.settle(scale.quietMs)
 
   const watch = watchCpu(usage)
+  const backingBefore = backing?.cpuMs() ?? 0
   const deliveries = await type(warmUpEdits, editsEach)
   const spent = watch()
   const { latencies } = stretch
   await usage.settle(scale.quietMs)
   const cpuMs = watch().serverMs
+  const backingMs = (backing?.cpuMs() ?? 0) - backingBefore
 
   for (const room of rooms) room.verify()
   await group.close()
   await server.stop()
   const edits = shape.documents * shape.typists * (editsEach - warmUpEdits)
-  return { cpuMs, edits, deliveries, latencies, spent }
+  return { cpuMs, backingMs, edits, deliveries, latencies, spent }
 
   /** Has each typist send these of its edits; resolves with the number of deliveries, once they are made. */
   async function type(from: number, to: number): Promise<number> {
@@ -71,27 +75,6 @@ export async function runTyping({ scale, start }: Bench, shape: TypingShape): Pr
     await runSchedule(rooms.flatMap((room) => room.plan(from, to, 1000 / shape.perSecond, shape.rhythm)))
     await group.wait(DELIVERY_LIMIT_MS, 'every edit to reach every reader', delivered)
     return expected
-  }
-}
-
-/** What is measured of the typing that goes on now: while a server warms up, or after that. */
-class Stretch {
-  latencies = new Latencies()
-  #outstanding = new Countdown(0)
-
-  /** Starts over; resolves once so many edits have reached readers. */
-  begin(deliveries: number): Promise<void> {
-    this.latencies = new Latencies()
-    this.#outstanding = new Countdown(deliveries)
-    return this.#outstanding.done
-  }
-
-  seen(ms: number): void {
-    this.latencies.add(ms)
-  }
-
-  delivered(edits: number): void {
-    this.#outstanding.count(edits)
   }
 }
 
@@ -108,7 +91,7 @@ class Room {
   #place: number
   #send: ((frame: Uint8Array) => void)[] = []
 
-  constructor(server: RunningServer, index: number, shape: TypingShape, editsEach: number, seen: Delivered) {
+  constructor(server: RunningServer, index: number, shape: TypingShape, editsEach: number, stretch: Stretch) {
     this.#server = server
     this.#name = `typing-${index}`
     this.#place = index
@@ -117,7 +100,7 @@ class Room {
     this.#typists = Array.from({ length: shape.typists }, (_, index) =>
       typist(FIRST_CLIENT_ID + index, this.#base, editsEach),
     )
-    this.#ledger = new TypingLedger(this.#typists, seen)
+    this.#ledger = new TypingLedger(this.#typists, stretch)
   }
 
   async fill(group: ClientGroup): Promise<void> {
