@@ -35,6 +35,8 @@ export function hot(nodes: number): Load {
       const editsEach = warmUpEdits + scale.seconds * perSecond
       const crowd = new Crowd(server, nodes * writersEach, editsEach)
       await crowd.join(group)
+      // A node that does not have yet what an edit builds on would ask its writer for that.
+      await usage.settle(scale.quietMs)
       await write(0, warmUpEdits)
       await usage.settle(scale.quietMs)
 

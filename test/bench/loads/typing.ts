@@ -50,6 +50,8 @@ export async function runTyping({ scale, start }: Bench, shape: TypingShape): Pr
   for (let first = 0; first < rooms.length; first += CONNECTING_AT_ONCE) {
     await Promise.all(rooms.slice(first, first + CONNECTING_AT_ONCE).map((room) => room.fill(group)))
   }
+  // A node that does not have yet what an edit builds on would ask its typist for that.
+  await usage.settle(scale.quietMs)
   await type(0, warmUpEdits)
   await usage.settle(scale.quietMs)
 
