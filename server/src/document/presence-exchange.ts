@@ -135,8 +135,8 @@ export class PresenceExchange {
   }
 
   #changed(room: Room, clientId: number): void {
-    // A server that hears nobody does not know who shows the document as well.
-    if (room.nodes.size === 0 && !this.#isDeaf) return
+    // A server that hears nobody, or has not heard the others yet, does not know who shows the document as well.
+    if (room.nodes.size === 0 && !this.#isDeaf && !hasLeft(room, clientId)) return
     room.changed.add(clientId)
     this.#flushSoon()
   }
@@ -349,6 +349,11 @@ interface Room {
   readonly asks: Set<number>
   /** Whether the others are to be shown all who are here. */
   owesAll: boolean
+}
+
+/** Others may have been told of it before they answered; then it would stay with them until they give it up. */
+function hasLeft({ presence }: Room, clientId: number): boolean {
+  return presence.entriesOf([clientId]).some(({ state }) => isAbsent(state))
 }
 
 function hasNews({ changed, asks, owesAll }: Room): boolean {
