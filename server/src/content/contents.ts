@@ -228,7 +228,10 @@ class OpenContent {
     this.#cursor ??= await this.#context.documents.join(this.#name, {
       position: 0,
       onFlush: (flush) => this.#flushed(flush),
-      onEnd: () => this.#lose(),
+      onEnd: (reason) => {
+        this.#lose()
+        if (reason === 'deleted') this.#thread.forget(this.#name)
+      },
     })
     const cursor = this.#cursor
     while (cursor.isBehind) {

@@ -103,11 +103,18 @@ export class InProcess {
    * @throws CoeditError HOOK_FAILED, STORAGE_CLOSED
    */
   async seed(document: Document, hooks: HookCalls): Promise<void> {
-    const update = await hooks.load(document.name, (seed) => this.#updateOf(seed))
-    if (!update) return
+    const update = await hooks.load(document.name, (seed) => this.updateOf(seed))
+    if (update) await this.plant(document, update, 'first')
+  }
+
+  /**
+   * Has a document that was never written, or was deleted, begin with an update. Rejects with STORAGE_CLOSED where another
+   * server has written to it first.
+   */
+  async plant(document: Document, update: Uint8Array, seeding: 'first' | 'anew'): Promise<void> {
     const cursor = this.#documents.follow(document)
     try {
-      await document.seed(update, APP)
+      await document.seed(update, APP, seeding)
     } finally {
       cursor.release()
     }
@@ -155,7 +162,8 @@ export class InProcess {
    * two structs with the same id only one would stay.
    */
   #identify(doc: Y.Doc, document: Document): void {
-    this.#clientId ??= doc.clientID
+    // What it wrote before a document was deleted counts as old there.
+    if (this.#clientId === undefined || document.isFormer(this.#clientId)) this.#clientId = doc.clientID
     const known = document.clocks.get(this.#clientId) ?? 0
     if (this.#yjs.getState(doc.store, this.#clientId) === known) doc.clientID = this.#clientId
   }
@@ -194,8 +202,8 @@ export class InProcess {
     }
   }
 
-  /** @throws CoeditError UPDATE_MALFORMED where it is not a whole document, YJS_FOREIGN */
-  #updateOf(seed: Seed): Uint8Array {
+  /** @throws CoeditError UPDATE_MALFORMED where it is not a whole document, YJS_FOREIGN, EDIT_ASYNC */
+  updateOf(seed: Seed): Uint8Array {
     if (seed instanceof Uint8Array && !this.#config.normalizeLineEnds) return whole(seed)
     const doc = new this.#yjs.Doc()
     if (seed instanceof Uint8Array) {
