@@ -16,7 +16,7 @@ import { Document, type DocumentContext } from './document.ts'
 import { DocumentLog } from './document-log.ts'
 import { Edits } from './edits.ts'
 import { HookFollowers } from './hook-followers.ts'
-import { InProcess, type Yjs } from './in-process.ts'
+import { InProcess, type Place, type Yjs } from './in-process.ts'
 import { NO_NEIGHBOURS } from './neighbours.ts'
 import { loopMeter, Pacing } from './pacing.ts'
 import { PresenceExchange } from './presence-exchange.ts'
@@ -24,12 +24,6 @@ import { PrivateBytes } from './private-bytes.ts'
 import { readDifference, readSince } from './reading.ts'
 import { LoadedSnapshot } from './snapshot.ts'
 import { Snapshots } from './snapshots.ts'
-
-/** A place in the log of a document. */
-export interface Place {
-  readonly incarnation: number
-  readonly position: number
-}
 
 export interface DocumentsContext {
   readonly config: Config
@@ -157,7 +151,7 @@ export class Documents {
     let isDeleted = false
     while (!isDeleted) {
       const stored = await this.#loadForDeletion(name)
-      const formerClients = stored ? await formerClientsOf(stored) : new Uint8Array()
+      const formerClients = stored ? await inTurns(encodeClients(stored)) : new Uint8Array()
       incarnation = stored?.incarnation
       isDeleted = await storage.delete(name, { incarnation, formerClients })
     }
@@ -287,10 +281,4 @@ function placeOf({ incarnation, head }: Document): Place {
 
 function existsError(name: string): CoeditError {
   return new CoeditError('DOCUMENT_EXISTS', `there is a document '${name}' already`)
-}
-
-/** Who wrote a document, as it is kept when that is deleted. */
-function formerClientsOf({ snapshot, tail, quarantined = [], formerClients }: StoredDocument): Promise<Uint8Array> {
-  const updates = [...(snapshot?.chunks ?? []), ...[...tail, ...quarantined].map(({ update }) => update)]
-  return inTurns(encodeClients(updates, formerClients))
 }

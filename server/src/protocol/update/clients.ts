@@ -4,14 +4,25 @@ import { ByteReader } from '../wire/reader.ts'
 import { ByteWriter } from '../wire/writer.ts'
 import { scanUpdate } from './scan.ts'
 
+interface Entry {
+  readonly update: Uint8Array
+}
+
+/** A document as it is stored. */
+export interface Written {
+  readonly snapshot: { readonly chunks: readonly Uint8Array[] } | null
+  readonly tail: readonly Entry[]
+  readonly quarantined?: readonly Entry[]
+  readonly formerClients?: Uint8Array
+}
+
 /**
- * Encodes who wrote something of the updates: the ids of clients in ascending order, each as the distance to the one before it.
- * An update that is malformed is left out.
- * @param encoded further ones
+ * Encodes who wrote something of a document, now or before it was deleted: the ids of clients in ascending order, each as
+ * the distance to the one before it. An update that is malformed is left out.
  */
-export function* encodeClients(updates: Iterable<Uint8Array>, encoded?: Uint8Array): Steps<Uint8Array> {
-  const clients = new Set(decodeClients(encoded))
-  for (const update of updates) {
+export function* encodeClients({ snapshot, tail, quarantined = [], formerClients }: Written): Steps<Uint8Array> {
+  const clients = new Set(decodeClients(formerClients))
+  for (const update of [...(snapshot?.chunks ?? []), ...[...tail, ...quarantined].map(({ update }) => update)]) {
     for (const client of writersOf(update)) clients.add(client)
     yield
   }
