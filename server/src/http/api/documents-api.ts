@@ -131,10 +131,10 @@ function addCatalog(api: ApiRoutes, { authority, catalog, admission, documents }
     },
     async (c, { params: { name } }) => {
       await admit(c, name, 'read', access)
+      const at = await documents.place(name)
       const facts = await catalog.stat(name)
       if (!facts) throw new CoeditError('DOCUMENT_MISSING', `there is no document '${name}'`)
       const { createdAt, updatedAt, snapshotBytes, tailBytes, tailEntries } = facts
-      const at = await documents.place(name)
       return c.json(
         {
           name,
