@@ -15,7 +15,7 @@ import { Contents } from './content/contents.ts'
 import { Documents } from './document/documents.ts'
 import type { Yjs } from './document/in-process.ts'
 import { HookCalls } from './hooks/calls.ts'
-import type { HookCounts, HookName, Hooks } from './hooks/hooks.ts'
+import type { HookCounts, HookName, Hooks, Seed } from './hooks/hooks.ts'
 import { Admission } from './http/admission.ts'
 import { createDocumentsApi } from './http/api/documents-api.ts'
 import { createApp, type Health, type Readiness, type RequestListener } from './http/app.ts'
@@ -301,6 +301,28 @@ export class CoeditServer {
   async readUpdate(name: string): Promise<Uint8Array> {
     await this.open()
     return keepAlive(this.#documents.inProcess.readUpdate(name))
+  }
+
+  /**
+   * Makes a document, also one that was deleted, of a whole Yjs update (v1) or of what writes it into an empty document;
+   * default: without content. Resolves once it is durable. Who still has a deleted one is closed with 4404 when it comes.
+   * Rejects with DOCUMENT_EXISTS where there is one, DOCUMENT_NAME, UPDATE_MALFORMED, EDIT_ASYNC, YJS_FOREIGN,
+   * STORAGE_CLOSED or SERVER_CLOSED, with what the function throws, or as `open` does.
+   */
+  async create(name: string, content?: Seed): Promise<void> {
+    await this.open()
+    await keepAlive(this.#documents.inProcess.create(name, content))
+  }
+
+  /**
+   * Deletes a document: all that is stored of it but its name, and the ids of the clients that wrote it. Connections end
+   * with 4404, on all servers. Nothing brings it back but `create`. Resolves once it is durable.
+   * Rejects with DOCUMENT_MISSING where there is none, GONE where it was deleted before, DOCUMENT_NAME, STORAGE_CLOSED, or as
+   * `open` does.
+   */
+  async delete(name: string): Promise<void> {
+    await this.open()
+    await keepAlive(this.#documents.inProcess.delete(name))
   }
 
   /** What is in memory now, and what damage was found and how the calls of hooks have ended since the start. */

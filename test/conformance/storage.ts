@@ -87,6 +87,8 @@ function storageItselfConformance(newHost: NewStorageHost, cost: number): void {
         await expect(scene.storage.stat('a')).rejects.toMatchObject(closed)
         await expect(scene.storage.list('', undefined, 1)).rejects.toMatchObject(closed)
         await expect(scene.storage.remove('a')).rejects.toMatchObject(closed)
+        await expect(scene.storage.delete('a', { formerClients: bytes() })).rejects.toMatchObject(closed)
+        await expect(scene.storage.listDeleted(undefined, 1)).rejects.toMatchObject(closed)
         await expect(scene.storage.claim('change', 'a')).rejects.toMatchObject(closed)
         await expect(scene.storage.advance('change', 'a', 1, 1)).rejects.toMatchObject(closed)
         await expect(scene.storage.untold('change', 1)).rejects.toMatchObject(closed)

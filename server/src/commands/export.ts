@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CoeditError } from '../common/errors.ts'
+import { CoeditError, goneError } from '../common/errors.ts'
 import { mergeEntries } from '../protocol/update/update.ts'
 import { dataSchema, declareCommand } from './command.ts'
 import { entriesOf } from './content.ts'
@@ -28,7 +28,8 @@ export const exportDocument = declareCommand({
   async execute({ options, operands: [name], print }) {
     const update = await withDocuments(options, async (storage, log) => {
       const stored = await storage.load(name)
-      const { head, quarantined = [] } = stored
+      const { head, isDeleted, quarantined = [] } = stored
+      if (isDeleted) throw goneError(name)
       if (head === 0) throw new CoeditError('DOCUMENT_MISSING', `There is no document '${name}'.`)
       if (quarantined.length > 0) {
         log.warn({ document: name, quarantined: quarantined.length }, 'what follows a damaged record is not exported')

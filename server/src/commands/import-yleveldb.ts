@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CoeditError } from '../common/errors.ts'
+import { CoeditError, goneError } from '../common/errors.ts'
 import { type Config, serverSchema } from '../config/config.ts'
 import { encodeNews, KnownState, type News, scanUpdate, splitUpdate, takeNews } from '../protocol/update/update.ts'
 import { checkName, nameFromPath } from '../protocol/wire/document-name.ts'
@@ -47,7 +47,8 @@ export const importYLeveldb = declareCommand({
         await copyDatabase(directory, copy)
         await readYLeveldb(copy, log, async (document) => {
           const name = nameFromPath(`/${document.name}`)
-          const problem = problemOf(name, options.maxNameBytes)
+          const { isDeleted } = await storage.load(name)
+          const problem = isDeleted ? goneError(name) : problemOf(name, options.maxNameBytes)
           if (problem) report.refused(document, problem)
           else report.imported(name, await importDocument(storage, name, document, options))
         })

@@ -5,7 +5,7 @@ export interface ErrorFacts {
   /** With which code a WebSocket is closed for it. Default: 1011, a failure of the server that the peer is not told. */
   readonly close?: number
   /** How an HTTP request is answered. Default: 500, with INTERNAL. */
-  readonly status?: 400 | 401 | 403 | 404 | 409 | 412 | 413 | 421 | 422 | 426 | 429 | 500 | 503
+  readonly status?: 400 | 401 | 403 | 404 | 409 | 410 | 412 | 413 | 421 | 422 | 426 | 429 | 500 | 503
   /** With what the process exits, be it a server that does not start or a command. Default: 1. */
   readonly exit?: 2
 }
@@ -40,6 +40,8 @@ const table = {
     status: 400,
   },
   DOCUMENT_MISSING: { meaning: 'There is no document of this name.', status: 404 },
+  DOCUMENT_EXISTS: { meaning: 'There is a document of this name already.', status: 409 },
+  GONE: { meaning: 'The document was deleted.', close: 4404, status: 410 },
   DOCUMENT_UNREADABLE: {
     meaning: 'Yjs cannot build the document: what is in it is well-formed, but too much for it.',
     status: 422,
@@ -133,4 +135,9 @@ export class CoeditError extends Error {
 
 export function hasCode(error: unknown, code: ErrorCode): boolean {
   return error instanceof CoeditError && error.code === code
+}
+
+/** What everybody is told who asks for a document that was deleted. */
+export function goneError(document: string): CoeditError {
+  return new CoeditError('GONE', `'${document}' was deleted`)
 }

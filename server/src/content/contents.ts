@@ -12,6 +12,7 @@ import type {
   ContentRequest,
   ContentResult,
   EditRequest,
+  NewRoots,
   PositionedUpdate,
   ReadRequest,
 } from './requests.ts'
@@ -24,6 +25,9 @@ const MAX_WAITING_BYTES = 1024 * 1024
 
 /** An update that is larger is cut in a worker, since to take it would hold up everybody. */
 const MAX_INLINE_BYTES = 64 * 1024
+
+/** An update (v1) that brings nothing. */
+const EMPTY_UPDATE = Uint8Array.of(0, 0)
 
 /** A position that nothing was seen at. */
 const NEVER = -1
@@ -99,6 +103,31 @@ export class Contents {
     }
   }
 
+  /**
+   * Makes a document, also one that was deleted, of a whole Yjs update (v1) or of values. Resolves once it is durable.
+   * Rejects with DOCUMENT_EXISTS, UPDATE_MALFORMED, BODY_INVALID, DOCUMENT_UNREADABLE, and as `Documents.create` does.
+   */
+  async create(document: string, content: Uint8Array | NewRoots): Promise<At> {
+    const update = content instanceof Uint8Array ? content : await this.#updateOf(document, content)
+    return this.#context.documents.inProcess.create(document, update)
+  }
+
+  /** A document of these values. */
+  async #updateOf(document: string, roots: NewRoots): Promise<Uint8Array> {
+    // No document has such a name.
+    const name = `\0${document}`
+    const request = { kind: 'edit', root: '', seen: undefined, changes: { as: 'roots', roots } } as const
+    // One that was deleted may have been written under the present one.
+    this.#thread.renewClientId()
+    const { clientId } = this.#thread
+    const job = { document: name, isWhole: true, clientId, updates: [], requests: [request] }
+    let result: ContentResult | undefined
+    while (!result) [result] = (await this.#thread.run(job)).results
+    this.#thread.forget(name)
+    if (!result.ok) throw new CoeditError(result.code, result.message)
+    return (result.kind === 'edit' && result.update) || EMPTY_UPDATE
+  }
+
   async close(): Promise<void> {
     for (const content of [...this.#open.values()]) content.release()
     await this.#thread.close()
@@ -147,7 +176,6 @@ class OpenContent {
   #newsBytes = 0
   /** Whether the thread has nothing of it, or nothing that it may keep. */
   #isLost = true
-  #needsNewClient = false
   #cancelIdle: Cancel = () => undefined
 
   constructor(name: string, context: ContentsContext, thread: ContentThread, onGone: () => void) {
@@ -213,9 +241,10 @@ class OpenContent {
       return isForeign ? { ...request, seen: NEVER } : request
     })
     const updates = this.#takeNews()
-    const job = { document: this.#name, isWhole: this.#isLost, needsNewClient: this.#needsNewClient, updates, requests }
+    if (document.isFormer(this.#thread.clientId)) this.#thread.renewClientId()
+    const { clientId } = this.#thread
+    const job = { document: this.#name, isWhole: this.#isLost, clientId, updates, requests }
     this.#isLost = false
-    this.#needsNewClient = false
     const answer = await this.#thread.run(job)
     if (answer.isLost) this.#lose()
     this.#asked.unshift(...batch.slice(answer.results.length))
@@ -228,7 +257,10 @@ class OpenContent {
     this.#cursor ??= await this.#context.documents.join(this.#name, {
       position: 0,
       onFlush: (flush) => this.#flushed(flush),
-      onEnd: () => this.#lose(),
+      onEnd: (reason) => {
+        this.#lose()
+        if (reason === 'deleted') this.#thread.forget(this.#name)
+      },
     })
     const cursor = this.#cursor
     while (cursor.isBehind) {
@@ -264,7 +296,7 @@ class OpenContent {
     try {
       await Promise.all(receipts.map((receipt) => receipt?.durable))
     } catch (error) {
-      this.#needsNewClient = true
+      this.#thread.renewClientId()
       throw error
     }
     const written = positionOf(cursor)

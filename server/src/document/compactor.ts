@@ -145,6 +145,8 @@ export class Compactor {
     if (!result) return
     const made = { seq, ...result }
     const isStored = await storage.compact(name, made, replaces, document.incarnation)
+    // It may have been deleted meanwhile.
+    if (!isStored && document.hasFailed) return
     const snapshot = new LoadedSnapshot(isStored ? made : await this.#readNewer(document, replaces))
     snapshots.put(document, snapshot)
     await document.replaceSnapshot(snapshot)

@@ -25,6 +25,9 @@ export interface Batch {
   readonly ticket: number
 }
 
+/** An edit that changes nothing. */
+const NOTHING: News = { runs: [], deletes: new Map(), byteLength: 2 }
+
 interface Edit {
   readonly news: News
   readonly author: Author | null
@@ -94,6 +97,11 @@ export class Edits {
     const { news, complete } = takeNews(update, this.known)
     if (news) this.#add(news, author)
     return complete
+  }
+
+  /** Takes an edit that changes nothing, to be committed as any other. */
+  begin(author: Author): void {
+    this.#add(NOTHING, author)
   }
 
   /** Whether nothing of an update is new, be it closed or not. What is nested too deep is never known as it is. */

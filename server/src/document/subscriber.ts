@@ -20,11 +20,11 @@ export interface Subscriber {
   readonly wantsPresence: boolean
   /** Something was committed or somebody's presence changed. Must not throw. */
   deliver(flush: Flush): void
-  /** The document cannot go on (the server stops, storage failed): no more deliveries follow. */
+  /** The document cannot go on (the server stops, storage failed, it was deleted): no more deliveries follow. */
   end(reason: EndReason): void
 }
 
-export type EndReason = 'restart' | 'failed'
+export type EndReason = 'restart' | 'failed' | 'deleted'
 
 /** What one flush brings to all subscribers of a document. Whoever encodes it does so once for all, by its identity. */
 export interface Flush {

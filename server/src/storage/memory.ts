@@ -4,10 +4,13 @@ import { CoeditError } from '../common/errors.ts'
 import { Serial } from '../common/serial.ts'
 import { type Clock, systemClock } from '../common/timing.ts'
 import { lastStanding, lineageOf } from './lineage.ts'
-import { checkBase, entriesAfter, NO_LOG, partAfter } from './log-part.ts'
+import { checkBase, deletionOf, entriesAfter, NO_LOG, partAfter } from './log-part.ts'
 import type {
   Appended,
   AppendRequest,
+  DeletedDocument,
+  Deletion,
+  DeletionRequest,
   DocumentFacts,
   EarlierIncarnation,
   LogEntry,
@@ -49,6 +52,8 @@ export class MemoryDatabase {
   /** Grows by one with each failover. */
   epoch = 0
   readonly documents = new Map<string, MemoryDocument>()
+  /** Of documents that were deleted; those that were made anew are in `documents` as well. */
+  readonly formerClients = new Map<string, Uint8Array>()
   readonly revocations = new Map<string | null, StoredRevocation>()
   /** By the name of the cursor, then by document. */
   readonly cursors = new Map<string, Map<string, MemoryCursor>>()
@@ -123,7 +128,7 @@ export class MemoryStorage implements Storage {
   load(document: string): Promise<StoredDocument> {
     return this.#run(() => {
       const { head, snapshot, tail, ...lineage } = this.#database.documents.get(document) ?? NOTHING
-      return { head, ...lineageOf(lineage), snapshot, tail: tail.map(plain) }
+      return { head, ...lineageOf(lineage), ...this.#deletionOf(document), snapshot, tail: tail.map(plain) }
     })
   }
 
@@ -133,7 +138,10 @@ export class MemoryStorage implements Storage {
 
   append(batch: readonly AppendRequest[]): Promise<readonly Appended[]> {
     return this.#run(() => {
-      for (const request of batch) checkBase(request, this.#database.documents.get(request.document) ?? NO_LOG)
+      for (const request of batch) {
+        const { head, ...lineage } = this.#database.documents.get(request.document) ?? NO_LOG
+        checkBase(request, { head, ...lineageOf(lineage), ...this.#deletionOf(request.document) })
+      }
       const written = new Set<MemoryDocument>()
       const appended = batch.map((request) => this.#append(request, written))
       for (const { document } of batch) for (const tell of this.#database.followers.get(document) ?? []) tell()
@@ -169,6 +177,7 @@ export class MemoryStorage implements Storage {
       const isLost = epoch !== this.#database.epoch && position > (stored?.head ?? 0)
       epoch = this.#database.epoch
       if (isLost) onEntries({ incarnation: 0, entries: [] })
+      if (!stored && this.#deletionOf(document).isDeleted) onEntries({ incarnation: 0, entries: [], isDeleted: true })
       if (!stored) return
       if (isLost || lastStanding(incarnation, stored) < position) position = 0
       const entries = stored.tail.filter(({ seq, writer }) => seq > position && writer !== this)
@@ -242,10 +251,33 @@ export class MemoryStorage implements Storage {
     })
   }
 
+  delete(document: string, { incarnation, formerClients }: DeletionRequest): Promise<boolean> {
+    return this.#run(() => {
+      const stored = this.#database.documents.get(document)
+      if (stored && incarnation !== undefined && lastStanding(incarnation, stored) === 0) return false
+      this.#forget(document)
+      this.#database.formerClients.set(document, new Uint8Array(formerClients))
+      for (const tell of this.#database.followers.get(document) ?? []) tell()
+      return true
+    })
+  }
+
+  listDeleted(cursor: string | undefined, limit: number): Promise<readonly DeletedDocument[]> {
+    return this.#run(() => {
+      const { documents, formerClients } = this.#database
+      const deleted = [...formerClients].filter(([name]) => !documents.has(name))
+      return deleted
+        .map(([document, clients]) => ({ document, formerClients: clients }))
+        .filter(({ document }) => cursor === undefined || inByteOrder(document, cursor) > 0)
+        .sort((a, b) => inByteOrder(a.document, b.document))
+        .slice(0, limit)
+    })
+  }
+
   remove(document: string): Promise<void> {
     return this.#run(() => {
-      this.#database.documents.delete(document)
-      for (const cursors of this.#database.cursors.values()) cursors.delete(document)
+      this.#forget(document)
+      this.#database.formerClients.delete(document)
     })
   }
 
@@ -284,6 +316,16 @@ export class MemoryStorage implements Storage {
       await this.#pause()
       return result
     })
+  }
+
+  #deletionOf(document: string): Deletion {
+    const { documents, formerClients } = this.#database
+    return deletionOf(formerClients.get(document), documents.has(document))
+  }
+
+  #forget(document: string): void {
+    this.#database.documents.delete(document)
+    for (const cursors of this.#database.cursors.values()) cursors.delete(document)
   }
 
   #mayTake({ holder }: MemoryCursor): boolean {

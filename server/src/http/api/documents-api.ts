@@ -2,10 +2,11 @@ import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { Authority } from '../../auth/authority.ts'
 import type { Permit } from '../../auth/grant.ts'
+import type { Deed } from '../../auth/rights.ts'
 import { CoeditError, type ErrorCode } from '../../common/errors.ts'
 import type { Config } from '../../config/config.ts'
 import type { At, Contents } from '../../content/contents.ts'
-import type { Changes } from '../../content/requests.ts'
+import type { Changes, NewRoots } from '../../content/requests.ts'
 import type { Documents } from '../../document/documents.ts'
 import type { Catalog } from '../../storage/storage.ts'
 import type { Admission } from '../admission.ts'
@@ -21,6 +22,8 @@ import {
   listAnswer,
   listQuery,
   nameParams,
+  newQuery,
+  newRoots,
   patchQuery,
   presenceAnswer,
   updateQuery,
@@ -54,12 +57,13 @@ const ADMISSION: readonly ErrorCode[] = [
   'AUTH_UNAVAILABLE',
   'SERVER_CLOSED',
 ]
-const READING: readonly ErrorCode[] = [...ADMISSION, 'DOCUMENT_MISSING']
+const READING: readonly ErrorCode[] = [...ADMISSION, 'DOCUMENT_MISSING', 'GONE']
 const WRITING: readonly ErrorCode[] = [
   ...ADMISSION.filter((code) => code !== 'BODY_UNEXPECTED'),
   'BODY_INVALID',
   'BODY_TOO_LARGE',
   'DOCUMENT_FULL',
+  'GONE',
   'STORAGE_CLOSED',
 ]
 
@@ -85,6 +89,7 @@ export function createDocumentsApi(context: DocumentsApiContext): Routes {
   const api = new ApiRoutes(config.maxBodyBytes)
   api.routes.use('/api/*', guardOrigin(config))
   addCatalog(api, context)
+  addLives(api, context)
   addContent(api, context)
   addUpdates(api, context)
   addPresence(api, context)
@@ -126,10 +131,10 @@ function addCatalog(api: ApiRoutes, { authority, catalog, admission, documents }
     },
     async (c, { params: { name } }) => {
       await admit(c, name, 'read', access)
+      const at = await documents.place(name)
       const facts = await catalog.stat(name)
       if (!facts) throw new CoeditError('DOCUMENT_MISSING', `there is no document '${name}'`)
       const { createdAt, updatedAt, snapshotBytes, tailBytes, tailEntries } = facts
-      const at = await documents.place(name)
       return c.json(
         {
           name,
@@ -143,6 +148,61 @@ function addCatalog(api: ApiRoutes, { authority, catalog, admission, documents }
         200,
         NO_STORE,
       )
+    },
+  )
+}
+
+function addLives(api: ApiRoutes, context: DocumentsApiContext): void {
+  const { contents, documents } = context
+  api.add(
+    {
+      method: 'put',
+      path: DOCUMENT,
+      summary: 'Makes a document, also one that was deleted.',
+      description:
+        'Without a body it is empty. Who still has a deleted one does not bring it into the new one, but is told that it is gone. The token has to allow it: `{ "coedit": { "create": ["team/*"] } }`.',
+      params: nameParams,
+      query: newQuery,
+      body: {
+        required: false,
+        content: {
+          'application/json': { schema: newRoots },
+          'text/plain': { schema: z.string() },
+          [BINARY]: { schema: z.string().openapi({ format: 'binary', description: 'A whole Yjs update (v1).' }) },
+        },
+      },
+      responses: { 201: DONE },
+      errors: [
+        ...ADMISSION.filter((code) => code !== 'BODY_UNEXPECTED'),
+        'BODY_INVALID',
+        'BODY_TOO_LARGE',
+        'UPDATE_MALFORMED',
+        'DOCUMENT_EXISTS',
+        'DOCUMENT_UNREADABLE',
+        'STORAGE_CLOSED',
+      ],
+    },
+    async (c, { params: { name }, query: { root } }) => {
+      await admitFor(c, name, 'create', context)
+      return c.body(null, 201, etag(await contents.create(name, await newContentIn(c, root))))
+    },
+  )
+  api.add(
+    {
+      method: 'delete',
+      path: DOCUMENT,
+      summary: 'Deletes a document for good.',
+      description:
+        'All that is stored of it is removed but its name, and the random numbers of the clients that wrote it. Connections to it end with 4404, event streams with the event `gone`. No client brings it back, but `PUT` does. The token has to allow it: `{ "coedit": { "delete": ["team/*"] } }`.',
+      params: nameParams,
+      query: z.object({}),
+      responses: { 204: { description: 'That is durable.' } },
+      errors: [...READING, 'STORAGE_CLOSED'],
+    },
+    async (c, { params: { name } }) => {
+      await admitFor(c, name, 'delete', context)
+      await documents.inProcess.delete(name)
+      return c.body(null, 204)
     },
   )
 }
@@ -293,8 +353,47 @@ async function admit(
   }
 }
 
+/** Rejects as `Admission.knock` and `Authority.authorizeDeed` do. */
+async function admitFor(
+  c: Context<Env>,
+  name: string,
+  deed: Deed,
+  { admission, authority }: DocumentsApiContext,
+): Promise<void> {
+  admission.knock(c.env.incoming, c.env.outgoing, name)
+  await authority.authorizeDeed(bearerIn(c.req.header('authorization')), deed, name)
+}
+
+async function newContentIn(c: Context<Env>, root: string): Promise<Uint8Array | NewRoots> {
+  const body = new Uint8Array(await c.req.arrayBuffer())
+  const type = typeIn(c)
+  if (body.length === 0) return {}
+  switch (type) {
+    case 'application/json':
+      return valid(newRoots, jsonIn(body))
+    case 'text/plain':
+      return { [root]: new TextDecoder().decode(body) }
+    case BINARY:
+      return body
+    default:
+      throw new CoeditError('BODY_INVALID', `the content-type is '${type}', expected JSON, plain text or ${BINARY}`)
+  }
+}
+
+function jsonIn(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(body))
+  } catch (cause) {
+    throw new CoeditError('BODY_INVALID', 'expected JSON', { cause })
+  }
+}
+
+function typeIn(c: Context<Env>): string {
+  return /^[^;\s]*/.exec(c.req.header('content-type')?.toLowerCase() ?? '')?.[0] ?? ''
+}
+
 async function changesIn(c: Context<Env>): Promise<Changes> {
-  const type = /^[^;\s]*/.exec(c.req.header('content-type')?.toLowerCase() ?? '')?.[0] ?? ''
+  const type = typeIn(c)
   const known = Object.keys(CHANGES).join(', ')
   if (!isChangeType(type))
     throw new CoeditError('BODY_INVALID', `the content-type is '${type}', expected one of ${known}`)

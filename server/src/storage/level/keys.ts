@@ -13,11 +13,13 @@
  * | `02` id(4) `04` number(4) | quarantined record |
  * | `03` target (UTF-8; none: everything) | revocation |
  * | `04` cursor (UTF-8) `00` name (UTF-8) | number up to which a cursor has come |
+ * | `05` name (UTF-8) | that a document was deleted: who wrote it. It is deleted now where it is not in the name table |
  */
 const NAME = 1
 const DOCUMENT = 2
 const REVOCATION = 3
 const CURSOR = 4
+const DELETED = 5
 
 const ID_BYTES = 4
 const SEQ_BYTES = 6
@@ -137,6 +139,14 @@ export function cursorOf(key: Uint8Array): { readonly cursor: string; readonly d
   const text = asBuffer(key)
   const end = text.indexOf(0)
   return { cursor: text.toString('utf8', 1, end), document: text.toString('utf8', end + 1) }
+}
+
+/** All documents that were deleted. */
+export const DELETIONS: KeyRange = { gte: Uint8Array.of(DELETED), lt: Uint8Array.of(DELETED + 1) }
+
+/** `nameOf` gives the name. */
+export function deletionKey(document: string): Uint8Array {
+  return Buffer.concat([Uint8Array.of(DELETED), Buffer.from(document)])
 }
 
 /** What a key of a document's range names; undefined for one that this format does not have, which is damage. */

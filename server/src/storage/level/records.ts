@@ -139,6 +139,15 @@ export function decodeNumber(record: RawRecord): number | undefined {
   return decodeBody(record, (body) => body.varUint())
 }
 
+/** Who wrote a document that was deleted. */
+export function encodeBytes(key: Uint8Array, bytes: Uint8Array): Uint8Array {
+  return encodeBody(key, (body) => body.copy(bytes))
+}
+
+export function decodeBytes(record: RawRecord): Uint8Array | undefined {
+  return decodeBody(record, (body) => body.bytes.subarray(body.position))
+}
+
 /** When something was revoked: what it is stands in the key. */
 export function encodeTime(key: Uint8Array, time: number): Uint8Array {
   const value = Buffer.allocUnsafe(CRC_BYTES + DOUBLE_BYTES)

@@ -8,6 +8,8 @@ import { NO_LOG } from '../log-part.ts'
 import type {
   Appended,
   AppendRequest,
+  DeletedDocument,
+  DeletionRequest,
   DocumentFacts,
   LogPart,
   Relay,
@@ -31,7 +33,16 @@ import { Dialer, type Link, Timelines } from './link.ts'
 import { Listener } from './listener.ts'
 import { expectSchema, prepareSchema } from './migrate.ts'
 import { closedError, translated, unreachableError } from './pg-errors.ts'
-import { descriptionChecksum, readDocument, readFacts, readFrom, readHeads, readNames, readScope } from './reading.ts'
+import {
+  descriptionChecksum,
+  readDeleted,
+  readDocument,
+  readFacts,
+  readFrom,
+  readHeads,
+  readNames,
+  readScope,
+} from './reading.ts'
 import { RedisBroadcast } from './redis.ts'
 import { BroadcastRelay } from './relay.ts'
 import { RevocationWatch, readRevocations, writeRevocations } from './revocations.ts'
@@ -251,6 +262,21 @@ export class PostgresStorage implements Storage {
   async list(prefix: string, cursor: string | undefined, limit: number): Promise<readonly string[]> {
     this.#assertOpen()
     return this.#read((link) => readNames(link, prefix, cursor, limit))
+  }
+
+  async delete(document: string, { incarnation, formerClients }: DeletionRequest): Promise<boolean> {
+    this.#assertOpen()
+    const text = 'SELECT coedit.delete($1, $2, $3) AS done'
+    const values = [document, incarnation ?? null, formerClients]
+    const [row] = await this.#read((link) => link.query<{ done: boolean }>({ text, values }))
+    // Numbers that are not those that others know have them look.
+    if (row?.done) this.#announcer.announce([{ document, incarnation: NO_LOG.incarnation, seq: 0, update: null }])
+    return row?.done === true
+  }
+
+  async listDeleted(cursor: string | undefined, limit: number): Promise<readonly DeletedDocument[]> {
+    this.#assertOpen()
+    return this.#read((link) => readDeleted(link, cursor, limit))
   }
 
   async remove(document: string): Promise<void> {
