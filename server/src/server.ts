@@ -106,9 +106,10 @@ export class CoeditServer {
     this.#storage = engineOf(config, { clock, log, serves: true })
     this.#workers = new WorkerPool({ log })
     const workers = this.#workers
+    const onDisconnect = (document: string, user: string | undefined) => this.#authority.disconnect(document, user)
     const hooks = new HookCalls(parts.hooks ?? {}, { config, clock, log })
     this.#hooks = hooks
-    this.#documents = new Documents({ config, clock, log, storage: this.#storage, workers, hooks, yjs })
+    this.#documents = new Documents({ config, clock, log, storage: this.#storage, workers, hooks, yjs, onDisconnect })
     this.#tokens = checksTokens(config) ? new TokenAuthenticator(config, clock) : undefined
     const authenticate = parts.authenticate ?? this.#tokens?.authenticate ?? admitEverybody
     const identify = this.#tokens?.identify
@@ -315,6 +316,17 @@ export class CoeditServer {
   async delete(name: string): Promise<void> {
     await this.open()
     await keepAlive(this.#documents.inProcess.delete(name))
+  }
+
+  /**
+   * Ends the connections and event streams of a document, on all servers; of `user` alone, where that is given. Clients of
+   * y-websocket come back at once: take their access away before, where they are not to. Other servers are told once, by a message that
+   * may be lost while their connection is. Rejects as `open` does.
+   */
+  async disconnect(name: string, { user }: { readonly user?: string } = {}): Promise<void> {
+    await this.open()
+    this.#authority.disconnect(name, user)
+    this.#documents.disconnectElsewhere(name, user)
   }
 
   /** What is in memory now, and what damage was found and how the calls of hooks have ended since the start. */

@@ -98,6 +98,20 @@ export class Authority {
     if (!holder.mayDo(deed, document)) throw new CoeditError('FORBIDDEN', `the token does not allow to ${deed} this`)
   }
 
+  /** Lets somebody disconnect others: who may revoke; where nobody is asked for a token, everybody. */
+  async authorizeDisconnecting(token: string | undefined): Promise<void> {
+    if (!this.admitsEverybody) await this.authorizeRevoking(token)
+  }
+
+  /** Ends what everybody, or this user alone, holds of a document. They may come back. */
+  disconnect(document: string, user: string | undefined): void {
+    for (const lease of [...this.#leases]) {
+      const { permit } = lease
+      if (permit.document !== document || (user !== undefined && permit.user !== user)) continue
+      lease.end(new CoeditError('DISCONNECTED', 'the server was asked to disconnect; come back'))
+    }
+  }
+
   async #holderOf(token: string | undefined, of: Partial<Pick<Permit, 'document'>> = {}): Promise<Holder> {
     const { identify } = this.#context
     if (!identify || !token) throw new CoeditError('UNAUTHORIZED', 'there is no valid token')

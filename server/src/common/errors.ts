@@ -94,6 +94,7 @@ const table = {
   UPGRADE_INVALID: { meaning: 'A WebSocket was asked for, but not as RFC 6455 has it.', status: 400 },
   AUTH_UNAVAILABLE: { meaning: 'Tokens cannot be checked at present; its log says why.', close: 1013, status: 503 },
   ACCESS_CHANGED: { meaning: 'A renewed token allows something else than the one before it.', close: 1012 },
+  DISCONNECTED: { meaning: 'The server was asked to end the connection; the client may come back.', close: 1012 },
   EDIT_ASYNC: { meaning: 'The function given to edit returned a promise; nothing was changed.' },
   YJS_FOREIGN: {
     meaning:

@@ -33,6 +33,8 @@ export interface DocumentsContext {
   readonly workers: WorkerPool
   readonly hooks: HookCalls
   readonly yjs: Yjs
+  /** Another server wants everybody, or this user alone, disconnected from a document. Default: nobody is connected. */
+  readonly onDisconnect?: (document: string, user: string | undefined) => void
 }
 
 /** The open documents. Each is loaded once however many ask for it, and leaves memory when nobody needs it. */
@@ -66,7 +68,8 @@ export class Documents {
       this.#changed(document),
     )
     const { relay } = storage
-    this.#exchange = relay && new PresenceExchange({ relay, clock, log })
+    const { onDisconnect = () => undefined } = context
+    this.#exchange = relay && new PresenceExchange({ relay, clock, log, onDisconnect })
     this.#followers = new HookFollowers({ ...context, documents: this, inProcess: this.inProcess })
     this.#documentContext = {
       config,
@@ -173,6 +176,11 @@ export class Documents {
       this.#context.log.warn({ err: error, document: name }, 'a damaged document is deleted')
       return undefined
     }
+  }
+
+  /** Has other servers disconnect everybody from a document, or this user alone. */
+  disconnectElsewhere(name: string, user: string | undefined): void {
+    this.#exchange?.disconnect(name, user)
   }
 
   /** Who takes part in a document; nobody where it is not in memory. */

@@ -39,6 +39,8 @@ export interface ExchangeContext {
   readonly relay: Relay
   readonly clock: Clock
   readonly log: Log
+  /** Another server wants everybody, or this user alone, disconnected from a document. Must not throw. */
+  onDisconnect(document: string, user: string | undefined): void
 }
 
 /** Another server. */
@@ -113,6 +115,12 @@ export class PresenceExchange {
       contest: (node, clientId, user) => exchange.#contest(node, document, clientId, user),
       exceed: (node, clientId, clock) => exchange.#send({ type: 'exceed', node, document, clientId, clock }),
     }
+  }
+
+  /** Has other servers disconnect everybody from a document, or this user alone. */
+  disconnect(document: string, user: string | undefined): void {
+    this.#start()
+    this.#send({ type: 'disconnect', document, user })
   }
 
   /** Sends what is still to be said; the others are told nothing more. */
@@ -329,6 +337,9 @@ export class PresenceExchange {
         break
       case 'held':
         for (const contest of this.#contestsOf(from, document, item.clientId)) this.#settle(contest, true)
+        break
+      case 'disconnect':
+        this.#context.onDisconnect(document, item.user)
         break
       case 'exceed':
         room?.presence.exceed(item.clientId, item.clock)

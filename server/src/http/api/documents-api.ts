@@ -18,6 +18,7 @@ import { ApiRoutes, firstProblem } from './api-routes.ts'
 import {
   CHANGES,
   contentQuery,
+  disconnection,
   factsAnswer,
   listAnswer,
   listQuery,
@@ -90,6 +91,7 @@ export function createDocumentsApi(context: DocumentsApiContext): Routes {
   api.routes.use('/api/*', guardOrigin(config))
   addCatalog(api, context)
   addLives(api, context)
+  addDisconnection(api, context)
   addContent(api, context)
   addUpdates(api, context)
   addPresence(api, context)
@@ -202,6 +204,32 @@ function addLives(api: ApiRoutes, context: DocumentsApiContext): void {
     async (c, { params: { name } }) => {
       await admitFor(c, name, 'delete', context)
       await documents.inProcess.delete(name)
+      return c.body(null, 204)
+    },
+  )
+}
+
+function addDisconnection(api: ApiRoutes, { admission, authority, documents }: DocumentsApiContext): void {
+  api.add(
+    {
+      method: 'post',
+      path: `${DOCUMENT}/disconnect`,
+      summary: 'Ends the connections and event streams of everybody, or of one user, at all servers.',
+      description:
+        'They may come back; who is not to has to lose its access first. The token has to allow to revoke: `{ "coedit": { "revoke": true } }`.',
+      params: nameParams,
+      query: z.object({}),
+      body: { required: false, content: { 'application/json': { schema: disconnection } } },
+      responses: { 204: { description: 'They are told.' } },
+      errors: [...ADMISSION.filter((code) => code !== 'BODY_UNEXPECTED'), 'BODY_INVALID', 'BODY_TOO_LARGE'],
+    },
+    async (c, { params: { name } }) => {
+      admission.knock(c.env.incoming, c.env.outgoing, name)
+      await authority.authorizeDisconnecting(bearerIn(c.req.header('authorization')))
+      const body = new Uint8Array(await c.req.arrayBuffer())
+      const { user } = body.length > 0 ? valid(disconnection, jsonIn(body)) : {}
+      authority.disconnect(name, user)
+      documents.disconnectElsewhere(name, user)
       return c.body(null, 204)
     },
   )
