@@ -90,12 +90,14 @@ export class Authority {
   }
 
   /**
-   * Lets somebody make or delete a document; where nobody is asked for a token, everybody. Rejects as `authorize` does.
+   * Lets somebody make or delete a document; where nobody is asked for a token, everybody. Resolves with who it is, where
+   * that is known. Rejects as `authorize` does.
    */
-  async authorizeDeed(token: string | undefined, deed: Deed, document: string): Promise<void> {
-    if (this.admitsEverybody) return
+  async authorizeDeed(token: string | undefined, deed: Deed, document: string): Promise<string | undefined> {
+    if (this.admitsEverybody) return undefined
     const holder = await this.#holderOf(token, { document })
     if (!holder.mayDo(deed, document)) throw new CoeditError('FORBIDDEN', `the token does not allow to ${deed} this`)
+    return holder.user
   }
 
   /** Lets somebody disconnect others: who may revoke; where nobody is asked for a token, everybody. */

@@ -51,6 +51,7 @@ const table = {
     meaning: 'The document is not as a change needs it: a test fails, or a path leads nowhere.',
     status: 409,
   },
+  KEY_REUSED: { meaning: 'An Idempotency-Key came with another request before.', status: 422 },
   EDIT_OUTDATED: {
     meaning: 'What was seen before a change was asked for is too long ago to tell what it means.',
     status: 412,
