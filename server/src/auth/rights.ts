@@ -5,7 +5,7 @@ const patterns = z.array(z.string()).default([])
 /**
  * The claim `coedit` of a token: each entry is the name of a document, or the beginning of names and a `*`. `revoke` is
  * the right to take access back, `list` that to be told of names, `create` and `delete` those to make documents as a whole, also
- * such as were deleted, and to delete them.
+ * such as were deleted, and to delete them, `status` that to see how the server is doing.
  */
 export const rightsClaim = z.object({
   read: patterns,
@@ -14,6 +14,7 @@ export const rightsClaim = z.object({
   create: patterns,
   delete: patterns,
   revoke: z.boolean().default(false),
+  status: z.boolean().default(false),
 })
 
 export type Rights = z.output<typeof rightsClaim>

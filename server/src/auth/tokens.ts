@@ -47,6 +47,7 @@ export class TokenAuthenticator {
     return {
       ...this.#bearerOf(claims),
       mayRevoke: claims.coedit.revoke,
+      maySeeStatus: claims.coedit.status,
       mayList: (prefix) => mayList(prefix, claims.coedit),
       mayDo: (deed, document) => mayDo(deed, document, claims.coedit),
     }
