@@ -110,9 +110,11 @@ export class CoeditServer {
     const workers = this.#workers
     const metrics = new Metrics(() => this.#present())
     const { meters } = metrics
+    const onDisconnect = (document: string, user: string | undefined) => this.#authority.disconnect(document, user)
     const hooks = new HookCalls(parts.hooks ?? {}, { config, clock, log })
     this.#hooks = hooks
-    this.#documents = new Documents({ config, clock, log, storage: this.#storage, workers, hooks, yjs, meters })
+    const core = { config, clock, log, storage: this.#storage, workers, hooks, yjs, meters, onDisconnect }
+    this.#documents = new Documents(core)
     this.#tokens = checksTokens(config) ? new TokenAuthenticator(config, clock) : undefined
     const authenticate = parts.authenticate ?? this.#tokens?.authenticate ?? admitEverybody
     const identify = this.#tokens?.identify
@@ -323,6 +325,17 @@ export class CoeditServer {
   async delete(name: string): Promise<void> {
     await this.open()
     await keepAlive(this.#documents.inProcess.delete(name))
+  }
+
+  /**
+   * Ends the connections and event streams of a document, on all servers; of `user` alone, where that is given. Clients of
+   * y-websocket come back at once: take their access away before, where they are not to. Other servers are told once, by a message that
+   * may be lost while their connection is. Rejects as `open` does.
+   */
+  async disconnect(name: string, { user }: { readonly user?: string } = {}): Promise<void> {
+    await this.open()
+    this.#authority.disconnect(name, user)
+    this.#documents.disconnectElsewhere(name, user)
   }
 
   /** What is in memory now, and what damage was found and how the calls of hooks have ended since the start. */

@@ -97,12 +97,28 @@ export class Authority {
   }
 
   /**
-   * Lets somebody make or delete a document; where nobody is asked for a token, everybody. Rejects as `authorize` does.
+   * Lets somebody make or delete a document; where nobody is asked for a token, everybody. Resolves with who it is, where
+   * that is known. Rejects as `authorize` does.
    */
-  async authorizeDeed(token: string | undefined, deed: Deed, document: string): Promise<void> {
-    if (this.admitsEverybody) return
+  async authorizeDeed(token: string | undefined, deed: Deed, document: string): Promise<string | undefined> {
+    if (this.admitsEverybody) return undefined
     const holder = await this.#holderOf(token, { document })
     if (!holder.mayDo(deed, document)) throw new CoeditError('FORBIDDEN', `the token does not allow to ${deed} this`)
+    return holder.user
+  }
+
+  /** Lets somebody disconnect others: who may revoke; where nobody is asked for a token, everybody. */
+  async authorizeDisconnecting(token: string | undefined): Promise<void> {
+    if (!this.admitsEverybody) await this.authorizeRevoking(token)
+  }
+
+  /** Ends what everybody, or this user alone, holds of a document. They may come back. */
+  disconnect(document: string, user: string | undefined): void {
+    for (const lease of [...this.#leases]) {
+      const { permit } = lease
+      if (permit.document !== document || (user !== undefined && permit.user !== user)) continue
+      lease.end(new CoeditError('DISCONNECTED', 'the server was asked to disconnect; come back'))
+    }
   }
 
   async #holderOf(token: string | undefined, of: Partial<Pick<Permit, 'document'>> = {}): Promise<Holder> {

@@ -51,6 +51,7 @@ const table = {
     meaning: 'The document is not as a change needs it: a test fails, or a path leads nowhere.',
     status: 409,
   },
+  KEY_REUSED: { meaning: 'An Idempotency-Key came with another request before.', status: 422 },
   EDIT_OUTDATED: {
     meaning: 'What was seen before a change was asked for is too long ago to tell what it means.',
     status: 412,
@@ -94,6 +95,7 @@ const table = {
   UPGRADE_INVALID: { meaning: 'A WebSocket was asked for, but not as RFC 6455 has it.', status: 400 },
   AUTH_UNAVAILABLE: { meaning: 'Tokens cannot be checked at present; its log says why.', close: 1013, status: 503 },
   ACCESS_CHANGED: { meaning: 'A renewed token allows something else than the one before it.', close: 1012 },
+  DISCONNECTED: { meaning: 'The server was asked to end the connection; the client may come back.', close: 1012 },
   EDIT_ASYNC: { meaning: 'The function given to edit returned a promise; nothing was changed.' },
   YJS_FOREIGN: {
     meaning:

@@ -24,7 +24,7 @@ import { EncodedPiece, type Piece } from './piece.ts'
 import { Presence } from './presence.ts'
 import { type Replica, SharedLog } from './shared-log.ts'
 import type { LoadedSnapshot } from './snapshot.ts'
-import type { Author, EndReason, Flush, PresenceStep, Subscriber } from './subscriber.ts'
+import type { Author, EndReason, Flush, PresenceStep, Subscriber, WriteKey } from './subscriber.ts'
 import { Subscribers } from './subscribers.ts'
 
 /** Presence gathers for this long for each subscriber, up to the option `presenceIntervalMs`. */
@@ -202,10 +202,11 @@ export class Document implements CommitSource, Replica {
   /**
    * The single way in for edits, in one step: takes what is new and closed, as far as the document has the capacity for
    * what its author writes, and has it committed.
+   * @param key becomes known with it where all of it is taken
    * @throws CoeditError UPDATE_MALFORMED, UPDATE_TOO_DEEP; GONE for what was written before the document was deleted, or
    *   since; STORAGE_CLOSED once a commit was refused for good
    */
-  submit(update: Uint8Array, author: Author | null): Receipt {
+  submit(update: Uint8Array, author: Author | null, key?: WriteKey): Receipt {
     if (this.#failure) throw this.#failure
     const { chunkBytes } = this.#context.config
     let complete = true
@@ -217,6 +218,7 @@ export class Document implements CommitSource, Replica {
       if (!isWhole) isRefused = true
       if (!this.#edits.take(part, author)) complete = false
     }
+    if (key && complete && !isRefused) this.#edits.begin(author, key)
     if (!this.#edits.isEmpty) {
       this.#takeQuarantined()
       this.#context.requestCommit(this)
@@ -248,9 +250,9 @@ export class Document implements CommitSource, Replica {
    * another server has written to it first.
    * @param seeding whether it may have been deleted before
    */
-  async seed(update: Uint8Array, author: Author, seeding: 'first' | 'anew'): Promise<void> {
+  async seed(update: Uint8Array, author: Author, seeding: 'first' | 'anew', key?: WriteKey): Promise<void> {
     this.#seeding = seeding
-    this.submit(update, author)
+    this.submit(update, author, key)
     if (this.#edits.isSettled) this.#edits.begin(author)
     this.#context.requestCommit(this)
     await this.#edits.durable(this.#edits.lastTicket)
@@ -275,7 +277,7 @@ export class Document implements CommitSource, Replica {
   takePending(): readonly AppendRequest[] {
     // Entries of others are still to be read before the last batch.
     if (this.#edits.isInFlight || this.#edits.isEmpty) return []
-    const { updates, author } = this.#edits.drain(this.#context.config.chunkBytes)
+    const { updates, author, keys } = this.#edits.drain(this.#context.config.chunkBytes)
     if (updates.length === 0) {
       // Others have committed all of it meanwhile.
       this.#deliver([], this.#edits.settle())
@@ -291,6 +293,7 @@ export class Document implements CommitSource, Replica {
       isFirst: this.#seeding !== undefined,
       anew: this.#seeding === 'anew',
       cursors: this.#context.cursors.filter((cursor) => cursor !== author?.cursor),
+      keys: index === updates.length - 1 ? keys : [],
       releases: index === 0 ? releases : [],
     }))
   }

@@ -25,6 +25,13 @@ import { PrivateBytes } from './private-bytes.ts'
 import { readDifference, readSince } from './reading.ts'
 import { LoadedSnapshot } from './snapshot.ts'
 import { Snapshots } from './snapshots.ts'
+import type { WriteKey } from './subscriber.ts'
+
+/** What a document is made of. */
+interface Content {
+  readonly update: Uint8Array
+  readonly key: WriteKey | undefined
+}
 
 export interface DocumentsContext {
   readonly config: Config
@@ -34,6 +41,8 @@ export interface DocumentsContext {
   readonly workers: WorkerPool
   readonly hooks: HookCalls
   readonly yjs: Yjs
+  /** Another server wants everybody, or this user alone, disconnected from a document. Default: nobody is connected. */
+  readonly onDisconnect?: (document: string, user: string | undefined) => void
   /** Default: nothing is counted. */
   readonly meters?: Meters
 }
@@ -69,7 +78,8 @@ export class Documents {
       this.#changed(document),
     )
     const { relay } = storage
-    this.#exchange = relay && new PresenceExchange({ relay, clock, log })
+    const { onDisconnect = () => undefined } = context
+    this.#exchange = relay && new PresenceExchange({ relay, clock, log, onDisconnect })
     this.#followers = new HookFollowers({ ...context, documents: this, inProcess: this.inProcess })
     this.#documentContext = {
       config,
@@ -134,16 +144,16 @@ export class Documents {
    * Makes a document, also one that was deleted, of a whole Yjs update (v1). Resolves when that is durable. Rejects with
    * DOCUMENT_EXISTS, SERVER_CLOSED, and as loading does.
    */
-  async create(name: string, update: Uint8Array): Promise<Place> {
+  async create(name: string, update: Uint8Array, key?: WriteKey): Promise<Place> {
     if (this.#isClosing) throw new CoeditError('SERVER_CLOSED', 'the server is closing')
     for (let opening = this.#opening.get(name); opening; opening = this.#opening.get(name)) {
       await opening.catch(() => undefined)
     }
     const open = this.#open.get(name)
-    if (!open) return placeOf(await this.#load(name, update))
+    if (!open) return placeOf(await this.#load(name, { update, key }))
     if (open.head > 0) throw existsError(name)
     try {
-      await this.inProcess.plant(open, update, 'anew')
+      await this.inProcess.plant(open, update, 'anew', key)
     } catch (error) {
       if (open.hasFailed && (await this.#context.storage.load(name)).head > 0) throw existsError(name)
       throw error
@@ -185,6 +195,11 @@ export class Documents {
     }
   }
 
+  /** Has other servers disconnect everybody from a document, or this user alone. */
+  disconnectElsewhere(name: string, user: string | undefined): void {
+    this.#exchange?.disconnect(name, user)
+  }
+
   /** Who takes part in a document; nobody where it is not in memory. */
   present(name: string): readonly PresenceEntry[] {
     return this.#open.get(name)?.presence.everyone() ?? []
@@ -219,13 +234,13 @@ export class Documents {
   }
 
   /** @param content what it is made of, where it is not to be there yet */
-  #load(name: string, content?: Uint8Array): Promise<Document> {
+  #load(name: string, content?: Content): Promise<Document> {
     const opening = this.#opening.get(name) ?? this.#read(name, content).finally(() => this.#opening.delete(name))
     this.#opening.set(name, opening)
     return opening
   }
 
-  async #read(name: string, content?: Uint8Array): Promise<Document> {
+  async #read(name: string, content?: Content): Promise<Document> {
     const stored = await this.#context.storage.load(name)
     if (content && stored.head > 0) throw existsError(name)
     if (!content && stored.isDeleted) throw goneError(name)
@@ -239,7 +254,7 @@ export class Documents {
     if (isShared && !content) document.share(this.#context.storage)
     this.#followers.observe(document)
     try {
-      if (content) await this.inProcess.plant(document, content, 'anew')
+      if (content) await this.inProcess.plant(document, content.update, 'anew', content.key)
       else if (document.incarnation === 0) await this.inProcess.seed(document, this.#context.hooks)
     } catch (error) {
       document.close()

@@ -10,7 +10,7 @@ import { KnownState, mergeEntries, scanUpdate, splitUpdate, takeNews } from '../
 import { checkName } from '../protocol/wire/document-name.ts'
 import type { Cursor, CursorOptions } from './cursor.ts'
 import type { Document } from './document.ts'
-import type { Author } from './subscriber.ts'
+import type { Author, WriteKey } from './subscriber.ts'
 
 /** The copy of Yjs that the code around the server has, as ECMAScript or as CommonJS modules. */
 export type Yjs = typeof Y
@@ -33,7 +33,7 @@ export interface DocumentSource {
   /** A cursor on a document that is in memory. */
   follow(document: Document, options?: CursorOptions): Cursor
   /** Makes one that is not there of an update. */
-  create(name: string, update: Uint8Array): Promise<Place>
+  create(name: string, update: Uint8Array, key?: WriteKey): Promise<Place>
   delete(name: string): Promise<void>
 }
 
@@ -113,9 +113,9 @@ export class InProcess {
    * @param seed default: no content
    * @throws CoeditError DOCUMENT_NAME, DOCUMENT_EXISTS, UPDATE_MALFORMED, EDIT_ASYNC, YJS_FOREIGN, STORAGE_CLOSED, SERVER_CLOSED
    */
-  async create(name: string, seed: Seed = EMPTY_UPDATE): Promise<Place> {
+  async create(name: string, seed: Seed = EMPTY_UPDATE, key?: WriteKey): Promise<Place> {
     checkName(name, this.#config.maxNameBytes)
-    return this.#documents.create(name, this.#updateOf(seed))
+    return this.#documents.create(name, this.#updateOf(seed), key)
   }
 
   /**
@@ -140,10 +140,10 @@ export class InProcess {
    * Has a document that was never written, or was deleted, begin with an update. Rejects with STORAGE_CLOSED where another
    * server has written to it first.
    */
-  async plant(document: Document, update: Uint8Array, seeding: 'first' | 'anew'): Promise<void> {
+  async plant(document: Document, update: Uint8Array, seeding: 'first' | 'anew', key?: WriteKey): Promise<void> {
     const cursor = this.#documents.follow(document)
     try {
-      await document.seed(update, APP, seeding)
+      await document.seed(update, APP, seeding, key)
     } finally {
       cursor.release()
     }

@@ -2,6 +2,8 @@ import type { PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { Participant } from './participant.ts'
 import type { Piece } from './piece.ts'
 
+export type { WriteKey } from '../storage/storage.ts'
+
 /** Who writes, to know its own edits by. */
 export interface Author {
   /** Whether the options `maxDocumentBytes` and `maxDocumentClients` hold for what it writes. */

@@ -5,6 +5,10 @@ import type { AppendRequest, Deletion, Lineage, LogEntry, LogPart, StoredDocumen
 /** Most bytes of `Appended.between`. */
 const MAX_BETWEEN_BYTES = 64 * 1024
 
+/** How long a key of a write is known, in milliseconds, and how many of a document are. */
+export const WRITE_KEY_MS = 24 * 60 * 60 * 1000
+export const MAX_WRITE_KEYS = 1000
+
 /** The log of a document that was never written. */
 export const NO_LOG: Pick<StoredDocument, 'head' | 'incarnation'> = { head: 0, incarnation: 0 }
 
@@ -30,6 +34,10 @@ export function entriesAfter(entries: readonly LogEntry[], base: number): readon
 export function deletionOf(formerClients: Uint8Array | null | undefined, isThere: boolean): Deletion {
   if (!formerClients) return {}
   return isThere ? { formerClients } : { formerClients, isDeleted: true }
+}
+
+export function knownKeyError(document: string): CoeditError {
+  return new CoeditError('STORAGE_CONFLICT', `a write of '${document}' was done already`)
 }
 
 /** The answer to `readAfter`. */

@@ -4,7 +4,16 @@ import { CoeditError } from '../common/errors.ts'
 import { Serial } from '../common/serial.ts'
 import { type Clock, systemClock } from '../common/timing.ts'
 import { lastStanding, lineageOf } from './lineage.ts'
-import { checkBase, deletionOf, entriesAfter, NO_LOG, partAfter } from './log-part.ts'
+import {
+  checkBase,
+  deletionOf,
+  entriesAfter,
+  knownKeyError,
+  MAX_WRITE_KEYS,
+  NO_LOG,
+  partAfter,
+  WRITE_KEY_MS,
+} from './log-part.ts'
 import type {
   Appended,
   AppendRequest,
@@ -13,6 +22,7 @@ import type {
   DeletionRequest,
   DocumentFacts,
   EarlierIncarnation,
+  KnownWrite,
   LogEntry,
   LogPart,
   Relay,
@@ -24,10 +34,16 @@ import type {
   StoredDocument,
   StoredRevocation,
   Unfollow,
+  WriteKey,
 } from './storage.ts'
 
 interface MemoryEntry extends LogEntry {
   readonly writer: MemoryStorage
+}
+
+interface MemoryKey extends WriteKey {
+  readonly seq: number
+  readonly time: number
 }
 
 interface MemoryCursor {
@@ -45,6 +61,7 @@ interface MemoryDocument {
   head: number
   snapshot: Snapshot | null
   tail: MemoryEntry[]
+  keys: readonly MemoryKey[]
 }
 
 /** What several storages share as servers share an engine. It is gone with the process. */
@@ -69,6 +86,7 @@ export class MemoryDatabase {
     for (const [name, document] of this.documents) {
       document.head = Math.max(document.head - countLost(name), document.snapshot?.seq ?? 0)
       document.tail = document.tail.filter(({ seq }) => seq <= document.head)
+      document.keys = document.keys.filter(({ seq }) => seq <= document.head)
       for (const cursors of this.cursors.values()) {
         const cursor = cursors.get(name)
         if (cursor && cursor.seq >= document.head) cursors.delete(name)
@@ -141,6 +159,9 @@ export class MemoryStorage implements Storage {
       for (const request of batch) {
         const { head, ...lineage } = this.#database.documents.get(request.document) ?? NO_LOG
         checkBase(request, { head, ...lineageOf(lineage), ...this.#deletionOf(request.document) })
+        for (const { id } of request.keys ?? []) {
+          if (this.#keyOf(request.document, id)) throw knownKeyError(request.document)
+        }
       }
       const written = new Set<MemoryDocument>()
       const appended = batch.map((request) => this.#append(request, written))
@@ -194,6 +215,14 @@ export class MemoryStorage implements Storage {
     this.#following.add(unfollow)
     void tell()
     return unfollow
+  }
+
+  recall(document: string, id: Uint8Array): Promise<KnownWrite | undefined> {
+    return this.#run(() => {
+      const { incarnation } = this.#database.documents.get(document) ?? NO_LOG
+      const found = this.#keyOf(document, id)
+      return found && { incarnation, seq: found.seq, request: found.request }
+    })
   }
 
   claim(cursor: string, document: string): Promise<number | undefined> {
@@ -332,7 +361,13 @@ export class MemoryStorage implements Storage {
     return holder === this || !holder.#isOpen
   }
 
-  #append({ document, update, base, cursors = [] }: AppendRequest, written: Set<MemoryDocument>): Appended {
+  #keyOf(document: string, id: Uint8Array): MemoryKey | undefined {
+    const { keys = [] } = this.#database.documents.get(document) ?? {}
+    const since = this.#clock.now() - WRITE_KEY_MS
+    return keys.find((key) => key.time > since && Buffer.compare(key.id, id) === 0)
+  }
+
+  #append({ document, update, base, cursors = [], keys = [] }: AppendRequest, written: Set<MemoryDocument>): Appended {
     const stored = this.#database.documents.get(document) ?? this.#create(document)
     if (stored.epoch !== this.#database.epoch) this.#beginEpoch(stored)
     const between = written.has(stored) ? [] : entriesAfter(stored.tail, base)
@@ -341,6 +376,8 @@ export class MemoryStorage implements Storage {
     stored.head += 1
     stored.updatedAt = this.#clock.now()
     stored.tail.push({ seq: stored.head, update: new Uint8Array(update), writer: this })
+    const { head: seq, updatedAt: time } = stored
+    stored.keys = [...stored.keys, ...keys.map((key) => ({ ...key, seq, time }))].slice(-MAX_WRITE_KEYS)
     return { seq: stored.head, ...lineageOf(stored), between }
   }
 
@@ -417,6 +454,7 @@ const NOTHING: MemoryDocument = {
   updatedAt: 0,
   snapshot: null,
   tail: [],
+  keys: [],
 }
 
 function newIncarnation(): number {

@@ -10,7 +10,7 @@
  * wrote in between. So entries may overlap, where a client has brought the same edit to two servers. Whoever applies a
  * log does so strictly by number, its own entries too, and takes of each what is new against those before it.
  */
-export interface Storage extends DocumentStore, CursorStore, Catalog, RevocationStore {
+export interface Storage extends DocumentStore, WriteKeyStore, CursorStore, Catalog, RevocationStore {
   /** Opens the engine. Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE, STORAGE_VERSION or STORAGE_DAMAGED. */
   open(): Promise<void>
 
@@ -55,7 +55,7 @@ export interface DocumentStore {
    * retried: nothing that was passed in is given up, nor written twice.
    *
    * Rejects with STORAGE_CLOSED after `close`. Rejects, having written nothing, with STORAGE_CONFLICT where a document
-   * has lost the number that an update builds on, or has entries although an update was to be the first, so that its
+   * has lost the number that an update builds on, has entries although an update was to be the first, or a key, so that its
    * writer has to load it anew, with GONE where a document was deleted, and with STORAGE_DAMAGED where the engine cannot read what it needs to know of a document.
    */
   append(batch: readonly AppendRequest[]): Promise<readonly Appended[]>
@@ -82,6 +82,29 @@ export interface DocumentStore {
    * @param onEntries must not throw
    */
   follow(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow
+}
+
+/** Which writes were done already, for those who ask for one again since they do not know. */
+export interface WriteKeyStore {
+  /**
+   * What was appended with the key of this id: within a day, if it is one of the last thousand of the document that have one.
+   * Rejects with STORAGE_CLOSED.
+   */
+  recall(document: string, id: Uint8Array): Promise<KnownWrite | undefined>
+}
+
+/** By what a write is known when it is asked for again. */
+export interface WriteKey {
+  /** 32 bytes. */
+  readonly id: Uint8Array
+  /** What was asked for: 32 bytes. */
+  readonly request: Uint8Array
+}
+
+export interface KnownWrite extends Pick<WriteKey, 'request'> {
+  readonly incarnation: number
+  /** Where the document stood after it. */
+  readonly seq: number
 }
 
 /**
@@ -292,6 +315,8 @@ export interface AppendRequest {
   readonly anew?: boolean
   /** Cursors that begin before it where there are none of these names. The same for all of a document in a batch. */
   readonly cursors?: readonly string[]
+  /** Keys that become known with it. */
+  readonly keys?: readonly WriteKey[]
   /** Quarantined updates that this one contains; they are deleted in the same commit. */
   readonly releases?: readonly number[]
 }

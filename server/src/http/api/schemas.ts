@@ -48,6 +48,11 @@ export const newRoots = z
 
 export const newQuery = z.object({ root: root.default('content').describe('Which text a plain text becomes.') })
 
+/** Whom a `POST …/disconnect` is about. */
+export const disconnection = z
+  .strictObject({ user: z.string().optional().describe('Default: everybody.') })
+  .openapi('Disconnection')
+
 export const nameParams = z.object({
   name: z.string().openapi({ param: { description: 'The document, percent-encoded; a slash in it is `%2F`.' } }),
 })

@@ -10,6 +10,7 @@ import type {
   DeletedDocument,
   DeletionRequest,
   DocumentFacts,
+  KnownWrite,
   LogEntry,
   LogPart,
   Snapshot,
@@ -23,7 +24,7 @@ import { CursorTable, type Place, putCursor } from './cursor-table.ts'
 import { Database, type Operation } from './database.ts'
 import { prepareFormat } from './format.ts'
 import { Openings, randomIncarnation } from './incarnation.ts'
-import { deletionKey, documentRange, MAX_DOCUMENT_ID, nameKey, nameOf, nameRange } from './keys.ts'
+import { deletionKey, documentRange, MAX_DOCUMENT_ID, nameKey, nameOf, nameRange, writeKeyRange } from './keys.ts'
 import { emptyMetadata, type Layout } from './layout.ts'
 import { closedError } from './level-errors.ts'
 import {
@@ -44,6 +45,7 @@ import { Reclaimer } from './reclaimer.ts'
 import { RevocationTable } from './revocation-table.ts'
 import { SnapshotReplacer } from './snapshot-replacer.ts'
 import { describe, type LevelDocument, NOTHING, toStored } from './stored.ts'
+import { type NewKeys, putWriteKeys, readWrite } from './write-keys.ts'
 
 export interface LevelStorageOptions {
   /** Where the database is; made with its parents when it does not exist. */
@@ -212,6 +214,17 @@ export class LevelStorage implements Storage {
     )
   }
 
+  async recall(document: string, id: Uint8Array): Promise<KnownWrite | undefined> {
+    this.#assertOpen()
+    const position = this.#positions.get(document) ?? (await this.#gate.run(() => this.#locate(document)))
+    if (!position) return undefined
+    const found = await this.#database.read((level) => readWrite(level, position.id, id, this.#clock.now()))
+    // Where a damaged log was cut off, the write is gone.
+    if (!found || found.seq > position.head) return undefined
+    const { seq, request } = found
+    return { incarnation: this.#openings.incarnationOf(position.incarnation), seq, request }
+  }
+
   async claim(cursor: string, document: string): Promise<number | undefined> {
     this.#assertOpen()
     const seq = this.#cursors.get(cursor, document)
@@ -283,8 +296,9 @@ export class LevelStorage implements Storage {
     const moved = new Map<string, Position>()
     const appended: Appended[] = []
     const begun: Place[] = []
+    const known = new Map<string, NewKeys>()
     for (const request of batch) {
-      const { document, update, cursors = [], releases = [] } = request
+      const { document, update, cursors = [], keys = [], releases = [] } = request
       const earlier = moved.get(document)
       const before = earlier ?? (await this.#locate(document)) ?? (await this.#create(request, time, operations))
       const between = earlier ? [] : await this.#between(request, before)
@@ -292,8 +306,14 @@ export class LevelStorage implements Storage {
       moved.set(document, after)
       operations.push(putEntry(after.id, after.head, { time, update }))
       if (!earlier) begun.push(...this.#cursors.missing(cursors, document, before.head))
+      const { keys: others = [] } = known.get(document) ?? {}
+      const all = [...others, ...keys]
+      if (all.length > 0) known.set(document, { name: document, document: after.id, seq: after.head, time, keys: all })
       for (const released of releases) operations.push(removeQuarantined(after.id, released))
       appended.push({ seq: after.head, incarnation: this.#openings.incarnationOf(after.incarnation), between })
+    }
+    for (const added of known.values()) {
+      operations.push(...(await this.#database.read((level) => putWriteKeys(level, added))))
     }
     if (operations.length > 0) await this.#database.write([...operations, ...begun.map(putCursor)])
     this.#cursors.wrote(begun)
@@ -370,8 +390,9 @@ export class LevelStorage implements Storage {
     const position = await this.#locate(document)
     if (!position) return this.#database.write(and)
     const { keys, bytes } = await this.#database.read((level) => readAll(level, position.id))
-    const removals = [removeKey(nameKey(document)), ...keys.map(removeKey), ...this.#cursors.remove(document)]
-    await this.#database.write([...removals, ...and])
+    const written = await this.#database.read((level) => level.keys({ ...writeKeyRange(position.id) }).all())
+    const removals = [nameKey(document), ...keys, ...written].map(removeKey)
+    await this.#database.write([...removals, ...this.#cursors.remove(document), ...and])
     this.#positions.delete(document)
     this.#reclaimer.removed(bytes)
   }

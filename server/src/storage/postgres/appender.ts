@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { CoeditError, goneError } from '../../common/errors.ts'
 import type { Log } from '../../common/log.ts'
 import type { Clock } from '../../common/timing.ts'
-import type { Appended, AppendRequest, LogEntry } from '../storage.ts'
+import type { Appended, AppendRequest, LogEntry, WriteKey } from '../storage.ts'
 import { isIntact, pack } from './checked.ts'
 import type { Lane } from './lane.ts'
 import { STATES, stateOf, translated } from './pg-errors.ts'
@@ -25,6 +25,7 @@ interface Group {
   readonly isFirst: boolean
   readonly anew: boolean
   readonly cursors: readonly string[]
+  readonly keys: WriteKey[]
   readonly updates: Uint8Array[]
   /** Where they stand in the batch. */
   readonly places: number[]
@@ -124,18 +125,19 @@ const APPEND = `
 SELECT item, incarnation, seq, checksum, data
 FROM coedit.append(
   $1, $2, $3, $4::text[], $5::bigint[], $6::bigint[], $7::boolean[], $8::integer[], $9::integer[], $10::integer[], $11,
-  $12::text[], $13, $14::boolean[]
+  $12::text[], $13, $14::boolean[], $15::bytea[]
 )`
 
 /** By document, in the order of the bytes of their names, which is the order in which every node locks them. */
 function grouped(batch: readonly AppendRequest[]): readonly Group[] {
   const groups = new Map<string, Group>()
   for (const [place, request] of batch.entries()) {
-    const { document, base, incarnation, isFirst = false, anew = false, cursors = [], update } = request
-    const first = { document, base, incarnation, isFirst, anew, cursors, updates: [], places: [] }
+    const { document, base, incarnation, isFirst = false, anew = false, cursors = [], keys = [], update } = request
+    const first = { document, base, incarnation, isFirst, anew, cursors, keys: [], updates: [], places: [] }
     const group: Group = groups.get(document) ?? first
     groups.set(document, group)
     group.updates.push(update)
+    group.keys.push(...keys)
     group.places.push(place)
   }
   return [...groups.values()].sort((a, b) => Buffer.compare(Buffer.from(a.document), Buffer.from(b.document)))
@@ -157,6 +159,7 @@ function parameters(groups: readonly Group[], now: number, holder: number | null
     groups.map(({ cursors }) => cursors.join(',')),
     holder,
     groups.map(({ anew }) => anew),
+    groups.map(({ keys }) => Buffer.concat(keys.flatMap(({ id, request }) => [id, request]))),
   ]
 }
 

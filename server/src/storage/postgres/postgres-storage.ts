@@ -4,13 +4,14 @@ import { type Log, silentLog } from '../../common/log.ts'
 import { Serial } from '../../common/serial.ts'
 import { type Cancel, type Clock, systemClock } from '../../common/timing.ts'
 import { lineageOf } from '../lineage.ts'
-import { NO_LOG } from '../log-part.ts'
+import { NO_LOG, WRITE_KEY_MS } from '../log-part.ts'
 import type {
   Appended,
   AppendRequest,
   DeletedDocument,
   DeletionRequest,
   DocumentFacts,
+  KnownWrite,
   LogPart,
   Relay,
   Snapshot,
@@ -42,6 +43,7 @@ import {
   readHeads,
   readNames,
   readScope,
+  readWrite,
 } from './reading.ts'
 import { RedisBroadcast } from './redis.ts'
 import { BroadcastRelay } from './relay.ts'
@@ -232,6 +234,12 @@ export class PostgresStorage implements Storage {
 
   follow(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow {
     return this.#followers.add(document, after, onEntries)
+  }
+
+  async recall(document: string, id: Uint8Array): Promise<KnownWrite | undefined> {
+    this.#assertOpen()
+    const since = this.#clock.now() - WRITE_KEY_MS
+    return this.#read((link) => readWrite(link, document, id, since))
   }
 
   async claim(cursor: string, document: string): Promise<number | undefined> {

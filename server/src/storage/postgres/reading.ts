@@ -4,6 +4,7 @@ import { deletionOf, NO_LOG } from '../log-part.ts'
 import type {
   DeletedDocument,
   DocumentFacts,
+  KnownWrite,
   Lineage,
   LogEntry,
   LogPart,
@@ -155,6 +156,20 @@ WHERE name = $1`
 export async function readFacts(link: Link, document: string): Promise<DocumentFacts | undefined> {
   const [facts] = await link.query<DocumentFacts>({ text: FACTS, values: [document] })
   return facts
+}
+
+const WRITE = `
+SELECT d.incarnation::float8 AS incarnation, k.seq::float8 AS seq, k.request
+FROM coedit.documents d JOIN coedit.keys k ON k.document = d.id WHERE d.name = $1 AND k.id = $2 AND k.time > $3`
+
+export async function readWrite(
+  link: Link,
+  document: string,
+  id: Uint8Array,
+  since: number,
+): Promise<KnownWrite | undefined> {
+  const [row] = await link.query<KnownWrite>({ text: WRITE, values: [document, id, since] })
+  return row && { ...row, request: new Uint8Array(row.request) }
 }
 
 const DELETED = `

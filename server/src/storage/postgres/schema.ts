@@ -1,3 +1,5 @@
+import { MAX_WRITE_KEYS, WRITE_KEY_MS } from '../log-part.ts'
+
 /*
  * What coedit keeps in PostgreSQL, all of it in the schema `coedit`. Times are milliseconds of the epoch
  * with fractions, by the clock of the server that wrote; they are never compared. Checksums are the CRC-32 of zlib, as
@@ -124,7 +126,7 @@ CREATE OR REPLACE FUNCTION coedit.append(
   in_node bigint, in_batch bigint, in_time double precision,
   in_names text[], in_incarnations bigint[], in_bases bigint[], in_firsts boolean[], in_counts integer[],
   in_sizes integer[], in_checksums integer[], in_content bytea, in_cursors text[], in_holder bigint,
-  in_anews boolean[]
+  in_anews boolean[], in_keys bytea[]
 ) RETURNS TABLE (
   item integer, incarnation double precision, seq double precision, checksum integer, data bytea
 ) LANGUAGE plpgsql AS $function$
@@ -185,6 +187,9 @@ BEGIN
       start := start + in_sizes[part];
     END LOOP;
     told := told || stored.incarnation || (before + 1);
+    IF octet_length(in_keys[i]) > 0 THEN
+      PERFORM coedit.note_keys(in_names[i], stored.id, stored.head, in_time, in_keys[i]);
+    END IF;
     IF in_cursors[i] <> '' THEN
       INSERT INTO coedit.cursors
         SELECT c, stored.id, before, in_holder FROM unnest(string_to_array(in_cursors[i], ',')) c ON CONFLICT DO NOTHING;
@@ -220,7 +225,7 @@ CREATE OR REPLACE FUNCTION coedit.append(
 ) RETURNS TABLE (
   item integer, incarnation double precision, seq double precision, checksum integer, data bytea
 ) LANGUAGE sql AS $function$
-  SELECT * FROM coedit.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '{}')
+  SELECT * FROM coedit.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '{}', '{}')
 $function$;
 `
 
@@ -231,7 +236,7 @@ CREATE OR REPLACE FUNCTION coedit.append(
 ) RETURNS TABLE (
   item integer, incarnation double precision, seq double precision, checksum integer, data bytea
 ) LANGUAGE sql AS $function$
-  SELECT * FROM coedit.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '{}', NULL, '{}')
+  SELECT * FROM coedit.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '{}', NULL, '{}', '{}')
 $function$;
 `
 
@@ -330,6 +335,7 @@ BEGIN
   DELETE FROM coedit.chunks c WHERE c.document = gone;
   DELETE FROM coedit.snapshots s WHERE s.document = gone;
   DELETE FROM coedit.cursors c WHERE c.document = gone;
+  DELETE FROM coedit.keys k WHERE k.document = gone;
   DELETE FROM coedit.deletions x WHERE x.name = in_name;
 END
 $function$;
@@ -362,10 +368,45 @@ END
 $function$;
 `
 
+/*
+ * Writes that were done with a key, for those who ask for one again: of a document the last thousand, for a day by the clocks of
+ * the servers that write. Each key comes as 32 bytes, and what was asked for as 32 more.
+ */
+const KEYS = `
+CREATE TABLE coedit.keys (
+  document bigint NOT NULL,
+  id bytea NOT NULL,
+  request bytea NOT NULL,
+  seq bigint NOT NULL,
+  time double precision NOT NULL,
+  PRIMARY KEY (document, id)
+);
+CREATE INDEX keys_by_seq ON coedit.keys (document, seq);
+
+CREATE FUNCTION coedit.note_keys(
+  in_name text, in_document bigint, in_seq bigint, in_time double precision, in_keys bytea
+) RETURNS void LANGUAGE plpgsql AS $function$
+BEGIN
+  DELETE FROM coedit.keys k WHERE k.document = in_document AND k.time <= in_time - ${WRITE_KEY_MS};
+  FOR i IN 0 .. octet_length(in_keys) / 64 - 1 LOOP
+    INSERT INTO coedit.keys VALUES
+      (in_document, substr(in_keys, 64 * i + 1, 32), substr(in_keys, 64 * i + 33, 32), in_seq, in_time)
+      ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION '%', in_name USING ERRCODE = 'CE002';
+    END IF;
+  END LOOP;
+  DELETE FROM coedit.keys k WHERE k.document = in_document AND k.seq < (
+    SELECT o.seq FROM coedit.keys o WHERE o.document = in_document ORDER BY o.seq DESC OFFSET ${MAX_WRITE_KEYS - 1} LIMIT 1
+  );
+END
+$function$;
+`
+
 /** What makes each version of the one before it. A function is made by the last step that changes it. */
 export const MIGRATIONS: readonly string[] = [
   TABLES,
   EPOCHS + COMPACT,
   CURSORS + ADVANCE,
-  DELETIONS + REMOVE + APPEND + APPEND_BEFORE_DELETIONS + APPEND_BEFORE_CURSORS,
+  KEYS + DELETIONS + REMOVE + APPEND + APPEND_BEFORE_DELETIONS + APPEND_BEFORE_CURSORS,
 ]
