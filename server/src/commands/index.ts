@@ -2,6 +2,7 @@ import { backup } from './backup.ts'
 import type { Command } from './command.ts'
 import { copy } from './copy.ts'
 import { exportDocument } from './export.ts'
+import { importDocuments } from './import.ts'
 import { importYLeveldb } from './import-yleveldb.ts'
 import { list } from './list.ts'
 import { migrate } from './migrate.ts'
@@ -10,4 +11,13 @@ import { repair } from './repair.ts'
 export type { Command } from './command.ts'
 
 /** What `coedit` does beside serving. */
-export const commands: readonly Command[] = [list, exportDocument, backup, copy, importYLeveldb, repair, migrate]
+export const commands: readonly Command[] = [
+  list,
+  exportDocument,
+  backup,
+  copy,
+  importDocuments,
+  importYLeveldb,
+  repair,
+  migrate,
+]
