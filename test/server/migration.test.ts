@@ -118,12 +118,12 @@ describe.skipIf(process.platform === 'win32')('the commands of server/MIGRATION.
   test('and back to y-websocket', async () => {
     const cwd = await directory()
     const url = await startStockServer(release)
-    await write(cwd, { 'exported/my notes.bin': edit('the notes').update, 'exported/a/b.bin': edit('b').update })
+    await write(cwd, { 'exported/my notes.bin': edit('the notes').update, 'exported/b.bin': edit('b').update })
     const program = filledIn(await blockIn(GUIDE, '## From y-websocket', 'js'), { 'ws://localhost:1234': url })
     await writeFile(join(cwd, 'back.mjs'), program)
     await promisify(execFile)(process.execPath, ['back.mjs'], { cwd })
     await allRead([await syncedClient({ release, url, document: 'my notes' })], 'the notes')
-    await allRead([await syncedClient({ release, url, document: 'a/b' })], 'b')
+    await allRead([await syncedClient({ release, url, document: 'b' })], 'b')
   })
 
   test('from y-sweet', async () => {
