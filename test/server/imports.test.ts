@@ -63,6 +63,7 @@ const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
 const CLIENT_ROOMS: Readonly<Record<string, readonly string[]>> = {
   standalone: ['index', 'element'],
   react: ['connection', 'binding', 'peers'],
+  hocuspocus: ['connection', 'common'],
   'y-websocket': ['connection', 'common'],
   index: ['connection', 'binding', 'peers', 'common'],
   element: ['connection', 'binding', 'peers', 'common'],
