@@ -63,7 +63,8 @@ async function pack(
 /** With the oldest React and providers that the client works with. Types of the newest are those of this repository. */
 function manifest(client: string, server: string): object {
   const react = { react: '18', 'react-dom': '18', '@types/react': '18', '@types/react-dom': '18' }
-  const providers = { 'y-websocket': '2.1', '@hocuspocus/provider': '2.15' }
+  // The types of Hocuspocus 2 name those of ws.
+  const providers = { 'y-websocket': '2.1', '@hocuspocus/provider': '2.15', '@types/ws': '8' }
   return {
     private: true,
     type: 'module',

@@ -265,6 +265,18 @@ describe('coedit import of a directory', () => {
     expect(await textIn(data, 'b')).toBe('b')
   })
 
+  test('makes line ends alike where it is told to, and brings nothing back that was deleted', async () => {
+    const source = await filesOf({ 'lines.bin': edit('one\r\ntwo').update, 'gone.bin': edit('gone').update })
+    const data = await temporaryDirectory(release)
+    expect((await runImport(source, data)).code).toBe(0)
+    expect((await runCoedit(release, ['delete', 'gone', '--data', data])).code).toBe(0)
+    const exit = await runImport(source, data, '--normalize-line-ends')
+    expect(exit.stdout).toMatch(/^'gone': 1 update, left out: .*deleted.*\n'lines': .*, 1 line end normalized\n/)
+    expect(exit.code).toBe(1)
+    expect(await textIn(data, 'lines')).toBe('one\ntwo')
+    expect(await namesIn(data)).toEqual(['lines'])
+  })
+
   test('leaves a directory of LevelDB to the command that reads it', async () => {
     const source = await databaseOf(release, {})
     const { code, stderr } = await runImport(source, await temporaryDirectory(release))

@@ -6,7 +6,7 @@ import type { Config } from '../config/config.ts'
 import { engineOf } from '../storage/engine.ts'
 import { holdsDatabase, holdsRecords } from '../storage/level/files.ts'
 import { LevelStorage } from '../storage/level/level-storage.ts'
-import type { Catalog, Storage } from '../storage/storage.ts'
+import type { Catalog, DeletedDocument, Storage } from '../storage/storage.ts'
 
 const NAMES_AT_A_TIME = 1_000
 
@@ -101,6 +101,15 @@ export async function withScratch<T>(prefix: string, use: (directory: string) =>
     return await use(directory)
   } finally {
     await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** All documents that are deleted, in byte order. */
+export async function* deletedIn(catalog: Catalog): AsyncGenerator<DeletedDocument, void, undefined> {
+  let deleted = await catalog.listDeleted(undefined, NAMES_AT_A_TIME)
+  while (deleted.length > 0) {
+    yield* deleted
+    deleted = await catalog.listDeleted(deleted.at(-1)?.document, NAMES_AT_A_TIME)
   }
 }
 

@@ -1,7 +1,7 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { CoeditError, hasCode } from '../common/errors.ts'
+import { CoeditError, goneError, hasCode } from '../common/errors.ts'
 import { mergeEntries } from '../protocol/update/update.ts'
 import { fileOfName } from '../sources/file-names.ts'
 import { syncDirectory } from '../storage/level/files.ts'
@@ -38,7 +38,8 @@ export const exportDocument = declareCommand({
   async execute({ options, operands: [name], print }) {
     if (options.all) return exportAll(options, resolve(name), print)
     const update = await withDocuments(options, async (storage, log) => {
-      const { head, update, quarantined } = await exported(storage, name)
+      const { head, isDeleted, update, quarantined } = await exported(storage, name)
+      if (isDeleted) throw goneError(name)
       if (head === 0) throw new CoeditError('DOCUMENT_MISSING', `There is no document '${name}'.`)
       if (quarantined > 0) log.warn({ document: name, quarantined }, 'what follows a damaged record is not exported')
       return update
@@ -49,8 +50,8 @@ export const exportDocument = declareCommand({
 
 async function exported(storage: Storage, name: string) {
   const stored = await storage.load(name)
-  const { head, quarantined = [] } = stored
-  return { head, update: mergeEntries(entriesOf(stored)), quarantined: quarantined.length }
+  const { head, isDeleted, quarantined = [] } = stored
+  return { head, isDeleted, update: mergeEntries(entriesOf(stored)), quarantined: quarantined.length }
 }
 
 /** Makes the files beside `to`, and moves them there when complete, so that nobody takes a part for the whole. */

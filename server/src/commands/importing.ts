@@ -2,9 +2,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as Y from 'yjs'
 import type { z } from 'zod'
-import { CoeditError } from '../common/errors.ts'
+import { CoeditError, goneError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
-import { serverSchema } from '../config/config.ts'
+import { type Config, serverSchema } from '../config/config.ts'
 import {
   encodeNews,
   KnownState,
@@ -19,9 +19,14 @@ import type { SourceDocument, Visit } from '../sources/source.ts'
 import type { DocumentStore, StoredDocument } from '../storage/storage.ts'
 import { counted, dataSchema, type Print } from './command.ts'
 import { withScratch, withStorage } from './data.ts'
+import { AS_IT_IS, type Normalization, normalizationOf } from './normalized.ts'
 
 /** What every import may be told. */
-export const importSchema = dataSchema.extend(serverSchema.pick({ maxNameBytes: true, chunkBytes: true }).shape)
+export const importSchema = dataSchema.extend(
+  serverSchema.pick({ maxNameBytes: true, chunkBytes: true, normalizeLineEnds: true }).shape,
+)
+
+type ImportOptions = Pick<Config, 'chunkBytes' | 'normalizeLineEnds'>
 
 /** What became of one document. */
 interface Finding {
@@ -30,6 +35,8 @@ interface Finding {
   /** Updates, or parts of them, that build on something that is not there. */
   readonly holes: number
   readonly malformed: number
+  /** What was done to its line ends. */
+  readonly normalization: Normalization
 }
 
 /** Where documents come from, and how they are to be called. */
@@ -54,9 +61,9 @@ export async function importAll(
       read(
         async (document) => {
           const name = nameOf(document.name)
-          const problem = problemOf(name, options.maxNameBytes)
+          const problem = await problemOf(storage, name, options.maxNameBytes)
           if (problem) report.refused(document, problem)
-          else report.imported(name, document, await importDocument(storage, name, document, options.chunkBytes))
+          else report.imported(name, document, await importDocument(storage, name, document, options))
         },
         scratch,
         log,
@@ -66,10 +73,11 @@ export async function importAll(
   report.finish()
 }
 
-function problemOf(name: string, maxBytes: number): CoeditError | undefined {
+async function problemOf(storage: DocumentStore, name: string, maxBytes: number): Promise<CoeditError | undefined> {
   try {
     checkName(name, maxBytes)
-    return undefined
+    const { isDeleted } = await storage.load(name)
+    return isDeleted ? goneError(name) : undefined
   } catch (error) {
     if (error instanceof CoeditError) return error
     throw error
@@ -80,22 +88,25 @@ async function importDocument(
   storage: DocumentStore,
   name: string,
   { updates }: SourceDocument,
-  chunkBytes: number,
+  { chunkBytes, normalizeLineEnds }: ImportOptions,
 ): Promise<Finding> {
   const stored = await storage.load(name)
-  const { news, holes, malformed } = takeAll(updates, stateOf(stored))
+  const before = updatesOf(stored)
+  const known = new KnownState()
+  for (const update of before) known.absorb(scanUpdate(update))
+  const { news, holes, malformed } = takeAll(updates, known)
+  const isNew = news.length > 0
+  const normalization = normalizeLineEnds ? normalizationOf([...before, encodeNews(news)]) : AS_IT_IS
+  if (normalization.update) news.push(...takeAll([normalization.update], known).news)
   if (news.length > 0) {
     const entries = splitUpdate(encodeNews(news), chunkBytes)
     await storage.append(entries.map((update) => ({ document: name, update, base: stored.head })))
   }
-  return { updates: updates.length, isNew: news.length > 0, holes, malformed }
+  return { updates: updates.length, isNew, holes, malformed, normalization }
 }
 
-function stateOf({ snapshot, tail }: StoredDocument): KnownState {
-  const known = new KnownState()
-  for (const chunk of snapshot?.chunks ?? []) known.absorb(scanUpdate(chunk))
-  for (const { update } of tail) known.absorb(scanUpdate(update))
-  return known
+function updatesOf({ snapshot, tail }: StoredDocument): Uint8Array[] {
+  return [...(snapshot?.chunks ?? []), ...tail.map(({ update }) => update)]
 }
 
 const EMPTY = Y.encodeStateAsUpdate(new Y.Doc())
@@ -151,17 +162,24 @@ class Report {
     this.#print = print
   }
 
-  imported(name: string, { problems }: SourceDocument, { updates, isNew, holes, malformed }: Finding): void {
+  imported(
+    name: string,
+    { problems }: SourceDocument,
+    { updates, isNew, holes, malformed, normalization }: Finding,
+  ): void {
+    const { lineEnds, isUnreadable } = normalization
     this.#documents++
     this.#updates += updates
-    if (isNew) this.#changed++
-    if (holes + malformed + problems.length > 0) this.#incomplete++
-    const losses = [
+    if (isNew || lineEnds > 0) this.#changed++
+    if (holes + malformed + problems.length > 0 || isUnreadable) this.#incomplete++
+    const notes = [
+      ...(lineEnds > 0 ? [`${counted(lineEnds, 'line end')} normalized`] : []),
       ...(holes > 0 ? [`${holes} left out behind a hole`] : []),
       ...(malformed > 0 ? [`${malformed} malformed`] : []),
       ...new Set(problems),
+      ...(isUnreadable ? ['line ends kept, for Yjs cannot read it'] : []),
     ]
-    const outcome = [counted(updates, 'update'), isNew ? 'imported' : 'nothing new', ...losses]
+    const outcome = [counted(updates, 'update'), isNew ? 'imported' : 'nothing new', ...notes]
     this.#print(`'${name}': ${outcome.join(', ')}\n`)
   }
 

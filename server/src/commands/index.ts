@@ -1,6 +1,7 @@
 import { backup } from './backup.ts'
 import type { Command } from './command.ts'
 import { copy } from './copy.ts'
+import { deleteDocument } from './delete.ts'
 import { exportDocument } from './export.ts'
 import { importDocuments } from './import.ts'
 import { importYLeveldb } from './import-yleveldb.ts'
@@ -14,6 +15,7 @@ export type { Command } from './command.ts'
 export const commands: readonly Command[] = [
   list,
   exportDocument,
+  deleteDocument,
   backup,
   copy,
   importDocuments,
