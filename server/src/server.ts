@@ -20,7 +20,7 @@ import { Admission } from './http/admission.ts'
 import { createDocumentsApi } from './http/api/documents-api.ts'
 import { createApp, type Health, type Readiness, type RequestListener } from './http/app.ts'
 import { hangUp } from './http/cut.ts'
-import { createEventRoutes } from './http/events.ts'
+import { EventStreams } from './http/event-streams.ts'
 import { checkHostFor } from './http/host.ts'
 import { closed, httpServer, listening } from './http/listening.ts'
 import { restorePath } from './http/mounted.ts'
@@ -117,7 +117,7 @@ export class CoeditServer {
     const checkHost = checkHostFor(config, authenticate !== admitEverybody)
     const admission = new Admission({ config, authority, checkHost })
     const documents = this.#documents
-    this.#contents = new Contents({ clock, log, documents, workers })
+    this.#contents = new Contents({ config, clock, log, documents, workers })
     const refusals = new Refusals(clock, log)
     this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission, refusals })
     this.#app = createApp({
@@ -129,7 +129,6 @@ export class CoeditServer {
       readiness: () => this.#readiness(),
       log,
       refusals,
-      routes: createEventRoutes({ config, clock, log, documents, admission }),
       routesWithBody: [
         createDocumentsApi({
           config,
@@ -138,6 +137,7 @@ export class CoeditServer {
           catalog: this.#storage,
           documents,
           contents: this.#contents,
+          streams: new EventStreams({ config, clock, log, documents, contents: this.#contents, admission }),
         }),
         ...(this.#tokens ? [createRevocationRoutes({ config, log, authority })] : []),
       ],

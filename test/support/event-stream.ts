@@ -17,7 +17,7 @@ export interface EventStreamOptions {
 
 /** An event of a stream as the HTML standard defines them, or a comment. */
 export type StreamPart =
-  | { readonly kind: 'event'; readonly id: string | undefined; readonly data: string }
+  | { readonly kind: 'event'; readonly name: string; readonly id: string | undefined; readonly data: string }
   | { readonly kind: 'comment' }
 
 export interface EventsRequest {
@@ -26,16 +26,24 @@ export interface EventsRequest {
   readonly url: string
   /** As it stands in the URL. */
   readonly segment: string
+  /** With its question mark. */
+  readonly query?: string
   readonly lastEventId?: string | undefined
   readonly headers?: Readonly<Record<string, string>>
 }
 
 /** Asks for the event stream of a document; resolves with the head of the answer. Nothing of the URL is normalised. */
 export async function requestEvents(options: EventsRequest): Promise<IncomingMessage> {
-  const { release, url, segment, lastEventId } = options
+  const { release, url, segment, query = '', lastEventId } = options
   const { hostname, port, pathname } = new URL(url)
   const headers = { ...options.headers, ...(lastEventId !== undefined && { 'last-event-id': lastEventId }) }
-  const request = get({ hostname, port, path: `${pathname}api/documents/${segment}/events`, headers, agent: false })
+  const request = get({
+    hostname,
+    port,
+    path: `${pathname}api/documents/${segment}/events${query}`,
+    headers,
+    agent: false,
+  })
   release(async () => {
     request.destroy()
   })
@@ -100,5 +108,5 @@ function parse(block: string): StreamPart {
   const lines = block.split('\n')
   if (lines.every((line) => line.startsWith(':'))) return { kind: 'comment' }
   const field = (name: string) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2)
-  return { kind: 'event', id: field('id'), data: field('data') ?? '' }
+  return { kind: 'event', name: field('event') ?? 'message', id: field('id'), data: field('data') ?? '' }
 }

@@ -109,7 +109,7 @@ export class ContentThread {
     culprit?.reject(
       new CoeditError('DOCUMENT_UNREADABLE', `Yjs cannot build '${culprit.message.job.document}'`, { cause }),
     )
-    for (const { resolve } of others) resolve({ results: [], isLost: true })
+    for (const { resolve } of others) resolve({ results: [], news: [], isLost: true })
   }
 }
 

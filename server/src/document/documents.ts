@@ -20,7 +20,7 @@ import { NO_NEIGHBOURS } from './neighbours.ts'
 import { loopMeter, Pacing } from './pacing.ts'
 import { PresenceExchange } from './presence-exchange.ts'
 import { PrivateBytes } from './private-bytes.ts'
-import { readDifference, readSince } from './reading.ts'
+import { readApart, readDifference, readSince } from './reading.ts'
 import { LoadedSnapshot } from './snapshot.ts'
 import { Snapshots } from './snapshots.ts'
 
@@ -85,6 +85,7 @@ export class Documents {
     }
     this.#reader = {
       readSince: (document, position) => readSince(document, position, reading),
+      readApart: (document) => readApart(document, reading),
       readDifference: (document, stateVector, position) => readDifference(document, stateVector, position, reading),
     }
   }

@@ -11,9 +11,11 @@ import type { Catalog } from '../../storage/storage.ts'
 import type { Admission } from '../admission.ts'
 import { bearerIn } from '../credentials.ts'
 import { cursorId, placeOf } from '../cursor-id.ts'
+import type { EventStreams } from '../event-streams.ts'
 import { guardOrigin } from '../origin-guard.ts'
 import type { Env, Routes } from '../routes.ts'
 import { ApiRoutes, firstProblem } from './api-routes.ts'
+import { addEvents } from './events-api.ts'
 import {
   CHANGES,
   contentQuery,
@@ -33,6 +35,7 @@ export interface DocumentsApiContext {
   readonly catalog: Catalog
   readonly documents: Documents
   readonly contents: Contents
+  readonly streams: EventStreams
 }
 
 const BINARY = 'application/octet-stream'
@@ -55,6 +58,8 @@ const ADMISSION: readonly ErrorCode[] = [
   'SERVER_CLOSED',
 ]
 const READING: readonly ErrorCode[] = [...ADMISSION, 'DOCUMENT_MISSING']
+/** A document that is not there can be followed. */
+const READING_EVENTS: readonly ErrorCode[] = [...ADMISSION, 'EDIT_CONFLICT', 'DOCUMENT_UNREADABLE']
 const WRITING: readonly ErrorCode[] = [
   ...ADMISSION.filter((code) => code !== 'BODY_UNEXPECTED'),
   'BODY_INVALID',
@@ -88,6 +93,7 @@ export function createDocumentsApi(context: DocumentsApiContext): Routes {
   addContent(api, context)
   addUpdates(api, context)
   addPresence(api, context)
+  addEvents(api, context.streams, READING_EVENTS)
   api.routes.doc31('/api/openapi.json', { openapi: '3.1.0', info: { title: 'coedit', version: '1' } })
   return api.routes
 }
