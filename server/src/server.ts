@@ -23,6 +23,7 @@ import { hangUp } from './http/cut.ts'
 import { EventStreams } from './http/event-streams.ts'
 import { checkHostFor } from './http/host.ts'
 import { closed, httpServer, listening } from './http/listening.ts'
+import { createMetricsRoutes, Metrics, type Present } from './http/metrics.ts'
 import { restorePath } from './http/mounted.ts'
 import { Refusals } from './http/refusals.ts'
 import { createRevocationRoutes } from './http/revocation-routes.ts'
@@ -89,6 +90,7 @@ export class CoeditServer {
   readonly #contents: Contents
   readonly #tokens: TokenAuthenticator | undefined
   readonly #authority: Authority
+  readonly #admission: Admission
   readonly #upgrades: Upgrades
   readonly #app: RequestListener
   #http: Server | undefined
@@ -106,20 +108,23 @@ export class CoeditServer {
     this.#storage = engineOf(config, { clock, log, serves: true })
     this.#workers = new WorkerPool({ log })
     const workers = this.#workers
+    const metrics = new Metrics(() => this.#present())
+    const { meters } = metrics
     const hooks = new HookCalls(parts.hooks ?? {}, { config, clock, log })
     this.#hooks = hooks
-    this.#documents = new Documents({ config, clock, log, storage: this.#storage, workers, hooks, yjs })
+    this.#documents = new Documents({ config, clock, log, storage: this.#storage, workers, hooks, yjs, meters })
     this.#tokens = checksTokens(config) ? new TokenAuthenticator(config, clock) : undefined
     const authenticate = parts.authenticate ?? this.#tokens?.authenticate ?? admitEverybody
     const identify = this.#tokens?.identify
     this.#authority = new Authority({ config, clock, log, authenticate, identify, storage: this.#storage })
     const authority = this.#authority
     const checkHost = checkHostFor(config, authenticate !== admitEverybody)
-    const admission = new Admission({ config, authority, checkHost })
+    this.#admission = new Admission({ config, authority, checkHost })
+    const admission = this.#admission
     const documents = this.#documents
     this.#contents = new Contents({ config, clock, log, documents, workers })
-    const refusals = new Refusals(clock, log)
-    this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission, refusals })
+    const refusals = new Refusals(clock, log, meters)
+    this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission, refusals, meters })
     this.#app = createApp({
       basePath: config.basePath,
       publicDirectory: PUBLIC_DIRECTORY,
@@ -129,6 +134,7 @@ export class CoeditServer {
       readiness: () => this.#readiness(),
       log,
       refusals,
+      routes: [createMetricsRoutes(metrics, authority)],
       routesWithBody: [
         createDocumentsApi({
           config,
@@ -298,6 +304,16 @@ export class CoeditServer {
   /** What is in memory now, and what damage was found and how the calls of hooks have ended since the start. */
   get stats(): ServerStats {
     return { damage: this.#storage.damage, documents: this.#documents.size, hooks: this.#hooks.counts }
+  }
+
+  #present(): Present {
+    return {
+      ...this.stats,
+      connections: this.#upgrades.size,
+      visitors: this.#admission.size,
+      pendingBytes: this.#documents.pendingBytes,
+      storage: this.#storage.status,
+    }
   }
 
   /**

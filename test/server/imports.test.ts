@@ -51,7 +51,7 @@ const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
     'commands/',
     'hooks/hooks.ts',
     'document/in-process.ts',
-    'document/line-ends.ts',
+    'common/line-ends.ts',
     'server.ts',
     'index.ts',
   ],

@@ -88,6 +88,13 @@ export class Authority {
     if (!holder.mayList(prefix)) throw new CoeditError('FORBIDDEN', 'the token does not allow to list these documents')
   }
 
+  /** Lets somebody see how the server is doing; where nobody is asked for a token, everybody. Rejects as `authorize` does. */
+  async authorizeStatus(token: string | undefined): Promise<void> {
+    if (this.admitsEverybody) return
+    const holder = await this.#holderOf(token)
+    if (!holder.maySeeStatus) throw new CoeditError('FORBIDDEN', 'the token does not allow to see the status')
+  }
+
   async #holderOf(token: string | undefined): Promise<Holder> {
     const { identify } = this.#context
     if (!identify || !token) throw new CoeditError('UNAUTHORIZED', 'there is no valid token')

@@ -53,6 +53,8 @@ export interface Bearer {
 export interface Holder extends Bearer {
   /** Whether it may take access back, over HTTP. */
   readonly mayRevoke: boolean
+  /** Whether it may see how the server is doing. */
+  readonly maySeeStatus: boolean
   /** Whether it may be told of all documents whose names begin so. */
   mayList(prefix: string): boolean
 }

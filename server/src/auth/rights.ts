@@ -4,13 +4,15 @@ const patterns = z.array(z.string()).default([])
 
 /**
  * The claim `coedit` of a token: each entry is the name of a document, or the beginning of names and a `*`. `revoke` is
- * the right to take access back, `list` that to be told of names.
+ * the right to take access back, `list` that to be told of names,
+ * `status` that to see how the server is doing.
  */
 export const rightsClaim = z.object({
   read: patterns,
   write: patterns,
   list: patterns,
   revoke: z.boolean().default(false),
+  status: z.boolean().default(false),
 })
 
 export type Rights = z.output<typeof rightsClaim>

@@ -12,7 +12,7 @@ const claimsSchema = z.object({
   iat: z.number().optional(),
   sub: z.string().optional(),
   jti: z.string().optional(),
-  coedit: rightsClaim.default({ read: [], write: [], list: [], revoke: false }),
+  coedit: rightsClaim.default({ read: [], write: [], list: [], revoke: false, status: false }),
 })
 
 type Claims = z.output<typeof claimsSchema>
@@ -47,6 +47,7 @@ export class TokenAuthenticator {
     return {
       ...this.#bearerOf(claims),
       mayRevoke: claims.coedit.revoke,
+      maySeeStatus: claims.coedit.status,
       mayList: (prefix) => mayList(prefix, claims.coedit),
     }
   }

@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CoeditError } from '../common/errors.ts'
-import { serverSchema } from '../config/config.ts'
+import { type Config, serverSchema } from '../config/config.ts'
 import { encodeNews, KnownState, type News, scanUpdate, splitUpdate, takeNews } from '../protocol/update/update.ts'
 import { checkName, nameFromPath } from '../protocol/wire/document-name.ts'
 import { copyDatabase } from '../storage/level/copy.ts'
@@ -9,8 +9,13 @@ import { readYLeveldb, type YLeveldbDocument } from '../storage/level/yleveldb.t
 import type { DocumentStore, StoredDocument } from '../storage/storage.ts'
 import { counted, dataSchema, declareCommand, type Print } from './command.ts'
 import { expectDatabase, withScratch, withStorage } from './data.ts'
+import { AS_IT_IS, type Normalization, normalizationOf } from './normalized.ts'
 
-const schema = dataSchema.extend(serverSchema.pick({ maxNameBytes: true, chunkBytes: true }).shape)
+const schema = dataSchema.extend(
+  serverSchema.pick({ maxNameBytes: true, chunkBytes: true, normalizeLineEnds: true }).shape,
+)
+
+type ImportOptions = Pick<Config, 'chunkBytes' | 'normalizeLineEnds'>
 
 /** What became of one document. */
 interface Finding {
@@ -19,6 +24,8 @@ interface Finding {
   /** Updates, or parts of them, that build on something that is not there. */
   readonly holes: number
   readonly malformed: number
+  /** What was done to its line ends. */
+  readonly normalization: Normalization
 }
 
 export const importYLeveldb = declareCommand({
@@ -42,7 +49,7 @@ export const importYLeveldb = declareCommand({
           const name = nameFromPath(`/${document.name}`)
           const problem = problemOf(name, options.maxNameBytes)
           if (problem) report.refused(document, problem)
-          else report.imported(name, await importDocument(storage, name, document, options.chunkBytes))
+          else report.imported(name, await importDocument(storage, name, document, options))
         })
       }),
     )
@@ -64,22 +71,25 @@ async function importDocument(
   storage: DocumentStore,
   name: string,
   { updates }: YLeveldbDocument,
-  chunkBytes: number,
+  { chunkBytes, normalizeLineEnds }: ImportOptions,
 ): Promise<Finding> {
   const stored = await storage.load(name)
-  const { news, holes, malformed } = takeAll(updates, stateOf(stored))
+  const before = updatesOf(stored)
+  const known = new KnownState()
+  for (const update of before) known.absorb(scanUpdate(update))
+  const { news, holes, malformed } = takeAll(updates, known)
+  const isNew = news.length > 0
+  const normalization = normalizeLineEnds ? normalizationOf([...before, encodeNews(news)]) : AS_IT_IS
+  if (normalization.update) news.push(...takeAll([normalization.update], known).news)
   if (news.length > 0) {
     const entries = splitUpdate(encodeNews(news), chunkBytes)
     await storage.append(entries.map((update) => ({ document: name, update, base: stored.head })))
   }
-  return { updates: updates.length, isNew: news.length > 0, holes, malformed }
+  return { updates: updates.length, isNew, holes, malformed, normalization }
 }
 
-function stateOf({ snapshot, tail }: StoredDocument): KnownState {
-  const known = new KnownState()
-  for (const chunk of snapshot?.chunks ?? []) known.absorb(scanUpdate(chunk))
-  for (const { update } of tail) known.absorb(scanUpdate(update))
-  return known
+function updatesOf({ snapshot, tail }: StoredDocument): Uint8Array[] {
+  return [...(snapshot?.chunks ?? []), ...tail.map(({ update }) => update)]
 }
 
 /** Takes what is new in the updates, whatever their order: as long as one brings something, those left are tried again. */
@@ -119,16 +129,19 @@ class Report {
     this.#print = print
   }
 
-  imported(name: string, { updates, isNew, holes, malformed }: Finding): void {
+  imported(name: string, { updates, isNew, holes, malformed, normalization }: Finding): void {
+    const { lineEnds, isUnreadable } = normalization
     this.#documents++
     this.#updates += updates
-    if (isNew) this.#changed++
-    if (holes + malformed > 0) this.#incomplete++
-    const losses = [
+    if (isNew || lineEnds > 0) this.#changed++
+    if (holes + malformed > 0 || isUnreadable) this.#incomplete++
+    const notes = [
+      ...(lineEnds > 0 ? [`${counted(lineEnds, 'line end')} normalized`] : []),
       ...(holes > 0 ? [`${holes} left out behind a hole`] : []),
       ...(malformed > 0 ? [`${malformed} malformed`] : []),
+      ...(isUnreadable ? ['line ends kept, for Yjs cannot read it'] : []),
     ]
-    const outcome = [counted(updates, 'update'), isNew ? 'imported' : 'nothing new', ...losses]
+    const outcome = [counted(updates, 'update'), isNew ? 'imported' : 'nothing new', ...notes]
     this.#print(`'${name}': ${outcome.join(', ')}\n`)
   }
 

@@ -1,5 +1,6 @@
 import { hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
+import { type Meters, NO_METERS } from '../common/meters.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
 import type { Appended, AppendRequest, Storage } from '../storage/storage.ts'
 import type { Pacing } from './pacing.ts'
@@ -32,22 +33,33 @@ export class Committer {
   readonly #pacing: Pick<Pacing, 'restMs'>
   readonly #clock: Clock
   readonly #log: Log
+  readonly #meters: Meters
   #due = new Set<CommitSource>()
+  /** When the first of those asked. */
+  #dueSince = 0
   #isRunning = false
   #resting: Cancel | undefined
   /** The rest of those sources that alone are due. */
   #waiting: Cancel | undefined
   #settling: (() => void)[] = []
 
-  constructor(storage: Pick<Storage, 'append'>, pacing: Pick<Pacing, 'restMs'>, clock: Clock, log: Log) {
+  constructor(
+    storage: Pick<Storage, 'append'>,
+    pacing: Pick<Pacing, 'restMs'>,
+    clock: Clock,
+    log: Log,
+    meters = NO_METERS,
+  ) {
     this.#storage = storage
     this.#pacing = pacing
     this.#clock = clock
     this.#log = log
+    this.#meters = meters
   }
 
   /** Commits what the source has pending with the next batch. */
   request(source: CommitSource): void {
+    if (this.#due.size === 0) this.#dueSince = this.#clock.now()
     this.#due.add(source)
     const isHeldUp = this.#waiting ? source.restMs() > 0 : this.#isRunning
     if (isHeldUp) return
@@ -71,16 +83,24 @@ export class Committer {
       this.#wait()
       return
     }
+    const since = this.#dueSince
+    const now = this.#clock.now()
     for (const source of sources) this.#due.delete(source)
+    this.#dueSince = now
     const due = sources.map((source) => ({ source, requests: source.takePending() }))
     await this.#append(due.filter(({ requests }) => requests.length > 0))
+    this.#meters.shown(this.#clock.now() - since)
     // What was delivered is written to the sockets by then.
     setImmediate(() => this.#rest())
   }
 
   async #append(due: readonly Due[]): Promise<void> {
+    const requests = due.flatMap(({ requests }) => requests)
+    const start = this.#clock.now()
     try {
-      this.#distribute(due, await this.#storage.append(due.flatMap(({ requests }) => requests)))
+      const appended = await this.#storage.append(requests)
+      this.#meters.committed(requests.length, this.#clock.now() - start)
+      this.#distribute(due, appended)
     } catch (error) {
       await this.#refuse(due, error)
     }
@@ -102,6 +122,7 @@ export class Committer {
     }
     // Somebody else has removed or filled the document: that is no failure of the storage.
     const level = hasCode(error, 'STORAGE_CONFLICT') ? 'warn' : 'error'
+    this.#meters.commitFailed()
     this.#log[level]({ err: error, documents: due.length }, 'a commit failed: its edits are not acknowledged')
     for (const { source } of due) source.commitFailed(error)
   }

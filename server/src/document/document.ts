@@ -145,9 +145,14 @@ export class Document implements CommitSource, Replica {
     return this.#isLost
   }
 
+  /** Of edits that are not durable yet. */
+  get pendingBytes(): number {
+    return this.#edits.byteLength
+  }
+
   /** Whether so much waits to be durable that writers have to wait. */
   get isCongested(): boolean {
-    return this.#edits.byteLength > this.#context.config.maxPendingBytes
+    return this.pendingBytes > this.#context.config.maxPendingBytes
   }
 
   /** Whether something was refused for want of capacity since it was compacted last. */

@@ -1,5 +1,6 @@
 import { CoeditError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
+import { type Meters, NO_METERS } from '../common/meters.ts'
 import { RejectionDelay } from '../common/rejection-delay.ts'
 import { type Clock, Condition } from '../common/timing.ts'
 import { inTurns } from '../common/turns.ts'
@@ -32,6 +33,8 @@ export interface DocumentsContext {
   readonly workers: WorkerPool
   readonly hooks: HookCalls
   readonly yjs: Yjs
+  /** Default: nothing is counted. */
+  readonly meters?: Meters
 }
 
 /** The open documents. Each is loaded once however many ask for it, and leaves memory when nobody needs it. */
@@ -54,14 +57,14 @@ export class Documents {
   #isClosing = false
 
   constructor(context: DocumentsContext) {
-    const { config, clock, log, storage, workers, yjs } = context
+    const { config, clock, log, storage, workers, yjs, meters = NO_METERS } = context
     this.#context = context
     this.inProcess = new InProcess(this, config, yjs)
     this.refusals = new RejectionDelay(clock)
-    this.#committer = new Committer(storage, new Pacing(config, clock, loopMeter), clock, log)
+    this.#committer = new Committer(storage, new Pacing(config, clock, loopMeter), clock, log, meters)
     const snapshots = new Snapshots(config.snapshotCacheBytes, async (name) => (await storage.load(name)).snapshot)
     this.#snapshots = snapshots
-    this.#compactor = new Compactor({ config, clock, log, storage, workers, snapshots }, (document) =>
+    this.#compactor = new Compactor({ config, clock, log, meters, storage, workers, snapshots }, (document) =>
       this.#changed(document),
     )
     const { relay } = storage
@@ -93,6 +96,13 @@ export class Documents {
   /** How many documents are in memory. */
   get size(): number {
     return this.#open.size
+  }
+
+  /** Of edits that are not durable yet. */
+  get pendingBytes(): number {
+    let bytes = 0
+    for (const document of this.#open.values()) bytes += document.pendingBytes
+    return bytes
   }
 
   /**

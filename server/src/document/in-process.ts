@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type * as Y from 'yjs'
 import { CoeditError } from '../common/errors.ts'
+import { normalizeLineEnds } from '../common/line-ends.ts'
 import { Serial } from '../common/serial.ts'
 import type { Config } from '../config/config.ts'
 import type { HookCalls } from '../hooks/calls.ts'
@@ -9,7 +10,6 @@ import { KnownState, mergeEntries, scanUpdate, splitUpdate, takeNews } from '../
 import { checkName } from '../protocol/wire/document-name.ts'
 import type { Cursor, CursorOptions } from './cursor.ts'
 import type { Document } from './document.ts'
-import { normalizeLineEnds } from './line-ends.ts'
 import type { Author } from './subscriber.ts'
 
 /** The copy of Yjs that the code around the server has, as ECMAScript or as CommonJS modules. */
