@@ -9,6 +9,7 @@ import { documentsApi } from '../support/documents-api.ts'
 import { requestEvents } from '../support/event-stream.ts'
 import { startInProcess } from '../support/in-process-server.ts'
 import { startMortalServer } from '../support/mortal-server.ts'
+import { blockIn } from '../support/papers.ts'
 import { findPostgres, NO_POSTGRES, startPostgres } from '../support/postgres.ts'
 import { startServer } from '../support/process.ts'
 import { startProxy } from '../support/proxy.ts'
@@ -59,7 +60,7 @@ async function agreed(all: readonly StockClient[]): Promise<{ readonly text: str
 }
 
 describe('?as=text and ?as=json', () => {
-  test('begin with the value, and bring each change with its cursor, which is the ETag', async () => {
+  test('R49 R50 begin with the value, and bring each change with its cursor, which is the ETag', async () => {
     const { url, api, server } = await start()
     const [text, json] = [follower(url, 'text'), follower(url, 'json', { root: 'stock' })]
     expect(await Promise.all([text.follow(), json.follow()])).toEqual([200, 200])
@@ -145,7 +146,7 @@ describe('?as=text and ?as=json', () => {
     await early.ended()
   })
 
-  test('skip to what is newest for a reader that takes nothing for a while', async () => {
+  test('R52 skip to what is newest for a reader that takes nothing for a while', async () => {
     const { url, server } = await start()
     const [slow, quick] = [follower(url, 'text'), follower(url, 'text')]
     await Promise.all([slow.follow(), quick.follow()])
@@ -219,7 +220,7 @@ describe('?as=text and ?as=json', () => {
 })
 
 describe('?presence=1', () => {
-  test('tells who is here, who joins, what they change and who leaves, and no renewals', async () => {
+  test('R51 tells who is here, who joins, what they change and who leaves, and no renewals', async () => {
     const { url } = await start()
     const [ann, bob] = await Promise.all(
       ['ann', 'bob'].map((name) =>
@@ -262,6 +263,20 @@ describe('?presence=1', () => {
       if (all.includes('event: presence') && /^data: [A-Za-z0-9]/m.test(all)) return
     }
   })
+})
+
+test('the ticker of the README shows prices in a browser, as it stands', async () => {
+  const { url, api } = await start()
+  await api.patch('shop', { apple: 1.2 }, '?root=prices')
+  const browser = await launchChromium()
+  release(() => browser.close())
+  const page = await browser.newPage()
+  await page.goto(`${url}health`)
+  await page.evaluate(await blockIn('server/README.md', '## Without Yjs', 'js'))
+  const shows = (text: string) => page.waitForFunction((expected) => document.body.innerText === expected, text)
+  await shows('/apple,1.2')
+  await api.patch('shop', { apple: 1.3, pear: 2 }, '?root=prices')
+  await shows('/apple,1.3\n/pear,2')
 })
 
 test("a browser's EventSource shows the text while others type and its connection breaks", async () => {

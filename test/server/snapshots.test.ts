@@ -37,6 +37,7 @@ function openDocument(name: string, stored: Snapshot): Document {
     log: recordingLog().log,
     cursors: [],
     requestCommit: () => undefined,
+    committed: () => undefined,
     changed: () => undefined,
     neighboursOf: () => NO_NEIGHBOURS,
   }

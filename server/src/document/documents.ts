@@ -7,7 +7,7 @@ import { inTurns } from '../common/turns.ts'
 import type { Config } from '../config/config.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import type { PresenceEntry } from '../protocol/wire/awareness.ts'
-import type { Storage } from '../storage/storage.ts'
+import type { Storage, Unfollow } from '../storage/storage.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { Committer } from './committer.ts'
 import { Compactor } from './compactor.ts'
@@ -37,6 +37,13 @@ export interface DocumentsContext {
   readonly meters?: Meters
 }
 
+/** Who is told what becomes durable of any document. None of these may throw. */
+export interface CommitListener {
+  onCommit(name: string, at: { readonly incarnation: number; readonly position: number }): void
+  /** Other servers may have written what was not told. */
+  onMissed(): void
+}
+
 /** The open documents. Each is loaded once however many ask for it, and leaves memory when nobody needs it. */
 export class Documents {
   /** For the code around the server. */
@@ -54,6 +61,8 @@ export class Documents {
   readonly #followers: HookFollowers
   readonly #reader: Reader
   readonly #emptied = new Condition()
+  readonly #listeners = new Set<CommitListener>()
+  #unfollow: Unfollow | undefined
   #isClosing = false
 
   constructor(context: DocumentsContext) {
@@ -75,6 +84,7 @@ export class Documents {
       clock,
       log,
       cursors: this.#followers.cursors,
+      committed: ({ name, incarnation, head }) => this.#committed(name, incarnation, head),
       requestCommit: (source) => this.#committer.request(source),
       changed: (document) => this.#changed(document),
       neighboursOf: (name) => this.#exchange?.neighboursOf(name) ?? NO_NEIGHBOURS,
@@ -123,6 +133,12 @@ export class Documents {
     return open ? Promise.resolve(this.follow(open)) : this.join(name)
   }
 
+  /** Tells what becomes durable of any document, here and, as far as the storage tells it, at other servers. */
+  watch(listener: CommitListener): Unfollow {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
   /** Where the log of a document ends. Rejects as `join` does. */
   async place(name: string): Promise<{ readonly incarnation: number; readonly position: number }> {
     const cursor = await this.visit(name)
@@ -146,11 +162,18 @@ export class Documents {
   /** To be called when the storage is open: hooks are told what they were not told in time. */
   start(): void {
     this.#followers.start()
+    this.#unfollow = this.#context.storage.followAll?.({
+      onAppended: (name, incarnation, seq) => this.#committed(name, incarnation, seq),
+      onMissed: () => {
+        for (const { onMissed } of this.#listeners) onMissed()
+      },
+    })
   }
 
   /** Ends all subscribers and resolves when everything received is durable and no document is in memory. */
   async close(): Promise<void> {
     this.#isClosing = true
+    this.#unfollow?.()
     await this.#followers.stop()
     await Promise.allSettled(this.#opening.values())
     for (const document of [...this.#open.values()]) {
@@ -162,6 +185,10 @@ export class Documents {
     while (this.#open.size > 0) await this.#emptied.wait()
     await this.#committer.settle()
     await this.#exchange?.close()
+  }
+
+  #committed(name: string, incarnation: number, position: number): void {
+    for (const { onCommit } of this.#listeners) onCommit(name, { incarnation, position })
   }
 
   #load(name: string): Promise<Document> {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { OnEnd } from '../auth/lease.ts'
 import { CoeditError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Clock } from '../common/timing.ts'
@@ -6,12 +7,14 @@ import type { Config } from '../config/config.ts'
 import type { Contents } from '../content/contents.ts'
 import type { WatchedRoot } from '../content/requests.ts'
 import type { Documents } from '../document/documents.ts'
-import type { Admission } from './admission.ts'
+import type { Admission, Visitor } from './admission.ts'
 import { cutLater } from './cut.ts'
 import { EventData } from './event-data.ts'
 import { EventOutput } from './streams/event-output.ts'
 import { EventStream } from './streams/event-stream.ts'
 import { Feeds } from './streams/feeds.ts'
+import { Names } from './streams/names.ts'
+import { NamesFeed } from './streams/names-feed.ts'
 import { Presence } from './streams/presence.ts'
 import type { Source } from './streams/source.ts'
 import { Updates } from './streams/updates.ts'
@@ -41,28 +44,52 @@ export interface Exchange {
   readonly outgoing: ServerResponse
 }
 
+interface Stream {
+  readonly name: string
+  readonly sources: readonly Source[]
+  readonly headersOf: () => Headers
+  readonly admit: (visitor: Visitor, onEnd: OnEnd) => Promise<unknown>
+}
+
 /** Lets visitors follow documents as server-sent events. What several read alike is made once. */
 export class EventStreams {
   readonly #context: EventStreamsContext
   readonly #eventData = new EventData()
   readonly #feeds: Feeds
+  readonly #names: NamesFeed
 
   constructor(context: EventStreamsContext) {
     this.#context = context
     this.#feeds = new Feeds(context)
+    this.#names = new NamesFeed(context)
   }
 
   /**
    * Answers with a stream that ends with the permit to read the document. Resolves when it has begun; rejects as
    * `Admission` does, and where what is followed cannot be read.
    */
-  async follow(
-    { incoming, outgoing }: Exchange,
-    name: string,
-    followed: Followed,
-    headersOf: () => Headers,
-  ): Promise<void> {
-    const { clock, config } = this.#context
+  follow(exchange: Exchange, name: string, followed: Followed, headersOf: () => Headers): Promise<void> {
+    const { admission } = this.#context
+    const sources = this.#sourcesOf(name, followed)
+    return this.#stream(exchange, { name, sources, headersOf, admit: (...given) => admission.admit(...given) })
+  }
+
+  /** The same for what changes of all documents whose names begin so, and for a permit to list them. */
+  followAll(exchange: Exchange, prefix: string, lastEventId: string, headersOf: () => Headers): Promise<void> {
+    const { admission } = this.#context
+    const sources = [new Names(this.#names, prefix, lastEventId)]
+    const admit: Stream['admit'] = (...given) => admission.admitListing(...given)
+    return this.#stream(exchange, { name: prefix, sources, headersOf, admit })
+  }
+
+  /** Lets a visitor in until the answer is closed. Rejects as `Admission` does. */
+  async admit({ incoming, outgoing }: Exchange, name: string): Promise<void> {
+    const { admission } = this.#context
+    await admission.admit(admission.knock(incoming, outgoing, name), () => undefined)
+  }
+
+  async #stream({ incoming, outgoing }: Exchange, { name, sources, headersOf, admit }: Stream): Promise<void> {
+    const { clock, config, admission } = this.#context
     // An answer without a socket waits for another one on the same connection, and Node does not tell when the client has
     // gone. An embedding app may have been busy for so long that the answer is closed.
     if (outgoing.socket === null || outgoing.destroyed) {
@@ -70,19 +97,13 @@ export class EventStreams {
       return
     }
     const output = new EventOutput(outgoing, clock, config.keepAliveMs)
-    const stream = new EventStream(output, this.#sourcesOf(name, followed), (error) => this.#failed(error, name))
+    const stream = new EventStream(output, sources, (error) => this.#failed(error, name))
     outgoing.once('close', () => stream.end())
-    await this.admit({ incoming, outgoing }, name, () => {
+    await admit(admission.knock(incoming, outgoing, name), () => {
       stream.end()
       cutLater(outgoing, incoming.socket, clock)
     })
     await stream.open(headersOf)
-  }
-
-  /** Lets a visitor in until the answer is closed. Rejects as `Admission` does. */
-  async admit({ incoming, outgoing }: Exchange, name: string, onEnd: () => void = () => undefined): Promise<void> {
-    const { admission } = this.#context
-    await admission.admit(admission.knock(incoming, outgoing, name), onEnd)
   }
 
   #sourcesOf(name: string, { root, hasPresence, lastEventId }: Followed): readonly Source[] {

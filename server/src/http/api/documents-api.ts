@@ -93,7 +93,7 @@ export function createDocumentsApi(context: DocumentsApiContext): Routes {
   addContent(api, context)
   addUpdates(api, context)
   addPresence(api, context)
-  addEvents(api, context.streams, READING_EVENTS)
+  addEvents(api, context.streams, { ofOne: READING_EVENTS, ofAll: ADMISSION })
   api.routes.doc31('/api/openapi.json', { openapi: '3.1.0', info: { title: 'coedit', version: '1' } })
   return api.routes
 }

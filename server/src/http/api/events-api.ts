@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import type { ErrorCode } from '../../common/errors.ts'
 import type { EventStreams } from '../event-streams.ts'
 import type { ApiRoutes } from './api-routes.ts'
-import { eventsQuery, nameParams } from './schemas.ts'
+import { allEventsQuery, eventsQuery, nameParams } from './schemas.ts'
 
 /** The answer is written already; of its own for each request, since headers are added to it. */
 const answered = (): Response => new Response(null, { headers: { 'x-hono-already-sent': 'true' } })
@@ -20,7 +20,31 @@ const STREAM = {
 }
 
 /** What happens to documents, as it happens. */
-export function addEvents(api: ApiRoutes, streams: EventStreams, errors: readonly ErrorCode[]): void {
+export function addEvents(
+  api: ApiRoutes,
+  streams: EventStreams,
+  errors: { readonly ofOne: readonly ErrorCode[]; readonly ofAll: readonly ErrorCode[] },
+): void {
+  api.add(
+    {
+      method: 'get',
+      path: '/api/events',
+      summary: 'Which documents change, of all whose names begin alike, as server-sent events.',
+      description:
+        'The token has to allow to list them. `data` of an event without a name is `{"document":"…","cursor":"…"}`. An event `reset` says that others may have changed meanwhile: at the beginning, and behind an id that this server does not know any more.',
+      params: z.object({}),
+      query: allEventsQuery,
+      headers: lastEventId,
+      responses: { 200: STREAM },
+      errors: errors.ofAll,
+    },
+    async (c, { query: { prefix } }) => {
+      const { incoming } = c.env
+      if (incoming.method === 'HEAD') return c.body(null, 200, { 'content-type': 'text/event-stream' })
+      await streams.followAll(c.env, prefix, c.req.header('last-event-id') ?? '', () => c.body(null).headers)
+      return answered()
+    },
+  )
   api.add(
     {
       method: 'get',
@@ -32,7 +56,7 @@ export function addEvents(api: ApiRoutes, streams: EventStreams, errors: readonl
       query: eventsQuery,
       headers: lastEventId,
       responses: { 200: STREAM },
-      errors,
+      errors: errors.ofOne,
     },
     async (c, { params: { name }, query: { as, root, presence } }) => {
       const followed = {

@@ -65,6 +65,10 @@ export const eventsQuery = z.object({
   presence: z.literal('1').optional().describe('Tells who is here, too.'),
 })
 
+export const allEventsQuery = z.object({
+  prefix: z.string().default('').describe('What the names begin with.'),
+})
+
 export const patchQuery = z.object({ root: root.default('content') })
 
 export const updateQuery = z.object({
