@@ -127,10 +127,12 @@ export const patch: Load = {
     const { server, usage } = await start()
     const { inFlight, roundTrips } = scale.patch
     const latencies = new Latencies()
-    const services = await Promise.all(Array.from({ length: inFlight }, () => Patcher.connect(server)))
-    await Promise.all(services.map((service, index) => service.patch(`patch-${index}`, 'stock', '{"count":0}')))
+    const first = await Patcher.connect(server)
+    for (let index = 0; index < inFlight; index++) await first.patch(`patch-${index}`, 'stock', '{"count":0}')
+    first.close()
     await usage.settle(scale.quietMs)
 
+    const services = await Promise.all(Array.from({ length: inFlight }, () => Patcher.connect(server)))
     const watch = watchCpu(usage)
     const working = services.map(async (service, index) => {
       for (let count = 1; count <= roundTrips; count++) {
