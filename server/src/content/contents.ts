@@ -393,7 +393,7 @@ class OpenContent {
 
   #push(pieces: readonly PositionedUpdate[]): void {
     for (const { update, position } of pieces) {
-      this.#news.push({ update, position })
+      this.#news.push({ update: compact(update), position })
       this.#newsBytes += update.length
     }
   }
@@ -439,6 +439,11 @@ class OpenContent {
     this.#cursor?.release()
     this.#cursor = undefined
   }
+}
+
+/** A view of more memory than it needs would take all of that along to the thread. */
+function compact(update: Uint8Array): Uint8Array {
+  return update.buffer.byteLength > 2 * update.length ? new Uint8Array(update) : update
 }
 
 /** What comes after an edit that was refused builds on it. */

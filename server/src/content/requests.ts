@@ -117,7 +117,8 @@ export interface NumberedJob {
   readonly job: ContentJob
 }
 
-export type ThreadMessage = NumberedJob | { readonly forget: string }
+/** What the thread is told at once, in order. */
+export type ThreadMessages = readonly (NumberedJob | { readonly forget: string })[]
 export interface ThreadAnswer {
   readonly id: number
   readonly answer: ContentAnswer

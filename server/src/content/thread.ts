@@ -8,7 +8,7 @@ import type {
   ContentRequest,
   ContentResult,
   ThreadAnswer,
-  ThreadMessage,
+  ThreadMessages,
   WatchNews,
 } from './requests.ts'
 
@@ -19,13 +19,12 @@ const mirrors = new Map<string, Mirror>()
 /** Of all that is written here, so that a document does not grow by a client with each time that it is opened. */
 let clientId = newClientId()
 
-parentPort?.on('message', (message: ThreadMessage) => {
-  if ('forget' in message) {
-    forget(message.forget)
-    return
+parentPort?.on('message', (messages: ThreadMessages) => {
+  for (const message of messages) {
+    if ('forget' in message) forget(message.forget)
+    // Each is answered by itself: whichever ends the thread is the first that was not.
+    else parentPort?.postMessage({ id: message.id, answer: answerTo(message.job) } satisfies ThreadAnswer)
   }
-  const answer = answerTo(message.job)
-  parentPort?.postMessage({ id: message.id, answer } satisfies ThreadAnswer)
 })
 
 function answerTo({ document, isWhole, needsNewClient, updates, watches, requests }: ContentJob): ContentAnswer {
