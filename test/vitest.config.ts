@@ -8,6 +8,9 @@ const FAULTS = ['faults/faults.test.ts', 'fuzz/minute.test.ts']
 /** What installs hundreds of megabytes, for `npm run test:long` alone. */
 const LONG = 'long/**'
 
+/** What vandals send, once more to one of several servers that share a PostgreSQL. The others are about one alone. */
+const BESIEGED = 'server/hostile-!(readers|refused).test.ts'
+
 /** What opens pages in a browser. */
 const PAGES = ['e2e/**/*.test.ts', 'editors/**/*.test.ts']
 
@@ -57,6 +60,7 @@ export default defineConfig(({ mode }) => {
           test: { name: 'tests', include: ['**/*.test.ts'], exclude: [...exclude, ...FAULTS, ...PAGES] },
         },
         { extends: true, test: { name: 'faults', include: FAULTS } },
+        { extends: true, test: { name: 'besieged', include: [BESIEGED], env: { COEDIT_TEST_CLUSTER: 'yes' } } },
       ],
       globalSetup: ['support/setup.ts'],
       reporters: ['default', './support/reporter.ts'],

@@ -36,9 +36,9 @@ async function main(options: Options): Promise<number> {
   return outcomes.some(({ server, failures }) => server === coedit && failures.length > 0) ? 1 : 0
 }
 
-function scaleOf({ check, seconds }: Options): Scale {
+function scaleOf({ check, seconds, warmUpSeconds }: Options): Scale {
   const scale = check ? SMOKE : FULL
-  return seconds === undefined ? scale : { ...scale, seconds }
+  return { ...scale, seconds: seconds ?? scale.seconds, warmUpSeconds: warmUpSeconds ?? scale.warmUpSeconds }
 }
 
 /** Those of the names, all where none is given. */

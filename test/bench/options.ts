@@ -9,6 +9,7 @@ export const USAGE = `npm run bench -- [options]
                    with Redis, and where one will do "leveldb", which is coedit on that (default: one server alone)
   --runs N         how often, servers in turn; the report has the medians (default: 1)
   --seconds N      how long people type, in the loads that go by time (default: 10)
+  --warm-up N      how long they have typed before anything counts; 0 shows a server that has just started (default: 10)
   --data DIR       where the servers store, each run in a fresh directory of its own (default: the temporary directory)
   --profile DIR    where each server writes its CPU profile (default: none is taken)
   --check          coedit alone and everything small: whether the bench works, not how fast anything is
@@ -23,6 +24,8 @@ export interface Options {
   readonly runs: number
   /** Undefined: as the scale has it. */
   readonly seconds: number | undefined
+  /** Undefined: as the scale has it. */
+  readonly warmUpSeconds: number | undefined
   readonly data: string
   readonly profile: string | undefined
   readonly check: boolean
@@ -38,6 +41,7 @@ export function readOptions(args: readonly string[]): Options {
       nodes: { type: 'string', default: '' },
       runs: { type: 'string', default: '1' },
       seconds: { type: 'string' },
+      'warm-up': { type: 'string' },
       data: { type: 'string', default: tmpdir() },
       profile: { type: 'string' },
       check: { type: 'boolean', default: false },
@@ -51,6 +55,7 @@ export function readOptions(args: readonly string[]): Options {
     nodes,
     runs: wholeNumber('runs', values.runs),
     seconds: values.seconds === undefined ? undefined : wholeNumber('seconds', values.seconds),
+    warmUpSeconds: values['warm-up'] === undefined ? undefined : wholeNumber('warm-up', values['warm-up'], 0),
     data: values.data,
     profile: values.profile,
     check: values.check,
@@ -61,7 +66,8 @@ function names(list: string): string[] {
   return list.split(',').filter((name) => name !== '')
 }
 
-function wholeNumber(option: string, value: string): number {
-  if (!/^[1-9]\d{0,3}$/.test(value)) throw new Error(`--${option} takes a whole number from 1 to 9999, not "${value}".`)
-  return Number(value)
+function wholeNumber(option: string, value: string, least = 1): number {
+  const number = /^\d{1,4}$/.test(value) ? Number(value) : Number.NaN
+  if (number >= least) return number
+  throw new Error(`--${option} takes a whole number from ${least} to 9999, not "${value}".`)
 }

@@ -62,7 +62,8 @@ async function runOnce(load: Load, kind: ServerKind, plan: Plan): Promise<Figure
       start: async () => {
         const server = await kind.start({ dataDirectory, profileDirectory: profiles, nodes: load.nodes ?? 1 })
         started.push(server)
-        return { server, usage: new Usage(...server.pids) }
+        const { pids, backing } = server
+        return { server, usage: new Usage(...pids), ...(backing !== undefined && { backing: new Usage(backing) }) }
       },
     })
   } finally {

@@ -2,6 +2,11 @@
 export interface Scale {
   /** How long people type or move, in the loads that go by time. */
   readonly seconds: number
+  /**
+   * How long people have typed before anything counts. A server's first seconds are those of V8's compilers, which take
+   * half of its CPU time then, and which a server that has run for a minute no longer pays for.
+   */
+  readonly warmUpSeconds: number
   /** How long the server has to rest until its work counts as done; Hocuspocus stores two seconds after the last edit. */
   readonly quietMs: number
   readonly fanOut: { readonly clients: number; readonly typing: number; readonly perSecond: number }
@@ -13,12 +18,14 @@ export interface Scale {
   readonly idle: { readonly connections: number; readonly documents: number; readonly restSeconds: number }
   /** `bytes`: of the encoded document. */
   readonly big: { readonly bytes: number; readonly joiners: number }
-  readonly echo: { readonly clients: number; readonly roundTrips: number }
+  /** `warmUp`: round trips of each client before anything counts. */
+  readonly echo: { readonly clients: number; readonly warmUp: number; readonly roundTrips: number }
   readonly presence: { readonly users: number }
 }
 
 export const FULL: Scale = {
   seconds: 10,
+  warmUpSeconds: 10,
   quietMs: 2_500,
   fanOut: { clients: 200, typing: 20, perSecond: 10 },
   manyDocuments: { documents: 300, clientsEach: 3, perSecond: 5 },
@@ -27,13 +34,14 @@ export const FULL: Scale = {
   trace: { edits: Number.POSITIVE_INFINITY, joiners: 100 },
   idle: { connections: 4_000, documents: 400, restSeconds: 30 },
   big: { bytes: 12_000_000, joiners: 150 },
-  echo: { clients: 50, roundTrips: 1_000 },
+  echo: { clients: 50, warmUp: 1_000, roundTrips: 1_000 },
   presence: { users: 500 },
 }
 
 /** Small enough for a test of the bench itself. */
 export const SMOKE: Scale = {
   seconds: 1,
+  warmUpSeconds: 1,
   quietMs: 250,
   fanOut: { clients: 10, typing: 3, perSecond: 10 },
   manyDocuments: { documents: 5, clientsEach: 3, perSecond: 5 },
@@ -42,6 +50,6 @@ export const SMOKE: Scale = {
   trace: { edits: 1_000, joiners: 5 },
   idle: { connections: 50, documents: 5, restSeconds: 0.5 },
   big: { bytes: 300_000, joiners: 5 },
-  echo: { clients: 5, roundTrips: 10 },
+  echo: { clients: 5, warmUp: 5, roundTrips: 10 },
   presence: { users: 20 },
 }

@@ -7,8 +7,10 @@ import { type Alias, bundlePage } from '../support/bundle.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { openPage, textIs } from '../support/demo.ts'
 import { serveFiles } from '../support/file-server.ts'
+import { ANGULAR } from '../support/frameworks.ts'
 import { startInProcess } from '../support/in-process-server.ts'
 import { blockIn, filledIn } from '../support/papers.ts'
+import { isLong } from '../support/runs.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const CLIENT = `${ROOT}/client`
@@ -48,6 +50,20 @@ const SOLID_PAGE = `
     render(() => createComponent(Notes, {}), document.querySelector('#root'))
   </script>`
 
+/** Its libraries are compiled for good where they are used; without `ng build` that is in the page. */
+const ANGULAR_PAGE = `
+  <app-notes></app-notes>
+  <script type="module">
+    import '@angular/compiler'
+    import { bootstrapApplication } from '@angular/platform-browser'
+    import { Notes } from './Angular.ts'
+    globalThis.application = await bootstrapApplication(Notes)
+  </script>`
+
+declare global {
+  var application: { destroy(): void }
+}
+
 let browser: Browser
 
 beforeAll(async () => {
@@ -67,10 +83,11 @@ async function serve(
   server: string,
   modules: Record<string, string> = {},
   alias: Alias = {},
+  root = CLIENT,
 ): Promise<string> {
   expect([page, ...Object.values(modules)].join()).toContain(SERVER_IN_README)
   const key = JSON.stringify([page, modules, alias])
-  const building = built.get(key) ?? bundlePage(page, CLIENT, modules, alias)
+  const building = built.get(key) ?? bundlePage(page, root, modules, alias)
   built.set(key, building)
   const files = await building
   const led = new Map([...files].map(([name, content]) => [name, content.replaceAll(SERVER_IN_README, server)]))
@@ -108,11 +125,13 @@ test.each([
 /** A recipe of the client's README. */
 interface Recipe {
   readonly heading: string
-  readonly language: 'html' | 'tsx' | 'vue' | 'svelte'
+  readonly language: 'html' | 'ts' | 'tsx' | 'vue' | 'svelte'
   /** The application around a component. Default: the recipe is a page. */
   readonly page?: string
   /** What the component is called as a file. */
   readonly file?: string
+  /** Where what it imports is installed. Default: beside the client. */
+  readonly root?: string
   /** Where one types. Default: a textarea. */
   readonly field?: string
 }
@@ -126,38 +145,61 @@ const RECIPES: readonly Recipe[] = [
   { heading: '### Solid', language: 'tsx', page: SOLID_PAGE, file: 'Solid.tsx' },
   { heading: '### CodeMirror, or any other editor with a Yjs binding', language: 'html', field: '.cm-content' },
   { heading: '### A provider of y-websocket', language: 'html' },
+  { heading: '### Angular', language: 'ts', page: ANGULAR_PAGE, file: 'Angular.ts', root: ANGULAR },
 ]
 
-test.each(RECIPES)('$heading: shares its text, and takes back its own edits and nobody else’s', async (recipe) => {
-  const { heading, language, page, file = '', field = 'textarea' } = recipe
-  const server = await startInProcess({ release: onTestFinished })
-  const code = await blockIn('client/README.md', heading, language)
-  const ann = await openEmbed(server.url)
-  await ann.locator('textarea').pressSequentially('hello')
-  const address = page ? await serve(page, server.url, { [file]: code }) : await serve(code, server.url)
-  const ben = await openPage(browser, address, onTestFinished)
-  const editor = ben.locator(field)
-  const shows = (text: string) => (field === 'textarea' ? textIs(ben, text) : linesAre(ben, text))
+test.for(RECIPES)(
+  '$heading: shares its text, and takes back its own edits and nobody else’s',
+  async (recipe, context) => {
+    const { heading, language, page, file = '', root, field = 'textarea' } = recipe
+    context.skip(root !== undefined && !isLong(), 'installs 90 MB: npm run test:long')
+    const server = await startInProcess({ release: onTestFinished })
+    const code = await blockIn('client/README.md', heading, language)
+    const ann = await openEmbed(server.url)
+    await ann.locator('textarea').pressSequentially('hello')
+    const address = page ? await serve(page, server.url, { [file]: code }, {}, root) : await serve(code, server.url)
+    const ben = await openPage(browser, address, onTestFinished)
+    const editor = ben.locator(field)
+    const shows = (text: string) => (field === 'textarea' ? textIs(ben, text) : linesAre(ben, text))
 
-  await shows('hello')
-  // On a fresh page there is nothing of one's own, neither by keys nor by menus.
-  await editor.press('ControlOrMeta+z')
-  await editor.press('ControlOrMeta+u')
-  await raiseUndo(editor)
-  await shows('hello')
-  await editor.press('ControlOrMeta+End')
-  await ben.keyboard.type(' there')
-  await textIs(ann, 'hello there')
+    await shows('hello')
+    // On a fresh page there is nothing of one's own, neither by keys nor by menus.
+    await editor.press('ControlOrMeta+z')
+    await editor.press('ControlOrMeta+u')
+    await raiseUndo(editor)
+    await shows('hello')
+    await editor.press('ControlOrMeta+End')
+    await ben.keyboard.type(' there')
+    await textIs(ann, 'hello there')
+    await ann.locator('textarea').press('Home')
+    await ann.keyboard.type('Oh, ')
+    await shows('Oh, hello there')
+    await editor.press('ControlOrMeta+z')
+    await textIs(ann, 'Oh, hello')
+    await editor.press('ControlOrMeta+z')
+    await editor.press('ControlOrMeta+Shift+Z')
+    await textIs(ann, 'Oh, hello there')
+    await raiseUndo(editor)
+    await textIs(ann, 'Oh, hello')
+  },
+)
+
+test('an Angular component says when it is saved, and leaves nothing behind when it is destroyed', async ({ skip }) => {
+  skip(!isLong(), 'installs 90 MB: npm run test:long')
+  const { url } = await startInProcess({ release: onTestFinished })
+  const code = await blockIn('client/README.md', '### Angular', 'ts')
+  const address = await serve(ANGULAR_PAGE, url, { 'Angular.ts': code }, {}, ANGULAR)
+  const [ann, ben] = [await openEmbed(url), await openPage(browser, address, onTestFinished)]
+  const name = { ofAnn: ben.getByText('Ann', { exact: true }), ofBen: ann.getByText('Ann', { exact: true }) }
+  await ben.locator('textarea').pressSequentially('hello')
+  await ben.getByText('Saved').waitFor()
+  await textIs(ann, 'hello')
   await ann.locator('textarea').press('Home')
-  await ann.keyboard.type('Oh, ')
-  await shows('Oh, hello there')
-  await editor.press('ControlOrMeta+z')
-  await textIs(ann, 'Oh, hello')
-  await editor.press('ControlOrMeta+z')
-  await editor.press('ControlOrMeta+Shift+Z')
-  await textIs(ann, 'Oh, hello there')
-  await raiseUndo(editor)
-  await textIs(ann, 'Oh, hello')
+  await name.ofAnn.waitFor({ state: 'attached' })
+  await name.ofBen.waitFor({ state: 'attached' })
+  await ben.evaluate(() => globalThis.application.destroy())
+  await name.ofAnn.waitFor({ state: 'detached' })
+  await name.ofBen.waitFor({ state: 'detached' })
 })
 
 test('a binding and an overlay work in what Vue makes reactive', async () => {

@@ -50,7 +50,10 @@ export class Audience {
     const edits = seconds * EDITS_PER_SECOND
     this.#typists = Array.from({ length: TYPISTS }, (_, index) => typist(FIRST_TYPIST_ID + index, this.#base, edits))
     this.#typed = new Countdown(TYPISTS * edits * (readers - stopping))
-    this.#ledger = new TypingLedger(this.#typists, this.#latencies, (count) => this.#typed.count(count))
+    this.#ledger = new TypingLedger(this.#typists, {
+      seen: (ms) => this.#latencies.add(ms),
+      delivered: (edits) => this.#typed.count(edits),
+    })
   }
 
   /** Of the edits, from typing to those who read on; in milliseconds. */

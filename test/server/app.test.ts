@@ -117,7 +117,7 @@ describe.each(['', '/coedit', '/team/coedit'])('mounted at "%s"', (basePath) => 
 
   test('routes that are passed in are mounted below the base path, with the name of a document as one segment', async () => {
     const routes = new Hono<Env>().get('/api/documents/:name/events', (c) => c.text(c.req.param('name')))
-    const { root } = await serve({ basePath, routes })
+    const { root } = await serve({ basePath, routes: [routes] })
     expect(await (await fetch(`${root}/api/documents/a%2Fb%20c/events`)).text()).toBe('a/b c')
   })
 
@@ -237,7 +237,7 @@ test('a route that throws answers 500 as JSON without its message, which goes to
   const routes = new Hono<Env>().get('/api/broken', () => {
     throw new Error('secret detail')
   })
-  const { root, lines } = await serve({ routes })
+  const { root, lines } = await serve({ routes: [routes] })
   const answer = await fetch(`${root}/api/broken?token=abc`)
   const body = await answer.text()
   expect(answer.status).toBe(500)

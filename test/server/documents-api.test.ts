@@ -355,7 +355,7 @@ describe('what is wrong is refused, and costs nobody else anything', () => {
   })
 
   test('a document that is too much for Yjs', async () => {
-    // Before anything is asked: it takes so long that the server closes a connection without use, and Node cannot see that.
+    // A busy machine takes longer for it than the server keeps a connection that is not used.
     const update = deeplyNested(1_000_000)
     const { api, name } = await start()
     await api.patch(name, { n: 1 })

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { startBesieged } from '../support/besieged.ts'
 import { Bystanders } from '../support/bystanders.ts'
-import { startInProcess } from '../support/in-process-server.ts'
 import { type Frame, OPCODE, openRawSocket, type RawSocket } from '../support/raw-socket.ts'
 
 const release = onTestFinished
@@ -8,8 +8,8 @@ const document = 'notes'
 const MAX_MESSAGE_BYTES = 1024 * 1024
 
 async function attack(): Promise<{ socket: RawSocket; bystanders: Bystanders }> {
-  const { url } = await startInProcess({ release, options: { maxMessageBytes: MAX_MESSAGE_BYTES } })
-  const bystanders = await Bystanders.join({ release, url, document })
+  const { url, others } = await startBesieged({ release, options: { maxMessageBytes: MAX_MESSAGE_BYTES } })
+  const bystanders = await Bystanders.join({ release, url, others, document })
   return { socket: await openRawSocket({ release, url, target: `/${document}` }), bystanders }
 }
 
@@ -60,7 +60,7 @@ test.each<[string, Frame[], number]>([
 })
 
 test('R31 compression is not agreed to, so that nothing small becomes large', async () => {
-  const { url } = await startInProcess({ release })
+  const { url } = await startBesieged({ release })
   const headers = { 'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits' }
   const { answer } = await openRawSocket({ release, url, target: '/notes', headers })
   expect(await answer).toMatchObject({ status: 101 })

@@ -1,10 +1,10 @@
 import * as encoding from 'lib0/encoding'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { startBesieged } from '../support/besieged.ts'
 import { Bystanders } from '../support/bystanders.ts'
 import { bytes } from '../support/bytes.ts'
 import { edit, Writer } from '../support/edits.ts'
 import { lastEntry } from '../support/event-stream.ts'
-import { startInProcess } from '../support/in-process-server.ts'
 import { presence, QUERY_PRESENCE, step1, step2, update } from '../support/messages.ts'
 import { connectRaw, type RawClientOptions, store } from '../support/raw-client.ts'
 import { openRawSocket } from '../support/raw-socket.ts'
@@ -13,8 +13,8 @@ const release = onTestFinished
 const document = 'notes'
 
 async function attack(options: Partial<RawClientOptions> = {}) {
-  const { url, lines } = await startInProcess({ release })
-  const there = { release, url, document }
+  const { url, others, lines } = await startBesieged({ release })
+  const there = { release, url, others, document }
   const bystanders = await Bystanders.join(there)
   const attacker = await connectRaw({ ...there, protocols: ['coedit.v1'], ...options })
   return { url, lines, there, bystanders, attacker }

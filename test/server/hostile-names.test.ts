@@ -1,8 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { storedNames } from '../support/admission.ts'
+import { startBesieged } from '../support/besieged.ts'
 import { Bystanders } from '../support/bystanders.ts'
 import { edit } from '../support/edits.ts'
-import { startInProcess } from '../support/in-process-server.ts'
 import { LeapingClock } from '../support/leaping-clock.ts'
 import { update } from '../support/messages.ts'
 import { connectRaw, store } from '../support/raw-client.ts'
@@ -28,16 +27,15 @@ test.each([
   ['a control character of Latin 1', '/a%C2%80'],
 ])('R2 %s as the name closes with 4400, whatever is written to it, and nothing is stored', async (_, target) => {
   const clock = new LeapingClock()
-  const { url, server, data } = await startInProcess({ release, clock })
-  const bystanders = await Bystanders.join({ release, url, document })
+  const { url, others, storedNames } = await startBesieged({ release, clock })
+  const bystanders = await Bystanders.join({ release, url, others, document })
   const socket = await openRawSocket({ release, url, target })
   socket.send({ payload: update(edit('x').update) })
   clock.leap(100)
   expect((await socket.closed).code).toBe(4400)
   expect(socket.messages).toEqual([])
   await bystanders.areUnharmed()
-  await server.close()
-  expect(await storedNames(data)).toEqual(['not notes', 'notes'])
+  expect(await storedNames()).toEqual(['not notes', 'notes'])
 })
 
 test.each([
@@ -52,17 +50,16 @@ test.each([
   ['a path of the HTTP interface', 'api/documents/notes/events'],
   ['the path of the health', 'health'],
 ])('R1 %s is a name like any other', async (_, name) => {
-  const { url, server, data } = await startInProcess({ release })
+  const { url, storedNames } = await startBesieged({ release })
   await store({ release, url, document: name }, edit('x').update)
   const doc = await freshCopy({ release, url, document: name })
   expect(textOf({ doc }).toString()).toBe('x')
-  await server.close()
-  expect(await storedNames(data)).toEqual([name])
+  expect(await storedNames()).toEqual([name])
 })
 
 test('R2 of a flood of new names nothing is stored until somebody writes, nor kept in memory', async () => {
-  const { url, server, data } = await startInProcess({ release })
-  const bystanders = await Bystanders.join({ release, url, document })
+  const { url, others, server, storedNames } = await startBesieged({ release })
+  const bystanders = await Bystanders.join({ release, url, others, document })
   for (let round = 0; round < 5; round++) {
     const names = Array.from({ length: 100 }, (_, index) => `new ${round}-${index}`)
     const clients = await Promise.all(names.map((name) => connectRaw({ release, url, document: name })))
@@ -72,6 +69,5 @@ test('R2 of a flood of new names nothing is stored until somebody writes, nor ke
     while (server.stats.documents > 2) await bystanders.areUnharmed()
   }
   await bystanders.areUnharmed()
-  await server.close()
-  expect(await storedNames(data)).toEqual(['not notes', 'notes'])
+  expect(await storedNames()).toEqual(['not notes', 'notes'])
 })

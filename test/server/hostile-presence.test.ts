@@ -1,22 +1,25 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { startBesieged } from '../support/besieged.ts'
 import { Bystanders } from '../support/bystanders.ts'
 import { bytes } from '../support/bytes.ts'
-import { startInProcess } from '../support/in-process-server.ts'
 import { type PresenceEntry, presence, step1 } from '../support/messages.ts'
 import { connectRaw } from '../support/raw-client.ts'
 
 const release = onTestFinished
 const document = 'notes'
 const MANY = 2 ** 53 - 1
+/** Where there are several servers, they show clients with clocks so far ahead of their own. */
+const MAX_LEAD = 2 ** 16
 
 async function attack() {
-  const { url } = await startInProcess({ release })
-  const there = { release, url, document }
+  const { url, others } = await startBesieged({ release })
+  const there = { release, url, others, document }
   const bystanders = await Bystanders.join(there)
-  const [attacker, witness] = await Promise.all([connectRaw(there), connectRaw(there)])
+  const elsewhere = { ...there, url: others.at(-1) ?? url }
+  const [attacker, witness] = await Promise.all([connectRaw(there), connectRaw(elsewhere)])
   await Promise.all([attacker.follow(), witness.follow()])
-  const [victim] = bystanders.here.map(({ doc }) => doc.clientID)
-  return { there, bystanders, attacker, witness, victim }
+  const victims = bystanders.here.map(({ doc }) => doc.clientID)
+  return { there, bystanders, attacker, witness, victims }
 }
 
 /** Deep enough to break who parses it. */
@@ -42,9 +45,9 @@ describe('R25', () => {
     ],
     ['nobody at all', () => []],
   ])('R25 %s is dropped', async (_, entries) => {
-    const { attacker, witness, bystanders, victim } = await attack()
+    const { attacker, witness, bystanders, victims } = await attack()
     const before = witness.all('presence').length
-    attacker.send(presence(...entries(victim)))
+    for (const victim of victims) attacker.send(presence(...entries(victim)))
     await attacker.follow()
     await bystanders.areUnharmed()
     for (const entry of witness
@@ -53,7 +56,7 @@ describe('R25', () => {
       .flatMap((message) => message.entries)) {
       expect(entry.state).not.toBe('forged')
       expect(entry.clientId).not.toBe(7)
-      expect(entry.clock).toBeLessThan(98)
+      expect(entry.clock % MAX_LEAD).toBeLessThan(98)
     }
   })
 
@@ -110,7 +113,7 @@ test('R27 of a flood of changes a bounded number is sent on', async () => {
   const { attacker, bystanders, witness } = await attack()
   const before = witness.all('presence').length
   for (let clock = 1; clock <= 20_000; clock++) attacker.send(presence({ clientId: 7, clock, state: clock }))
-  const isLast = ({ clientId, clock }: PresenceEntry) => clientId === 7 && clock === 20_000
+  const isLast = ({ clientId, state }: PresenceEntry) => clientId === 7 && state === 20_000
   await witness.until('the last one came', () => witness.all('presence').some(({ entries }) => entries.some(isLast)))
   expect(witness.all('presence').length - before).toBeLessThan(1000)
   attacker.cut()

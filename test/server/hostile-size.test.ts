@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
+import { startBesieged } from '../support/besieged.ts'
 import { Bystanders } from '../support/bystanders.ts'
 import { byte, bytes } from '../support/bytes.ts'
-import { startInProcess } from '../support/in-process-server.ts'
 import { step2, update } from '../support/messages.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { freshCopy } from '../support/stock-clients.ts'
@@ -13,8 +13,8 @@ const MANY = 100_000
 const MAX_FRAME_BYTES = 300 * 1024
 
 async function start() {
-  const { url, server, lines } = await startInProcess({ release })
-  const bystanders = await Bystanders.join({ release, url, document: 'notes' })
+  const { url, others, server, lines } = await startBesieged({ release })
+  const bystanders = await Bystanders.join({ release, url, others, document: 'notes' })
   const crowded = { release, url, document: 'crowded', protocols: ['coedit.v1'] }
   const attacker = await connectRaw(crowded)
   await attacker.follow(step2())

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
+import { startBesieged } from '../support/besieged.ts'
 import { Bystanders } from '../support/bystanders.ts'
 import { requestEvents } from '../support/event-stream.ts'
-import { startInProcess } from '../support/in-process-server.ts'
 import { speak } from '../support/raw-http.ts'
 import { openRawSocket } from '../support/raw-socket.ts'
 
@@ -11,8 +11,8 @@ const release = onTestFinished
 const document = 'notes'
 
 async function attack() {
-  const { url } = await startInProcess({ release, options: { requestTimeoutMs: 100 } })
-  const bystanders = await Bystanders.join({ release, url, document })
+  const { url, others } = await startBesieged({ release, options: { requestTimeoutMs: 100 } })
+  const bystanders = await Bystanders.join({ release, url, others, document })
   return { url, bystanders, say: (...parts: readonly string[]) => speak(release, url, ...parts) }
 }
 
@@ -51,8 +51,8 @@ test('an open event stream is no request that takes too long', async () => {
 })
 
 test('who asks for the heads of event streams leaves no stream behind', async () => {
-  const { url, server } = await startInProcess({ release })
-  const bystanders = await Bystanders.join({ release, url, document })
+  const { url, others, server } = await startBesieged({ release })
+  const bystanders = await Bystanders.join({ release, url, others, document })
   for (let index = 0; index < 50; index++) {
     const answer = await fetch(`${url}api/documents/new-${index}/events`, { method: 'HEAD' })
     expect(answer.status).toBe(200)
@@ -61,8 +61,8 @@ test('who asks for the heads of event streams leaves no stream behind', async ()
 })
 
 test('who asks for event streams on one connection all at once, and goes, leaves no stream behind', async () => {
-  const { url, server } = await startInProcess({ release })
-  const bystanders = await Bystanders.join({ release, url, document })
+  const { url, others, server } = await startBesieged({ release })
+  const bystanders = await Bystanders.join({ release, url, others, document })
   const socket = connect(Number(new URL(url).port), new URL(url).hostname)
   for (let index = 0; index < 3; index++) {
     socket.write(`GET /api/documents/new-${index}/events HTTP/1.1\r\nHost: localhost\r\n\r\n`)
@@ -80,8 +80,8 @@ test('who asks for a thousand things at once is cut before they are answered', a
 })
 
 test('who reads nothing of an event stream is cut after stallTimeoutMs', async () => {
-  const { url, server } = await startInProcess({ release, options: { stallTimeoutMs: 1000 } })
-  const bystanders = await Bystanders.join({ release, url, document })
+  const { url, others, server } = await startBesieged({ release, options: { stallTimeoutMs: 1000 } })
+  const bystanders = await Bystanders.join({ release, url, others, document })
   await server.edit('large', (doc) => doc.getText('text').insert(0, 'x'.repeat(16_000_000)))
   const stream = await requestEvents({ release, url, segment: 'large' })
   await once(stream, 'readable')
@@ -90,7 +90,7 @@ test('who reads nothing of an event stream is cut after stallTimeoutMs', async (
 })
 
 test('who is refused a WebSocket and does not hang up holds neither the socket nor the end of the server', async () => {
-  const { url, server } = await startInProcess({ release })
+  const { url, server } = await startBesieged({ release })
   const socket = connect({ port: Number(new URL(url).port), host: new URL(url).hostname, allowHalfOpen: true })
   release(async () => {
     socket.destroy()

@@ -7,6 +7,7 @@ import type { LogEntry } from '../../server/src/storage/storage.ts'
 import { databaseOf } from '../support/database.ts'
 import { docOf } from '../support/editing.ts'
 import { Writer } from '../support/edits.ts'
+import { deeplyNested } from '../support/nested.ts'
 import { runCoedit, startServer } from '../support/process.ts'
 import { RawLevel } from '../support/raw-level.ts'
 import { allRead, freshCopy, type StockClient, syncedClient, textOf } from '../support/stock-clients.ts'
@@ -162,6 +163,48 @@ describe('coedit import-yleveldb', () => {
     expect(tail.length).toBeGreaterThan(9)
     expect(Math.max(...tail.map(({ update }) => update.length))).toBeLessThanOrEqual(1024)
     expect(textOf({ doc: await docIn(data, 'large') }).length).toBe(10_000)
+  })
+
+  test('makes all line ends of texts one character with --normalize-line-ends, and says how many', async () => {
+    const writer = new Writer()
+    const [first, second] = [writer.insert('one\r\ntwo\r'), writer.insert('three\r\n')].map(({ update }) => update)
+    const source = await yLeveldbOf({ windows: [first, second], unix: [new Writer().insert('one\ntwo\n').update] })
+    const data = await temporaryDirectory(release)
+    expect((await runImport(source, data)).stdout).toMatch(/^'windows': 2 updates, imported$/m)
+    expect(textOf({ doc: await docIn(data, 'windows') }).toString()).toBe('one\r\ntwo\rthree\r\n')
+
+    const normalizing = await runImport(source, data, '--normalize-line-ends', '--chunk-bytes', '1024')
+    expect(normalizing).toMatchObject({ code: 0, stderr: '' })
+    expect(normalizing.stdout.split('\n')).toEqual([
+      "'unix': 1 update, nothing new",
+      "'windows': 2 updates, nothing new, 3 line ends normalized",
+      '2 documents with 3 updates found, 1 document changed',
+      '',
+    ])
+    expect(textOf({ doc: await docIn(data, 'windows') }).toString()).toBe('one\ntwo\nthree\n')
+
+    // What others do to the same text afterwards lands where they meant it, and is normalized as well.
+    await addTo(source, { windows: [writer.insert('four\r\n').update] }, 2)
+    const again = await runImport(source, data, '--normalize-line-ends')
+    expect(again.stdout).toMatch(/^'windows': 3 updates, imported, 1 line end normalized$/m)
+    expect(textOf({ doc: await docIn(data, 'windows') }).toString()).toBe('one\ntwo\nthree\nfour\n')
+    expect((await runImport(source, data, '--normalize-line-ends')).stdout).toMatch(/, 0 documents changed\n$/)
+  })
+
+  test('keeps the line ends of a document that Yjs cannot read, imports the others, and says so', async () => {
+    const windows = new Writer().insert('one\r\n').update
+    const source = await yLeveldbOf({ hostile: [deeplyNested(20_000)], windows: [windows] })
+    const exit = await runImport(source, await temporaryDirectory(release), '--normalize-line-ends')
+    expect(exit).toMatchObject({
+      code: 1,
+      stderr: 'coedit: 1 document could not be imported whole. (IMPORT_INCOMPLETE)\n',
+    })
+    expect(exit.stdout.split('\n')).toEqual([
+      "'hostile': 1 update, imported, line ends kept, for Yjs cannot read it",
+      "'windows': 1 update, imported, 1 line end normalized",
+      '2 documents with 2 updates found, 2 documents changed',
+      '',
+    ])
   })
 
   test('finds no document in a database of another kind', async () => {

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
+import { bytes } from '../support/bytes.ts'
 import { contentOf, docOf, Editor } from '../support/editing.ts'
 import { edit, Writer } from '../support/edits.ts'
 import { Gate } from '../support/gate.ts'
@@ -36,6 +37,50 @@ describe('with normalizeLineEnds', () => {
       { insert: normal, attributes: { bold: true } },
     ])
     expect(doc.getMap('notes').toJSON()).toEqual({ nested: normal })
+  })
+
+  test('one carriage return is formatted as it was, be it the last one of its format, and what follows keeps its own', async () => {
+    const { server } = await startInProcess({ release, options: { normalizeLineEnds: true } })
+    const bold = { bold: true }
+    await server.edit(document, (doc) => {
+      const text = doc.getText('content')
+      text.applyDelta([{ insert: 'a\r', attributes: bold }, { insert: 'b\r' }, { insert: 'c\r', attributes: bold }])
+      text.applyDelta([{ retain: 6 }, { insert: '\nd\r' }, { insert: { image: 'a.png' } }, { insert: '\ne' }])
+    })
+    expect((await server.read(document)).getText('content').toDelta()).toEqual([
+      { insert: 'a\n', attributes: bold },
+      { insert: 'b\n' },
+      { insert: 'c', attributes: bold },
+      { insert: '\nd\n' },
+      { insert: { image: 'a.png' } },
+      { insert: '\ne' },
+    ])
+  })
+
+  test('forty thousand line ends take a moment, formatted or not', async () => {
+    const { server } = await startInProcess({ release, options: { normalizeLineEnds: true } })
+    const lines = 'one\r\n'.repeat(40_000)
+    const before = process.cpuUsage()
+    await server.edit(document, (doc) => {
+      doc.getText('content').insert(0, lines)
+      doc.getText('rich').insert(0, lines, { bold: true })
+    })
+    const { user, system } = process.cpuUsage(before)
+    expect((await server.read(document)).getText('content').length).toBe(160_000)
+    // Quadratic work, which looks for each one from the beginning, takes twelve seconds.
+    expect(user + system).toBeLessThan(5_000_000)
+  })
+
+  test('a string that a vandal has put into what is no text is left alone', async () => {
+    const map = bytes(0x27, 1, 'map', 'k', 1)
+    const seed = bytes(1, 2, 7, 0, map, bytes(0x24, 0, 7, 0, 'k', 'x\r\n'), 0)
+    const { server } = await startInProcess({
+      release,
+      options: { normalizeLineEnds: true },
+      hooks: { load: () => seed },
+    })
+    await server.edit(document, (doc) => doc.getText('content').insert(0, written))
+    expect((await server.read(document)).getText('content').toString()).toBe(normal)
   })
 
   test.each([

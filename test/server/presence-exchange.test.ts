@@ -47,6 +47,22 @@ describe('R47 presence at several servers', () => {
     expect(stateOf(ada, bob)).toBeUndefined()
   })
 
+  test('who comes for a moment and leaves is gone at once, whether or not its server has heard of the others', async () => {
+    const shown: unknown[] = []
+    for (let stayMs = 20; stayMs <= 200; stayMs += 20) {
+      const { cluster, ada, bob } = await couple()
+      const visitor = cluster.addClient('Cleo')
+      visitor.connect(cluster.addNode())
+      await cluster.pass(stayMs)
+      shown.push(stateOf(ada, visitor))
+      visitor.disconnect(true)
+      await cluster.pass(300)
+      expect([stateOf(ada, visitor), stateOf(bob, visitor)], `after ${stayMs} ms`).toEqual([undefined, undefined])
+    }
+    // Otherwise nobody has been there to be gone.
+    expect(shown.filter((state) => state !== undefined).length).toBeGreaterThan(5)
+  })
+
   test('a client that comes back sees all at once, whatever clocks it remembers', async () => {
     const { cluster, nodes, ada, bob } = await couple()
     for (const node of [nodes[0], nodes[1], nodes[0]]) {

@@ -1,13 +1,13 @@
+import { startBesieged } from './besieged.ts'
 import { Bystanders } from './bystanders.ts'
-import { startInProcess } from './in-process-server.ts'
 import { step2 } from './messages.ts'
 import { connectRaw } from './raw-client.ts'
 import type { Release } from './temporary.ts'
 
 /** A document that innocents edit, and a connection to it that may send anything: its first Step2 is acknowledged. */
 export async function attack(release: Release) {
-  const { url, lines } = await startInProcess({ release })
-  const there = { release, url, document: 'notes' }
+  const { url, others, lines } = await startBesieged({ release })
+  const there = { release, url, others, document: 'notes' }
   const bystanders = await Bystanders.join(there)
   const attacker = await connectRaw({ ...there, protocols: ['coedit.v1'] })
   await attacker.follow(step2())

@@ -8,6 +8,8 @@ import { untilChanged } from './until.ts'
 export interface BystanderOptions {
   readonly release: Release
   readonly url: string
+  /** Other servers with the same documents, to which some of them go. */
+  readonly others?: readonly string[]
   /** The document on which somebody is about to misbehave. */
   readonly document: string
 }
@@ -47,12 +49,17 @@ export class Bystanders {
 
 class Group {
   readonly clients: readonly StockClient[]
-  readonly #options: BystanderOptions
+  /** Where somebody new comes to. */
+  readonly #newcomer: BystanderOptions
   #written = 0
 
   constructor(options: BystanderOptions) {
-    this.#options = options
-    this.clients = [stockClient({ ...options, version: '3.1.0' }), stockClient({ ...options, version: '2.1.0' })]
+    const [second = options.url, last = second] = options.others ?? []
+    this.#newcomer = { ...options, url: last }
+    this.clients = [
+      stockClient({ ...options, version: '3.1.0' }),
+      stockClient({ ...options, url: second, version: '2.1.0' }),
+    ]
   }
 
   async isUnharmed(others: readonly number[]): Promise<void> {
@@ -66,7 +73,7 @@ class Group {
     await Promise.all(clients.map((client) => client.sees(...ids)))
     expect(clients.map(({ losses }) => losses)).toEqual([0, 0])
     const writers = new Set([...ids, ...others])
-    for (const doc of [...docs, await freshCopy(this.#options)]) this.#holdsOnly(writers, doc)
+    for (const doc of [...docs, await freshCopy(this.#newcomer)]) this.#holdsOnly(writers, doc)
   }
 
   #holdsOnly(writers: ReadonlySet<number>, doc: Y.Doc): void {

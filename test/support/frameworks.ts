@@ -1,8 +1,17 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { type Plugin, transformWithOxc } from 'vite'
+import { installPackages } from './installed.ts'
+import { pathOf } from './papers.ts'
+
+/** Where Angular is installed on first use: its compiler takes 90 MB. */
+export const ANGULAR = pathOf('test/angular')
 
 /**
- * Compiles components as the plug-ins of their frameworks do: `.vue`, `.svelte`, and Solid's as `Solid.tsx`. Each
- * compiler is loaded where it is used: together they take most of a second, in every file with a page.
+ * Compiles components as the plug-ins of their frameworks do: `.vue`, `.svelte`, Solid's as `Solid.tsx` and Angular's as
+ * `Angular.ts`. Each compiler is loaded where it is used: together they take most of a second, in every file with a page.
  */
 export const frameworks: Plugin = {
   name: 'frameworks',
@@ -11,6 +20,7 @@ export const frameworks: Plugin = {
     if (id.endsWith('.vue')) return script(await fromVue(code, id))
     if (id.endsWith('.svelte')) return script(await fromSvelte(code, id))
     if (id.endsWith('Solid.tsx')) return script(await fromSolid(code, id))
+    if (id.endsWith('Angular.ts')) return script(await fromAngular(code))
     return null
   },
 }
@@ -39,4 +49,23 @@ async function fromSolid(code: string, filename: string): Promise<string> {
   const compiled = await transformAsync(withoutTypes, { presets: [solid], configFile: false })
   if (compiled?.code == null) throw new Error('Babel gave no code')
   return compiled.code
+}
+
+/** Its compiler reads files, and checks the types of a component and of its template. */
+async function fromAngular(code: string): Promise<string> {
+  await installPackages(ANGULAR, 'Angular')
+  const directory = await mkdtemp(join(ANGULAR, 'component-'))
+  try {
+    const compilerOptions = {
+      ...{ target: 'es2022', lib: ['es2022', 'dom', 'dom.iterable'], module: 'es2022', moduleResolution: 'bundler' },
+      ...{ strict: true, exactOptionalPropertyTypes: true, skipLibCheck: true, types: [], outDir: 'out' },
+    }
+    const settings = { compilerOptions, angularCompilerOptions: { strictTemplates: true }, files: ['component.ts'] }
+    await writeFile(join(directory, 'component.ts'), code)
+    await writeFile(join(directory, 'tsconfig.json'), JSON.stringify(settings))
+    await promisify(execFile)(process.execPath, [join(ANGULAR, 'node_modules/.bin/ngc'), '-p', directory])
+    return await readFile(join(directory, 'out/component.js'), 'utf8')
+  } finally {
+    await rm(directory, { recursive: true })
+  }
 }

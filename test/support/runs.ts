@@ -13,6 +13,11 @@ export function isLong(): boolean {
   return process.env.COEDIT_TEST_RUNS !== undefined
 }
 
+/** Whether what is attacked is one of several servers: so the project `besieged` has it (vitest.config.ts). */
+export function manyNodes(): boolean {
+  return process.env.COEDIT_TEST_CLUSTER !== undefined
+}
+
 /** The cases of a test that takes long for each of them: those `first` in `npm test`, and then all in `npm run test:long`. */
 export function cases<T>(first: readonly T[], others: readonly T[]): readonly T[] {
   return isLong() ? [...first, ...others] : first

@@ -310,8 +310,8 @@ export const serverSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      'Whether all line ends of texts into which edit() and the hook load write become \\n. Some editors count \\r\\n ' +
-        'as one character, and drift apart from others.',
+      'Whether all line ends of texts that coedit import takes over, or into which edit() and the hook load write, ' +
+        'become \\n. Some editors count \\r\\n as one character, and drift apart from others.',
     ),
   changeMaxWaitMs: integer(0, 3_600_000)
     .default(10_000)

@@ -100,6 +100,10 @@ export class Mirror {
       mergeInto(this.#roots.map(root), changes.patch)
       return
     }
+    if (changes.as === 'roots') {
+      for (const [name, value] of Object.entries(changes.roots)) this.#roots.fill(name, value)
+      return
+    }
     for (const operation of changes.operations) applyOperation(this.#roots, operation.root ?? root, operation)
   }
 

@@ -1,5 +1,6 @@
 import { CoeditError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
+import type { Meters } from '../common/meters.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import type { Snapshot, Storage } from '../storage/storage.ts'
@@ -26,6 +27,7 @@ export interface CompactorContext {
   readonly config: Config
   readonly clock: Clock
   readonly log: Log
+  readonly meters: Meters
   readonly storage: Storage
   readonly workers: WorkerPool
   readonly snapshots: Snapshots
@@ -134,7 +136,8 @@ export class Compactor {
   }
 
   async #replace(document: Document, content: Content): Promise<void> {
-    const { storage, snapshots, log } = this.#context
+    const { clock, storage, snapshots, log, meters } = this.#context
+    const start = clock.now()
     const { name } = document
     const replaces = content.snapshot?.seq ?? 0
     const seq = content.head
@@ -142,9 +145,12 @@ export class Compactor {
     if (!result) return
     const made = { seq, ...result }
     const isStored = await storage.compact(name, made, replaces, document.incarnation)
+    // It may have been deleted meanwhile.
+    if (!isStored && document.hasFailed) return
     const snapshot = new LoadedSnapshot(isStored ? made : await this.#readNewer(document, replaces))
     snapshots.put(document, snapshot)
     await document.replaceSnapshot(snapshot)
+    meters.compacted(clock.now() - start)
     log.debug({ document: name, seq, bytes: snapshot.byteLength }, 'compacted a document')
   }
 

@@ -87,8 +87,9 @@ export class PresenceTable {
 
   /** Shows one who is held here, or was until now, to all here and elsewhere. */
   announce(entry: Unshown): Tracked {
+    const shown = this.show(entry)
     this.#neighbours.changed(entry.clientId)
-    return this.show(entry)
+    return shown
   }
 
   /** Shows one to all here. */

@@ -39,7 +39,7 @@ export interface AppOptions {
   readonly log: Log
   readonly refusals: Refusals
   /** Further routes; they win over those of the page. */
-  readonly routes?: Routes
+  readonly routes?: readonly Routes[]
   /** The only ones that take a body. */
   readonly routesWithBody?: readonly Routes[]
 }
@@ -73,7 +73,7 @@ export function createApp(options: AppOptions): RequestListener {
     readiness,
     log,
     refusals,
-    routes,
+    routes = [],
     routesWithBody = [],
   } = options
   const root = new Hono<Env>()
@@ -114,7 +114,7 @@ export function createApp(options: AppOptions): RequestListener {
     const now = readiness()
     return c.json(now, now.status === 'ready' ? 200 : 503, { 'cache-control': 'no-store' })
   })
-  if (routes !== undefined) root.route(basePath, routes)
+  for (const some of routes) root.route(basePath, some)
   root.route('/', createPage(basePath, publicDirectory))
 
   // Without the override node-server would replace the global Request and Response of whoever embeds the server.

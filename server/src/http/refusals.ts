@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { CoeditError, ErrorCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
+import { type Meters, NO_METERS } from '../common/meters.ts'
 import type { Clock } from '../common/timing.ts'
 
 /** How often each kind of refusal is told to those who do not read everything. */
@@ -14,14 +15,17 @@ const TOLD_EVERY_MS = 60_000
 export class Refusals {
   readonly #clock: Clock
   readonly #log: Log
+  readonly #meters: Meters
   readonly #toldAt = new Map<ErrorCode, number>()
 
-  constructor(clock: Clock, log: Log) {
+  constructor(clock: Clock, log: Log, meters = NO_METERS) {
     this.#clock = clock
     this.#log = log
+    this.#meters = meters
   }
 
   tell({ code, message: reason }: CoeditError, { method, url = '', headers, socket }: IncomingMessage): void {
+    this.#meters.refused(code)
     const { host, origin } = headers
     // The query may hold a token.
     const [path] = url.split('?', 1)

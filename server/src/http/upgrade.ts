@@ -2,6 +2,7 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { CoeditError, ERRORS } from '../common/errors.ts'
+import type { Meters } from '../common/meters.ts'
 import { RejectionDelay } from '../common/rejection-delay.ts'
 import { type Cancel, Condition } from '../common/timing.ts'
 import { Acknowledgements } from '../peers/acknowledgements.ts'
@@ -32,6 +33,7 @@ const CLOSE_MS_PER_CONNECTION = 2
 export interface UpgradesContext extends Omit<SessionContext, 'mistaken'> {
   readonly admission: Admission
   readonly refusals: Refusals
+  readonly meters: Meters
 }
 
 /** What a WebSocket has become: one session, or those of many documents. */
@@ -74,6 +76,11 @@ export class Upgrades {
     this.#server.on('wsClientError', ({ message }, socket, request) => {
       this.refuse(request, socket, new CoeditError('UPGRADE_INVALID', message))
     })
+  }
+
+  /** How many WebSockets are open. */
+  get size(): number {
+    return this.#connections.size
   }
 
   start(): void {
@@ -153,7 +160,10 @@ export class Upgrades {
 
   #keep(webSocket: WebSocket): void {
     this.#connections.set(webSocket, undefined)
-    webSocket.on('close', () => this.#forget(webSocket))
+    webSocket.on('close', (code) => {
+      this.#forget(webSocket)
+      this.#context.meters.closed(code)
+    })
     // ws answers breaches of RFC 6455 with the right code itself; what is left to do is to say so.
     webSocket.on('error', (error) => this.#context.log.debug({ err: error }, 'a WebSocket broke'))
   }

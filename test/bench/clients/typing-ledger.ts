@@ -1,18 +1,22 @@
 import type { Typist } from '../content/typing.ts'
-import type { Latencies } from './latencies.ts'
 import { visitIds } from './structs.ts'
+
+/** What comes to know of deliveries. */
+export interface Delivered {
+  /** An edit has reached a reader for the first time, after so many milliseconds. */
+  seen(ms: number): void
+  /** So many have, which arrived together. */
+  delivered(edits: number): void
+}
 
 /** When each edit of a document was sent, and which of them its readers have seen. */
 export class TypingLedger {
-  readonly #latencies: Latencies
-  readonly #delivered: (edits: number) => void
+  readonly #deliveries: Delivered
   readonly #sentAt = new Map<number, Float64Array>()
 
-  /** `delivered` is told of every edit that reaches a reader for the first time, several at once where they arrive so. */
-  constructor(typists: readonly Typist[], latencies: Latencies, delivered: (edits: number) => void) {
+  constructor(typists: readonly Typist[], deliveries: Delivered) {
     for (const { clientId, updates } of typists) this.#sentAt.set(clientId, new Float64Array(updates.length))
-    this.#latencies = latencies
-    this.#delivered = delivered
+    this.#deliveries = deliveries
   }
 
   sent(typist: Typist, edit: number): void {
@@ -29,8 +33,8 @@ export class TypingLedger {
         if (!sentAt || client === ownClientId) return
         const known = seen.get(client) ?? 0
         if (from > known) throw new Error(`Edits ${known} to ${from - 1} of client ${client} were not delivered.`)
-        for (let clock = known; clock < to; clock += 1) this.#latencies.add(at - (sentAt[clock] ?? Number.NaN))
-        if (to > known) this.#delivered(to - known)
+        for (let clock = known; clock < to; clock += 1) this.#deliveries.seen(at - (sentAt[clock] ?? Number.NaN))
+        if (to > known) this.#deliveries.delivered(to - known)
         seen.set(client, Math.max(known, to))
       })
     }

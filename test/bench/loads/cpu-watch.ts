@@ -18,6 +18,9 @@ export const SURROUNDINGS: readonly Metric[] = [
   { key: 'strangers', label: 'CPU of unrelated processes (high: the times mean little)', unit: 'cores' },
 ]
 
+/** Which part of the first row is of what all nodes share, and so grows with all of them together. */
+export const BACKING: Metric = { key: 'backing', label: 'of it PostgreSQL or Redis', unit: 'µs' }
+
 /** Begins to watch where the machine's CPU time goes. */
 export function watchCpu(usage: Usage): () => CpuSpent {
   const server = usage.cpuMs()

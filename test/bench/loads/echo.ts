@@ -25,22 +25,15 @@ export const echo: Load = {
   ],
   run: async ({ scale, start }) => {
     const { server, usage } = await start()
-    const { clients, roundTrips } = scale.echo
+    const { clients, warmUp, roundTrips } = scale.echo
     const group = new ClientGroup(server)
-    const latencies = new Latencies()
-    const outstanding = new Countdown(clients)
-    const callers = Array.from({ length: clients }, (_, index) => new Caller(`echo-${index}`, roundTrips))
+    const callers = Array.from({ length: clients }, (_, index) => new Caller(`echo-${index}`, warmUp + roundTrips))
     await Promise.all(callers.map((caller) => caller.connect(group, server)))
+    await call(warmUp)
     await usage.settle(scale.quietMs)
 
     const watch = watchCpu(usage)
-    for (const caller of callers) {
-      caller.call(
-        (ms) => latencies.add(ms),
-        () => outstanding.count(),
-      )
-    }
-    await group.wait(LIMIT_MS, 'every acknowledgement', outstanding.done)
+    const latencies = await call(roundTrips)
     const spent = watch()
     await usage.settle(scale.quietMs)
     const cpuMs = watch().serverMs
@@ -56,6 +49,21 @@ export const echo: Load = {
       clients: spent.clients,
       strangers: spent.strangers,
     }
+
+    /** Has each client make so many round trips. */
+    async function call(times: number): Promise<Latencies> {
+      const latencies = new Latencies()
+      const outstanding = new Countdown(clients)
+      for (const caller of callers) {
+        caller.call(
+          times,
+          (ms) => latencies.add(ms),
+          () => outstanding.count(),
+        )
+      }
+      await group.wait(LIMIT_MS, 'every acknowledgement', outstanding.done)
+      return latencies
+    }
   },
 }
 
@@ -64,6 +72,7 @@ class Caller {
   readonly #document: string
   readonly #typist: Typist
   #frames: readonly Uint8Array[] = []
+  #sent = 0
   #send: (frame: Uint8Array) => void = () => undefined
   #acknowledged: (messages: number, at: number) => void = () => undefined
 
@@ -85,22 +94,24 @@ class Caller {
     await group.wait(LIMIT_MS, `an acknowledgement in "${this.#document}"`, answered)
   }
 
-  /** Sends each update when the one before is durable. */
-  call(roundTrip: (ms: number) => void, done: () => void): void {
-    let sent = 0
+  /** Sends the next updates, each when the one before is durable. */
+  call(times: number, roundTrip: (ms: number) => void, done: () => void): void {
+    const last = this.#sent + times
     let sentAt = 0
     const next = (): void => {
-      const frame = this.#frames[sent]
-      if (!frame) {
+      const frame = this.#frames[this.#sent]
+      if (!frame || this.#sent === last) {
         done()
         return
       }
-      sent += 1
+      this.#sent += 1
       sentAt = performance.now()
       this.#send(frame)
     }
     this.#acknowledged = (messages, at) => {
-      if (messages !== sent + 1) throw new Error(`${messages} messages were acknowledged of ${sent + 1} sent.`)
+      if (messages !== this.#sent + 1) {
+        throw new Error(`${messages} messages were acknowledged of ${this.#sent + 1} sent.`)
+      }
       roundTrip(at - sentAt)
       next()
     }

@@ -1,6 +1,6 @@
 import { independent, inStep, type Rhythm } from '../clients/schedule.ts'
 import type { Scale } from '../scale.ts'
-import { SURROUNDINGS } from './cpu-watch.ts'
+import { BACKING, SURROUNDINGS } from './cpu-watch.ts'
 import type { Goal, Load } from './load.ts'
 import { runTyping } from './typing.ts'
 
@@ -61,6 +61,7 @@ function fanOutLoad({ name, nodes, when, rhythm, everybodyTypes = false, goals }
       { key: 'cpu', label: 'server CPU per delivery', unit: 'µs', ...relative(goals.cpu) },
       { key: 'p50', label: 'latency p50', unit: 'ms', ...relative(goals.p50) },
       { key: 'p99', label: 'latency p99', unit: 'ms', ...relative(goals.p99) },
+      ...(nodes === undefined ? [] : [BACKING]),
       ...SURROUNDINGS,
     ],
     run: async (bench) => {
@@ -76,6 +77,7 @@ function fanOutLoad({ name, nodes, when, rhythm, everybodyTypes = false, goals }
       })
       return {
         cpu: (result.cpuMs * 1000) / result.deliveries,
+        backing: (result.backingMs * 1000) / result.deliveries,
         p50: result.latencies.quantile(0.5),
         p99: result.latencies.quantile(0.99),
         clients: result.spent.clients,

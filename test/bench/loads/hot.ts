@@ -1,7 +1,6 @@
 import { type Client, ClientGroup } from '../clients/client-group.ts'
-import { Countdown } from '../clients/countdown.ts'
-import { Latencies } from '../clients/latencies.ts'
 import { everyInterval, independent, type Planned, runSchedule } from '../clients/schedule.ts'
+import { Stretch } from '../clients/stretch.ts'
 import { TypingLedger } from '../clients/typing-ledger.ts'
 import { documentFrom, expectText, textOf } from '../content/text.ts'
 import { preparedText, type Typist, typist } from '../content/typing.ts'
@@ -31,13 +30,18 @@ export function hot(nodes: number): Load {
     run: async ({ scale, start }) => {
       const { server, usage } = await start()
       const group = new ClientGroup(server)
-      const crowd = new Crowd(server, nodes * scale.hot.writersEach, scale.seconds * scale.hot.perSecond)
+      const { writersEach, perSecond } = scale.hot
+      const warmUpEdits = scale.warmUpSeconds * perSecond
+      const editsEach = warmUpEdits + scale.seconds * perSecond
+      const crowd = new Crowd(server, nodes * writersEach, editsEach)
       await crowd.join(group)
+      // A node that does not have yet what an edit builds on would ask its writer for that.
+      await usage.settle(scale.quietMs)
+      await write(0, warmUpEdits)
       await usage.settle(scale.quietMs)
 
       const watch = watchCpu(usage)
-      await runSchedule(crowd.plan(1000 / scale.hot.perSecond))
-      await group.wait(LIMIT_MS, 'every edit to be durable and read', crowd.done)
+      await write(warmUpEdits, editsEach)
       const { clients, strangers } = watch()
       await usage.settle(scale.quietMs)
       const cpuMs = watch().serverMs
@@ -46,12 +50,19 @@ export function hot(nodes: number): Load {
       await group.close()
       await server.stop()
       return {
-        cpu: (cpuMs * 1000) / crowd.edits,
-        p50: crowd.durable.quantile(0.5),
-        p99: crowd.durable.quantile(0.99),
-        shown: crowd.shown.quantile(0.99),
+        cpu: (cpuMs * 1000) / (nodes * writersEach * (editsEach - warmUpEdits)),
+        p50: crowd.durable.latencies.quantile(0.5),
+        p99: crowd.durable.latencies.quantile(0.99),
+        shown: crowd.shown.latencies.quantile(0.99),
         clients,
         strangers,
+      }
+
+      /** Has each writer send these of its edits, until all are durable and read at each node. */
+      async function write(from: number, to: number): Promise<void> {
+        const done = crowd.begin(to - from)
+        await runSchedule(crowd.plan(from, to, 1000 / perSecond))
+        await group.wait(LIMIT_MS, 'every edit to be durable and read', done)
       }
     },
   }
@@ -59,38 +70,29 @@ export function hot(nodes: number): Load {
 
 /** Many who write to one document, at one node after the other, and somebody at each node who reads. */
 class Crowd {
-  readonly edits: number
   /** From sending to the acknowledgement. */
-  readonly durable = new Latencies()
+  readonly durable = new Stretch()
   /** From sending to the arrival at those who read. */
-  readonly shown = new Latencies()
+  readonly shown = new Stretch()
   readonly #server: RunningServer
   readonly #base = preparedText(5_000)
   readonly #writers: readonly Writer[]
   readonly #ledger: TypingLedger
-  readonly #unacknowledged: Countdown
-  readonly #unread: Countdown
   readonly #received: Uint8Array[] = []
 
   constructor(server: RunningServer, writers: number, editsEach: number) {
     this.#server = server
-    this.edits = writers * editsEach
-    this.#unacknowledged = new Countdown(this.edits)
-    this.#unread = new Countdown(this.edits * server.urls.length)
     this.#writers = Array.from({ length: writers }, (_, index) => {
-      const who = typist(FIRST_CLIENT_ID + index, this.#base, editsEach)
-      return new Writer(who, (ms) => {
-        this.durable.add(ms)
-        this.#unacknowledged.count()
-      })
+      return new Writer(typist(FIRST_CLIENT_ID + index, this.#base, editsEach), this.durable)
     })
     const typists = this.#writers.map(({ typist }) => typist)
-    this.#ledger = new TypingLedger(typists, this.shown, (edits) => this.#unread.count(edits))
+    this.#ledger = new TypingLedger(typists, this.shown)
   }
 
-  /** Resolves when every edit is durable and read at each node. */
-  get done(): Promise<unknown> {
-    return Promise.all([this.#unacknowledged.done, this.#unread.done])
+  /** Measures anew; resolves when so many edits of each writer are durable and read at each node. */
+  begin(editsEach: number): Promise<unknown> {
+    const edits = this.#writers.length * editsEach
+    return Promise.all([this.durable.begin(edits), this.shown.begin(edits * this.#server.urls.length)])
   }
 
   async join(group: ClientGroup): Promise<void> {
@@ -102,12 +104,15 @@ class Crowd {
     for (const node of this.#server.urls.keys()) await group.connect(DOCUMENT, { content: this.#reader(node) }, node)
   }
 
-  plan(intervalMs: number): Planned[] {
+  /** The edits of all writers from one number to another. */
+  plan(from: number, to: number, intervalMs: number): Planned[] {
     const rhythm = independent(1)
     return this.#writers.flatMap((writer) => {
-      const frames = writer.typist.updates.map((update) => this.#server.dialect.update(DOCUMENT, update))
+      const frames = writer.typist.updates
+        .slice(from, to)
+        .map((update) => this.#server.dialect.update(DOCUMENT, update))
       return everyInterval(frames, intervalMs, rhythm, (frame, edit) => {
-        this.#ledger.sent(writer.typist, edit)
+        this.#ledger.sent(writer.typist, from + edit)
         writer.type(frame)
       })
     })
@@ -131,14 +136,13 @@ class Crowd {
 /** Somebody who is told when each of their edits is durable, and looks at nothing else. */
 class Writer {
   readonly typist: Typist
-  readonly #durable: (ms: number) => void
+  readonly #durable: Stretch
   /** When the edits were sent, by the place among the messages that count: the answer to the server's Step1 is the first. */
   readonly #sentAt: (number | undefined)[] = [undefined]
   #acknowledged = 0
   #client: Client | undefined
 
-  /** `durable` is told of each edit how many milliseconds that took. */
-  constructor(who: Typist, durable: (ms: number) => void) {
+  constructor(who: Typist, durable: Stretch) {
     this.typist = who
     this.#durable = durable
   }
@@ -164,7 +168,9 @@ class Writer {
       throw new Error(`${messages} messages were acknowledged of ${this.#sentAt.length}.`)
     for (; this.#acknowledged < messages; this.#acknowledged++) {
       const sentAt = this.#sentAt[this.#acknowledged]
-      if (sentAt !== undefined) this.#durable(at - sentAt)
+      if (sentAt === undefined) continue
+      this.#durable.seen(at - sentAt)
+      this.#durable.delivered(1)
     }
   }
 }

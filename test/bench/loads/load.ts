@@ -43,4 +43,6 @@ export interface Bench {
 export interface Subject {
   readonly server: RunningServer
   readonly usage: Usage
+  /** Of the PostgreSQL or Redis that several nodes share, which is in `usage` as well. */
+  readonly backing?: Usage
 }

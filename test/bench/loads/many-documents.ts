@@ -1,6 +1,6 @@
 import { independent } from '../clients/schedule.ts'
 import type { Scale } from '../scale.ts'
-import { SURROUNDINGS } from './cpu-watch.ts'
+import { BACKING, SURROUNDINGS } from './cpu-watch.ts'
 import type { Bench, Figures, Load, Metric } from './load.ts'
 import { runTyping } from './typing.ts'
 
@@ -26,7 +26,7 @@ export function documentsOver(nodes: number): Load {
     name: 'documents',
     nodes,
     describe: ({ seconds, manyDocuments: shape }) => `${inWords(seconds, shape)}, over ${nodes} nodes`,
-    metrics: [COST, P50, P99, ...SURROUNDINGS],
+    metrics: [COST, BACKING, P50, P99, ...SURROUNDINGS],
     run: (bench) => typeIn(bench, bench.scale.manyDocuments),
   }
 }
@@ -37,7 +37,7 @@ export function across(nodes: number): Load {
     name: 'across',
     nodes,
     describe: ({ seconds, across: shape }) => `${inWords(seconds, shape)}, over ${nodes} nodes`,
-    metrics: [COST, nodes > 1 ? { ...P50, goal: { atMost: 6 } } : P50, P99, ...SURROUNDINGS],
+    metrics: [COST, BACKING, nodes > 1 ? { ...P50, goal: { atMost: 6 } } : P50, P99, ...SURROUNDINGS],
     run: (bench) => typeIn(bench, bench.scale.across),
   }
 }
@@ -57,6 +57,7 @@ async function typeIn(bench: Bench, { documents, clientsEach, perSecond }: Scale
   })
   return {
     cpu: (result.cpuMs * 1000) / result.edits,
+    backing: (result.backingMs * 1000) / result.edits,
     p50: result.latencies.quantile(0.5),
     p99: result.latencies.quantile(0.99),
     clients: result.spent.clients,

@@ -1,7 +1,7 @@
 import { type Client, ClientGroup } from '../clients/client-group.ts'
-import { Countdown } from '../clients/countdown.ts'
-import { Latencies } from '../clients/latencies.ts'
+import type { Latencies } from '../clients/latencies.ts'
 import { everyInterval, type Planned, type Rhythm, runSchedule } from '../clients/schedule.ts'
+import { Stretch } from '../clients/stretch.ts'
 import { TypingLedger } from '../clients/typing-ledger.ts'
 import { documentFrom, expectText, textOf } from '../content/text.ts'
 import { preparedText, type Typist, typist } from '../content/typing.ts'
@@ -27,6 +27,8 @@ export interface TypingShape {
 export interface TypingResult {
   /** Of the server, including what it put off until after the typing. */
   readonly cpuMs: number
+  /** How much of that is of what the nodes share. */
+  readonly backingMs: number
   readonly edits: number
   /** Edits times the clients that did not write them. */
   readonly deliveries: number
@@ -36,32 +38,46 @@ export interface TypingResult {
 }
 
 export async function runTyping({ scale, start }: Bench, shape: TypingShape): Promise<TypingResult> {
-  const { server, usage } = await start()
+  const { server, usage, backing } = await start()
   const group = new ClientGroup(server)
-  const edits = shape.documents * shape.typists * scale.seconds * shape.perSecond
-  const deliveries = edits * (shape.typists + shape.lookers - 1)
-  const latencies = new Latencies()
-  const outstanding = new Countdown(deliveries)
+  const warmUpEdits = scale.warmUpSeconds * shape.perSecond
+  const editsEach = warmUpEdits + scale.seconds * shape.perSecond
+  const stretch = new Stretch()
 
   const rooms = Array.from({ length: shape.documents }, (_, index) => {
-    return new Room(server, index, shape, scale.seconds, latencies, (count) => outstanding.count(count))
+    return new Room(server, index, shape, editsEach, stretch)
   })
   for (let first = 0; first < rooms.length; first += CONNECTING_AT_ONCE) {
     await Promise.all(rooms.slice(first, first + CONNECTING_AT_ONCE).map((room) => room.fill(group)))
   }
+  // A node that does not have yet what an edit builds on would ask its typist for that.
+  await usage.settle(scale.quietMs)
+  await type(0, warmUpEdits)
   await usage.settle(scale.quietMs)
 
   const watch = watchCpu(usage)
-  await runSchedule(rooms.flatMap((room) => room.plan(1000 / shape.perSecond, shape.rhythm)))
-  await group.wait(DELIVERY_LIMIT_MS, 'every edit to reach every reader', outstanding.done)
+  const backingBefore = backing?.cpuMs() ?? 0
+  const deliveries = await type(warmUpEdits, editsEach)
   const spent = watch()
+  const { latencies } = stretch
   await usage.settle(scale.quietMs)
   const cpuMs = watch().serverMs
+  const backingMs = (backing?.cpuMs() ?? 0) - backingBefore
 
   for (const room of rooms) room.verify()
   await group.close()
   await server.stop()
-  return { cpuMs, edits, deliveries, latencies, spent }
+  const edits = shape.documents * shape.typists * (editsEach - warmUpEdits)
+  return { cpuMs, backingMs, edits, deliveries, latencies, spent }
+
+  /** Has each typist send these of its edits; resolves with the number of deliveries, once they are made. */
+  async function type(from: number, to: number): Promise<number> {
+    const expected = shape.documents * shape.typists * (to - from) * (shape.typists + shape.lookers - 1)
+    const delivered = stretch.begin(expected)
+    await runSchedule(rooms.flatMap((room) => room.plan(from, to, 1000 / shape.perSecond, shape.rhythm)))
+    await group.wait(DELIVERY_LIMIT_MS, 'every edit to reach every reader', delivered)
+    return expected
+  }
 }
 
 /** One document with its people. */
@@ -77,23 +93,16 @@ class Room {
   #place: number
   #send: ((frame: Uint8Array) => void)[] = []
 
-  constructor(
-    server: RunningServer,
-    index: number,
-    shape: TypingShape,
-    seconds: number,
-    latencies: Latencies,
-    delivered: (edits: number) => void,
-  ) {
+  constructor(server: RunningServer, index: number, shape: TypingShape, editsEach: number, stretch: Stretch) {
     this.#server = server
     this.#name = `typing-${index}`
     this.#place = index
     this.#lookers = shape.lookers
     this.#base = preparedText(shape.preparedCharacters)
     this.#typists = Array.from({ length: shape.typists }, (_, index) =>
-      typist(FIRST_CLIENT_ID + index, this.#base, seconds * shape.perSecond),
+      typist(FIRST_CLIENT_ID + index, this.#base, editsEach),
     )
-    this.#ledger = new TypingLedger(this.#typists, latencies, delivered)
+    this.#ledger = new TypingLedger(this.#typists, stretch)
   }
 
   async fill(group: ClientGroup): Promise<void> {
@@ -108,12 +117,12 @@ class Room {
     await Promise.all(looking)
   }
 
-  /** The edits of all typists. */
-  plan(intervalMs: number, rhythm: Rhythm): Planned[] {
+  /** The edits of all typists from one number to another. */
+  plan(from: number, to: number, intervalMs: number, rhythm: Rhythm): Planned[] {
     return this.#typists.flatMap((typist, index) => {
-      const frames = typist.updates.map((update) => this.#server.dialect.update(this.#name, update))
+      const frames = typist.updates.slice(from, to).map((update) => this.#server.dialect.update(this.#name, update))
       return everyInterval(frames, intervalMs, rhythm, (frame, edit) => {
-        this.#ledger.sent(typist, edit)
+        this.#ledger.sent(typist, from + edit)
         this.#send[index]?.(frame)
       })
     })

@@ -27,6 +27,8 @@ export interface RunningServer {
   readonly urls: readonly string[]
   /** Of all that it takes: the nodes, and what they share. The processes that these start belong to it as well. */
   readonly pids: readonly number[]
+  /** Which of them the nodes share; undefined: none. */
+  readonly backing?: number
   readonly dialect: Dialect
   /** Asks all to end and waits for them; kills a node after half a minute and rejects. */
   stop(): Promise<void>
@@ -60,6 +62,7 @@ export async function startTogether(prepare: (release: Release) => Promise<Toget
     return {
       urls: nodes.flatMap(({ urls }) => urls),
       pids: [...nodes.flatMap(({ pids }) => pids), backing],
+      backing,
       dialect,
       stop: () => end((node) => node.stop()),
       kill,

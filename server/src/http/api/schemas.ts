@@ -41,6 +41,18 @@ export const CHANGES = {
   'application/json': z.array(textEdit).min(1).openapi('TextEdits'),
 } as const
 
+/** What a `PUT` takes as JSON: by the name of a root, a string for a text, an array for an array, an object for a map. */
+export const newRoots = z
+  .record(root, z.union([z.string(), z.array(json), z.record(z.string(), json)]))
+  .openapi('Roots')
+
+export const newQuery = z.object({ root: root.default('content').describe('Which text a plain text becomes.') })
+
+/** Whom a `POST …/disconnect` is about. */
+export const disconnection = z
+  .strictObject({ user: z.string().optional().describe('Default: everybody.') })
+  .openapi('Disconnection')
+
 export const nameParams = z.object({
   name: z.string().openapi({ param: { description: 'The document, percent-encoded; a slash in it is `%2F`.' } }),
 })
