@@ -16,6 +16,9 @@ import { Usage } from './servers/usage.ts'
 
 const BATCHES = [1, 10, 100]
 const LISTENERS = [0, 4, 16, 50]
+/** Documents that one server has open. */
+const FOLLOWED = 800
+const HEADS = 'SELECT name, incarnation, head FROM coedit.documents WHERE name = ANY($1::text[])'
 const HINT = 'x'.repeat(200)
 const EDIT = preparedText(20)
 const SIZES = `SELECT c.relname, pg_total_relation_size(c.oid) AS size
@@ -48,6 +51,7 @@ await inScope(async (release) => {
     },
     usage,
   )
+  await measureHeads()
   for (const listeners of LISTENERS) await measureHints(listeners)
   for (const listeners of LISTENERS) await measureRedis(listeners)
   for (const { relname, size } of await postgres.execute(url, SIZES)) {
@@ -64,6 +68,22 @@ await inScope(async (release) => {
       const places = Array.from({ length: batch }, (_, place) => (first + place) % documents)
       await storage.append(places.map((place) => ({ document: nameOf(place), update: EDIT, base })))
     }
+  }
+
+  /** As servers do it every 2 s. */
+  async function measureHeads(): Promise<void> {
+    const client = await connected()
+    const names = Array.from({ length: Math.min(FOLLOWED, documents) }, (_, index) => nameOf(index))
+    const looks = documents / 1_000
+    await measure(
+      `the heads of ${names.length} documents`,
+      looks,
+      async () => {
+        for (let look = 0; look < looks; look++) await client.query(HEADS, [names])
+      },
+      usage,
+    )
+    await client.end()
   }
 
   async function measureHints(listeners: number): Promise<void> {

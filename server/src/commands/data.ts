@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { access, mkdtemp, rm } from 'node:fs/promises'
 import { CoeditError } from '../common/errors.ts'
 import { createLog, type Log } from '../common/log.ts'
 import type { Clock } from '../common/timing.ts'
@@ -32,6 +32,18 @@ export async function expectRemains(directory: string): Promise<void> {
 function missingError(directory: string): CoeditError {
   const message = `There is no database in the directory ${directory}: name the one that has it.`
   return new CoeditError('STORAGE_MISSING', message)
+}
+
+/**
+ * Refuses a path where there is something.
+ * @throws CoeditError DESTINATION_EXISTS
+ */
+export async function expectNothing(path: string): Promise<void> {
+  const exists = await access(path).then(
+    () => true,
+    () => false,
+  )
+  if (exists) throw new CoeditError('DESTINATION_EXISTS', `${path} exists: name a directory that does not.`)
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Command } from './command.ts'
 import { copy } from './copy.ts'
 import { deleteDocument } from './delete.ts'
 import { exportDocument } from './export.ts'
+import { importDocuments } from './import.ts'
 import { importYLeveldb } from './import-yleveldb.ts'
 import { list } from './list.ts'
 import { migrate } from './migrate.ts'
@@ -17,6 +18,7 @@ export const commands: readonly Command[] = [
   deleteDocument,
   backup,
   copy,
+  importDocuments,
   importYLeveldb,
   repair,
   migrate,

@@ -58,6 +58,10 @@ const table = {
   },
   DESTINATION_EXISTS: { meaning: 'A command would write where something is already.' },
   FILE_FAILED: { meaning: 'A command could not read or write a file; the message holds the reason of the system.' },
+  SOURCE_UNREADABLE: {
+    meaning:
+      'What is to be imported is laid out otherwise, is damaged, or needs a package to be read; the message says which.',
+  },
   IMPORT_INCOMPLETE: { meaning: 'Some of what was to be imported was left out; the command names it.' },
   COPY_INCOMPLETE: {
     meaning: 'Some documents were not copied whole, or are others at the destination; the command names them.',
