@@ -355,7 +355,7 @@ describe('what is wrong is refused, and costs nobody else anything', () => {
   })
 
   test('a document that is too much for Yjs', async () => {
-    // It takes a while, in which no connection is to wait.
+    // A busy machine takes longer for it than the server keeps a connection that is not used.
     const update = deeplyNested(1_000_000)
     const { api, name } = await start()
     await api.patch(name, { n: 1 })

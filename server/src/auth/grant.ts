@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Deed } from './rights.ts'
 
 /** Somebody who asks for a document. */
 export interface AuthRequest {
@@ -57,6 +58,7 @@ export interface Holder extends Bearer {
   readonly maySeeStatus: boolean
   /** Whether it may be told of all documents whose names begin so. */
   mayList(prefix: string): boolean
+  mayDo(deed: Deed, document: string): boolean
 }
 
 /** A grant for one document, with all defaults filled in. */

@@ -5,6 +5,9 @@ import type { Cancel, Clock } from '../common/timing.ts'
 import type { Appended, AppendRequest, Storage } from '../storage/storage.ts'
 import type { Pacing } from './pacing.ts'
 
+/** What one document suffers, and no other one. */
+const OF_ONE_DOCUMENT = ['STORAGE_DAMAGED', 'STORAGE_CONFLICT', 'GONE'] as const
+
 /** What has edits to commit: a document. */
 export interface CommitSource {
   /** How many milliseconds it still has to rest after its last commit. */
@@ -116,13 +119,13 @@ export class Committer {
 
   /** What one document suffers must cost no other one: nothing was written, so each is tried by itself. */
   async #refuse(due: readonly Due[], error: unknown): Promise<void> {
-    if (due.length > 1 && (hasCode(error, 'STORAGE_DAMAGED') || hasCode(error, 'STORAGE_CONFLICT'))) {
+    if (due.length > 1 && OF_ONE_DOCUMENT.some((code) => hasCode(error, code))) {
       for (const one of due) await this.#append([one])
       return
     }
-    // Somebody else has removed or filled the document: that is no failure of the storage.
-    const level = hasCode(error, 'STORAGE_CONFLICT') ? 'warn' : 'error'
     this.#meters.commitFailed()
+    // Somebody else has removed or filled the document: that is no failure of the storage.
+    const level = hasCode(error, 'GONE') ? 'debug' : hasCode(error, 'STORAGE_CONFLICT') ? 'warn' : 'error'
     this.#log[level]({ err: error, documents: due.length }, 'a commit failed: its edits are not acknowledged')
     for (const { source } of due) source.commitFailed(error)
   }

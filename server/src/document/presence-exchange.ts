@@ -34,6 +34,8 @@ export interface ExchangeContext {
   readonly relay: Relay
   readonly clock: Clock
   readonly log: Log
+  /** Another server wants everybody, or this user alone, disconnected from a document. Must not throw. */
+  onDisconnect(document: string, user: string | undefined): void
 }
 
 /** Another server. */
@@ -105,6 +107,12 @@ export class PresenceExchange {
       contest: (node, clientId, user) => exchange.#contests.begin({ node, document, clientId }, user),
       exceed: (node, clientId, clock) => exchange.#send({ type: 'exceed', node, document, clientId, clock }),
     }
+  }
+
+  /** Has other servers disconnect everybody from a document, or this user alone. */
+  disconnect(document: string, user: string | undefined): void {
+    this.#start()
+    this.#send({ type: 'disconnect', document, user })
   }
 
   /** Sends what is still to be said; the others are told nothing more. */
@@ -281,6 +289,9 @@ export class PresenceExchange {
         break
       case 'held':
         this.#contests.settle({ node: from, document, clientId: item.clientId }, true)
+        break
+      case 'disconnect':
+        this.#context.onDisconnect(document, item.user)
         break
       case 'exceed':
         room?.presence.exceed(item.clientId, item.clock)

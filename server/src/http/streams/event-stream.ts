@@ -1,5 +1,9 @@
+import { hasCode } from '../../common/errors.ts'
 import type { EventOutput } from './event-output.ts'
 import type { Source } from './source.ts'
+
+/** The last event of a stream whose document is deleted. */
+const GONE = Buffer.from('event: gone\ndata: {"code":"GONE"}\n\n')
 
 /** Several kinds of events for one reader. A slow one has no queue: each source goes on from where it is. */
 export class EventStream {
@@ -42,7 +46,9 @@ export class EventStream {
 
   #stopped(error: unknown): void {
     if (this.#hasEnded) return
+    const isGone = hasCode(error, 'GONE')
+    if (isGone) this.#output.write(GONE)
     this.end()
-    if (error !== undefined) this.#onFailed(error)
+    if (error !== undefined && !isGone) this.#onFailed(error)
   }
 }

@@ -1,3 +1,4 @@
+import { goneError } from '../../common/errors.ts'
 import type { Cursor } from '../../document/cursor.ts'
 import type { Document } from '../../document/document.ts'
 import type { Documents } from '../../document/documents.ts'
@@ -47,7 +48,7 @@ export class Updates implements Source {
   async #join(): Promise<void> {
     const cursor = await this.#documents.join(this.#name, {
       onFlush: (flush) => this.#flushed(flush),
-      onEnd: () => this.#onEnd(),
+      onEnd: (reason) => this.#onEnd(reason === 'deleted' ? goneError(this.#name) : undefined),
     })
     this.#cursor = cursor
     if (this.#hasEnded) cursor.release()
