@@ -12,8 +12,10 @@ import { readMessage } from './verdict.ts'
 import { LIMIT_MS, MAX_INPUTS, type Volley } from './volley.ts'
 
 const NOT_UTF8 = Uint8Array.of(4, 0xc3, 0x28, 0xff, 0xfe)
-/** More than a socket may have documents, and than its server answers at once. */
-const FLOOD = 300
+/** More than a server answers at once. */
+const FLOOD = 100
+/** Behind a message that is waited for, each one takes a turn of the server's event loop, which may be as busy as others are. */
+const KEPT_LIMIT_MS = 4 * LIMIT_MS
 /** Closings that are a refusal: of what RFC 6455, the limits or the protocol forbid, and of a client that mistakes the path. */
 const REFUSALS = [1002, 1003, 1007, 1008, 1009, 4400]
 
@@ -109,7 +111,7 @@ export function fireKeyed({ frames, end }: Volley, url: string, document: string
     })
     if (end === 'kept') {
       socket.send({ opcode: OPCODE.ping })
-      await within(LIMIT_MS, 'a pong', socket.untilPong())
+      await within(KEPT_LIMIT_MS, 'a pong', socket.untilPong())
       return closed === undefined ? undefined : `closed with ${closed}, expected to be kept`
     }
     return closed === undefined || REFUSALS.includes(closed) ? undefined : `closed with ${closed}`

@@ -132,7 +132,7 @@ class Siege {
       try {
         await Promise.all(pairs.map((pair) => pair.converge()))
       } catch (error) {
-        this.#found(first, last, error instanceof Error ? error.message : String(error))
+        this.#found(first, last, messageOf(error))
       }
       for (const complaint of pairs.flatMap(({ complaints }) => complaints)) this.#found(first, last, complaint)
     })
@@ -145,7 +145,7 @@ class Siege {
     const attacker = async () => {
       for (const volley of volleys) {
         this.connections++
-        const wrong = await send(volley, this.#url, document)
+        const wrong = await send(volley, this.#url, document).catch(messageOf)
         if (wrong !== undefined) this.#found(volley.first, volley.last, wrong)
       }
     }
@@ -155,6 +155,10 @@ class Siege {
   #found(first: number, last: number, what: string): void {
     this.finds.push(`inputs ${first}-${last}: ${what}`)
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** The server's own complaints: it logs as errors only what must not happen. The last one ends connections. */
