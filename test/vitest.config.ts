@@ -17,12 +17,27 @@ const PAGES = ['e2e/**/*.test.ts', 'editors/**/*.test.ts']
 /** Workspace packages resolve to their sources, here and in the processes that run the tests. */
 const SOURCE = '@coedit/source'
 
+/** What takes longest, and is small as a file: left to the end, one worker would wait for the other. */
+const LONGEST = [
+  'e2e/cluster-proxies.test.ts',
+  'server/postgres-storage.test.ts',
+  'server/hooks-cluster.test.ts',
+  'server/bench.test.ts',
+  'server/cluster-presence.test.ts',
+  'server/copy.test.ts',
+  'server/cluster.test.ts',
+  'faults/convergence.test.ts',
+  'conformance/hocuspocus-clients.test.ts',
+  'server/postgres-failover.test.ts',
+]
+
 /** Workers are kept from one file to the next where both are of one project: the pages come first, in one go. */
-class PagesFirst extends BaseSequencer {
+class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const [pages, others]: TestSpecification[][] = [[], []]
-    for (const file of await super.sort(files)) (file.project.name === 'pages' ? pages : others).push(file)
-    return [...pages, ...others]
+    const isPage = (file: TestSpecification) => file.project.name === 'pages'
+    const isLongest = (file: TestSpecification) => LONGEST.some((name) => file.moduleId.endsWith(name))
+    const rank = (file: TestSpecification) => (isPage(file) ? 0 : 2) + (isLongest(file) ? 0 : 1)
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b))
   }
 }
 
@@ -38,8 +53,7 @@ export default defineConfig(({ mode }) => {
       projects: [
         {
           extends: true,
-          // Playwright and Vite, which most of these files need, take a second to load.
-          test: { name: 'pages', include: PAGES, exclude, isolate: false },
+          test: { name: 'pages', include: PAGES, exclude },
         },
         {
           extends: true,
@@ -51,9 +65,11 @@ export default defineConfig(({ mode }) => {
       globalSetup: ['support/setup.ts'],
       reporters: ['default', './support/reporter.ts'],
       pool: 'forks',
+      // What files import takes a second to load: once in a worker. Each undoes what it changes of the process.
+      isolate: false,
       // Two: a server and a browser that a test file starts need the cores as well.
       maxWorkers: 2,
-      sequence: { sequencer: PagesFirst },
+      sequence: { sequencer: LongestFirst },
       execArgv: [`--conditions=${SOURCE}`],
       // A backstop for what hangs, far above what any test takes; with more runs a test may take longer.
       testTimeout: Math.max(60_000, runs(60_000)),

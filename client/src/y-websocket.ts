@@ -1,32 +1,20 @@
 import { type Decoder, readVarString, readVarUint } from 'lib0/decoding'
 import { createEncoder, toUint8Array, writeVarUint, writeVarUint8Array } from 'lib0/encoding'
-import type { Awareness } from 'y-protocols/awareness'
 import type { WebsocketProvider } from 'y-websocket'
-import type * as Y from 'yjs'
 import { systemClock } from './common/clock.ts'
 import { ClientError } from './common/errors.ts'
 import { Ledger } from './connection/acknowledgement.ts'
-import type { Connection, Profile } from './connection/connection.ts'
+import type { Connection } from './connection/connection.ts'
 import { refusal } from './connection/dialer.ts'
 import { MESSAGE, SUBPROTOCOL, SYNC } from './connection/messages.ts'
-import { StateStore } from './connection/state.ts'
-import { StatedConnection } from './connection/stated-connection.ts'
-import { guardUnload } from './connection/unload-guard.ts'
+import {
+  connectionFor,
+  expectName,
+  ProvidedConnection,
+  type ProviderOptions,
+} from './connection/provided-connection.ts'
 
-/** With this many sockets in a row that never opened the server counts as unreachable. */
-const UNREACHABLE_AFTER = 3
-const CLOSED_TOO_LARGE = 1009
-
-export interface ProviderOptions {
-  /** What `connection.text` is; a text of the provider's document. Default: `doc.getText('content')`. */
-  readonly text?: Y.Text
-  /** What other editors see of this one. Default: what the application has set in the awareness. */
-  readonly user?: Profile
-  /** Whether the browser asks before the page is left with changes that are not stored. Default: true. */
-  readonly guardUnload?: boolean
-}
-
-const connections = new WeakMap<WebsocketProvider, ProviderConnection>()
+export type { ProviderOptions }
 
 /**
  * A connection, as `connect` gives one, of a y-websocket provider (2.1 or 3.x) that the application has already. The
@@ -40,56 +28,37 @@ const connections = new WeakMap<WebsocketProvider, ProviderConnection>()
  * and its awareness are the application's. `pause()` and `resume()` are its `disconnect()` and `connect()`.
  */
 export function connectionOf(provider: WebsocketProvider, options: ProviderOptions = {}): Connection {
-  const known = connections.get(provider)
-  if (known) return known
-  if (typeof provider.roomname !== 'string') {
-    throw new ClientError('DOCUMENT_INVALID', `the provider's document has no name, but ${provider.roomname}`)
-  }
-  if (!provider.protocols.includes(SUBPROTOCOL)) {
-    throw new ClientError('PROTOCOL_MISSING', `make the provider with { protocols: ['${SUBPROTOCOL}'] }`)
-  }
-  const connection = new ProviderConnection(provider, options)
-  connections.set(provider, connection)
-  connection.start()
-  return connection
+  return connectionFor(provider, () => {
+    expectName(provider.roomname)
+    if (!provider.protocols.includes(SUBPROTOCOL)) {
+      throw new ClientError('PROTOCOL_MISSING', `make the provider with { protocols: ['${SUBPROTOCOL}'] }`)
+    }
+    return new ProviderConnection(provider, options)
+  })
 }
 
 type Handler = WebsocketProvider['messageHandlers'][number]
 
-class ProviderConnection extends StatedConnection implements Connection {
-  readonly doc: Y.Doc
-  readonly text: Y.Text
-  readonly awareness: Awareness
+class ProviderConnection extends ProvidedConnection {
   readonly #provider: WebsocketProvider
-  readonly #options: ProviderOptions
   readonly #access: 'read' | 'write'
   /** Of the present socket; of the next one while there is none. */
   #ledger = new Ledger()
-  /** Sockets that never opened, since one did. */
-  #failures = 0
   /** Whether what is applied at this moment comes from the server: the provider also applies what other tabs send. */
   #isFromServer = false
 
   constructor(provider: WebsocketProvider, options: ProviderOptions) {
     const { doc, awareness, params } = provider
     const access = params.access === 'read' ? 'read' : 'write'
-    super(new StateStore(access))
-    this.doc = doc
-    this.text = options.text ?? doc.getText('content')
-    this.awareness = awareness
+    super({ provider, doc, awareness, access }, options)
     this.#provider = provider
-    this.#options = options
     this.#access = access
   }
 
-  start(): void {
-    const { user, guardUnload: isGuarded = true } = this.#options
-    if (user) this.setUser(user)
-    if (isGuarded) guardUnload(this.store, this.ended.signal)
+  override start(): void {
+    super.start()
     this.#watchSockets()
     this.#watchMessages()
-    this.doc.on('update', this.#onUpdate)
-    this.doc.on('destroy', this.#onDestroy)
     if (!this.#provider.shouldConnect) this.store.change({ connection: 'offline' })
     if (this.#provider.wsconnected) this.#provider.ws?.close()
   }
@@ -109,20 +78,10 @@ class ProviderConnection extends StatedConnection implements Connection {
     if (shouldConnect && ws === null) this.#provider.connect()
   }
 
-  destroy(): void {
-    this.doc.off('update', this.#onUpdate)
-    this.doc.off('destroy', this.#onDestroy)
-    this.ended.abort()
-    this.store.clear()
-    connections.delete(this.#provider)
-  }
-
-  readonly #onDestroy = () => this.destroy()
-
   #watchSockets(): void {
     const provider = this.#provider
     const onStatus = ({ status }: { status: string }) => {
-      if (status === 'connected') this.#onOpen()
+      if (status === 'connected') this.opened()
     }
     const onSync = (synced: boolean) => this.store.change({ synced })
     const onClose = (event: CloseEvent | null) => this.#onClose(event)
@@ -136,26 +95,14 @@ class ProviderConnection extends StatedConnection implements Connection {
     })
   }
 
-  #onOpen(): void {
-    this.#failures = 0
-    this.store.opened()
-  }
-
   /** Called before the provider decides about the next attempt. There is no event where it closes the socket itself. */
   #onClose(event: CloseEvent | null): void {
-    const store = this.store
     this.#ledger = new Ledger()
-    if (!this.#provider.wsconnected) this.#failures += 1
-    store.change({ connection: 'offline', node: null, synced: false, saved: false })
-    if (event && this.#isFinal(event)) {
-      const { code, reason } = event
-      this.#provider.shouldConnect = false
-      store.deny(code, reason, refusal(code, reason))
-    } else if (event?.code === CLOSED_TOO_LARGE) {
-      store.block(new ClientError('TOO_LARGE', 'the server takes no message of this size'))
-    } else if (this.#failures >= UNREACHABLE_AFTER) {
-      store.block(new ClientError('UNREACHABLE', 'the server cannot be reached'))
-    }
+    this.closed(this.#provider.wsconnected, event?.code)
+    if (!event || !this.#isFinal(event)) return
+    const { code, reason } = event
+    this.#provider.shouldConnect = false
+    this.store.deny(code, reason, refusal(code, reason))
   }
 
   /** Before 3.1 a provider has no function that decides, and comes back whatever the code says. */
@@ -210,8 +157,8 @@ class ProviderConnection extends StatedConnection implements Connection {
     if (this.#ledger.settled) this.saved()
   }
 
-  /** Comes after the provider's own listener, which has sent the update where there is an open socket. */
-  readonly #onUpdate = (update: Uint8Array, origin: unknown): void => {
+  /** The provider's own listener has sent the update where there is an open socket. */
+  protected override changed(update: Uint8Array, origin: unknown): void {
     const isProviders = origin === this.#provider
     if (isProviders && this.#isFromServer) return
     const { wsconnected, ws } = this.#provider

@@ -12,10 +12,11 @@ import { createLog, type Log } from './common/log.ts'
 import { type Clock, keepAlive, systemClock, withDeadline } from './common/timing.ts'
 import { type Config, checksTokens, parseOptions, type ServerOptions } from './config/config.ts'
 import { Contents } from './content/contents.ts'
+import { Guests } from './content/guests.ts'
 import { Documents } from './document/documents.ts'
 import type { Yjs } from './document/in-process.ts'
 import { HookCalls } from './hooks/calls.ts'
-import type { HookCounts, HookName, Hooks } from './hooks/hooks.ts'
+import type { HookCounts, HookName, Hooks, Seed } from './hooks/hooks.ts'
 import { Admission } from './http/admission.ts'
 import { createDocumentsApi } from './http/api/documents-api.ts'
 import { createApp, type Health, type Readiness, type RequestListener } from './http/app.ts'
@@ -23,6 +24,7 @@ import { hangUp } from './http/cut.ts'
 import { createEventRoutes } from './http/events.ts'
 import { checkHostFor } from './http/host.ts'
 import { closed, httpServer, listening } from './http/listening.ts'
+import { createMetricsRoutes, Metrics, type Present } from './http/metrics.ts'
 import { restorePath } from './http/mounted.ts'
 import { Refusals } from './http/refusals.ts'
 import { createRevocationRoutes } from './http/revocation-routes.ts'
@@ -87,8 +89,10 @@ export class CoeditServer {
   readonly #hooks: HookCalls
   readonly #documents: Documents
   readonly #contents: Contents
+  readonly #guests: Guests
   readonly #tokens: TokenAuthenticator | undefined
   readonly #authority: Authority
+  readonly #admission: Admission
   readonly #upgrades: Upgrades
   readonly #app: RequestListener
   #http: Server | undefined
@@ -106,20 +110,26 @@ export class CoeditServer {
     this.#storage = engineOf(config, { clock, log, serves: true })
     this.#workers = new WorkerPool({ log })
     const workers = this.#workers
+    const metrics = new Metrics(() => this.#present())
+    const { meters } = metrics
+    const onDisconnect = (document: string, user: string | undefined) => this.#authority.disconnect(document, user)
     const hooks = new HookCalls(parts.hooks ?? {}, { config, clock, log })
     this.#hooks = hooks
-    this.#documents = new Documents({ config, clock, log, storage: this.#storage, workers, hooks, yjs })
+    const core = { config, clock, log, storage: this.#storage, workers, hooks, yjs, meters, onDisconnect }
+    this.#documents = new Documents(core)
     this.#tokens = checksTokens(config) ? new TokenAuthenticator(config, clock) : undefined
     const authenticate = parts.authenticate ?? this.#tokens?.authenticate ?? admitEverybody
     const identify = this.#tokens?.identify
     this.#authority = new Authority({ config, clock, log, authenticate, identify, storage: this.#storage })
     const authority = this.#authority
     const checkHost = checkHostFor(config, authenticate !== admitEverybody)
-    const admission = new Admission({ config, authority, checkHost })
+    this.#admission = new Admission({ config, authority, checkHost })
+    const admission = this.#admission
     const documents = this.#documents
     this.#contents = new Contents({ clock, log, documents, workers })
-    const refusals = new Refusals(clock, log)
-    this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission, refusals })
+    this.#guests = new Guests({ clock, documents, maxGuests: config.maxConnectionsPerDocument })
+    const refusals = new Refusals(clock, log, meters)
+    this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission, refusals, meters })
     this.#app = createApp({
       basePath: config.basePath,
       publicDirectory: PUBLIC_DIRECTORY,
@@ -129,7 +139,10 @@ export class CoeditServer {
       readiness: () => this.#readiness(),
       log,
       refusals,
-      routes: createEventRoutes({ config, clock, log, documents, admission }),
+      routes: [
+        createEventRoutes({ config, clock, log, documents, admission }),
+        createMetricsRoutes(metrics, authority),
+      ],
       routesWithBody: [
         createDocumentsApi({
           config,
@@ -138,6 +151,7 @@ export class CoeditServer {
           catalog: this.#storage,
           documents,
           contents: this.#contents,
+          guests: this.#guests,
         }),
         ...(this.#tokens ? [createRevocationRoutes({ config, log, authority })] : []),
       ],
@@ -295,9 +309,52 @@ export class CoeditServer {
     return keepAlive(this.#documents.inProcess.readUpdate(name))
   }
 
+  /**
+   * Makes a document, also one that was deleted, of a whole Yjs update (v1) or of what writes it into an empty document;
+   * default: without content. Resolves once it is durable. Who still has a deleted one is closed with 4404 when it comes.
+   * Rejects with DOCUMENT_EXISTS where there is one, DOCUMENT_NAME, UPDATE_MALFORMED, EDIT_ASYNC, YJS_FOREIGN,
+   * STORAGE_CLOSED or SERVER_CLOSED, with what the function throws, or as `open` does.
+   */
+  async create(name: string, content?: Seed): Promise<void> {
+    await this.open()
+    await keepAlive(this.#documents.inProcess.create(name, content))
+  }
+
+  /**
+   * Deletes a document: all that is stored of it but its name, and the ids of the clients that wrote it. Connections end
+   * with 4404, on all servers. Nothing brings it back but `create`. Resolves once it is durable.
+   * Rejects with DOCUMENT_MISSING where there is none, GONE where it was deleted before, DOCUMENT_NAME, STORAGE_CLOSED, or as
+   * `open` does.
+   */
+  async delete(name: string): Promise<void> {
+    await this.open()
+    await keepAlive(this.#documents.inProcess.delete(name))
+  }
+
+  /**
+   * Ends the connections and event streams of a document, on all servers; of `user` alone, where that is given. Clients of
+   * y-websocket come back at once: take their access away before, where they are not to. Other servers are told once, by a message that
+   * may be lost while their connection is. Rejects as `open` does.
+   */
+  async disconnect(name: string, { user }: { readonly user?: string } = {}): Promise<void> {
+    await this.open()
+    this.#authority.disconnect(name, user)
+    this.#documents.disconnectElsewhere(name, user)
+  }
+
   /** What is in memory now, and what damage was found and how the calls of hooks have ended since the start. */
   get stats(): ServerStats {
     return { damage: this.#storage.damage, documents: this.#documents.size, hooks: this.#hooks.counts }
+  }
+
+  #present(): Present {
+    return {
+      ...this.stats,
+      connections: this.#upgrades.size,
+      visitors: this.#admission.size,
+      pendingBytes: this.#documents.pendingBytes,
+      storage: this.#storage.status,
+    }
   }
 
   /**
@@ -324,6 +381,7 @@ export class CoeditServer {
     await this.#opening?.catch(() => undefined)
     await this.#upgrades.close()
     await this.#contents.close()
+    this.#guests.close()
     this.#hooks.close()
     // A disk that stays full does not hold up the end: what it holds up was never acknowledged.
     const tellLost = () =>

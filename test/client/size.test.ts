@@ -86,6 +86,17 @@ test.each(BUDGETS)('$what: at most $kilobytes KB', async ({ what, names, beside 
   expect(bytes, figures).toBeLessThanOrEqual(kilobytes * 1024)
 })
 
+test.each([
+  ['y-websocket', 3.2],
+  ['hocuspocus', 2.9],
+])('what makes a connection of a provider of %s: at most %d KB', async (entry, kilobytes) => {
+  const module = `export { connectionOf } from '@coedit/client/${entry}'`
+  const chunks = [...(await bundle(module, YJS)).values()]
+  const bytes = chunks.reduce((sum, code) => sum + gzipSync(code).byteLength, 0)
+  console.log(`${entry}: ${(bytes / 1024).toFixed(2)} KB gzipped, ${kilobytes} KB allowed`)
+  expect(bytes).toBeLessThanOrEqual(kilobytes * 1024)
+})
+
 test('the module for pages without a bundler: at most 48.5 KB, as it is built', async () => {
   const { byteLength } = gzipSync(await readFile(`${CLIENT}/dist/coedit.js`))
   const figures = `dist/coedit.js: ${(byteLength / 1024).toFixed(2)} KB gzipped, 48.5 KB allowed`

@@ -7,6 +7,7 @@ const ENTRIES = [
   '@coedit/client',
   '@coedit/client/element',
   '@coedit/client/react',
+  '@coedit/client/hocuspocus',
   '@coedit/client/y-websocket',
   '@coedit/client/standalone',
 ]

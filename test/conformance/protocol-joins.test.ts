@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
 import type { CoeditServer } from '../../server/src/index.ts'
@@ -106,8 +105,8 @@ async function serve(release: Release, subject: Subject, inTail: number): Promis
   return { url, server, doc, early: [half, snapshot] }
 }
 
-async function untilCompacted({ lines }: InProcessServer): Promise<void> {
-  while (!lines.some(({ message }) => message === 'compacted a document')) await nextTurn()
+function untilCompacted({ logged }: InProcessServer): Promise<void> {
+  return logged('compacted a document')
 }
 
 /** Counts what a document goes through. */

@@ -100,6 +100,29 @@ export function sharedStorageConformance(name: string, newHost: NewSharedHost, c
       expect((await mine.load('doc')).tail).toEqual([entry(1, 3), entry(2, 4)])
     })
 
+    test('a writer whose document another has deleted is told by GONE', async () => {
+      const [{ incarnation }] = await append(mine, 0, 1)
+      await theirs.delete('doc', { incarnation, formerClients: Uint8Array.of(7) })
+      for (const base of [0, 1]) {
+        const appending = mine.append([{ document: 'doc', update: Uint8Array.of(2), base, incarnation }])
+        await expect(appending).rejects.toMatchObject({ code: 'GONE' })
+      }
+      await mine.append([{ document: 'doc', update: Uint8Array.of(3), base: 0, isFirst: true, anew: true }])
+      expect(await theirs.load('doc')).toMatchObject({ head: 1, tail: [entry(1, 3)], formerClients: Uint8Array.of(7) })
+    })
+
+    test('of those who append while one deletes, some come before it, and none behind it', async () => {
+      const appending = [mine, await host.open()].flatMap((storage) =>
+        [0, 0, 0].map((base) => append(storage, base, 1)),
+      )
+      const deleting = theirs.delete('doc', { formerClients: Uint8Array.of(7) })
+      for (const outcome of await Promise.allSettled(appending)) {
+        if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'GONE' })
+      }
+      expect(await deleting).toBe(true)
+      expect(await mine.load('doc')).toMatchObject({ head: 0, tail: [], isDeleted: true })
+    })
+
     test('revocations and names are those of all', async () => {
       const revocation = { target: 'ada', time: 1 }
       await mine.storeRevocations([revocation], [])
@@ -199,6 +222,15 @@ export function sharedStorageConformance(name: string, newHost: NewSharedHost, c
         expect(reports.flatMap(({ entries }) => entries)).toEqual([entry(3, 3)])
       })
 
+      test('reports that a document was deleted, be it before or later', async () => {
+        await append(mine, 0, 1, 2)
+        const early = follow(theirs, 2)
+        await mine.delete('doc', { formerClients: Uint8Array.of(7) })
+        await early.untilDeleted()
+        await follow(theirs, 2).untilDeleted()
+        expect(early.reports[0]).toEqual({ incarnation: 0, entries: [], isDeleted: true })
+      })
+
       test('reports a document that was made anew from its beginning, as another incarnation', async () => {
         const [{ incarnation }] = await append(mine, 0, 1, 2)
         const { reports, until } = follow(theirs, 2)
@@ -255,14 +287,16 @@ function follow(storage: Storage, after: number, document = 'doc') {
     reports.push(part)
     look()
   })
-  const until = (seq: number) =>
+  const untilSome = (isWanted: (report: LogPart) => boolean) =>
     new Promise<void>((resolve) => {
       look = () => {
-        if (reports.some(({ entries }) => entries.some((entry) => entry.seq === seq))) resolve()
+        if (reports.some(isWanted)) resolve()
       }
       look()
     })
-  return { reports, until, unfollow }
+  const until = (seq: number) => untilSome(({ entries }) => entries.some((entry) => entry.seq === seq))
+  const untilDeleted = () => untilSome(({ isDeleted }) => isDeleted === true)
+  return { reports, until, untilDeleted, unfollow }
 }
 
 function entry(seq: number, value: number) {

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { bytes, type NewStorageHost, StorageScene, snapshot } from './storage-scene.ts'
+import { bytes, entry, type NewStorageHost, random, StorageScene, snapshot } from './storage-scene.ts'
 
 /** What Catalog promises of all documents together. */
 export function catalogConformance(newHost: NewStorageHost): void {
@@ -81,6 +81,83 @@ export function catalogConformance(newHost: NewStorageHost): void {
         expect(await scene.storage.list('a', 'b', 1000)).toEqual([])
         expect(await scene.storage.list('', '', 1)).toEqual(['B'])
         expect(await scene.storage.list('x', undefined, 10)).toEqual([])
+      })
+    })
+
+    describe('delete', () => {
+      const formerClients = random(300)
+      const gone = { code: 'GONE' }
+
+      test('removes all that is stored of a document but that it was deleted', async () => {
+        const [{ incarnation }] = await scene.append('a', bytes(1), bytes(2))
+        await scene.storage.compact('a', snapshot(1, bytes(1)), 0)
+        await scene.append('b', bytes(3))
+        expect(await scene.storage.delete('a', { incarnation, formerClients })).toBe(true)
+        for (let opening = 0; opening < 2; opening++) {
+          const never = await scene.storage.load('never written')
+          expect(await scene.storage.load('a')).toEqual({ ...never, formerClients, isDeleted: true })
+          expect(await scene.storage.readAfter('a', 1)).toBeNull()
+          expect(await scene.storage.stat('a')).toBeUndefined()
+          expect(await scene.namesWith('')).toEqual(['b'])
+          expect(await scene.storage.listDeleted(undefined, 10)).toEqual([{ document: 'a', formerClients }])
+          expect((await scene.storage.load('b')).tail).toEqual([{ seq: 1, update: bytes(3) }])
+          await scene.reopen()
+        }
+      })
+
+      test('lets nothing be appended, whatever it builds on, that is not to make it anew', async () => {
+        const [before] = await scene.append('a', bytes(1))
+        const { incarnation } = before
+        await scene.storage.delete('a', { incarnation, formerClients })
+        await scene.reopen()
+        for (const base of [0, 1]) {
+          const request = { document: 'a', update: bytes(2), base, incarnation }
+          await expect(
+            scene.storage.append([{ document: 'b', update: bytes(2), base: 0 }, request]),
+          ).rejects.toMatchObject(gone)
+        }
+        expect(await scene.storage.compact('a', snapshot(1, bytes(1)), 0, incarnation)).toBe(false)
+        expect(await scene.namesWith('')).toEqual([])
+
+        const [after] = await scene.storage.append([
+          { document: 'a', update: bytes(3), base: 0, isFirst: true, anew: true },
+        ])
+        expect(after.seq).toBe(1)
+        expect(after.incarnation).not.toBe(incarnation)
+        await scene.append('a', bytes(4))
+        await scene.reopen()
+        const { isDeleted, ...stored } = await scene.storage.load('a')
+        expect(stored).toMatchObject({ head: 2, formerClients, tail: [entry(1, 3), entry(2, 4)] })
+        expect(isDeleted).toBeUndefined()
+        expect(await scene.storage.listDeleted(undefined, 10)).toEqual([])
+      })
+
+      test('does nothing to a document that was made anew', async () => {
+        const [{ incarnation }] = await scene.append('a', bytes(1))
+        await scene.storage.delete('a', { incarnation, formerClients })
+        await scene.storage.append([{ document: 'a', update: bytes(2), base: 0, anew: true }])
+        expect(await scene.storage.delete('a', { incarnation, formerClients: bytes(9) })).toBe(false)
+        expect(await scene.storage.load('a')).toMatchObject({ head: 1, formerClients, tail: [entry(1, 2)] })
+        expect(await scene.storage.delete('a', { formerClients: bytes(9) })).toBe(true)
+        expect(await scene.storage.load('a')).toMatchObject({ head: 0, formerClients: bytes(9), isDeleted: true })
+      })
+
+      test('is kept of what was never written, too, and listed page by page in byte order', async () => {
+        for (const name of ['b', '～', '😀', 'a'])
+          expect(await scene.storage.delete(name, { formerClients })).toBe(true)
+        const pages = [undefined, 'b', '～', '😀'].map((cursor) => scene.storage.listDeleted(cursor, 2))
+        const names = (await Promise.all(pages)).map((page) => page.map(({ document }) => document))
+        expect(names).toEqual([['a', 'b'], ['～', '😀'], ['😀'], []])
+      })
+
+      test('is forgotten by a removal', async () => {
+        await scene.append('a', bytes(1))
+        await scene.storage.delete('a', { formerClients })
+        await scene.storage.remove('a')
+        await scene.reopen()
+        expect(await scene.storage.load('a')).toEqual(await scene.storage.load('never written'))
+        expect(await scene.append('a', bytes(2))).toMatchObject([{ seq: 1 }])
+        await expect(scene.storage.remove('a')).resolves.toBeUndefined()
       })
     })
 

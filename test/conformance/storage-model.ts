@@ -8,7 +8,7 @@ const NAMES = ['a', 'b', 'ab', '__proto__']
 export type Operation =
   | { type: 'append'; batch: { document: string; update: Uint8Array }[]; behind: number }
   | { type: 'compact'; document: string; behind: number; chunks: Uint8Array[]; stale: boolean }
-  | { type: 'remove'; document: string }
+  | { type: 'remove' | 'delete'; document: string }
   | { type: 'reopen' }
   | { type: 'compare' }
 
@@ -36,7 +36,7 @@ export const operations: fc.Arbitrary<Operation[]> = fc.array(
         stale: fc.boolean(),
       }),
     },
-    { weight: 1, arbitrary: fc.record({ type: fc.constant('remove' as const), document }) },
+    { weight: 1, arbitrary: fc.record({ type: fc.constantFrom('remove' as const, 'delete' as const), document }) },
     { weight: 1, arbitrary: fc.record({ type: fc.constant('reopen' as const) }) },
     { weight: 2, arbitrary: fc.record({ type: fc.constant('compare' as const) }) },
   ),
@@ -53,6 +53,9 @@ interface ModelDocument {
 export class StorageModel {
   readonly #host: StorageHost
   readonly #documents = new Map<string, ModelDocument>()
+  /** Of documents that were deleted. */
+  readonly #former = new Map<string, Uint8Array>()
+  #deletions = 0
   #storage: Storage
 
   constructor(host: StorageHost, storage: Storage) {
@@ -68,7 +71,10 @@ export class StorageModel {
         return this.#compact(operation)
       case 'remove':
         this.#documents.delete(operation.document)
+        this.#former.delete(operation.document)
         return this.#storage.remove(operation.document)
+      case 'delete':
+        return this.#delete(operation.document)
       case 'reopen':
         return this.#reopen()
       case 'compare':
@@ -84,7 +90,9 @@ export class StorageModel {
       const { snapshot = null, tail = [], incarnation = 0 } = expected ?? {}
       const head = tail.at(-1)?.seq ?? snapshot?.seq ?? 0
       const { earlierIncarnations: _, quarantined = [], ...stored } = await this.#storage.load(name)
-      expect(stored).toEqual({ head, snapshot, tail, incarnation })
+      const formerClients = this.#former.get(name)
+      const deletion = formerClients && { formerClients, ...(!expected && { isDeleted: true }) }
+      expect(stored).toEqual({ head, snapshot, tail, incarnation, ...deletion })
       expect(quarantined).toEqual([])
       for (const after of [head + 1, head, head - 1, head - 2]) {
         const isThere = after <= head && after >= (snapshot?.seq ?? 0)
@@ -119,6 +127,11 @@ export class StorageModel {
   async #append({ batch, behind }: Extract<Operation, { type: 'append' }>): Promise<void> {
     const bases = new Map(batch.map(({ document }) => [document, Math.max(0, this.#headOf(document) - behind)]))
     const requests = batch.map((entry) => ({ ...entry, base: bases.get(entry.document) ?? 0 }))
+    const isGone = ({ document }: { document: string }) => this.#former.has(document) && !this.#documents.has(document)
+    if (requests.some(isGone)) {
+      await expect(this.#storage.append(requests)).rejects.toMatchObject({ code: 'GONE' })
+      for (const request of requests) Object.assign(request, { anew: true })
+    }
     const appended = await this.#storage.append(requests)
     for (const [index, { document, update }] of batch.entries()) {
       const { seq, incarnation, between } = appended[index]
@@ -132,6 +145,14 @@ export class StorageModel {
       model.tail.push({ seq, update })
       this.#documents.set(document, model)
     }
+  }
+
+  async #delete(document: string): Promise<void> {
+    const formerClients = Uint8Array.of(++this.#deletions)
+    const incarnation = this.#documents.get(document)?.incarnation
+    expect(await this.#storage.delete(document, { incarnation, formerClients })).toBe(true)
+    this.#documents.delete(document)
+    this.#former.set(document, formerClients)
   }
 
   #headOf(document: string): number {

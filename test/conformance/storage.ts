@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import type { WriteKey } from '../../server/src/storage/storage.ts'
 import { runs } from '../support/runs.ts'
 import { catalogConformance } from './storage-catalog.ts'
 import { cursorStoreConformance } from './storage-cursors.ts'
 import { documentStoreConformance } from './storage-log.ts'
 import { type Operation, operations, StorageModel } from './storage-model.ts'
-import { bytes, type NewStorageHost, StorageScene, snapshot } from './storage-scene.ts'
+import { bytes, type NewStorageHost, random, StorageScene, snapshot } from './storage-scene.ts'
 
 /**
  * What the docstrings of storage.ts promise, of any implementation.
@@ -64,6 +65,65 @@ function storageItselfConformance(newHost: NewStorageHost, cost: number): void {
       })
     })
 
+    describe('keys of writes', () => {
+      const key = (id: number, request = 1) => ({
+        id: random(32).fill(id, 0, 2),
+        request: random(32).fill(request, 0, 2),
+      })
+      const write = async (document: string, base: number, ...keys: WriteKey[]) =>
+        (await scene.storage.append([{ document, update: bytes(base), base, keys }]))[0]
+
+      test('are known with what was written, and by what was asked for', async () => {
+        await write('a', 0)
+        await write('a', 1, key(1), key(2, 7))
+        await scene.reopen()
+        const { incarnation } = await scene.storage.load('a')
+        const known = { incarnation, seq: 2 }
+        expect(await scene.storage.recall('a', key(1).id)).toEqual({ ...known, request: key(1).request })
+        expect(await scene.storage.recall('a', key(2).id)).toEqual({ ...known, request: key(2, 7).request })
+        for (const [document, id] of [
+          ['a', 3],
+          ['b', 1],
+          ['never', 1],
+        ] as const) {
+          expect(await scene.storage.recall(document, key(id).id)).toBeUndefined()
+        }
+      })
+
+      test('are those of one write: a second one is refused, and writes nothing', async () => {
+        await write('a', 0, key(1))
+        await expect(write('a', 1, key(1, 2))).rejects.toMatchObject({ code: 'STORAGE_CONFLICT' })
+        expect((await scene.storage.load('a')).head).toBe(1)
+        expect(await write('b', 0, key(1))).toMatchObject({ seq: 1 })
+      })
+
+      test('are known for a day', async () => {
+        await write('a', 0, key(1))
+        scene.clock.advance(24 * 60 * 60 * 1000 - 1)
+        expect(await scene.storage.recall('a', key(1).id)).toMatchObject({ seq: 1 })
+        scene.clock.advance(1)
+        expect(await scene.storage.recall('a', key(1).id)).toBeUndefined()
+        await write('a', 1, key(1))
+        expect(await scene.storage.recall('a', key(1).id)).toMatchObject({ seq: 2 })
+      })
+
+      test('are the last thousand of a document, and go with it', async () => {
+        const keys = Array.from({ length: 1001 }, (_, index) => {
+          const { id, request } = key(0)
+          return { id: id.fill(index >> 8, 0, 1).fill(index, 1, 2), request }
+        })
+        await write('b', 0, keys[0])
+        await write('a', 0, keys[0])
+        for (let seq = 1; seq < 11; seq++) await write('a', seq, ...keys.slice(seq * 100 - 99, seq * 100 + 1))
+        const known = await Promise.all([0, 1, 1000].map((index) => scene.storage.recall('a', keys[index].id)))
+        expect(known.map((found) => found?.seq)).toEqual([undefined, 2, 11])
+        await scene.storage.remove('a')
+        await write('a', 0)
+        expect(await scene.storage.recall('a', keys[1000].id)).toBeUndefined()
+        expect(await scene.storage.recall('b', keys[0].id)).toMatchObject({ seq: 1 })
+      })
+    })
+
     describe('close', () => {
       test('settles what is under way', async () => {
         const appending = ['a', 'a', 'b'].map((document) =>
@@ -87,6 +147,9 @@ function storageItselfConformance(newHost: NewStorageHost, cost: number): void {
         await expect(scene.storage.stat('a')).rejects.toMatchObject(closed)
         await expect(scene.storage.list('', undefined, 1)).rejects.toMatchObject(closed)
         await expect(scene.storage.remove('a')).rejects.toMatchObject(closed)
+        await expect(scene.storage.recall('a', bytes())).rejects.toMatchObject(closed)
+        await expect(scene.storage.delete('a', { formerClients: bytes() })).rejects.toMatchObject(closed)
+        await expect(scene.storage.listDeleted(undefined, 1)).rejects.toMatchObject(closed)
         await expect(scene.storage.claim('change', 'a')).rejects.toMatchObject(closed)
         await expect(scene.storage.advance('change', 'a', 1, 1)).rejects.toMatchObject(closed)
         await expect(scene.storage.untold('change', 1)).rejects.toMatchObject(closed)

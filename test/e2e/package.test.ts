@@ -60,13 +60,15 @@ async function pack(
   return { filename: tarball.filename, files: new Set(tarball.files.map(({ path }) => path)) }
 }
 
-/** With the oldest React and y-websocket that the client works with. Types of the newest are those of this repository. */
+/** With the oldest React and providers that the client works with. Types of the newest are those of this repository. */
 function manifest(client: string, server: string): object {
   const react = { react: '18', 'react-dom': '18', '@types/react': '18', '@types/react-dom': '18' }
+  // The types of Hocuspocus 2 name those of ws.
+  const providers = { 'y-websocket': '2.1', '@hocuspocus/provider': '2.15', '@types/ws': '8' }
   return {
     private: true,
     type: 'module',
-    dependencies: { '@coedit/client': client, '@coedit/server': server, yjs: '13', 'y-websocket': '2.1', ...react },
+    dependencies: { '@coedit/client': client, '@coedit/server': server, yjs: '13', ...providers, ...react },
   }
 }
 
@@ -96,7 +98,7 @@ function targets(exports: unknown): string[] {
 describe('the tarball', () => {
   test('has every file that `exports` names, and nothing but sources, what is built of them, and papers', async () => {
     const { exports } = JSON.parse(await readFile(join(installation.client, 'package.json'), 'utf8'))
-    expect(Object.keys(exports)).toEqual(['.', './element', './react', './y-websocket', './standalone'])
+    expect(Object.keys(exports)).toEqual(['.', './element', './react', './hocuspocus', './y-websocket', './standalone'])
     for (const target of targets(exports)) expect(installation.files).toContain(target)
     const papers = ['LICENSE', 'README.md', 'package.json']
     const others = [...installation.files].filter((file) => !/^(dist\/.*\.(js|d\.ts)(\.map)?|src\/.*\.ts)$/.test(file))

@@ -117,7 +117,7 @@ describe.each(['', '/coedit', '/team/coedit'])('mounted at "%s"', (basePath) => 
 
   test('routes that are passed in are mounted below the base path, with the name of a document as one segment', async () => {
     const routes = new Hono<Env>().get('/api/documents/:name/events', (c) => c.text(c.req.param('name')))
-    const { root } = await serve({ basePath, routes })
+    const { root } = await serve({ basePath, routes: [routes] })
     expect(await (await fetch(`${root}/api/documents/a%2Fb%20c/events`)).text()).toBe('a/b c')
   })
 
@@ -237,7 +237,7 @@ test('a route that throws answers 500 as JSON without its message, which goes to
   const routes = new Hono<Env>().get('/api/broken', () => {
     throw new Error('secret detail')
   })
-  const { root, lines } = await serve({ routes })
+  const { root, lines } = await serve({ routes: [routes] })
   const answer = await fetch(`${root}/api/broken?token=abc`)
   const body = await answer.text()
   expect(answer.status).toBe(500)
@@ -245,6 +245,25 @@ test('a route that throws answers 500 as JSON without its message, which goes to
   expect(body).not.toContain('secret')
   expect(lines).toMatchObject([{ level: 'error', facts: { path: '/api/broken' }, message: 'request failed' }])
   expect(JSON.stringify(lines)).not.toContain('token')
+})
+
+test('answers and lines of the log have the id of a trace, or one of their own', async () => {
+  const routes = new Hono<Env>().get('/api/broken', () => {
+    throw new Error('detail')
+  })
+  const { root, lines } = await serve({ routes: [routes] })
+  const trace = '4bf92f3577b34da6a3ce929d0e0e4736'
+  const ask = async (traceparent?: string) => {
+    const { headers } = await fetch(`${root}/api/broken`, { ...(traceparent && { headers: { traceparent } }) })
+    return headers.get('x-request-id')
+  }
+  const own = await ask()
+  const malformed = await ask(`00-${trace}-zz`)
+  expect(own).toMatch(/^[0-9a-f]{32}$/)
+  expect(malformed).toMatch(/^[0-9a-f]{32}$/)
+  expect(malformed).not.toBe(trace)
+  expect(await ask(`00-${trace}-00f067aa0ba902b7-01`)).toBe(trace)
+  expect(lines.map(({ facts }) => facts)).toMatchObject([{ request: own }, { request: malformed }, { request: trace }])
 })
 
 test('a request with a malformed Host header is refused and the server goes on', async () => {

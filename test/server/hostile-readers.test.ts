@@ -12,6 +12,7 @@ import { textOf } from '../support/stock-clients.ts'
 
 const release = onTestFinished
 const document = 'notes'
+const COMPACTED = 'compacted a document'
 const COMPACTING: ServerOptions = { compactIntervalMs: 0, compactMinBytes: 0, compactRatio: 0 }
 /** A difference to so much is searched for in place, and to so much in a worker. */
 const SIZES = [
@@ -24,12 +25,12 @@ const ROOM_FOR_ONE = MORE_THAN_SOCKETS_TAKE + 100_000
 
 /** A server with a document of one long text by one client, all of it in the snapshot. */
 async function start(length: number, options: ServerOptions) {
-  const { url, server, lines } = await startInProcess({ release, options: { ...COMPACTING, ...options } })
+  const { url, server, lines, logged } = await startInProcess({ release, options: { ...COMPACTING, ...options } })
   const clientId = await server.edit(document, (doc) => {
     doc.getText('text').insert(0, 'x'.repeat(length))
     return doc.clientID
   })
-  const started = { server, lines, there: { release, url, document }, firstOnly: bytes(1, clientId, 1) }
+  const started = { server, lines, logged, there: { release, url, document }, firstOnly: bytes(1, clientId, 1) }
   await untilCompacted(started, 1)
   return started
 }
@@ -37,11 +38,11 @@ async function start(length: number, options: ServerOptions) {
 type Started = Awaited<ReturnType<typeof start>>
 
 function compactions({ lines }: Pick<Started, 'lines'>): number {
-  return lines.filter(({ message }) => message === 'compacted a document').length
+  return lines.filter(({ message }) => message === COMPACTED).length
 }
 
-async function untilCompacted(started: Pick<Started, 'lines'>, times: number): Promise<void> {
-  while (compactions(started) < times) await nextTurn()
+function untilCompacted({ logged }: Pick<Started, 'logged'>, times: number): Promise<void> {
+  return logged(COMPACTED, times)
 }
 
 function type({ server }: Started): Promise<void> {

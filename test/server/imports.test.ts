@@ -14,8 +14,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   cli: ['index', 'commands', 'config', 'common'],
   index: ['server', 'auth', 'hooks', 'config', 'common'],
   server: ['http', 'content', 'auth', 'document', 'storage/level', 'storage', 'workers', 'hooks', 'config', 'common'],
-  commands: ['repair', 'storage/level', 'storage', 'protocol', 'config', 'common'],
+  commands: ['repair', 'sources', 'storage/level', 'storage', 'protocol', 'config', 'common'],
   repair: ['storage/level', 'storage', 'common'],
+  sources: ['storage/level', 'protocol', 'common'],
   http: ['peers', 'content', 'document', 'auth', 'protocol', 'storage', 'config', 'common'],
   content: ['document', 'protocol', 'workers', 'config', 'common'],
   peers: ['document', 'auth', 'protocol', 'workers', 'hooks', 'config', 'common'],
@@ -37,7 +38,8 @@ const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
   '@hono/node-server': ['http/'],
   '@hono/zod-openapi': ['http/api/'],
   level: ['storage/level/', 'repair/'],
-  pg: ['storage/postgres/'],
+  pg: ['storage/postgres/', 'sources/postgres.ts'],
+  'node-sqlite3-wasm': ['sources/sqlite.ts'],
   '@redis/client': ['storage/postgres/redis.ts'],
   jose: ['auth/'],
   // protocol/wire has a reader and a writer of its encoding that are made for untrusted bytes.
@@ -61,6 +63,7 @@ const PACKAGE_USERS: Readonly<Record<string, readonly string[]>> = {
 const CLIENT_ROOMS: Readonly<Record<string, readonly string[]>> = {
   standalone: ['index', 'element'],
   react: ['connection', 'binding', 'peers'],
+  hocuspocus: ['connection', 'common'],
   'y-websocket': ['connection', 'common'],
   index: ['connection', 'binding', 'peers', 'common'],
   element: ['connection', 'binding', 'peers', 'common'],
@@ -105,6 +108,11 @@ describe('server', () => {
     expect(users).toContain('storage/postgres/link.ts')
     for (const file of users)
       expect(await paper(`server/src/${file}`)).not.toMatch(/^(import|export) (?!type ).*'pg'$/m)
+  })
+
+  test('what reads SQLite is loaded by need: it may not be installed', async () => {
+    expect(server.get('sources/sqlite.ts')?.packages).toContain('node-sqlite3-wasm')
+    expect(await paper('server/src/sources/sqlite.ts')).not.toMatch(/^import (?!type ).*'node-sqlite3-wasm'$/m)
   })
 
   test('what saves a damaged database is known to its command alone', () => {

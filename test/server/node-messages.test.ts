@@ -28,6 +28,7 @@ const item: fc.Arbitrary<NodeItem> = fc.oneof(
   fc.record({ type: fc.constant('free' as const), document, clientId: uint }),
   fc.record({ type: fc.constant('exceed' as const), node: uint, document, clientId: uint, clock: uint }),
   fc.record({ type: fc.constant('suspect' as const), node: uint }),
+  fc.record({ type: fc.constant('disconnect' as const), document, user: fc.option(document, { nil: undefined }) }),
 )
 const message = fc.record({ node: uint, number: uint, items: fc.array(item) }, { noNullPrototype: true })
 

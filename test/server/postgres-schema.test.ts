@@ -93,8 +93,8 @@ function withPostgres(postgres: PostgresServer): void {
     const role = await newRole('app')
     const asApp = asRole(url, role)
     await expect(opened(asApp)).rejects.toMatchObject({ code: 'STORAGE_OUTDATED' })
-    expect(await migrateDatabase(url, role)).toEqual({ from: 0, to: 3 })
-    expect(await migrateDatabase(url, role)).toEqual({ from: 3, to: 3 })
+    expect(await migrateDatabase(url, role)).toEqual({ from: 0, to: 4 })
+    expect(await migrateDatabase(url, role)).toEqual({ from: 4, to: 4 })
     const storage = await opened(asApp)
     const [{ incarnation }] = await storage.append([{ document: 'a', update, base: 0, cursors: ['change'] }])
     expect(await storage.claim('change', 'a')).toBe(0)
@@ -102,6 +102,7 @@ function withPostgres(postgres: PostgresServer): void {
     const snapshot = { seq: 1, chunks: [update], stateVector: null, deleteSet: null }
     expect(await storage.compact('a', snapshot, 0, incarnation)).toBe(true)
     await storage.storeRevocations([{ target: 'ada', time: 1 }], ['eve'])
+    await storage.delete('a', { formerClients: Uint8Array.of(1) })
     await storage.remove('a')
     await expect(postgres.execute(asApp, 'DROP TABLE coedit.entries')).rejects.toThrow('must be owner')
     await expect(postgres.execute(asApp, 'CREATE TABLE coedit.more ()')).rejects.toThrow('permission denied')

@@ -1,4 +1,4 @@
-import { Ajv2020 } from 'ajv/dist/2020.js'
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import { expect } from 'vitest'
 
 export interface ApiCall {
@@ -48,6 +48,8 @@ export interface ApiSchema {
 }
 
 const described = new Map<string, Promise<ApiDescription>>()
+/** A schema takes much longer to compile than an answer to be looked at. */
+const compiled = new WeakMap<ApiSchema, ValidateFunction>()
 
 /** Calls the API of a server. Each answer has to be one that its OpenAPI document describes. */
 export function documentsApi(url: string, headers: Readonly<Record<string, string>> = {}) {
@@ -116,10 +118,15 @@ async function expectDescribed(url: string, { method, path, status, contentType,
   if (content === undefined) return
   const schema = response?.content?.[contentType]?.schema
   expect(schema, `${method} ${plain} answers ${status} as ${contentType}`).toBeDefined()
-  if (contentType !== 'application/json') return
-  const ajv = new Ajv2020({ strict: false, formats: { 'date-time': true } })
-  const isValid = ajv.validate({ ...schema, components }, content)
-  expect(isValid, JSON.stringify(ajv.errors)).toBe(true)
+  if (schema === undefined || contentType !== 'application/json') return
+  const validate = compiled.get(schema) ?? compile(schema, components)
+  compiled.set(schema, validate)
+  const isValid = validate(content)
+  expect(isValid, JSON.stringify(validate.errors)).toBe(true)
+}
+
+function compile(schema: ApiSchema, components: ApiDescription['components']): ValidateFunction {
+  return new Ajv2020({ strict: false, formats: { 'date-time': true } }).compile({ ...schema, components })
 }
 
 function codeIn(content: unknown): string | undefined {

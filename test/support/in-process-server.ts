@@ -6,7 +6,7 @@ import {
   type Hooks,
   type ServerOptions,
 } from '../../server/src/index.ts'
-import { type LogLine, recordingLog } from './log.ts'
+import { type RecordingLog, recordingLog } from './log.ts'
 import { type Release, temporaryDirectory } from './temporary.ts'
 
 export interface InProcessOptions {
@@ -21,12 +21,10 @@ export interface InProcessOptions {
 }
 
 /** A server in the process of the test. */
-export interface InProcessServer {
+export interface InProcessServer extends Pick<RecordingLog, 'lines' | 'logged'> {
   /** With a slash at the end. */
   readonly url: string
   readonly data: string
-  /** What it has logged so far. */
-  readonly lines: readonly LogLine[]
   readonly server: CoeditServer
 }
 
@@ -37,10 +35,10 @@ const BY_CLOCK = { busyShare: 0, maxGatherMs: 10 }
 export async function startInProcess(settings: InProcessOptions): Promise<InProcessServer> {
   const { release, options, clock, authenticate, hooks } = settings
   const data = options?.data ?? (await temporaryDirectory(release))
-  const { log, lines } = recordingLog()
+  const { log, lines, logged } = recordingLog()
   const parts = { log, ...(clock && { clock }), ...(authenticate && { authenticate }), ...(hooks && { hooks }) }
   const server = createServer({ port: 0, shutdownSpreadMs: 0, ...(clock && BY_CLOCK), ...options, data }, parts)
   await server.listen()
   release(() => server.close())
-  return { url: server.url, data, lines, server }
+  return { url: server.url, data, lines, logged, server }
 }

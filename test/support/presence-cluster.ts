@@ -69,7 +69,12 @@ export class ClusterNode implements Relay {
   constructor(cluster: PresenceCluster) {
     this.#cluster = cluster
     this.clock = new ManualClock(cluster.now)
-    this.#exchange = new PresenceExchange({ relay: this, clock: this.clock, log: recordingLog().log })
+    this.#exchange = new PresenceExchange({
+      relay: this,
+      clock: this.clock,
+      log: recordingLog().log,
+      onDisconnect: () => undefined,
+    })
     const neighbours = this.#exchange.neighboursOf(DOCUMENT)
     this.presence = new Presence(LIMITS, this.clock, () => undefined, neighbours)
   }

@@ -4,6 +4,7 @@ import { providePgBouncer } from './pgbouncer.ts'
 import { providePostgres } from './postgres.ts'
 import { provideRedis } from './redis.ts'
 import { provideReverseProxies } from './reverse-proxies.ts'
+import { provideSqlite } from './sqlite.ts'
 import { provideOtherBrowsers } from './web-driver.ts'
 
 /** Runs once before all test files. */
@@ -14,5 +15,6 @@ export default function setup(): void {
   providePgBouncer()
   provideRedis()
   provideReverseProxies()
+  provideSqlite()
   provideOtherBrowsers()
 }

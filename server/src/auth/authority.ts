@@ -7,6 +7,7 @@ import type { RevocationStore, Unfollow } from '../storage/storage.ts'
 import { type Authenticate, type AuthRequest, admitEverybody, type Bearer, type Holder, type Permit } from './grant.ts'
 import { Lease, type OnAccess, type OnEnd } from './lease.ts'
 import { type Revocation, Revocations } from './revocations.ts'
+import type { Deed } from './rights.ts'
 import { permitOf } from './verdict.ts'
 
 /**
@@ -88,13 +89,45 @@ export class Authority {
     if (!holder.mayList(prefix)) throw new CoeditError('FORBIDDEN', 'the token does not allow to list these documents')
   }
 
-  async #holderOf(token: string | undefined): Promise<Holder> {
+  /** Lets somebody see how the server is doing; where nobody is asked for a token, everybody. Rejects as `authorize` does. */
+  async authorizeStatus(token: string | undefined): Promise<void> {
+    if (this.admitsEverybody) return
+    const holder = await this.#holderOf(token)
+    if (!holder.maySeeStatus) throw new CoeditError('FORBIDDEN', 'the token does not allow to see the status')
+  }
+
+  /**
+   * Lets somebody make or delete a document; where nobody is asked for a token, everybody. Resolves with who it is, where
+   * that is known. Rejects as `authorize` does.
+   */
+  async authorizeDeed(token: string | undefined, deed: Deed, document: string): Promise<string | undefined> {
+    if (this.admitsEverybody) return undefined
+    const holder = await this.#holderOf(token, { document })
+    if (!holder.mayDo(deed, document)) throw new CoeditError('FORBIDDEN', `the token does not allow to ${deed} this`)
+    return holder.user
+  }
+
+  /** Lets somebody disconnect others: who may revoke; where nobody is asked for a token, everybody. */
+  async authorizeDisconnecting(token: string | undefined): Promise<void> {
+    if (!this.admitsEverybody) await this.authorizeRevoking(token)
+  }
+
+  /** Ends what everybody, or this user alone, holds of a document. They may come back. */
+  disconnect(document: string, user: string | undefined): void {
+    for (const lease of [...this.#leases]) {
+      const { permit } = lease
+      if (permit.document !== document || (user !== undefined && permit.user !== user)) continue
+      lease.end(new CoeditError('DISCONNECTED', 'the server was asked to disconnect; come back'))
+    }
+  }
+
+  async #holderOf(token: string | undefined, of: Partial<Pick<Permit, 'document'>> = {}): Promise<Holder> {
     const { identify } = this.#context
     if (!identify || !token) throw new CoeditError('UNAUTHORIZED', 'there is no valid token')
-    return this.#decide(token, {}, async (askedAt) => {
+    return this.#decide(token, of, async (askedAt) => {
       const holder = await this.#inTime(() => identify(token))
       // The issuer's clock may run ahead, as in permitOf.
-      this.#check({ ...holder, issuedAt: Math.min(holder.issuedAt, askedAt) })
+      this.#check({ ...holder, ...of, issuedAt: Math.min(holder.issuedAt, askedAt) })
       return holder
     })
   }

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Deed } from './rights.ts'
 
 /** Somebody who asks for a document. */
 export interface AuthRequest {
@@ -53,8 +54,11 @@ export interface Bearer {
 export interface Holder extends Bearer {
   /** Whether it may take access back, over HTTP. */
   readonly mayRevoke: boolean
+  /** Whether it may see how the server is doing. */
+  readonly maySeeStatus: boolean
   /** Whether it may be told of all documents whose names begin so. */
   mayList(prefix: string): boolean
+  mayDo(deed: Deed, document: string): boolean
 }
 
 /** A grant for one document, with all defaults filled in. */

@@ -4,13 +4,17 @@ const patterns = z.array(z.string()).default([])
 
 /**
  * The claim `coedit` of a token: each entry is the name of a document, or the beginning of names and a `*`. `revoke` is
- * the right to take access back, `list` that to be told of names.
+ * the right to take access back, `list` that to be told of names, `create` and `delete` those to make documents as a whole, also
+ * such as were deleted, and to delete them, `status` that to see how the server is doing.
  */
 export const rightsClaim = z.object({
   read: patterns,
   write: patterns,
   list: patterns,
+  create: patterns,
+  delete: patterns,
   revoke: z.boolean().default(false),
+  status: z.boolean().default(false),
 })
 
 export type Rights = z.output<typeof rightsClaim>
@@ -19,6 +23,13 @@ export type Rights = z.output<typeof rightsClaim>
 export function accessTo(document: string, { read, write }: Rights): 'write' | 'read' | 'none' {
   if (write.some((pattern) => matches(document, pattern))) return 'write'
   return read.some((pattern) => matches(document, pattern)) ? 'read' : 'none'
+}
+
+/** What somebody may do with a document as a whole. */
+export type Deed = 'create' | 'delete'
+
+export function mayDo(deed: Deed, document: string, rights: Pick<Rights, Deed>): boolean {
+  return rights[deed].some((pattern) => matches(document, pattern))
 }
 
 /** Whether the rights allow to be told of all names that begin so. */

@@ -5,14 +5,14 @@ import type { Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import type { AuthRequest, Bearer, Holder, Verdict } from './grant.ts'
 import { openTokenKey, type TokenKey } from './keys.ts'
-import { accessTo, mayList, rightsClaim } from './rights.ts'
+import { accessTo, mayDo, mayList, rightsClaim } from './rights.ts'
 
 const claimsSchema = z.object({
   exp: z.number(),
   iat: z.number().optional(),
   sub: z.string().optional(),
   jti: z.string().optional(),
-  coedit: rightsClaim.default({ read: [], write: [], list: [], revoke: false }),
+  coedit: rightsClaim.prefault({}),
 })
 
 type Claims = z.output<typeof claimsSchema>
@@ -47,7 +47,9 @@ export class TokenAuthenticator {
     return {
       ...this.#bearerOf(claims),
       mayRevoke: claims.coedit.revoke,
+      maySeeStatus: claims.coedit.status,
       mayList: (prefix) => mayList(prefix, claims.coedit),
+      mayDo: (deed, document) => mayDo(deed, document, claims.coedit),
     }
   }
 

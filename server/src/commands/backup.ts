@@ -1,11 +1,19 @@
-import { access, rename } from 'node:fs/promises'
+import { rename } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { CoeditError, hasCode } from '../common/errors.ts'
 import { copyDatabase } from '../storage/level/copy.ts'
 import { syncDirectory } from '../storage/level/files.ts'
 import type { LevelStorage } from '../storage/level/level-storage.ts'
 import { counted, dataSchema, declareCommand } from './command.ts'
-import { type DataOptions, expectDatabase, expectDirectory, namesIn, withDirectory, withScratch } from './data.ts'
+import {
+  type DataOptions,
+  expectDatabase,
+  expectDirectory,
+  expectNothing,
+  namesIn,
+  withDirectory,
+  withScratch,
+} from './data.ts'
 
 interface Verified {
   readonly documents: number
@@ -67,15 +75,6 @@ async function isWhole(storage: LevelStorage, name: string): Promise<boolean> {
     if (hasCode(error, 'STORAGE_DAMAGED')) return false
     throw error
   }
-}
-
-/** @throws CoeditError DESTINATION_EXISTS */
-async function expectNothing(path: string): Promise<void> {
-  const exists = await access(path).then(
-    () => true,
-    () => false,
-  )
-  if (exists) throw new CoeditError('DESTINATION_EXISTS', `${path} exists: name a directory that does not.`)
 }
 
 function damagedError(directory: string, names: readonly string[]): CoeditError {

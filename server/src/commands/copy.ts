@@ -1,13 +1,13 @@
 import { z } from 'zod'
-import { CoeditError } from '../common/errors.ts'
+import { CoeditError, goneError } from '../common/errors.ts'
 import { type Clock, systemClock } from '../common/timing.ts'
 import { isDatabaseUrl, MAX_DATABASE_NAME_BYTES, serverSchema } from '../config/config.ts'
 import { mergeEntries } from '../protocol/update/update.ts'
 import { countServers } from '../storage/postgres/servers.ts'
-import type { RevocationStore, Storage, StoredDocument } from '../storage/storage.ts'
+import type { DeletedDocument, RevocationStore, Storage, StoredDocument } from '../storage/storage.ts'
 import { counted, declareCommand, type Print } from './command.ts'
 import { entriesOf } from './content.ts'
-import { namesIn, type StorageOptions, withDocuments, withStorage } from './data.ts'
+import { deletedIn, namesIn, type StorageOptions, withDocuments, withStorage } from './data.ts'
 
 const EXPECTED = 'a directory or a URL such as postgres://user@host:5432/name'
 
@@ -40,7 +40,7 @@ export const copy = declareCommand({
   name: 'copy',
   summary: 'Copy all documents from a directory to PostgreSQL, or back.',
   description:
-    'Copies all documents and revocations to another directory or database, and reads all of them back. The servers on ' +
+    'Copies all documents, what was deleted, and revocations to another directory or database, and reads all of them back. The servers on ' +
     'both sides must be stopped: it refuses to start while one has a directory open or is connected to a database. For ' +
     'a new database, run coedit migrate before. After an interruption, run it again: what is at the destination already is ' +
     'completed, and never changed. Documents that are others there are named, and the exit code is 1. Event streams begin ' +
@@ -96,6 +96,9 @@ async function copyAll(places: Places, report: Report): Promise<void> {
         if (Buffer.byteLength(name) > maxNameBytes) report.failed(name, `its name has more than ${maxNameBytes} bytes`)
         else await report.attempt(name, () => copyDocument(name, source, target, clock))
       }
+      for await (const deleted of deletedIn(source)) {
+        await report.attempt(deleted.document, () => copyDeletion(deleted, target))
+      }
     },
     clock,
   )
@@ -111,15 +114,38 @@ async function copyDocument(name: string, source: Storage, target: Storage, cloc
   const lacking = restOf(entriesOf(stored), entriesOf(present))
   if (lacking === undefined) return 'there already'
   clock.time = (await source.stat(name))?.updatedAt
+  const anew = present.head === 0 && (await copyFormerClients(name, stored, target))
   let base = present.head
-  for (const updates of batchesOf(lacking)) {
-    const requests = updates.map((update) => ({ document: name, update, base, isFirst: base === 0 }))
+  for (const updates of batchesOf(present.head === 0 && lacking.length === 0 ? [EMPTY] : lacking)) {
+    const requests = updates.map((update) => ({ document: name, update, base, isFirst: base === 0, anew }))
     base = (await target.append(requests)).at(-1)?.seq ?? base
   }
   const { snapshot } = stored
   if (snapshot && !present.snapshot) await target.compact(name, { ...snapshot, seq: snapshot.chunks.length }, 0)
   return lacking.length > 0 ? 'copied' : 'there already'
 }
+
+/**
+ * Has the target know who wrote a document before it was deleted and made anew, so that it is made anew there, too.
+ * Resolves false where that never was.
+ */
+async function copyFormerClients(name: string, { formerClients }: StoredDocument, target: Storage): Promise<boolean> {
+  if (!formerClients) return false
+  const present = await target.load(name)
+  if (present.formerClients && Buffer.compare(present.formerClients, formerClients) !== 0) throw goneError(name)
+  return target.delete(name, { formerClients })
+}
+
+/** Deletes at the target what is deleted at the source; what is there stays, and is left to be compared. */
+async function copyDeletion({ document, formerClients }: DeletedDocument, target: Storage): Promise<string> {
+  const present = await target.load(document)
+  if (present.isDeleted || present.head > 0) return 'there already'
+  await target.delete(document, { formerClients })
+  return 'deleted'
+}
+
+/** What a document consists of that was made without content. */
+const EMPTY = Uint8Array.of(0, 0)
 
 /** A document that was never written. */
 const NOTHING: Pick<StoredDocument, 'head' | 'snapshot' | 'tail'> = { head: 0, snapshot: null, tail: [] }
@@ -167,6 +193,12 @@ async function compareAll(places: Places, report: Report): Promise<void> {
     const lacking = await lackingRevocations(source, target)
     if (lacking.length > 0) report.lacksRevocations(lacking.length)
     for await (const name of namesIn(source)) await report.compare(name, () => compareDocument(name, source, target))
+    for await (const { document } of deletedIn(source)) {
+      const isThere = async () => !(await target.load(document)).isDeleted
+      await report.compare(document, async () =>
+        (await isThere()) ? 'is at the destination, and deleted at the source' : undefined,
+      )
+    }
   })
 }
 
@@ -252,6 +284,7 @@ class Report {
 
 /** Why a document could not be read or written. What is no affair of that document alone is thrown again. */
 function reasonOf(error: unknown): string {
-  if (error instanceof CoeditError && ['STORAGE_DAMAGED', 'STORAGE_CONFLICT'].includes(error.code)) return error.message
+  if (error instanceof CoeditError && ['STORAGE_DAMAGED', 'STORAGE_CONFLICT', 'GONE'].includes(error.code))
+    return error.message
   throw error
 }

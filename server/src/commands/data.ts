@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { access, mkdtemp, rm } from 'node:fs/promises'
 import { CoeditError } from '../common/errors.ts'
 import { createLog, type Log } from '../common/log.ts'
 import type { Clock } from '../common/timing.ts'
@@ -6,7 +6,7 @@ import type { Config } from '../config/config.ts'
 import { engineOf } from '../storage/engine.ts'
 import { holdsDatabase, holdsRecords } from '../storage/level/files.ts'
 import { LevelStorage } from '../storage/level/level-storage.ts'
-import type { Catalog, Storage } from '../storage/storage.ts'
+import type { Catalog, DeletedDocument, Storage } from '../storage/storage.ts'
 
 const NAMES_AT_A_TIME = 1_000
 
@@ -32,6 +32,18 @@ export async function expectRemains(directory: string): Promise<void> {
 function missingError(directory: string): CoeditError {
   const message = `There is no database in the directory ${directory}: name the one that has it.`
   return new CoeditError('STORAGE_MISSING', message)
+}
+
+/**
+ * Refuses a path where there is something.
+ * @throws CoeditError DESTINATION_EXISTS
+ */
+export async function expectNothing(path: string): Promise<void> {
+  const exists = await access(path).then(
+    () => true,
+    () => false,
+  )
+  if (exists) throw new CoeditError('DESTINATION_EXISTS', `${path} exists: name a directory that does not.`)
 }
 
 /**
@@ -89,6 +101,15 @@ export async function withScratch<T>(prefix: string, use: (directory: string) =>
     return await use(directory)
   } finally {
     await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** All documents that are deleted, in byte order. */
+export async function* deletedIn(catalog: Catalog): AsyncGenerator<DeletedDocument, void, undefined> {
+  let deleted = await catalog.listDeleted(undefined, NAMES_AT_A_TIME)
+  while (deleted.length > 0) {
+    yield* deleted
+    deleted = await catalog.listDeleted(deleted.at(-1)?.document, NAMES_AT_A_TIME)
   }
 }
 

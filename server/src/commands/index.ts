@@ -1,7 +1,9 @@
 import { backup } from './backup.ts'
 import type { Command } from './command.ts'
 import { copy } from './copy.ts'
+import { deleteDocument } from './delete.ts'
 import { exportDocument } from './export.ts'
+import { importDocuments } from './import.ts'
 import { importYLeveldb } from './import-yleveldb.ts'
 import { list } from './list.ts'
 import { migrate } from './migrate.ts'
@@ -10,4 +12,14 @@ import { repair } from './repair.ts'
 export type { Command } from './command.ts'
 
 /** What `coedit` does beside serving. */
-export const commands: readonly Command[] = [list, exportDocument, backup, copy, importYLeveldb, repair, migrate]
+export const commands: readonly Command[] = [
+  list,
+  exportDocument,
+  deleteDocument,
+  backup,
+  copy,
+  importDocuments,
+  importYLeveldb,
+  repair,
+  migrate,
+]

@@ -5,7 +5,7 @@ export interface ErrorFacts {
   /** With which code a WebSocket is closed for it. Default: 1011, a failure of the server that the peer is not told. */
   readonly close?: number
   /** How an HTTP request is answered. Default: 500, with INTERNAL. */
-  readonly status?: 400 | 401 | 403 | 404 | 409 | 412 | 413 | 421 | 422 | 426 | 429 | 500 | 503
+  readonly status?: 400 | 401 | 403 | 404 | 409 | 410 | 412 | 413 | 421 | 422 | 426 | 429 | 500 | 503
   /** With what the process exits, be it a server that does not start or a command. Default: 1. */
   readonly exit?: 2
 }
@@ -40,6 +40,8 @@ const table = {
     status: 400,
   },
   DOCUMENT_MISSING: { meaning: 'There is no document of this name.', status: 404 },
+  DOCUMENT_EXISTS: { meaning: 'There is a document of this name already.', status: 409 },
+  GONE: { meaning: 'The document was deleted.', close: 4404, status: 410 },
   DOCUMENT_UNREADABLE: {
     meaning: 'Yjs cannot build the document: what is in it is well-formed, but too much for it.',
     status: 422,
@@ -49,12 +51,17 @@ const table = {
     meaning: 'The document is not as a change needs it: a test fails, or a path leads nowhere.',
     status: 409,
   },
+  KEY_REUSED: { meaning: 'An Idempotency-Key came with another request before.', status: 422 },
   EDIT_OUTDATED: {
     meaning: 'What was seen before a change was asked for is too long ago to tell what it means.',
     status: 412,
   },
   DESTINATION_EXISTS: { meaning: 'A command would write where something is already.' },
   FILE_FAILED: { meaning: 'A command could not read or write a file; the message holds the reason of the system.' },
+  SOURCE_UNREADABLE: {
+    meaning:
+      'What is to be imported is laid out otherwise, is damaged, or needs a package to be read; the message says which.',
+  },
   IMPORT_INCOMPLETE: { meaning: 'Some of what was to be imported was left out; the command names it.' },
   COPY_INCOMPLETE: {
     meaning: 'Some documents were not copied whole, or are others at the destination; the command names them.',
@@ -92,6 +99,7 @@ const table = {
   UPGRADE_INVALID: { meaning: 'A WebSocket was asked for, but not as RFC 6455 has it.', status: 400 },
   AUTH_UNAVAILABLE: { meaning: 'Tokens cannot be checked at present; its log says why.', close: 1013, status: 503 },
   ACCESS_CHANGED: { meaning: 'A renewed token allows something else than the one before it.', close: 1012 },
+  DISCONNECTED: { meaning: 'The server was asked to end the connection; the client may come back.', close: 1012 },
   EDIT_ASYNC: { meaning: 'The function given to edit returned a promise; nothing was changed.' },
   YJS_FOREIGN: {
     meaning:
@@ -133,4 +141,9 @@ export class CoeditError extends Error {
 
 export function hasCode(error: unknown, code: ErrorCode): boolean {
   return error instanceof CoeditError && error.code === code
+}
+
+/** What everybody is told who asks for a document that was deleted. */
+export function goneError(document: string): CoeditError {
+  return new CoeditError('GONE', `'${document}' was deleted`)
 }

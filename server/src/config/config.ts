@@ -310,7 +310,7 @@ export const serverSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      'Whether all line ends of texts that import-yleveldb takes over, or into which edit() and the hook load write, ' +
+      'Whether all line ends of texts that coedit import takes over, or into which edit() and the hook load write, ' +
         'become \\n. Some editors count \\r\\n as one character, and drift apart from others.',
     ),
   changeMaxWaitMs: integer(0, 3_600_000)

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { CoeditError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
@@ -32,11 +33,22 @@ export class ContentThread {
   #pending: Pending[] = []
   #cancelDeadline: Cancel = () => undefined
   #lastId = 0
+  #clientId = newClientId()
   #isClosed = false
 
   constructor(clock: Clock, log: Log) {
     this.#clock = clock
     this.#log = log
+  }
+
+  /** Under which all is written, so that a document does not grow by a client with each time that it is opened. */
+  get clientId(): number {
+    return this.#clientId
+  }
+
+  /** Something that was written under the present one may come to light yet, or is of no value any more. */
+  renewClientId(): void {
+    this.#clientId = newClientId()
   }
 
   /** Rejects with DOCUMENT_UNREADABLE where the job ends the thread, and with SERVER_CLOSED. */
@@ -111,6 +123,10 @@ export class ContentThread {
     )
     for (const { resolve } of others) resolve({ results: [], isLost: true })
   }
+}
+
+function newClientId(): number {
+  return randomInt(2 ** 32)
 }
 
 function loadingSource(): string {

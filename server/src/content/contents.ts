@@ -4,7 +4,7 @@ import type { Cancel, Clock } from '../common/timing.ts'
 import type { Cursor } from '../document/cursor.ts'
 import type { Documents } from '../document/documents.ts'
 import type { Receipt } from '../document/edits.ts'
-import type { Author, Flush } from '../document/subscriber.ts'
+import type { Author, Flush, WriteKey } from '../document/subscriber.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { ContentThread } from './content-thread.ts'
 import type {
@@ -12,6 +12,8 @@ import type {
   ContentRequest,
   ContentResult,
   EditRequest,
+  LocateRequest,
+  NewRoots,
   PositionedUpdate,
   ReadRequest,
 } from './requests.ts'
@@ -24,6 +26,9 @@ const MAX_WAITING_BYTES = 1024 * 1024
 
 /** An update that is larger is cut in a worker, since to take it would hold up everybody. */
 const MAX_INLINE_BYTES = 64 * 1024
+
+/** An update (v1) that brings nothing. */
+const EMPTY_UPDATE = Uint8Array.of(0, 0)
 
 /** A position that nothing was seen at. */
 const NEVER = -1
@@ -73,30 +78,62 @@ export class Contents {
     return this.#of(document).read({ kind: 'read', ...request })
   }
 
+  /** Indexes in a text as relative positions of Yjs, in JSON. Rejects as `read` does. */
+  async locate(document: string, request: Omit<LocateRequest, 'kind'>): Promise<string> {
+    return (await this.#of(document).read({ kind: 'locate', ...request })).body
+  }
+
   /**
    * Edits a document; a missing one is made. Resolves once the edit is durable. Rejects with EDIT_CONFLICT, EDIT_OUTDATED,
    * BODY_INVALID, DOCUMENT_FULL, DOCUMENT_UNREADABLE, STORAGE_CLOSED, and as `Documents.join` does.
    */
-  edit(document: string, { seen, ...request }: EditContent, author: Author): Promise<At> {
-    return this.#of(document).edit({ kind: 'edit', ...request, seen: seen?.position }, seen?.incarnation, author)
+  edit(document: string, { seen, ...request }: EditContent, author: Author, key?: WriteKey): Promise<At> {
+    const edit = { kind: 'edit', ...request, seen: seen?.position } as const
+    return this.#of(document).edit(edit, { author, key, seen: seen?.incarnation })
   }
 
   /**
    * Takes a Yjs update (v1); a missing document is made. Resolves once it is durable. Rejects with UPDATE_MALFORMED,
    * UPDATE_TOO_DEEP, UPDATE_INCOMPLETE, DOCUMENT_FULL, STORAGE_CLOSED, and as `Documents.join` does.
    */
-  async submit(document: string, update: Uint8Array, author: Author): Promise<At> {
+  async submit(document: string, update: Uint8Array, author: Author, key?: WriteKey): Promise<At> {
     const pieces =
       update.length > MAX_INLINE_BYTES
         ? await this.#context.workers.split({ update, maxBytes: MAX_INLINE_BYTES })
         : [update]
     const cursor = await this.#context.documents.join(document)
     try {
-      for (const piece of pieces) await submitTo(cursor, piece, author)
+      for (const piece of pieces.slice(0, -1)) await submitTo(cursor, piece, author)
+      await submitTo(cursor, pieces.at(-1) ?? EMPTY_UPDATE, author, key)
       return positionOf(cursor)
     } finally {
       cursor.release()
     }
+  }
+
+  /**
+   * Makes a document, also one that was deleted, of a whole Yjs update (v1) or of values. Resolves once it is durable.
+   * Rejects with DOCUMENT_EXISTS, UPDATE_MALFORMED, BODY_INVALID, DOCUMENT_UNREADABLE, and as `Documents.create` does.
+   */
+  async create(document: string, content: Uint8Array | NewRoots, key?: WriteKey): Promise<At> {
+    const update = content instanceof Uint8Array ? content : await this.#updateOf(document, content)
+    return this.#context.documents.inProcess.create(document, update, key)
+  }
+
+  /** A document of these values. */
+  async #updateOf(document: string, roots: NewRoots): Promise<Uint8Array> {
+    // No document has such a name.
+    const name = `\0${document}`
+    const request = { kind: 'edit', root: '', seen: undefined, changes: { as: 'roots', roots } } as const
+    // One that was deleted may have been written under the present one.
+    this.#thread.renewClientId()
+    const { clientId } = this.#thread
+    const job = { document: name, isWhole: true, clientId, updates: [], requests: [request] }
+    let result: ContentResult | undefined
+    while (!result) [result] = (await this.#thread.run(job)).results
+    this.#thread.forget(name)
+    if (!result.ok) throw new CoeditError(result.code, result.message)
+    return (result.kind === 'edit' && result.update) || EMPTY_UPDATE
   }
 
   async close(): Promise<void> {
@@ -113,8 +150,8 @@ export class Contents {
   }
 }
 
-async function submitTo({ document }: Cursor, update: Uint8Array, author: Author): Promise<void> {
-  const receipt = document.submit(update, author)
+async function submitTo({ document }: Cursor, update: Uint8Array, author: Author, key?: WriteKey): Promise<void> {
+  const receipt = document.submit(update, author, key)
   await receipt.durable
   if (receipt.isRefused) throw full(document.name)
   if (!receipt.complete) {
@@ -126,10 +163,16 @@ function positionOf({ document }: Cursor): At {
   return { incarnation: document.incarnation, position: document.head }
 }
 
-interface Asked {
-  readonly request: ContentRequest
-  readonly author: Author | undefined
+interface Asker {
+  readonly author: Author
+  /** By which the edit is to be known. */
+  readonly key: WriteKey | undefined
+  /** The incarnation that the position in the request is of. */
   readonly seen: number | undefined
+}
+
+interface Asked extends Partial<Asker> {
+  readonly request: ContentRequest
   resolve(outcome: ReadContent): void
   reject(error: unknown): void
 }
@@ -147,7 +190,6 @@ class OpenContent {
   #newsBytes = 0
   /** Whether the thread has nothing of it, or nothing that it may keep. */
   #isLost = true
-  #needsNewClient = false
   #cancelIdle: Cancel = () => undefined
 
   constructor(name: string, context: ContentsContext, thread: ContentThread, onGone: () => void) {
@@ -157,13 +199,12 @@ class OpenContent {
     this.#onGone = onGone
   }
 
-  read(request: ReadRequest): Promise<ReadContent> {
+  read(request: ReadRequest | LocateRequest): Promise<ReadContent> {
     return this.#ask(request)
   }
 
-  /** @param seen the incarnation that the position in the request is of */
-  edit(request: EditRequest, seen: number | undefined, author: Author): Promise<At> {
-    return this.#ask(request, author, seen)
+  edit(request: EditRequest, asker: Asker): Promise<At> {
+    return this.#ask(request, asker)
   }
 
   release(): void {
@@ -173,10 +214,10 @@ class OpenContent {
     this.#onGone()
   }
 
-  #ask(request: ContentRequest, author?: Author, seen?: number): Promise<ReadContent> {
+  #ask(request: ContentRequest, asker?: Asker): Promise<ReadContent> {
     this.#cancelIdle()
     return new Promise((resolve, reject) => {
-      this.#asked.push({ request, author, seen, resolve, reject })
+      this.#asked.push({ request, ...asker, resolve, reject })
       if (!this.#isRunning) void this.#run()
     })
   }
@@ -213,9 +254,10 @@ class OpenContent {
       return isForeign ? { ...request, seen: NEVER } : request
     })
     const updates = this.#takeNews()
-    const job = { document: this.#name, isWhole: this.#isLost, needsNewClient: this.#needsNewClient, updates, requests }
+    if (document.isFormer(this.#thread.clientId)) this.#thread.renewClientId()
+    const { clientId } = this.#thread
+    const job = { document: this.#name, isWhole: this.#isLost, clientId, updates, requests }
     this.#isLost = false
-    this.#needsNewClient = false
     const answer = await this.#thread.run(job)
     if (answer.isLost) this.#lose()
     this.#asked.unshift(...batch.slice(answer.results.length))
@@ -228,7 +270,10 @@ class OpenContent {
     this.#cursor ??= await this.#context.documents.join(this.#name, {
       position: 0,
       onFlush: (flush) => this.#flushed(flush),
-      onEnd: () => this.#lose(),
+      onEnd: (reason) => {
+        this.#lose()
+        if (reason === 'deleted') this.#thread.forget(this.#name)
+      },
     })
     const cursor = this.#cursor
     while (cursor.isBehind) {
@@ -260,11 +305,11 @@ class OpenContent {
   async #settle(cursor: Cursor, batch: readonly Asked[], { results }: ContentAnswer): Promise<void> {
     const { document } = cursor
     const read = { incarnation: document.incarnation, position: cursor.position ?? 0 }
-    const receipts = results.map((result, index) => this.#submit(cursor, result, batch[index]?.author))
+    const receipts = results.map((result, index) => this.#submit(cursor, result, batch[index]))
     try {
       await Promise.all(receipts.map((receipt) => receipt?.durable))
     } catch (error) {
-      this.#needsNewClient = true
+      this.#thread.renewClientId()
       throw error
     }
     const written = positionOf(cursor)
@@ -278,9 +323,9 @@ class OpenContent {
     }
   }
 
-  #submit({ document }: Cursor, result: ContentResult, author: Author | undefined): Receipt | undefined {
-    if (!result.ok || result.kind !== 'edit' || !result.update || !author) return undefined
-    const receipt = document.submit(result.update, author)
+  #submit({ document }: Cursor, result: ContentResult, { author, key }: Partial<Asker> = {}): Receipt | undefined {
+    if (!result.ok || result.kind !== 'edit' || !author || !(result.update || key)) return undefined
+    const receipt = document.submit(result.update ?? EMPTY_UPDATE, author, key)
     // What the document has no room for is in the thread's copy of it.
     if (isRefused(receipt)) this.#lose()
     return receipt

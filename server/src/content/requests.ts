@@ -1,5 +1,5 @@
 /** What is asked of the content of a document; it goes to the thread that has it. */
-export type ContentRequest = ReadRequest | EditRequest
+export type ContentRequest = ReadRequest | LocateRequest | EditRequest
 
 /** How content is represented. */
 export const REPRESENTATIONS = ['text', 'json', 'xml'] as const
@@ -10,6 +10,13 @@ export interface ReadRequest {
   /** Of which root type; undefined for all of them, as JSON. */
   readonly root: string | undefined
   readonly as: Representation
+}
+
+/** Where indexes in a text are, as positions that move with it. */
+export interface LocateRequest {
+  readonly kind: 'locate'
+  readonly root: string
+  readonly indexes: readonly number[]
 }
 
 /** One transaction: all of it, or nothing. */
@@ -26,6 +33,10 @@ export type Changes =
   | { readonly as: 'json-patch'; readonly operations: readonly Operation[] }
   | { readonly as: 'merge-patch'; readonly patch: Json }
   | { readonly as: 'text-edits'; readonly edits: readonly TextEdit[] }
+  | { readonly as: 'roots'; readonly roots: NewRoots }
+
+/** What root types are made of, by their names: a string of a text, an array of an array, an object of a map. */
+export type NewRoots = Readonly<Record<string, string | readonly Json[] | { readonly [key: string]: Json }>>
 
 /** RFC 6902, and the root type where it is another one than that of the request. */
 export type Operation = { readonly path: string; readonly root?: string | undefined } & (
@@ -63,8 +74,8 @@ export interface ContentJob {
   readonly document: string
   /** Whether the updates are all of the document, and not what follows those before. */
   readonly isWhole: boolean
-  /** Whether something that was written under the present client id may come to light yet. */
-  readonly needsNewClient: boolean
+  /** Under which is written, where the thread has nothing of the document. */
+  readonly clientId: number
   readonly updates: readonly PositionedUpdate[]
   readonly requests: readonly ContentRequest[]
 }

@@ -1,7 +1,7 @@
 import * as Y from 'yjs'
 import { conflict } from './refused.ts'
-import type { Json } from './requests.ts'
-import { jsonOf } from './values.ts'
+import type { Json, NewRoots } from './requests.ts'
+import { isArray, jsonOf, sharedOf } from './values.ts'
 
 /** The kinds of root types. What is stored does not name them: they are found out by what is inside. */
 export type RootKind = 'text' | 'map' | 'array' | 'xml'
@@ -50,6 +50,13 @@ export class Roots {
   text(name: string): Y.Text {
     this.#expect(name, 'text')
     return this.#doc.getText(name)
+  }
+
+  /** Puts a value into a root type that is empty. */
+  fill(name: string, value: NewRoots[string]): void {
+    if (typeof value === 'string') this.text(name).insert(0, value)
+    else if (isArray(value)) this.array(name).push(value.map(sharedOf))
+    else for (const [key, inner] of Object.entries(value)) this.map(name).set(key, sharedOf(inner))
   }
 
   json(name: string): Json {

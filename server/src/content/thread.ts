@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto'
 import { parentPort } from 'node:worker_threads'
 import { Mirror } from './mirror.ts'
 import { Refused } from './refused.ts'
@@ -15,9 +14,6 @@ import type {
 
 const mirrors = new Map<string, Mirror>()
 
-/** Of all that is written here, so that a document does not grow by a client with each time that it is opened. */
-let clientId = newClientId()
-
 parentPort?.on('message', (message: ThreadMessage) => {
   if ('forget' in message) {
     forget(message.forget)
@@ -27,8 +23,7 @@ parentPort?.on('message', (message: ThreadMessage) => {
   parentPort?.postMessage({ id: message.id, answer } satisfies ThreadAnswer)
 })
 
-function answerTo({ document, isWhole, needsNewClient, updates, requests }: ContentJob): ContentAnswer {
-  if (needsNewClient) clientId = newClientId()
+function answerTo({ document, isWhole, clientId, updates, requests }: ContentJob): ContentAnswer {
   if (isWhole) forget(document)
   const mirror = mirrors.get(document) ?? new Mirror(clientId)
   mirrors.set(document, mirror)
@@ -50,7 +45,8 @@ function answerTo({ document, isWhole, needsNewClient, updates, requests }: Cont
 
 function resultOf(mirror: Mirror, request: ContentRequest): ContentResult {
   try {
-    return request.kind === 'read' ? mirror.read(request) : mirror.edit(request)
+    if (request.kind === 'edit') return mirror.edit(request)
+    return request.kind === 'read' ? mirror.read(request) : mirror.locate(request)
   } catch (error) {
     return refusal(error)
   }
@@ -65,8 +61,4 @@ function refusal(error: unknown): ContentResult {
 function forget(document: string): void {
   mirrors.get(document)?.destroy()
   mirrors.delete(document)
-}
-
-function newClientId(): number {
-  return randomInt(2 ** 32)
 }

@@ -1,8 +1,12 @@
 import { hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
+import { type Meters, NO_METERS } from '../common/meters.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
 import type { Appended, AppendRequest, Storage } from '../storage/storage.ts'
 import type { Pacing } from './pacing.ts'
+
+/** What one document suffers, and no other one. */
+const OF_ONE_DOCUMENT = ['STORAGE_DAMAGED', 'STORAGE_CONFLICT', 'GONE'] as const
 
 /** What has edits to commit: a document. */
 export interface CommitSource {
@@ -32,22 +36,33 @@ export class Committer {
   readonly #pacing: Pick<Pacing, 'restMs'>
   readonly #clock: Clock
   readonly #log: Log
+  readonly #meters: Meters
   #due = new Set<CommitSource>()
+  /** When the first of those asked. */
+  #dueSince = 0
   #isRunning = false
   #resting: Cancel | undefined
   /** The rest of those sources that alone are due. */
   #waiting: Cancel | undefined
   #settling: (() => void)[] = []
 
-  constructor(storage: Pick<Storage, 'append'>, pacing: Pick<Pacing, 'restMs'>, clock: Clock, log: Log) {
+  constructor(
+    storage: Pick<Storage, 'append'>,
+    pacing: Pick<Pacing, 'restMs'>,
+    clock: Clock,
+    log: Log,
+    meters = NO_METERS,
+  ) {
     this.#storage = storage
     this.#pacing = pacing
     this.#clock = clock
     this.#log = log
+    this.#meters = meters
   }
 
   /** Commits what the source has pending with the next batch. */
   request(source: CommitSource): void {
+    if (this.#due.size === 0) this.#dueSince = this.#clock.now()
     this.#due.add(source)
     const isHeldUp = this.#waiting ? source.restMs() > 0 : this.#isRunning
     if (isHeldUp) return
@@ -71,16 +86,24 @@ export class Committer {
       this.#wait()
       return
     }
+    const since = this.#dueSince
+    const now = this.#clock.now()
     for (const source of sources) this.#due.delete(source)
+    this.#dueSince = now
     const due = sources.map((source) => ({ source, requests: source.takePending() }))
     await this.#append(due.filter(({ requests }) => requests.length > 0))
+    this.#meters.shown(this.#clock.now() - since)
     // What was delivered is written to the sockets by then.
     setImmediate(() => this.#rest())
   }
 
   async #append(due: readonly Due[]): Promise<void> {
+    const requests = due.flatMap(({ requests }) => requests)
+    const start = this.#clock.now()
     try {
-      this.#distribute(due, await this.#storage.append(due.flatMap(({ requests }) => requests)))
+      const appended = await this.#storage.append(requests)
+      this.#meters.committed(requests.length, this.#clock.now() - start)
+      this.#distribute(due, appended)
     } catch (error) {
       await this.#refuse(due, error)
     }
@@ -96,12 +119,13 @@ export class Committer {
 
   /** What one document suffers must cost no other one: nothing was written, so each is tried by itself. */
   async #refuse(due: readonly Due[], error: unknown): Promise<void> {
-    if (due.length > 1 && (hasCode(error, 'STORAGE_DAMAGED') || hasCode(error, 'STORAGE_CONFLICT'))) {
+    if (due.length > 1 && OF_ONE_DOCUMENT.some((code) => hasCode(error, code))) {
       for (const one of due) await this.#append([one])
       return
     }
+    this.#meters.commitFailed()
     // Somebody else has removed or filled the document: that is no failure of the storage.
-    const level = hasCode(error, 'STORAGE_CONFLICT') ? 'warn' : 'error'
+    const level = hasCode(error, 'GONE') ? 'debug' : hasCode(error, 'STORAGE_CONFLICT') ? 'warn' : 'error'
     this.#log[level]({ err: error, documents: due.length }, 'a commit failed: its edits are not acknowledged')
     for (const { source } of due) source.commitFailed(error)
   }

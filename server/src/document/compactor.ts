@@ -1,5 +1,6 @@
 import { CoeditError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
+import type { Meters } from '../common/meters.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import type { Snapshot, Storage } from '../storage/storage.ts'
@@ -32,6 +33,7 @@ export interface CompactorContext {
   readonly config: Config
   readonly clock: Clock
   readonly log: Log
+  readonly meters: Meters
   readonly storage: Storage
   readonly workers: WorkerPool
   readonly snapshots: Snapshots
@@ -142,15 +144,19 @@ export class Compactor {
   }
 
   async #replace(document: Document, content: Content): Promise<void> {
-    const { storage, snapshots, log, clock } = this.#context
+    const { clock, storage, snapshots, log, meters } = this.#context
+    const start = clock.now()
     const { name } = document
     const replaces = content.snapshot?.seq ?? 0
     const seq = content.head
-    const othersHaveReadAt = clock.now() + (storage.isShared ? OTHERS_READ_MS : 0)
+    const othersHaveReadAt = start + (storage.isShared ? OTHERS_READ_MS : 0)
     const result = await this.#workOut(content)
+    meters.compacted(clock.now() - start)
     if (!result || !(await this.#reaches(othersHaveReadAt))) return
     const made = { seq, ...result }
     const isStored = await storage.compact(name, made, replaces, document.incarnation)
+    // It may have been deleted meanwhile.
+    if (!isStored && document.hasFailed) return
     const snapshot = new LoadedSnapshot(isStored ? made : await this.#readNewer(document, replaces))
     snapshots.put(document, snapshot)
     await document.replaceSnapshot(snapshot)

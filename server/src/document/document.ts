@@ -1,9 +1,9 @@
-import { CoeditError } from '../common/errors.ts'
+import { CoeditError, goneError, hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
 import { inTurns } from '../common/turns.ts'
 import type { Config } from '../config/config.ts'
-import { type ScannedUpdate, scanUpdate, splitUpdate } from '../protocol/update/update.ts'
+import { decodeClients, type ScannedUpdate, scanUpdate, splitUpdate } from '../protocol/update/update.ts'
 import { lastStanding, lineageOf } from '../storage/lineage.ts'
 import type {
   Appended,
@@ -24,7 +24,7 @@ import { EncodedPiece, type Piece } from './piece.ts'
 import { Presence } from './presence.ts'
 import { type Replica, SharedLog } from './shared-log.ts'
 import type { LoadedSnapshot } from './snapshot.ts'
-import type { Author, EndReason, Flush, PresenceStep, Subscriber } from './subscriber.ts'
+import type { Author, EndReason, Flush, PresenceStep, Subscriber, WriteKey } from './subscriber.ts'
 import { Subscribers } from './subscribers.ts'
 
 /** Presence gathers for this long for each subscriber, up to the option `presenceIntervalMs`. */
@@ -71,10 +71,13 @@ export class Document implements CommitSource, Replica {
   /** What was committed and is not entered yet. */
   #answered: readonly Answered[] | undefined
   #sharedLog: SharedLog | undefined
-  #hasFailed = false
+  /** Why a commit was refused for good. */
+  #failure: CoeditError | undefined
   #isLost = false
-  /** Whether what is committed has to be the first that anybody writes. */
-  #isSeeding = false
+  /** Whether what is committed has to be the first that anybody writes, or that since the document was deleted. */
+  #seeding: 'first' | 'anew' | undefined
+  /** Who wrote the document before it was deleted and made anew. */
+  readonly #formerClients: ReadonlySet<number>
   #isFull = false
   #presenceTimer: Cancel | undefined
 
@@ -91,6 +94,7 @@ export class Document implements CommitSource, Replica {
     )
     this.#lineage = lineageOf(stored)
     this.#quarantined = stored.quarantined ?? []
+    this.#formerClients = decodeClients(stored.formerClients)
     this.#edits = edits
     const { documentBusyShare: busyShare, maxGatherMs } = context.config
     this.#pacing = new Pacing({ busyShare, maxGatherMs }, context.clock, () => this.#deliveryMs)
@@ -137,7 +141,7 @@ export class Document implements CommitSource, Replica {
 
   /** Whether a commit was refused for good: this object no longer tells what is stored. */
   get hasFailed(): boolean {
-    return this.#hasFailed
+    return this.#failure !== undefined
   }
 
   /** Whether the database no longer has some of what was committed, and is here. */
@@ -145,9 +149,14 @@ export class Document implements CommitSource, Replica {
     return this.#isLost
   }
 
+  /** Of edits that are not durable yet. */
+  get pendingBytes(): number {
+    return this.#edits.byteLength
+  }
+
   /** Whether so much waits to be durable that writers have to wait. */
   get isCongested(): boolean {
-    return this.#edits.byteLength > this.#context.config.maxPendingBytes
+    return this.pendingBytes > this.#context.config.maxPendingBytes
   }
 
   /** Whether something was refused for want of capacity since it was compacted last. */
@@ -193,19 +202,23 @@ export class Document implements CommitSource, Replica {
   /**
    * The single way in for edits, in one step: takes what is new and closed, as far as the document has the capacity for
    * what its author writes, and has it committed.
-   * @throws CoeditError UPDATE_MALFORMED, UPDATE_TOO_DEEP; STORAGE_CLOSED once a commit was refused for good
+   * @param key becomes known with it where all of it is taken
+   * @throws CoeditError UPDATE_MALFORMED, UPDATE_TOO_DEEP; GONE for what was written before the document was deleted, or
+   *   since; STORAGE_CLOSED once a commit was refused for good
    */
-  submit(update: Uint8Array, author: Author | null): Receipt {
-    if (this.#hasFailed) throw this.#closed()
+  submit(update: Uint8Array, author: Author | null, key?: WriteKey): Receipt {
+    if (this.#failure) throw this.#failure
     const { chunkBytes } = this.#context.config
     let complete = true
     let isRefused = false
     for (const piece of update.length > chunkBytes ? splitUpdate(update, chunkBytes) : [update]) {
       const scanned = scanUpdate(piece)
+      this.expectNew(scanned.sections.map(({ client }) => client))
       const { part, isWhole } = author?.isLimited ? this.#admit(scanned) : { part: scanned, isWhole: true }
       if (!isWhole) isRefused = true
       if (!this.#edits.take(part, author)) complete = false
     }
+    if (key && complete && !isRefused) this.#edits.begin(author, key)
     if (!this.#edits.isEmpty) {
       this.#takeQuarantined()
       this.#context.requestCommit(this)
@@ -213,14 +226,37 @@ export class Document implements CommitSource, Replica {
     return new Receipt(this.#edits, complete, isRefused)
   }
 
+  /** Whether it was deleted before, and somebody had written it. */
+  get hasFormer(): boolean {
+    return this.#formerClients.size > 0
+  }
+
+  /** Whether a client wrote the document before it was deleted. */
+  isFormer(client: number): boolean {
+    return this.#formerClients.has(client)
+  }
+
   /**
-   * Submits what a document begins with. Resolves when it is durable; rejects with STORAGE_CLOSED where another server has
-   * written to it first.
+   * Expects that none of the clients wrote the document before it was deleted.
+   * @throws CoeditError GONE
    */
-  async seed(update: Uint8Array, author: Author): Promise<void> {
-    this.#isSeeding = true
-    await this.submit(update, author).durable
-    this.#isSeeding = false
+  expectNew(clients: Iterable<number>): void {
+    if (!this.hasFormer) return
+    for (const client of clients) if (this.isFormer(client)) throw goneError(this.name)
+  }
+
+  /**
+   * Submits what a document begins with, be it nothing. Resolves when it is durable; rejects with STORAGE_CLOSED where
+   * another server has written to it first.
+   * @param seeding whether it may have been deleted before
+   */
+  async seed(update: Uint8Array, author: Author, seeding: 'first' | 'anew', key?: WriteKey): Promise<void> {
+    this.#seeding = seeding
+    this.submit(update, author, key)
+    if (this.#edits.isSettled) this.#edits.begin(author)
+    this.#context.requestCommit(this)
+    await this.#edits.durable(this.#edits.lastTicket)
+    this.#seeding = undefined
   }
 
   /** Goes on with a newer snapshot, which is stored already. */
@@ -241,7 +277,7 @@ export class Document implements CommitSource, Replica {
   takePending(): readonly AppendRequest[] {
     // Entries of others are still to be read before the last batch.
     if (this.#edits.isInFlight || this.#edits.isEmpty) return []
-    const { updates, author } = this.#edits.drain(this.#context.config.chunkBytes)
+    const { updates, author, keys } = this.#edits.drain(this.#context.config.chunkBytes)
     if (updates.length === 0) {
       // Others have committed all of it meanwhile.
       this.#deliver([], this.#edits.settle())
@@ -254,15 +290,18 @@ export class Document implements CommitSource, Replica {
       update,
       base: this.head,
       incarnation: this.incarnation,
-      isFirst: this.#isSeeding,
+      isFirst: this.#seeding !== undefined,
+      anew: this.#seeding === 'anew',
       cursors: this.#context.cursors.filter((cursor) => cursor !== author?.cursor),
+      keys: index === updates.length - 1 ? keys : [],
       releases: index === 0 ? releases : [],
     }))
   }
 
   committed(requests: readonly AppendRequest[], appended: readonly Appended[]): void {
     const [first] = appended
-    if (!first) return
+    // It may have been deleted before the answer came.
+    if (!first || this.#failure) return
     this.#answered = requests.map(({ update }, index) => ({ update, appended: appended[index] ?? first }))
     this.enter({ ...first, entries: first.between })
     if (!this.#answered) return
@@ -291,8 +330,10 @@ export class Document implements CommitSource, Replica {
   }
 
   lose(error: unknown): void {
-    this.#context.log.warn({ err: error, document: this.name }, 'a document is loaded anew')
-    this.commitFailed()
+    if (!hasCode(error, 'GONE')) {
+      this.#context.log.warn({ err: error, document: this.name }, 'a document is loaded anew')
+    }
+    this.commitFailed(error)
   }
 
   /** To be called when the document leaves memory. */
@@ -301,14 +342,16 @@ export class Document implements CommitSource, Replica {
     this.presence.close()
   }
 
-  commitFailed(): void {
+  commitFailed(error: unknown): void {
+    if (this.#failure) return
+    const isDeleted = hasCode(error, 'GONE')
     // What is known counts edits that will never be durable: only a fresh load tells the truth again.
     this.#answered = undefined
-    this.#edits.fail(this.#closed())
-    this.#hasFailed = true
+    this.#failure = isDeleted ? goneError(this.name) : this.#closed()
+    this.#edits.fail(this.#failure)
     this.close()
     this.#context.changed(this)
-    this.end('failed')
+    this.end(isDeleted ? 'deleted' : 'failed')
   }
 
   /** Enters what was committed, once all that comes before it is there. */

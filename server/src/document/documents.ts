@@ -1,12 +1,14 @@
-import { CoeditError } from '../common/errors.ts'
+import { CoeditError, goneError, hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
+import { type Meters, NO_METERS } from '../common/meters.ts'
 import { RejectionDelay } from '../common/rejection-delay.ts'
 import { type Clock, Condition } from '../common/timing.ts'
 import { inTurns } from '../common/turns.ts'
 import type { Config } from '../config/config.ts'
 import type { HookCalls } from '../hooks/calls.ts'
+import { encodeClients } from '../protocol/update/update.ts'
 import type { PresenceEntry } from '../protocol/wire/awareness.ts'
-import type { Storage } from '../storage/storage.ts'
+import type { Storage, StoredDocument } from '../storage/storage.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { Committer } from './committer.ts'
 import { Compactor } from './compactor.ts'
@@ -15,7 +17,7 @@ import { Document, type DocumentContext } from './document.ts'
 import { DocumentLog } from './document-log.ts'
 import { Edits } from './edits.ts'
 import { HookFollowers } from './hook-followers.ts'
-import { InProcess, type Yjs } from './in-process.ts'
+import { InProcess, type Place, type Yjs } from './in-process.ts'
 import { NO_NEIGHBOURS } from './neighbours.ts'
 import { loopMeter, Pacing } from './pacing.ts'
 import { PresenceExchange } from './presence-exchange.ts'
@@ -23,6 +25,13 @@ import { PrivateBytes } from './private-bytes.ts'
 import { readDifference, readSince } from './reading.ts'
 import { LoadedSnapshot } from './snapshot.ts'
 import { Snapshots } from './snapshots.ts'
+import type { WriteKey } from './subscriber.ts'
+
+/** What a document is made of. */
+interface Content {
+  readonly update: Uint8Array
+  readonly key: WriteKey | undefined
+}
 
 export interface DocumentsContext {
   readonly config: Config
@@ -32,6 +41,10 @@ export interface DocumentsContext {
   readonly workers: WorkerPool
   readonly hooks: HookCalls
   readonly yjs: Yjs
+  /** Another server wants everybody, or this user alone, disconnected from a document. Default: nobody is connected. */
+  readonly onDisconnect?: (document: string, user: string | undefined) => void
+  /** Default: nothing is counted. */
+  readonly meters?: Meters
 }
 
 /** The open documents. Each is loaded once however many ask for it, and leaves memory when nobody needs it. */
@@ -54,18 +67,19 @@ export class Documents {
   #isClosing = false
 
   constructor(context: DocumentsContext) {
-    const { config, clock, log, storage, workers, yjs } = context
+    const { config, clock, log, storage, workers, yjs, meters = NO_METERS } = context
     this.#context = context
     this.inProcess = new InProcess(this, config, yjs)
     this.refusals = new RejectionDelay(clock)
-    this.#committer = new Committer(storage, new Pacing(config, clock, loopMeter), clock, log)
+    this.#committer = new Committer(storage, new Pacing(config, clock, loopMeter), clock, log, meters)
     const snapshots = new Snapshots(config.snapshotCacheBytes, async (name) => (await storage.load(name)).snapshot)
     this.#snapshots = snapshots
-    this.#compactor = new Compactor({ config, clock, log, storage, workers, snapshots }, (document) =>
+    this.#compactor = new Compactor({ config, clock, log, meters, storage, workers, snapshots }, (document) =>
       this.#changed(document),
     )
     const { relay } = storage
-    this.#exchange = relay && new PresenceExchange({ relay, clock, log })
+    const { onDisconnect = () => undefined } = context
+    this.#exchange = relay && new PresenceExchange({ relay, clock, log, onDisconnect })
     this.#followers = new HookFollowers({ ...context, documents: this, inProcess: this.inProcess })
     this.#documentContext = {
       config,
@@ -94,6 +108,13 @@ export class Documents {
     return this.#open.size
   }
 
+  /** Of edits that are not durable yet. */
+  get pendingBytes(): number {
+    let bytes = 0
+    for (const document of this.#open.values()) bytes += document.pendingBytes
+    return bytes
+  }
+
   /**
    * Resolves with a cursor on the document once that is loaded. Rejects with SERVER_CLOSED once the server closes, and as
    * loading does.
@@ -113,11 +134,70 @@ export class Documents {
   }
 
   /** Where the log of a document ends. Rejects as `join` does. */
-  async place(name: string): Promise<{ readonly incarnation: number; readonly position: number }> {
+  async place(name: string): Promise<Place> {
     const cursor = await this.visit(name)
-    const { incarnation, head } = cursor.document
     cursor.release()
-    return { incarnation, position: head }
+    return placeOf(cursor.document)
+  }
+
+  /**
+   * Makes a document, also one that was deleted, of a whole Yjs update (v1). Resolves when that is durable. Rejects with
+   * DOCUMENT_EXISTS, SERVER_CLOSED, and as loading does.
+   */
+  async create(name: string, update: Uint8Array, key?: WriteKey): Promise<Place> {
+    if (this.#isClosing) throw new CoeditError('SERVER_CLOSED', 'the server is closing')
+    for (let opening = this.#opening.get(name); opening; opening = this.#opening.get(name)) {
+      await opening.catch(() => undefined)
+    }
+    const open = this.#open.get(name)
+    if (!open) return placeOf(await this.#load(name, { update, key }))
+    if (open.head > 0) throw existsError(name)
+    try {
+      await this.inProcess.plant(open, update, 'anew', key)
+    } catch (error) {
+      if (open.hasFailed && (await this.#context.storage.load(name)).head > 0) throw existsError(name)
+      throw error
+    }
+    return placeOf(open)
+  }
+
+  /**
+   * Deletes a document: nothing of it is kept, and nothing brings it back but `create`. Whoever takes part in it is told, at
+   * other servers too. Resolves when it is durable. Rejects with DOCUMENT_MISSING, and with GONE where it was deleted before.
+   */
+  async delete(name: string): Promise<void> {
+    const { storage } = this.#context
+    let incarnation: number | undefined
+    let isDeleted = false
+    while (!isDeleted) {
+      const stored = await this.#loadForDeletion(name)
+      const formerClients = stored ? await inTurns(encodeClients(stored)) : new Uint8Array()
+      incarnation = stored?.incarnation
+      isDeleted = await storage.delete(name, { incarnation, formerClients })
+    }
+    await this.#opening.get(name)?.catch(() => undefined)
+    const open = this.#open.get(name)
+    const isAnother = open && open.incarnation !== 0 && incarnation !== undefined && !open.stands(incarnation, 1)
+    if (open && !isAnother) open.commitFailed(goneError(name))
+  }
+
+  /** Undefined for a document that is damaged: it may be deleted all the same. */
+  async #loadForDeletion(name: string): Promise<StoredDocument | undefined> {
+    try {
+      const stored = await this.#context.storage.load(name)
+      if (stored.isDeleted) throw goneError(name)
+      if (stored.head === 0) throw new CoeditError('DOCUMENT_MISSING', `there is no document '${name}'`)
+      return stored
+    } catch (error) {
+      if (!hasCode(error, 'STORAGE_DAMAGED')) throw error
+      this.#context.log.warn({ err: error, document: name }, 'a damaged document is deleted')
+      return undefined
+    }
+  }
+
+  /** Has other servers disconnect everybody from a document, or this user alone. */
+  disconnectElsewhere(name: string, user: string | undefined): void {
+    this.#exchange?.disconnect(name, user)
   }
 
   /** Who takes part in a document; nobody where it is not in memory. */
@@ -153,30 +233,37 @@ export class Documents {
     await this.#exchange?.close()
   }
 
-  #load(name: string): Promise<Document> {
-    const opening = this.#opening.get(name) ?? this.#read(name).finally(() => this.#opening.delete(name))
+  /** @param content what it is made of, where it is not to be there yet */
+  #load(name: string, content?: Content): Promise<Document> {
+    const opening = this.#opening.get(name) ?? this.#read(name, content).finally(() => this.#opening.delete(name))
     this.#opening.set(name, opening)
     return opening
   }
 
-  async #read(name: string): Promise<Document> {
+  async #read(name: string, content?: Content): Promise<Document> {
     const stored = await this.#context.storage.load(name)
+    if (content && stored.head > 0) throw existsError(name)
+    if (!content && stored.isDeleted) throw goneError(name)
     const snapshot = stored.snapshot && new LoadedSnapshot(stored.snapshot)
     const log = new DocumentLog(stored, snapshot, this.#context.config.chunkBytes)
     const known = await inTurns(log.decodeState(snapshot))
     const { isShared } = this.#context.storage
     const edits = new Edits(known, isShared ? await inTurns(log.decodeState(snapshot)) : undefined)
     const document = new Document(name, stored, log, edits, this.#documentContext)
-    if (isShared) document.share(this.#context.storage)
+    // Until it is made anew, others would be told that it is deleted.
+    if (isShared && !content) document.share(this.#context.storage)
     this.#followers.observe(document)
     try {
-      if (document.incarnation === 0) await this.inProcess.seed(document, this.#context.hooks)
+      if (content) await this.inProcess.plant(document, content.update, 'anew', content.key)
+      else if (document.incarnation === 0) await this.inProcess.seed(document, this.#context.hooks)
     } catch (error) {
       document.close()
       // Another server has filled it at the same time.
-      if (document.hasFailed && (await this.#context.storage.load(name)).head > 0) return this.#read(name)
-      throw error
+      if (!document.hasFailed || (await this.#context.storage.load(name)).head === 0) throw error
+      if (content) throw existsError(name)
+      return this.#read(name)
     }
+    if (isShared && content) document.share(this.#context.storage)
     this.#open.set(name, document)
     if (snapshot) this.#snapshots.put(document, snapshot)
     return document
@@ -211,4 +298,12 @@ export class Documents {
     if (this.#open.size === 0) this.#emptied.notify()
     if (document.isLost) void this.#bringBack(document)
   }
+}
+
+function placeOf({ incarnation, head }: Document): Place {
+  return { incarnation, position: head }
+}
+
+function existsError(name: string): CoeditError {
+  return new CoeditError('DOCUMENT_EXISTS', `there is a document '${name}' already`)
 }

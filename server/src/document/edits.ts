@@ -12,7 +12,7 @@ import {
   trimEntry,
 } from '../protocol/update/update.ts'
 import { inGroups } from './byte-groups.ts'
-import type { Author } from './subscriber.ts'
+import type { Author, WriteKey } from './subscriber.ts'
 
 /** What is handed over to be committed. */
 export interface Batch {
@@ -20,14 +20,20 @@ export interface Batch {
   readonly updates: readonly Uint8Array[]
   /** The only one who wrote all of it; null for several or nobody. */
   readonly author: Author | null
+  /** Those of edits in it. */
+  readonly keys: readonly WriteKey[]
   readonly byteLength: number
   /** The ticket that is durable with it. */
   readonly ticket: number
 }
 
+/** An edit that changes nothing. */
+const NOTHING: News = { runs: [], deletes: new Map(), byteLength: 2 }
+
 interface Edit {
   readonly news: News
   readonly author: Author | null
+  readonly key?: WriteKey | undefined
 }
 
 interface Waiting {
@@ -96,6 +102,11 @@ export class Edits {
     return complete
   }
 
+  /** Takes an edit that changes nothing, to be committed as any other, with those before it. */
+  begin(author: Author | null, key?: WriteKey): void {
+    this.#add(NOTHING, author, key)
+  }
+
   /** Whether nothing of an update is new, be it closed or not. What is nested too deep is never known as it is. */
   knows(update: Uint8Array): boolean {
     try {
@@ -119,6 +130,7 @@ export class Edits {
     const batch = {
       updates,
       author: soleAuthor(this.#pending),
+      keys: this.#pending.flatMap(({ key }) => (key ? [key] : [])),
       byteLength: this.#pendingBytes,
       ticket: this.#lastTicket,
     }
@@ -171,9 +183,9 @@ export class Edits {
     for (const { reject } of this.#waiting.splice(0)) reject(error)
   }
 
-  #add(news: News, author: Author | null): void {
+  #add(news: News, author: Author | null, key?: WriteKey): void {
     if (this.isEmpty) this.#lastTicket++
-    this.#pending.push({ news, author })
+    this.#pending.push({ news, author, key })
     this.#pendingBytes += news.byteLength
   }
 
@@ -183,10 +195,10 @@ export class Edits {
     this.#clear()
     if (!this.#committed) return
     const known = new Overlay(this.#committed)
-    for (const { news, author } of pending) {
-      const taken = takeNews(scanUpdate(encodeNews([news])), known).news
+    for (const { news, author, key } of pending) {
+      const taken = takeNews(scanUpdate(encodeNews([news])), known).news ?? (key && NOTHING)
       if (!taken) continue
-      this.#pending.push({ news: taken, author })
+      this.#pending.push({ news: taken, author, key })
       this.#pendingBytes += taken.byteLength
     }
   }

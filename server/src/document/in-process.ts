@@ -10,16 +10,20 @@ import { KnownState, mergeEntries, scanUpdate, splitUpdate, takeNews } from '../
 import { checkName } from '../protocol/wire/document-name.ts'
 import type { Cursor, CursorOptions } from './cursor.ts'
 import type { Document } from './document.ts'
-import type { Author } from './subscriber.ts'
+import type { Author, WriteKey } from './subscriber.ts'
 
 /** The copy of Yjs that the code around the server has, as ECMAScript or as CommonJS modules. */
 export type Yjs = typeof Y
 
-/** An update, and the place in the log that it brings a reader to. */
-export interface Difference {
-  readonly update: Uint8Array<ArrayBuffer>
+/** A place in the log of a document. */
+export interface Place {
   readonly incarnation: number
   readonly position: number
+}
+
+/** An update, and the place in the log that it brings a reader to. */
+export interface Difference extends Place {
+  readonly update: Uint8Array<ArrayBuffer>
 }
 
 /** Where documents come from. */
@@ -28,7 +32,13 @@ export interface DocumentSource {
   visit(name: string): Promise<Cursor>
   /** A cursor on a document that is in memory. */
   follow(document: Document, options?: CursorOptions): Cursor
+  /** Makes one that is not there of an update. */
+  create(name: string, update: Uint8Array, key?: WriteKey): Promise<Place>
+  delete(name: string): Promise<void>
 }
+
+/** An update (v1) that brings nothing. */
+const EMPTY_UPDATE = Uint8Array.of(0, 0)
 
 /** The author of edits by the code around the server, which are shown to all. */
 const APP: Author = { isLimited: false }
@@ -99,15 +109,41 @@ export class InProcess {
   }
 
   /**
+   * Makes a document, also one that was deleted. Resolves when that is durable.
+   * @param seed default: no content
+   * @throws CoeditError DOCUMENT_NAME, DOCUMENT_EXISTS, UPDATE_MALFORMED, EDIT_ASYNC, YJS_FOREIGN, STORAGE_CLOSED, SERVER_CLOSED
+   */
+  async create(name: string, seed: Seed = EMPTY_UPDATE, key?: WriteKey): Promise<Place> {
+    checkName(name, this.#config.maxNameBytes)
+    return this.#documents.create(name, this.#updateOf(seed), key)
+  }
+
+  /**
+   * Deletes a document. Resolves when that is durable.
+   * @throws CoeditError DOCUMENT_NAME, DOCUMENT_MISSING, GONE, STORAGE_CLOSED
+   */
+  async delete(name: string): Promise<void> {
+    checkName(name, this.#config.maxNameBytes)
+    return this.#documents.delete(name)
+  }
+
+  /**
    * Has the hook `load` fill a document that was never written, before anybody else sees it.
    * @throws CoeditError HOOK_FAILED, STORAGE_CLOSED
    */
   async seed(document: Document, hooks: HookCalls): Promise<void> {
     const update = await hooks.load(document.name, (seed) => this.#updateOf(seed))
-    if (!update) return
+    if (update) await this.plant(document, update, 'first')
+  }
+
+  /**
+   * Has a document that was never written, or was deleted, begin with an update. Rejects with STORAGE_CLOSED where another
+   * server has written to it first.
+   */
+  async plant(document: Document, update: Uint8Array, seeding: 'first' | 'anew', key?: WriteKey): Promise<void> {
     const cursor = this.#documents.follow(document)
     try {
-      await document.seed(update, APP)
+      await document.seed(update, APP, seeding, key)
     } finally {
       cursor.release()
     }
@@ -155,7 +191,8 @@ export class InProcess {
    * two structs with the same id only one would stay.
    */
   #identify(doc: Y.Doc, document: Document): void {
-    this.#clientId ??= doc.clientID
+    // What it wrote before a document was deleted counts as old there.
+    if (this.#clientId === undefined || document.isFormer(this.#clientId)) this.#clientId = doc.clientID
     const known = document.clocks.get(this.#clientId) ?? 0
     if (this.#yjs.getState(doc.store, this.#clientId) === known) doc.clientID = this.#clientId
   }
@@ -194,7 +231,7 @@ export class InProcess {
     }
   }
 
-  /** @throws CoeditError UPDATE_MALFORMED where it is not a whole document, YJS_FOREIGN */
+  /** @throws CoeditError UPDATE_MALFORMED where it is not a whole document, YJS_FOREIGN, EDIT_ASYNC */
   #updateOf(seed: Seed): Uint8Array {
     if (seed instanceof Uint8Array && !this.#config.normalizeLineEnds) return whole(seed)
     const doc = new this.#yjs.Doc()

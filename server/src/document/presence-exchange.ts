@@ -1,4 +1,4 @@
-import { createHash, randomInt } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import type { Log } from '../common/log.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
 import { isAbsent } from '../protocol/wire/awareness.ts'
@@ -10,6 +10,7 @@ import {
 } from '../protocol/wire/node-messages.ts'
 import type { Relay, Unfollow } from '../storage/storage.ts'
 import { type Neighbours, RELEASED_MS, type SharedPresence } from './neighbours.ts'
+import { ANSWER_MS, isDigestOf, PresenceContests } from './presence-contests.ts'
 
 /**
  * Shortest time between two messages, for each server that there is and in all: what changes meanwhile goes into one, the
@@ -21,24 +22,20 @@ const GATHER_MS_PER_NODE = 10
 const MAX_GATHER_MS = 100
 /** How often others are told that this server lives, and are looked after. */
 const BEAT_MS = 500
-/** How long one that was heard is known to live, though it may hear nobody. */
-const LIVES_MS = 800
 /** Silence after which a server is dead, and those who were at it are shown as gone. */
 const SILENCE_MS = 4_000
 /** A server that has not heard itself for so long hears nobody, or has stood still. */
 const DEAF_MS = 2_000
-/** How long a server may take to say that it asks a connection, and then to say what that answered. */
-const ANSWER_MS = 600
-const VERDICT_MS = 3_000
 /** Node numbers are random below this. */
 const MAX_NODE = 2 ** 48 - 1
-const DIGEST_BYTES = 16
 const ALL = 0
 
 export interface ExchangeContext {
   readonly relay: Relay
   readonly clock: Clock
   readonly log: Log
+  /** Another server wants everybody, or this user alone, disconnected from a document. Must not throw. */
+  onDisconnect(document: string, user: string | undefined): void
 }
 
 /** Another server. */
@@ -48,16 +45,6 @@ interface Node {
   heardAt: number
   /** Whether it did not answer, so that whoever was at it may be claimed. */
   isSuspect: boolean
-}
-
-interface Contest {
-  readonly node: number
-  readonly document: string
-  readonly clientId: number
-  readonly user: Uint8Array
-  readonly verdict: Promise<boolean>
-  readonly settle: (isAlive: boolean) => void
-  deadline: Cancel
 }
 
 /**
@@ -70,7 +57,7 @@ export class PresenceExchange {
   readonly #node = randomInt(1, MAX_NODE)
   readonly #rooms = new Map<string, Room>()
   readonly #nodes = new Map<number, Node>()
-  readonly #contests = new Set<Contest>()
+  readonly #contests: PresenceContests
   #queue: NodeItem[] = []
   #number = 0
   #unsubscribe: Unfollow | undefined
@@ -87,6 +74,13 @@ export class PresenceExchange {
 
   constructor(context: ExchangeContext) {
     this.#context = context
+    this.#contests = new PresenceContests({
+      clock: context.clock,
+      send: (item) => this.#send(item),
+      isDeaf: () => this.#isDeaf,
+      heardAt: (node) => this.#nodes.get(node)?.heardAt,
+      suspect: (node) => this.#suspect(node),
+    })
   }
 
   /** For the presence of one document. */
@@ -110,9 +104,15 @@ export class PresenceExchange {
         exchange.#ask(room, ALL)
         return true
       },
-      contest: (node, clientId, user) => exchange.#contest(node, document, clientId, user),
+      contest: (node, clientId, user) => exchange.#contests.begin({ node, document, clientId }, user),
       exceed: (node, clientId, clock) => exchange.#send({ type: 'exceed', node, document, clientId, clock }),
     }
+  }
+
+  /** Has other servers disconnect everybody from a document, or this user alone. */
+  disconnect(document: string, user: string | undefined): void {
+    this.#start()
+    this.#send({ type: 'disconnect', document, user })
   }
 
   /** Sends what is still to be said; the others are told nothing more. */
@@ -120,7 +120,7 @@ export class PresenceExchange {
     this.#isClosed = true
     this.#nextTick?.()
     this.#flushTimer?.()
-    for (const contest of this.#contests) this.#settle(contest, true)
+    this.#contests.settle({}, true)
     await this.#sending
     await this.#flush()
     this.#unsubscribe?.()
@@ -137,7 +137,7 @@ export class PresenceExchange {
   #leave(room: Room): void {
     const { document, presence, changed } = room
     if (this.#rooms.get(document) === room) this.#rooms.delete(document)
-    for (const contest of this.#contests) if (contest.document === document) this.#settle(contest, true)
+    this.#contests.settle({ document }, true)
     if (changed.size > 0) this.#send({ type: 'states', document, isWhole: false, entries: presence.entriesOf(changed) })
     this.#send({ type: 'leave', document })
   }
@@ -157,48 +157,6 @@ export class PresenceExchange {
   #send(item: NodeItem): void {
     this.#queue.push(item)
     this.#flushSoon()
-  }
-
-  #contest(node: number, document: string, clientId: number, user: string | undefined): Promise<boolean> {
-    const digest = digestOf(user)
-    const same = this.#contestsOf(node, document, clientId).find((contest) => isSame(contest.user, digest))
-    if (same) return same.verdict
-    let settle: (isAlive: boolean) => void = () => undefined
-    const verdict = new Promise<boolean>((resolve) => {
-      settle = resolve
-    })
-    const deadline = () => undefined
-    const contest: Contest = { node, document, clientId, user: digest, verdict, settle, deadline }
-    this.#contests.add(contest)
-    this.#pose(contest, ANSWER_MS)
-    return verdict
-  }
-
-  #pose(contest: Contest, patienceMs: number): void {
-    const { node, document, clientId, user } = contest
-    this.#send({ type: 'contest', node, document, clientId, user })
-    this.#await(contest, patienceMs)
-  }
-
-  #await(contest: Contest, ms: number): void {
-    contest.deadline()
-    contest.deadline = this.#context.clock.after(ms, () => {
-      const { node } = contest
-      const livesUntil = (this.#nodes.get(node)?.heardAt ?? 0) + LIVES_MS
-      const leftMs = livesUntil - this.#context.clock.now()
-      if (this.#isDeaf) this.#pose(contest, ANSWER_MS)
-      // It lives, but hears nobody at present.
-      else if (leftMs > 0) this.#pose(contest, leftMs)
-      else {
-        this.#suspect(node)
-        this.#settle(contest, false)
-      }
-    })
-  }
-
-  #settle(contest: Contest, isAlive: boolean): void {
-    contest.deadline()
-    if (this.#contests.delete(contest)) contest.settle(isAlive)
   }
 
   /** Whoever is at a server that does not answer may be claimed by all. It will say so if it lives. */
@@ -275,7 +233,7 @@ export class PresenceExchange {
       nodes.delete(number)
       presence.allReleasedBy(number, this.#context.clock.now())
     }
-    for (const contest of this.#contests) if (contest.node === number) this.#settle(contest, false)
+    this.#contests.settle({ node: number }, false)
   }
 
   #hear({ node: number, number: count, items }: NodeMessage): void {
@@ -311,7 +269,9 @@ export class PresenceExchange {
         if (!room) break
         this.#meet(room, from)
         room.presence.receiveFrom(from, item.entries, item.isWhole)
-        for (const { clientId, state } of item.entries) if (isAbsent(state)) this.#freed(from, document, clientId)
+        for (const { clientId, state } of item.entries) {
+          if (isAbsent(state)) this.#contests.settle({ node: from, document, clientId }, false)
+        }
         break
       case 'leave':
         room?.nodes.delete(from)
@@ -322,13 +282,16 @@ export class PresenceExchange {
         break
       case 'free':
         room?.presence.releasedBy(from, item.clientId, this.#context.clock.now() + RELEASED_MS)
-        this.#freed(from, document, item.clientId)
+        this.#contests.settle({ node: from, document, clientId: item.clientId }, false)
         break
       case 'asking':
-        for (const contest of this.#contestsOf(from, document, item.clientId)) this.#await(contest, VERDICT_MS)
+        this.#contests.asked({ node: from, document, clientId: item.clientId })
         break
       case 'held':
-        for (const contest of this.#contestsOf(from, document, item.clientId)) this.#settle(contest, true)
+        this.#contests.settle({ node: from, document, clientId: item.clientId }, true)
+        break
+      case 'disconnect':
+        this.#context.onDisconnect(document, item.user)
         break
       case 'exceed':
         room?.presence.exceed(item.clientId, item.clock)
@@ -351,21 +314,11 @@ export class PresenceExchange {
   }
 
   async #defend(node: number, document: string, clientId: number, user: Uint8Array): Promise<void> {
-    const isUser = (name: string | undefined) => name !== undefined && isSame(digestOf(name), user)
+    const isUser = (name: string | undefined) => name !== undefined && isDigestOf(name, user)
     this.#send({ type: 'asking', node, document, clientId })
     const isHeld = await this.#rooms.get(document)?.presence.defend(clientId, isUser)
     if (isHeld) this.#send({ type: 'held', node, document, clientId })
     else this.#send({ type: 'free', document, clientId })
-  }
-
-  #freed(node: number, document: string, clientId: number): void {
-    for (const contest of this.#contestsOf(node, document, clientId)) this.#settle(contest, false)
-  }
-
-  #contestsOf(node: number, document: string, clientId: number): Contest[] {
-    return [...this.#contests].filter(
-      (contest) => contest.node === node && contest.document === document && contest.clientId === clientId,
-    )
   }
 
   #flushSoon(): void {
@@ -431,14 +384,4 @@ function newsOf(room: Room): NodeItem[] {
   asks.clear()
   room.owesAll = false
   return items
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0
-}
-
-/** No user has the digest of nobody. */
-function digestOf(user: string | undefined): Uint8Array {
-  if (user === undefined) return new Uint8Array(0)
-  return createHash('sha256').update(user).digest().subarray(0, DIGEST_BYTES)
 }

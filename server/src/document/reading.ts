@@ -42,7 +42,7 @@ export async function readSince(document: Document, position: number, context: R
  * What a client lacks that has the structs up to its state vector, and possibly none of the deletes. Pieces that are
  * made for it alone wait to be let go.
  * @param position where the client's cursor stands; undefined before its first Step1
- * @throws CoeditError MESSAGE_MALFORMED
+ * @throws CoeditError MESSAGE_MALFORMED; GONE for a client that has something from before the document was deleted
  */
 export async function readDifference(
   document: Document,
@@ -51,6 +51,7 @@ export async function readDifference(
   context: ReadingContext,
 ): Promise<Reading> {
   const clocks = decodeStateVector(stateVector, document.clocks)
+  if (document.hasFormer) document.expectNew(decodeStateVector(stateVector).keys())
   if (position === document.head && coversState(clocks, document.clocks))
     return { pieces: [], position, searchedBytes: 0, isWhole: false }
 

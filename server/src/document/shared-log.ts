@@ -1,4 +1,4 @@
-import { CoeditError } from '../common/errors.ts'
+import { CoeditError, goneError } from '../common/errors.ts'
 import type { DocumentStore, LogPart, Unfollow } from '../storage/storage.ts'
 
 /** How much of the log is read at a time. */
@@ -14,7 +14,7 @@ export interface Replica {
    * @throws CoeditError STORAGE_CONFLICT where the numbers are of an incarnation that does not go on with the one it has
    */
   enter(part: LogPart): void
-  /** The log no longer holds what comes next: the document has to be loaded anew. */
+  /** The log no longer holds what comes next: the document has to be loaded anew, or with GONE is deleted. */
   lose(error: unknown): void
 }
 
@@ -53,6 +53,10 @@ export class SharedLog {
   }
 
   #take(part: LogPart): void {
+    if (part.isDeleted) {
+      this.#replica.lose(goneError(this.#replica.name))
+      return
+    }
     try {
       this.#replica.enter(part)
     } catch (error) {

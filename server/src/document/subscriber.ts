@@ -2,6 +2,8 @@ import type { PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { Participant } from './participant.ts'
 import type { Piece } from './piece.ts'
 
+export type { WriteKey } from '../storage/storage.ts'
+
 /** Who writes, to know its own edits by. */
 export interface Author {
   /** Whether the options `maxDocumentBytes` and `maxDocumentClients` hold for what it writes. */
@@ -20,11 +22,11 @@ export interface Subscriber {
   readonly wantsPresence: boolean
   /** Something was committed or somebody's presence changed. Must not throw. */
   deliver(flush: Flush): void
-  /** The document cannot go on (the server stops, storage failed): no more deliveries follow. */
+  /** The document cannot go on (the server stops, storage failed, it was deleted): no more deliveries follow. */
   end(reason: EndReason): void
 }
 
-export type EndReason = 'restart' | 'failed'
+export type EndReason = 'restart' | 'failed' | 'deleted'
 
 /** What one flush brings to all subscribers of a document. Whoever encodes it does so once for all, by its identity. */
 export interface Flush {

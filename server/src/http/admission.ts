@@ -36,6 +36,7 @@ export class Admission {
   readonly #addresses: Quota
   readonly #users: Quota
   readonly #documents: Quota
+  #size = 0
 
   constructor(context: AdmissionContext) {
     const { config } = context
@@ -44,6 +45,11 @@ export class Admission {
     this.#addresses = new Quota(config.maxConnectionsPerAddress)
     this.#users = new Quota(config.maxConnectionsPerUser)
     this.#documents = new Quota(config.maxConnectionsPerDocument)
+  }
+
+  /** How many are let into a document. */
+  get size(): number {
+    return this.#size
   }
 
   /** Whether there are visitors who are not let in without a token. */
@@ -84,7 +90,11 @@ export class Admission {
     this.#users.take(permit.user, line)
     this.#documents.take(permit.document, line)
     const lease = authority.hold(permit, request, onEnd, onAccess)
-    line.once('close', () => lease.release())
+    this.#size += 1
+    line.once('close', () => {
+      this.#size -= 1
+      lease.release()
+    })
     return lease
   }
 }

@@ -10,6 +10,7 @@ import { failure } from './failure.ts'
 import type { CheckHost } from './host.ts'
 import { createPage } from './page.ts'
 import type { Refusals } from './refusals.ts'
+import { requestId } from './request-id.ts'
 import type { Env, Routes } from './routes.ts'
 
 /**
@@ -39,7 +40,7 @@ export interface AppOptions {
   readonly log: Log
   readonly refusals: Refusals
   /** Further routes; they win over those of the page. */
-  readonly routes?: Routes
+  readonly routes?: readonly Routes[]
   /** The only ones that take a body. */
   readonly routesWithBody?: readonly Routes[]
 }
@@ -73,12 +74,13 @@ export function createApp(options: AppOptions): RequestListener {
     readiness,
     log,
     refusals,
-    routes,
+    routes = [],
     routesWithBody = [],
   } = options
   const root = new Hono<Env>()
   root.use(async (c, next) => {
     for (const [name, value] of Object.entries(HEADERS)) c.header(name, value)
+    c.header('x-request-id', requestId(c.env.incoming))
     const unknownHost = checkHost(c.env.incoming.headers.host)
     if (unknownHost) throw unknownHost
     if (NO_NAME.test(c.env.incoming.url ?? '')) {
@@ -102,7 +104,7 @@ export function createApp(options: AppOptions): RequestListener {
       refusals.tell(err, c.env.incoming)
       return failure(c, err.code, err.message)
     }
-    log.error({ err, method: c.req.method, path: c.req.path }, 'request failed')
+    log.error({ err, request: requestId(c.env.incoming), method: c.req.method, path: c.req.path }, 'request failed')
     return failure(c, 'INTERNAL', 'the server failed to answer; its log says why')
   })
 
@@ -114,7 +116,7 @@ export function createApp(options: AppOptions): RequestListener {
     const now = readiness()
     return c.json(now, now.status === 'ready' ? 200 : 503, { 'cache-control': 'no-store' })
   })
-  if (routes !== undefined) root.route(basePath, routes)
+  for (const some of routes) root.route(basePath, some)
   root.route('/', createPage(basePath, publicDirectory))
 
   // Without the override node-server would replace the global Request and Response of whoever embeds the server.

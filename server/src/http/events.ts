@@ -72,6 +72,7 @@ class EventStream {
   readonly #context: EventsContext
   #cursor: Cursor | undefined
   #hasEnded = false
+  #isGone = false
 
   constructor(name: string, eventData: EventData, context: EventsContext) {
     this.#name = name
@@ -84,9 +85,25 @@ class EventStream {
     this.#cursor?.release()
   }
 
+  /** Sends what is in the document and what comes to it; that it is deleted at the end. */
   async run(sse: SSEStreamingApi, lastEventId: string | undefined): Promise<void> {
-    if (this.#hasEnded) return
-    const cursor = await this.#context.documents.join(this.#name, { onEnd: () => this.end() })
+    try {
+      if (!this.#hasEnded) await this.#follow(sse, lastEventId)
+    } catch (error) {
+      this.#isGone ||= hasCode(error, 'GONE')
+      // What was being read may have been deleted on the way.
+      if (!this.#isGone) throw error
+    }
+    if (this.#isGone) await sse.write(GONE)
+  }
+
+  async #follow(sse: SSEStreamingApi, lastEventId: string | undefined): Promise<void> {
+    const cursor = await this.#context.documents.join(this.#name, {
+      onEnd: (reason) => {
+        this.#isGone = reason === 'deleted'
+        this.end()
+      },
+    })
     this.#cursor = cursor
     if (this.#hasEnded) cursor.release()
     cursor.seek(positionOf(lastEventId, cursor.document))
@@ -115,6 +132,9 @@ class EventStream {
     await sse.write(id === false ? '\n' : `id: ${id}\n\n`)
   }
 }
+
+/** The last event of a stream whose document is deleted. */
+const GONE = 'event: gone\ndata: {"code":"GONE"}\n\n'
 
 /** Where a stream starts: behind the event it names, or at the beginning where the log knows no such event. */
 function positionOf(lastEventId: string | undefined, document: Document): number {

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { CoeditError, ErrorCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
+import { type Meters, NO_METERS } from '../common/meters.ts'
 import type { Clock } from '../common/timing.ts'
+import { requestId } from './request-id.ts'
 
 /** How often each kind of refusal is told to those who do not read everything. */
 const TOLD_EVERY_MS = 60_000
@@ -14,19 +16,24 @@ const TOLD_EVERY_MS = 60_000
 export class Refusals {
   readonly #clock: Clock
   readonly #log: Log
+  readonly #meters: Meters
   readonly #toldAt = new Map<ErrorCode, number>()
 
-  constructor(clock: Clock, log: Log) {
+  constructor(clock: Clock, log: Log, meters = NO_METERS) {
     this.#clock = clock
     this.#log = log
+    this.#meters = meters
   }
 
-  tell({ code, message: reason }: CoeditError, { method, url = '', headers, socket }: IncomingMessage): void {
+  tell({ code, message: reason }: CoeditError, request: IncomingMessage): void {
+    const { method, url = '', headers, socket } = request
+    this.#meters.refused(code)
     const { host, origin } = headers
     // The query may hold a token.
     const [path] = url.split('?', 1)
     const isNews = headers['sec-websocket-key'] !== undefined && this.#isDue(code)
-    const facts = { code, reason, method, path, host, origin, address: socket.remoteAddress }
+    const id = requestId(request)
+    const facts = { code, reason, request: id, method, path, host, origin, address: socket.remoteAddress }
     this.#log[isNews ? 'warn' : 'debug'](facts, 'refused a request')
   }
 

@@ -2,6 +2,7 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { CoeditError, ERRORS } from '../common/errors.ts'
+import type { Meters } from '../common/meters.ts'
 import { RejectionDelay } from '../common/rejection-delay.ts'
 import { type Cancel, Condition } from '../common/timing.ts'
 import { Acknowledgements } from '../peers/acknowledgements.ts'
@@ -17,6 +18,7 @@ import type { Admission, Visitor } from './admission.ts'
 import { cutLater, hangUp } from './cut.ts'
 import { failureBody } from './failure.ts'
 import type { Refusals } from './refusals.ts'
+import { requestId } from './request-id.ts'
 
 /** A neutral subprotocol, for clients that offer a token as another one: Chromium fails when none is selected. */
 const NEUTRAL = 'coedit'
@@ -32,6 +34,7 @@ const CLOSE_MS_PER_CONNECTION = 2
 export interface UpgradesContext extends Omit<SessionContext, 'mistaken'> {
   readonly admission: Admission
   readonly refusals: Refusals
+  readonly meters: Meters
 }
 
 /** What a WebSocket has become: one session, or those of many documents. */
@@ -74,6 +77,11 @@ export class Upgrades {
     this.#server.on('wsClientError', ({ message }, socket, request) => {
       this.refuse(request, socket, new CoeditError('UPGRADE_INVALID', message))
     })
+  }
+
+  /** How many WebSockets are open. */
+  get size(): number {
+    return this.#connections.size
   }
 
   start(): void {
@@ -130,6 +138,7 @@ export class Upgrades {
       // RFC 6455 §4.4: who does not speak this version is told so.
       'Sec-WebSocket-Version: 13',
       `Content-Length: ${Buffer.byteLength(body)}`,
+      `X-Request-Id: ${requestId(request)}`,
     ]
     hangUp(socket, `${headers.join('\r\n')}\r\n\r\n${body}`, this.#context.clock)
   }
@@ -153,7 +162,10 @@ export class Upgrades {
 
   #keep(webSocket: WebSocket): void {
     this.#connections.set(webSocket, undefined)
-    webSocket.on('close', () => this.#forget(webSocket))
+    webSocket.on('close', (code) => {
+      this.#forget(webSocket)
+      this.#context.meters.closed(code)
+    })
     // ws answers breaches of RFC 6455 with the right code itself; what is left to do is to say so.
     webSocket.on('error', (error) => this.#context.log.debug({ err: error }, 'a WebSocket broke'))
   }

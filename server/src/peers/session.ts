@@ -1,5 +1,5 @@
 import type { Lease } from '../auth/lease.ts'
-import { CoeditError, hasCode } from '../common/errors.ts'
+import { CoeditError, goneError, hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
@@ -138,7 +138,8 @@ export class Session implements ChannelUser, Participant, Author {
   /** Ends with its document: where all have to go, nobody is told that this one has. */
   end(reason: EndReason): void {
     this.#isEnding = true
-    this.socket.close(CLOSE[reason])
+    if (reason === 'deleted') this.#terms.lease.end(goneError(this.#document))
+    else this.socket.close(CLOSE[reason])
   }
 
   get mayRemember(): boolean {
@@ -328,6 +329,13 @@ export class Session implements ChannelUser, Participant, Author {
     this.socket.later(clock, documents.refusals.next(this.#document), () => this.#refuse(error))
   }
 
+  /** Refuses a client that has what was deleted, and after a delay: older ones would come back at once. */
+  #refuseFormer(error: CoeditError): void {
+    const { clock, documents } = this.#context
+    this.#isForeign = true
+    this.socket.later(clock, documents.refusals.next(this.#document), () => this.#terms.lease.end(error))
+  }
+
   /** Refuses a client of another kind after a delay: it would come back at once. */
   #refuseForeign(): void {
     const { clock, documents } = this.#context
@@ -341,6 +349,11 @@ export class Session implements ChannelUser, Participant, Author {
   }
 
   #refuse(error: unknown): void {
+    if (error instanceof CoeditError && error.code === 'GONE') {
+      if (this.#state.name === 'joined') this.#refuseFormer(error)
+      else this.#terms.lease.end(error)
+      return
+    }
     const close = closeFor(error)
     if (!this.socket.hasLeft) {
       const facts = { err: error, document: this.#document }

@@ -1,19 +1,24 @@
-import { CoeditError } from '../common/errors.ts'
+import { CoeditError, goneError } from '../common/errors.ts'
 import { lastStanding, lineageOf } from './lineage.ts'
-import type { AppendRequest, Lineage, LogEntry, LogPart, StoredDocument } from './storage.ts'
+import type { AppendRequest, Deletion, Lineage, LogEntry, LogPart, StoredDocument } from './storage.ts'
 
 /** Most bytes of `Appended.between`. */
 const MAX_BETWEEN_BYTES = 64 * 1024
+
+/** How long a key of a write is known, in milliseconds, and how many of a document are. */
+export const WRITE_KEY_MS = 24 * 60 * 60 * 1000
+export const MAX_WRITE_KEYS = 1000
 
 /** The log of a document that was never written. */
 export const NO_LOG: Pick<StoredDocument, 'head' | 'incarnation'> = { head: 0, incarnation: 0 }
 
 /**
  * Checks that the log has what an update builds on, and nothing where it is to be the first.
- * @throws CoeditError STORAGE_CONFLICT
+ * @throws CoeditError STORAGE_CONFLICT, GONE
  */
-export function checkBase(request: AppendRequest, log: Lineage & Pick<StoredDocument, 'head'>): void {
-  const { document, base, incarnation = log.incarnation, isFirst = false } = request
+export function checkBase(request: AppendRequest, log: Lineage & Deletion & Pick<StoredDocument, 'head'>): void {
+  const { document, base, incarnation = log.incarnation, isFirst = false, anew = false } = request
+  if (log.isDeleted && !anew) throw goneError(document)
   if (isFirst && log.head > 0) throw new CoeditError('STORAGE_CONFLICT', `'${document}' has been written already`)
   if (base <= Math.min(log.head, lastStanding(incarnation, log))) return
   const message = `'${document}' has no entry ${base} of incarnation ${incarnation} any more: load it anew`
@@ -23,6 +28,16 @@ export function checkBase(request: AppendRequest, log: Lineage & Pick<StoredDocu
 /** What was written between the base of a request and its entry, as far as it is in these entries. */
 export function entriesAfter(entries: readonly LogEntry[], base: number): readonly LogEntry[] {
   return upTo(MAX_BETWEEN_BYTES, 0, entries, base)
+}
+
+/** What of a document says that it was deleted. */
+export function deletionOf(formerClients: Uint8Array | null | undefined, isThere: boolean): Deletion {
+  if (!formerClients) return {}
+  return isThere ? { formerClients } : { formerClients, isDeleted: true }
+}
+
+export function knownKeyError(document: string): CoeditError {
+  return new CoeditError('STORAGE_CONFLICT', `a write of '${document}' was done already`)
 }
 
 /** The answer to `readAfter`. */

@@ -4,12 +4,25 @@ import { CoeditError } from '../common/errors.ts'
 import { Serial } from '../common/serial.ts'
 import { type Clock, systemClock } from '../common/timing.ts'
 import { lastStanding, lineageOf } from './lineage.ts'
-import { checkBase, entriesAfter, NO_LOG, partAfter } from './log-part.ts'
+import {
+  checkBase,
+  deletionOf,
+  entriesAfter,
+  knownKeyError,
+  MAX_WRITE_KEYS,
+  NO_LOG,
+  partAfter,
+  WRITE_KEY_MS,
+} from './log-part.ts'
 import type {
   Appended,
   AppendRequest,
+  DeletedDocument,
+  Deletion,
+  DeletionRequest,
   DocumentFacts,
   EarlierIncarnation,
+  KnownWrite,
   LogEntry,
   LogPart,
   Relay,
@@ -21,10 +34,16 @@ import type {
   StoredDocument,
   StoredRevocation,
   Unfollow,
+  WriteKey,
 } from './storage.ts'
 
 interface MemoryEntry extends LogEntry {
   readonly writer: MemoryStorage
+}
+
+interface MemoryKey extends WriteKey {
+  readonly seq: number
+  readonly time: number
 }
 
 interface MemoryCursor {
@@ -42,6 +61,7 @@ interface MemoryDocument {
   head: number
   snapshot: Snapshot | null
   tail: MemoryEntry[]
+  keys: readonly MemoryKey[]
 }
 
 /** What several storages share as servers share an engine. It is gone with the process. */
@@ -49,6 +69,8 @@ export class MemoryDatabase {
   /** Grows by one with each failover. */
   epoch = 0
   readonly documents = new Map<string, MemoryDocument>()
+  /** Of documents that were deleted; those that were made anew are in `documents` as well. */
+  readonly formerClients = new Map<string, Uint8Array>()
   readonly revocations = new Map<string | null, StoredRevocation>()
   /** By the name of the cursor, then by document. */
   readonly cursors = new Map<string, Map<string, MemoryCursor>>()
@@ -64,6 +86,7 @@ export class MemoryDatabase {
     for (const [name, document] of this.documents) {
       document.head = Math.max(document.head - countLost(name), document.snapshot?.seq ?? 0)
       document.tail = document.tail.filter(({ seq }) => seq <= document.head)
+      document.keys = document.keys.filter(({ seq }) => seq <= document.head)
       for (const cursors of this.cursors.values()) {
         const cursor = cursors.get(name)
         if (cursor && cursor.seq >= document.head) cursors.delete(name)
@@ -123,7 +146,7 @@ export class MemoryStorage implements Storage {
   load(document: string): Promise<StoredDocument> {
     return this.#run(() => {
       const { head, snapshot, tail, ...lineage } = this.#database.documents.get(document) ?? NOTHING
-      return { head, ...lineageOf(lineage), snapshot, tail: tail.map(plain) }
+      return { head, ...lineageOf(lineage), ...this.#deletionOf(document), snapshot, tail: tail.map(plain) }
     })
   }
 
@@ -133,7 +156,13 @@ export class MemoryStorage implements Storage {
 
   append(batch: readonly AppendRequest[]): Promise<readonly Appended[]> {
     return this.#run(() => {
-      for (const request of batch) checkBase(request, this.#database.documents.get(request.document) ?? NO_LOG)
+      for (const request of batch) {
+        const { head, ...lineage } = this.#database.documents.get(request.document) ?? NO_LOG
+        checkBase(request, { head, ...lineageOf(lineage), ...this.#deletionOf(request.document) })
+        for (const { id } of request.keys ?? []) {
+          if (this.#keyOf(request.document, id)) throw knownKeyError(request.document)
+        }
+      }
       const written = new Set<MemoryDocument>()
       const appended = batch.map((request) => this.#append(request, written))
       for (const { document } of batch) for (const tell of this.#database.followers.get(document) ?? []) tell()
@@ -169,6 +198,7 @@ export class MemoryStorage implements Storage {
       const isLost = epoch !== this.#database.epoch && position > (stored?.head ?? 0)
       epoch = this.#database.epoch
       if (isLost) onEntries({ incarnation: 0, entries: [] })
+      if (!stored && this.#deletionOf(document).isDeleted) onEntries({ incarnation: 0, entries: [], isDeleted: true })
       if (!stored) return
       if (isLost || lastStanding(incarnation, stored) < position) position = 0
       const entries = stored.tail.filter(({ seq, writer }) => seq > position && writer !== this)
@@ -185,6 +215,14 @@ export class MemoryStorage implements Storage {
     this.#following.add(unfollow)
     void tell()
     return unfollow
+  }
+
+  recall(document: string, id: Uint8Array): Promise<KnownWrite | undefined> {
+    return this.#run(() => {
+      const { incarnation } = this.#database.documents.get(document) ?? NO_LOG
+      const found = this.#keyOf(document, id)
+      return found && { incarnation, seq: found.seq, request: found.request }
+    })
   }
 
   claim(cursor: string, document: string): Promise<number | undefined> {
@@ -242,10 +280,33 @@ export class MemoryStorage implements Storage {
     })
   }
 
+  delete(document: string, { incarnation, formerClients }: DeletionRequest): Promise<boolean> {
+    return this.#run(() => {
+      const stored = this.#database.documents.get(document)
+      if (stored && incarnation !== undefined && lastStanding(incarnation, stored) === 0) return false
+      this.#forget(document)
+      this.#database.formerClients.set(document, new Uint8Array(formerClients))
+      for (const tell of this.#database.followers.get(document) ?? []) tell()
+      return true
+    })
+  }
+
+  listDeleted(cursor: string | undefined, limit: number): Promise<readonly DeletedDocument[]> {
+    return this.#run(() => {
+      const { documents, formerClients } = this.#database
+      const deleted = [...formerClients].filter(([name]) => !documents.has(name))
+      return deleted
+        .map(([document, clients]) => ({ document, formerClients: clients }))
+        .filter(({ document }) => cursor === undefined || inByteOrder(document, cursor) > 0)
+        .sort((a, b) => inByteOrder(a.document, b.document))
+        .slice(0, limit)
+    })
+  }
+
   remove(document: string): Promise<void> {
     return this.#run(() => {
-      this.#database.documents.delete(document)
-      for (const cursors of this.#database.cursors.values()) cursors.delete(document)
+      this.#forget(document)
+      this.#database.formerClients.delete(document)
     })
   }
 
@@ -286,11 +347,27 @@ export class MemoryStorage implements Storage {
     })
   }
 
+  #deletionOf(document: string): Deletion {
+    const { documents, formerClients } = this.#database
+    return deletionOf(formerClients.get(document), documents.has(document))
+  }
+
+  #forget(document: string): void {
+    this.#database.documents.delete(document)
+    for (const cursors of this.#database.cursors.values()) cursors.delete(document)
+  }
+
   #mayTake({ holder }: MemoryCursor): boolean {
     return holder === this || !holder.#isOpen
   }
 
-  #append({ document, update, base, cursors = [] }: AppendRequest, written: Set<MemoryDocument>): Appended {
+  #keyOf(document: string, id: Uint8Array): MemoryKey | undefined {
+    const { keys = [] } = this.#database.documents.get(document) ?? {}
+    const since = this.#clock.now() - WRITE_KEY_MS
+    return keys.find((key) => key.time > since && Buffer.compare(key.id, id) === 0)
+  }
+
+  #append({ document, update, base, cursors = [], keys = [] }: AppendRequest, written: Set<MemoryDocument>): Appended {
     const stored = this.#database.documents.get(document) ?? this.#create(document)
     if (stored.epoch !== this.#database.epoch) this.#beginEpoch(stored)
     const between = written.has(stored) ? [] : entriesAfter(stored.tail, base)
@@ -299,6 +376,8 @@ export class MemoryStorage implements Storage {
     stored.head += 1
     stored.updatedAt = this.#clock.now()
     stored.tail.push({ seq: stored.head, update: new Uint8Array(update), writer: this })
+    const { head: seq, updatedAt: time } = stored
+    stored.keys = [...stored.keys, ...keys.map((key) => ({ ...key, seq, time }))].slice(-MAX_WRITE_KEYS)
     return { seq: stored.head, ...lineageOf(stored), between }
   }
 
@@ -375,6 +454,7 @@ const NOTHING: MemoryDocument = {
   updatedAt: 0,
   snapshot: null,
   tail: [],
+  keys: [],
 }
 
 function newIncarnation(): number {

@@ -10,7 +10,7 @@
  * wrote in between. So entries may overlap, where a client has brought the same edit to two servers. Whoever applies a
  * log does so strictly by number, its own entries too, and takes of each what is new against those before it.
  */
-export interface Storage extends DocumentStore, CursorStore, Catalog, RevocationStore {
+export interface Storage extends DocumentStore, WriteKeyStore, CursorStore, Catalog, RevocationStore {
   /** Opens the engine. Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE, STORAGE_VERSION or STORAGE_DAMAGED. */
   open(): Promise<void>
 
@@ -55,8 +55,8 @@ export interface DocumentStore {
    * retried: nothing that was passed in is given up, nor written twice.
    *
    * Rejects with STORAGE_CLOSED after `close`. Rejects, having written nothing, with STORAGE_CONFLICT where a document
-   * has lost the number that an update builds on, or has entries although an update was to be the first, so that its
-   * writer has to load it anew, and with STORAGE_DAMAGED where the engine cannot read what it needs to know of a document.
+   * has lost the number that an update builds on, has entries although an update was to be the first, or a key, so that its
+   * writer has to load it anew, with GONE where a document was deleted, and with STORAGE_DAMAGED where the engine cannot read what it needs to know of a document.
    */
   append(batch: readonly AppendRequest[]): Promise<readonly Appended[]>
 
@@ -75,13 +75,36 @@ export interface DocumentStore {
    * Reports are for speed and need not be complete: entries that were appended through this storage are left out, as are
    * those that a compaction took in before they could be reported. They may repeat what `append` or `readAfter` gave, or
    * leave it out. A report of an incarnation that does not go on with the one before says that the document has to be
-   * loaded anew; it may have no entries. A missing number is the answer of an `append` under way, or is read with
+   * loaded anew; it may have no entries. So does one of a deletion. A missing number is the answer of an `append` under way, or is read with
    * `readAfter`. The removal of a document is not reported; when it is made anew, its entries are, from 1 on and under
    * their new incarnation.
    *
    * @param onEntries must not throw
    */
   follow(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow
+}
+
+/** Which writes were done already, for those who ask for one again since they do not know. */
+export interface WriteKeyStore {
+  /**
+   * What was appended with the key of this id: within a day, if it is one of the last thousand of the document that have one.
+   * Rejects with STORAGE_CLOSED.
+   */
+  recall(document: string, id: Uint8Array): Promise<KnownWrite | undefined>
+}
+
+/** By what a write is known when it is asked for again. */
+export interface WriteKey {
+  /** 32 bytes. */
+  readonly id: Uint8Array
+  /** What was asked for: 32 bytes. */
+  readonly request: Uint8Array
+}
+
+export interface KnownWrite extends Pick<WriteKey, 'request'> {
+  readonly incarnation: number
+  /** Where the document stood after it. */
+  readonly seq: number
 }
 
 /**
@@ -121,8 +144,30 @@ export interface Catalog {
   /** Facts about one document, or undefined where nothing is stored under that name. */
   stat(document: string): Promise<DocumentFacts | undefined>
 
-  /** Removes a document and all that is stored of it. */
+  /**
+   * Deletes a document: removes all that is stored of it, and keeps under its name that it was deleted, in one atomic step
+   * that is durable when it resolves. From then on appends are refused, unless they are to make it `anew`. Where there is
+   * none, that is kept all the same. Resolves false, and changes nothing, where it is another incarnation than the one given.
+   */
+  delete(document: string, deletion: DeletionRequest): Promise<boolean>
+
+  /** Documents that are deleted, by name in byte order, after `cursor` (exclusive); at most `limit`. */
+  listDeleted(cursor: string | undefined, limit: number): Promise<readonly DeletedDocument[]>
+
+  /** Removes a document and all that is stored of it, also that it was deleted. */
   remove(document: string): Promise<void>
+}
+
+export interface DeletionRequest {
+  /** Which one is to be deleted. Default: whatever is there. */
+  readonly incarnation?: number | undefined
+  /** As `Deletion` has it. */
+  readonly formerClients: Uint8Array
+}
+
+export interface DeletedDocument {
+  readonly document: string
+  readonly formerClients: Uint8Array
 }
 
 /** Which access was taken back. */
@@ -192,6 +237,8 @@ export interface LogEntry {
 /** Some entries of a log in ascending order, without a gap unless `follow` reports them, and whose numbers they are. */
 export interface LogPart extends Lineage {
   readonly entries: readonly LogEntry[]
+  /** Whether the document was deleted: there are no entries. */
+  readonly isDeleted?: boolean
 }
 
 /** Whose the numbers of a document are. */
@@ -222,7 +269,15 @@ export interface Snapshot {
   readonly deleteSet: Uint8Array | null
 }
 
-export interface StoredDocument extends Quarantine, Lineage {
+/** What is left of a document that was deleted; nothing of one that never was. */
+export interface Deletion {
+  /** Whether it was not made anew since. */
+  readonly isDeleted?: boolean
+  /** Who wrote it before, as whoever deleted it has encoded that. */
+  readonly formerClients?: Uint8Array
+}
+
+export interface StoredDocument extends Quarantine, Lineage, Deletion {
   /** The last sequence number, 0 for a document that was never written. */
   readonly head: number
   readonly snapshot: Snapshot | null
@@ -256,8 +311,12 @@ export interface AppendRequest {
   readonly incarnation?: number
   /** Whether it must be the first that is ever written of the document. Only with base 0; the same for all of a document. */
   readonly isFirst?: boolean
+  /** Whether it may make a document anew that was deleted. Only with base 0; the same for all of a document. */
+  readonly anew?: boolean
   /** Cursors that begin before it where there are none of these names. The same for all of a document in a batch. */
   readonly cursors?: readonly string[]
+  /** Keys that become known with it. */
+  readonly keys?: readonly WriteKey[]
   /** Quarantined updates that this one contains; they are deleted in the same commit. */
   readonly releases?: readonly number[]
 }

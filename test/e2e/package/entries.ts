@@ -1,9 +1,11 @@
 // What an application writes against the types of each entry. Only checked, never run.
 import { bindTextarea, ClientError, type Connection, connect, showPeers } from '@coedit/client'
 import { type CoeditTextarea, defineCoeditTextarea } from '@coedit/client/element'
+import { connectionOf as connectionOfHocuspocus } from '@coedit/client/hocuspocus'
 import { useCarets, useConnection, useConnectionState, usePeers, useTextarea } from '@coedit/client/react'
 import * as standalone from '@coedit/client/standalone'
 import { connectionOf } from '@coedit/client/y-websocket'
+import { HocuspocusProvider } from '@hocuspocus/provider'
 import { WebsocketProvider } from 'y-websocket'
 import * as Y from 'yjs'
 
@@ -29,6 +31,9 @@ export function Notes(): string {
 const provider = new WebsocketProvider('wss://host', 'notes', connection.doc, { protocols: ['coedit.v1'] })
 element.connection = connectionOf(provider, { text, user: { name: 'Ann' } })
 
+const hocuspocus = new HocuspocusProvider({ url: 'wss://host', name: 'notes' })
+element.connection = connectionOfHocuspocus(hocuspocus, { user: { name: 'Ann' } })
+
 standalone.bindTextarea(document.createElement('input'), new standalone.Y.Doc().getText('content'))
 standalone.defineCoeditTextarea()
 
@@ -41,6 +46,8 @@ element.token = 1
 useConnection satisfies () => Connection | null
 // @ts-expect-error a document is no provider
 connectionOf(connection.doc)
+// @ts-expect-error nor is it one of Hocuspocus
+connectionOfHocuspocus(connection.doc)
 // @ts-expect-error there is no such export
 standalone.nothing
 // @ts-expect-error an error has no number as its code

@@ -7,7 +7,7 @@ import { expectNoBody } from '../body.ts'
 import type { Env } from '../routes.ts'
 import { errorAnswer } from './schemas.ts'
 
-type Method = 'get' | 'post' | 'patch'
+type Method = 'get' | 'post' | 'put' | 'patch' | 'delete'
 
 /** What one operation takes and gives; its part of the OpenAPI document is made from it. */
 export interface Operation<Params, Query> {

@@ -2,27 +2,35 @@ import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { Authority } from '../../auth/authority.ts'
 import type { Permit } from '../../auth/grant.ts'
+import type { Deed } from '../../auth/rights.ts'
 import { CoeditError, type ErrorCode } from '../../common/errors.ts'
 import type { Config } from '../../config/config.ts'
 import type { At, Contents } from '../../content/contents.ts'
-import type { Changes } from '../../content/requests.ts'
+import type { Guests } from '../../content/guests.ts'
+import type { Changes, NewRoots } from '../../content/requests.ts'
 import type { Documents } from '../../document/documents.ts'
-import type { Catalog } from '../../storage/storage.ts'
+import type { Catalog, WriteKey, WriteKeyStore } from '../../storage/storage.ts'
 import type { Admission } from '../admission.ts'
 import { bearerIn } from '../credentials.ts'
 import { cursorId, placeOf } from '../cursor-id.ts'
 import { guardOrigin } from '../origin-guard.ts'
 import type { Env, Routes } from '../routes.ts'
 import { ApiRoutes, firstProblem } from './api-routes.ts'
+import { Retries } from './retries.ts'
 import {
   CHANGES,
   contentQuery,
+  disconnection,
   factsAnswer,
   listAnswer,
   listQuery,
   nameParams,
+  newQuery,
+  newRoots,
   patchQuery,
   presenceAnswer,
+  presenceParams,
+  shown,
   updateQuery,
 } from './schemas.ts'
 
@@ -30,9 +38,10 @@ export interface DocumentsApiContext {
   readonly config: Config
   readonly authority: Authority
   readonly admission: Admission
-  readonly catalog: Catalog
+  readonly catalog: Catalog & WriteKeyStore
   readonly documents: Documents
   readonly contents: Contents
+  readonly guests: Guests
 }
 
 const BINARY = 'application/octet-stream'
@@ -54,13 +63,15 @@ const ADMISSION: readonly ErrorCode[] = [
   'AUTH_UNAVAILABLE',
   'SERVER_CLOSED',
 ]
-const READING: readonly ErrorCode[] = [...ADMISSION, 'DOCUMENT_MISSING']
+const READING: readonly ErrorCode[] = [...ADMISSION, 'DOCUMENT_MISSING', 'GONE']
 const WRITING: readonly ErrorCode[] = [
   ...ADMISSION.filter((code) => code !== 'BODY_UNEXPECTED'),
   'BODY_INVALID',
   'BODY_TOO_LARGE',
   'DOCUMENT_FULL',
+  'GONE',
   'STORAGE_CLOSED',
+  'KEY_REUSED',
 ]
 
 const etagHeader = z.object({ ETag: z.string().openapi({ description: 'Where the document stands, in quotes.' }) })
@@ -73,6 +84,12 @@ const ifMatch = z.object({
       'The `ETag` of what the change was made for. Positions in a text are carried over what has happened since; other changes are refused if anything has.',
   }),
 })
+const idempotencyKey = z.object({
+  'Idempotency-Key': z.string().optional().openapi({
+    description:
+      'Makes a retry safe: what was done with this key, of 1 to 255 characters, is not done again, but answered as it was. Kept for 24 hours, of a document the last 1,000; for each user on their own.',
+  }),
+})
 const NOT_MODIFIED = { description: 'Nothing has changed since.', headers: etagHeader }
 const DONE = { description: 'It is durable.', headers: etagHeader }
 
@@ -83,10 +100,13 @@ const DONE = { description: 'It is durable.', headers: etagHeader }
 export function createDocumentsApi(context: DocumentsApiContext): Routes {
   const { config } = context
   const api = new ApiRoutes(config.maxBodyBytes)
+  const retries = new Retries(context.catalog)
   api.routes.use('/api/*', guardOrigin(config))
   addCatalog(api, context)
-  addContent(api, context)
-  addUpdates(api, context)
+  addLives(api, context, retries)
+  addDisconnection(api, context)
+  addContent(api, context, retries)
+  addUpdates(api, context, retries)
   addPresence(api, context)
   api.routes.doc31('/api/openapi.json', { openapi: '3.1.0', info: { title: 'coedit', version: '1' } })
   return api.routes
@@ -126,10 +146,10 @@ function addCatalog(api: ApiRoutes, { authority, catalog, admission, documents }
     },
     async (c, { params: { name } }) => {
       await admit(c, name, 'read', access)
+      const at = await documents.place(name)
       const facts = await catalog.stat(name)
       if (!facts) throw new CoeditError('DOCUMENT_MISSING', `there is no document '${name}'`)
       const { createdAt, updatedAt, snapshotBytes, tailBytes, tailEntries } = facts
-      const at = await documents.place(name)
       return c.json(
         {
           name,
@@ -147,7 +167,91 @@ function addCatalog(api: ApiRoutes, { authority, catalog, admission, documents }
   )
 }
 
-function addContent(api: ApiRoutes, { admission, contents, documents }: DocumentsApiContext): void {
+function addLives(api: ApiRoutes, context: DocumentsApiContext, retries: Retries): void {
+  const { contents, documents } = context
+  api.add(
+    {
+      method: 'put',
+      path: DOCUMENT,
+      summary: 'Makes a document, also one that was deleted.',
+      description:
+        'Without a body it is empty. Who still has a deleted one does not bring it into the new one, but is told that it is gone. The token has to allow it: `{ "coedit": { "create": ["team/*"] } }`.',
+      params: nameParams,
+      query: newQuery,
+      headers: idempotencyKey,
+      body: {
+        required: false,
+        content: {
+          'application/json': { schema: newRoots },
+          'text/plain': { schema: z.string() },
+          [BINARY]: { schema: z.string().openapi({ format: 'binary', description: 'A whole Yjs update (v1).' }) },
+        },
+      },
+      responses: { 201: DONE },
+      errors: [
+        ...ADMISSION.filter((code) => code !== 'BODY_UNEXPECTED'),
+        'BODY_INVALID',
+        'BODY_TOO_LARGE',
+        'UPDATE_MALFORMED',
+        'DOCUMENT_EXISTS',
+        'KEY_REUSED',
+        'DOCUMENT_UNREADABLE',
+        'STORAGE_CLOSED',
+      ],
+    },
+    async (c, { params: { name }, query: { root } }) => {
+      const user = await admitFor(c, name, 'create', context)
+      const create = async (key?: WriteKey) => contents.create(name, await newContentIn(c, root), key)
+      return c.body(null, 201, etag(await retries.once(c, name, user, create)))
+    },
+  )
+  api.add(
+    {
+      method: 'delete',
+      path: DOCUMENT,
+      summary: 'Deletes a document for good.',
+      description:
+        'All that is stored of it is removed but its name, and the random numbers of the clients that wrote it. Connections to it end with 4404, event streams with the event `gone`. No client brings it back, but `PUT` does. The token has to allow it: `{ "coedit": { "delete": ["team/*"] } }`.',
+      params: nameParams,
+      query: z.object({}),
+      responses: { 204: { description: 'That is durable.' } },
+      errors: [...READING, 'STORAGE_CLOSED'],
+    },
+    async (c, { params: { name } }) => {
+      await admitFor(c, name, 'delete', context)
+      await documents.inProcess.delete(name)
+      return c.body(null, 204)
+    },
+  )
+}
+
+function addDisconnection(api: ApiRoutes, { admission, authority, documents }: DocumentsApiContext): void {
+  api.add(
+    {
+      method: 'post',
+      path: `${DOCUMENT}/disconnect`,
+      summary: 'Ends the connections and event streams of everybody, or of one user, at all servers.',
+      description:
+        'They may come back; who is not to has to lose its access first. The token has to allow to revoke: `{ "coedit": { "revoke": true } }`.',
+      params: nameParams,
+      query: z.object({}),
+      body: { required: false, content: { 'application/json': { schema: disconnection } } },
+      responses: { 204: { description: 'They are told.' } },
+      errors: [...ADMISSION.filter((code) => code !== 'BODY_UNEXPECTED'), 'BODY_INVALID', 'BODY_TOO_LARGE'],
+    },
+    async (c, { params: { name } }) => {
+      admission.knock(c.env.incoming, c.env.outgoing, name)
+      await authority.authorizeDisconnecting(bearerIn(c.req.header('authorization')))
+      const body = new Uint8Array(await c.req.arrayBuffer())
+      const { user } = body.length > 0 ? valid(disconnection, jsonIn(body)) : {}
+      authority.disconnect(name, user)
+      documents.disconnectElsewhere(name, user)
+      return c.body(null, 204)
+    },
+  )
+}
+
+function addContent(api: ApiRoutes, { admission, contents, documents }: DocumentsApiContext, retries: Retries): void {
   const access = { admission }
   api.add(
     {
@@ -188,7 +292,7 @@ function addContent(api: ApiRoutes, { admission, contents, documents }: Document
         'A JSON Patch (RFC 6902; `test` makes a compare-and-set of it), a JSON Merge Patch (RFC 7396), or edits of a text. A document that is not there is made. Objects and arrays that are put in become shared types.',
       params: nameParams,
       query: patchQuery,
-      headers: ifMatch,
+      headers: ifMatch.extend(idempotencyKey.shape),
       body: {
         required: true,
         content: Object.fromEntries(Object.entries(CHANGES).map(([type, schema]) => [type, { schema }])),
@@ -197,15 +301,16 @@ function addContent(api: ApiRoutes, { admission, contents, documents }: Document
       errors: [...WRITING, 'EDIT_CONFLICT', 'EDIT_OUTDATED', 'DOCUMENT_UNREADABLE'],
     },
     async (c, { params: { name }, query: { root } }) => {
-      await admit(c, name, 'write', access)
+      const user = await admit(c, name, 'write', access)
       const seen = expectedIn(c.req.header('if-match'))
-      const at = await contents.edit(name, { root, seen, changes: await changesIn(c) }, SERVICE)
-      return c.body(null, 204, etag(at))
+      const edit = async (key?: WriteKey) =>
+        contents.edit(name, { root, seen, changes: await changesIn(c) }, SERVICE, key)
+      return c.body(null, 204, etag(await retries.once(c, name, user, edit)))
     },
   )
 }
 
-function addUpdates(api: ApiRoutes, { admission, contents, documents }: DocumentsApiContext): void {
+function addUpdates(api: ApiRoutes, { admission, contents, documents }: DocumentsApiContext, retries: Retries): void {
   const access = { admission }
   const schema = z.string().openapi({ format: 'binary' })
   api.add(
@@ -238,19 +343,22 @@ function addUpdates(api: ApiRoutes, { admission, contents, documents }: Document
       summary: 'Takes a Yjs update (v1). A document that is not there is made.',
       params: nameParams,
       query: z.object({}),
+      headers: idempotencyKey,
       body: { required: true, content: { [BINARY]: { schema } } },
       responses: { 204: DONE },
       errors: [...WRITING, 'UPDATE_MALFORMED', 'UPDATE_TOO_DEEP', 'UPDATE_INCOMPLETE'],
     },
     async (c, { params: { name } }) => {
-      await admit(c, name, 'write', access)
+      const user = await admit(c, name, 'write', access)
       const update = new Uint8Array(await c.req.arrayBuffer())
-      return c.body(null, 204, etag(await contents.submit(name, update, SERVICE)))
+      const submit = (key?: WriteKey) => contents.submit(name, update, SERVICE, key)
+      return c.body(null, 204, etag(await retries.once(c, name, user, submit)))
     },
   )
 }
 
-function addPresence(api: ApiRoutes, { admission, documents }: DocumentsApiContext): void {
+function addPresence(api: ApiRoutes, context: DocumentsApiContext): void {
+  const { admission, documents, contents, guests } = context
   api.add(
     {
       method: 'get',
@@ -273,28 +381,126 @@ function addPresence(api: ApiRoutes, { admission, documents }: DocumentsApiConte
       return c.json({ present }, 200, NO_STORE)
     },
   )
+  api.add(
+    {
+      method: 'put',
+      path: `${DOCUMENT}/presence/{id}`,
+      summary: 'Shows a service among the editors until its time is over, or longer where it is shown again.',
+      params: presenceParams,
+      query: z.object({}),
+      body: { required: true, content: { 'application/json': { schema: shown } } },
+      responses: { 204: { description: 'It is shown.' } },
+      errors: [
+        ...READING.filter((code) => code !== 'BODY_UNEXPECTED'),
+        'BODY_INVALID',
+        'BODY_TOO_LARGE',
+        'EDIT_CONFLICT',
+      ],
+    },
+    async (c, { params: { name, id } }) => {
+      const user = await admit(c, name, accessToShow(context.config), { admission })
+      const { name: called, color, cursor, ttl } = valid(shown, jsonIn(new Uint8Array(await c.req.arrayBuffer())))
+      const state = { user: { name: called, ...(color && { color }) }, cursor: await located(contents, name, cursor) }
+      await guests.show({ document: name, id, user }, state, ttl * 1000)
+      return c.body(null, 204)
+    },
+  )
+  api.add(
+    {
+      method: 'delete',
+      path: `${DOCUMENT}/presence/{id}`,
+      summary: 'Shows a service no longer; where several servers share the document, at the one that showed it last.',
+      params: presenceParams,
+      query: z.object({}),
+      responses: { 204: { description: 'It is not shown.' } },
+      errors: ADMISSION,
+    },
+    async (c, { params: { name, id } }) => {
+      const user = await admit(c, name, accessToShow(context.config), { admission })
+      guests.end({ document: name, id, user })
+      return c.body(null, 204)
+    },
+  )
+}
+
+/** @throws CoeditError FORBIDDEN where nobody is shown */
+function accessToShow({ presenceFrom }: Config): Permit['access'] {
+  if (presenceFrom === 'nobody') throw new CoeditError('FORBIDDEN', 'presenceFrom lets nobody show itself')
+  return presenceFrom === 'writers' ? 'write' : 'read'
+}
+
+/** A cursor as editors tell theirs: by relative positions of Yjs. */
+async function located(
+  contents: Contents,
+  name: string,
+  cursor: z.output<typeof shown>['cursor'],
+): Promise<object | null> {
+  if (!cursor) return null
+  const { root, anchor, head = anchor } = cursor
+  const [from, to]: unknown[] = JSON.parse(await contents.locate(name, { root, indexes: [anchor, head] }))
+  return { anchor: from, head: to }
 }
 
 /** Services write within the limits of a document. */
 const SERVICE = { isLimited: true }
 const NO_STORE = { 'cache-control': 'no-store' }
 
-/** Rejects as `Admission` does, and with FORBIDDEN where the access does not suffice. */
+/** Resolves with who it is, where that is known. Rejects as `Admission` does, and with FORBIDDEN where the access does not suffice. */
 async function admit(
   c: Context<Env>,
   name: string,
   access: Permit['access'],
   { admission }: { admission: Admission },
-): Promise<void> {
+): Promise<string | undefined> {
   const { incoming, outgoing } = c.env
   const lease = await admission.admit(admission.knock(incoming, outgoing, name), () => undefined)
   if (access === 'write' && lease?.permit.access !== 'write') {
     throw new CoeditError('FORBIDDEN', 'the token allows to read alone')
   }
+  return lease?.permit.user
+}
+
+/** Resolves and rejects as `Admission.knock` and `Authority.authorizeDeed` do. */
+async function admitFor(
+  c: Context<Env>,
+  name: string,
+  deed: Deed,
+  { admission, authority }: DocumentsApiContext,
+): Promise<string | undefined> {
+  admission.knock(c.env.incoming, c.env.outgoing, name)
+  return authority.authorizeDeed(bearerIn(c.req.header('authorization')), deed, name)
+}
+
+async function newContentIn(c: Context<Env>, root: string): Promise<Uint8Array | NewRoots> {
+  const body = new Uint8Array(await c.req.arrayBuffer())
+  const type = typeIn(c)
+  if (body.length === 0) return {}
+  switch (type) {
+    case 'application/json':
+      return valid(newRoots, jsonIn(body))
+    case 'text/plain':
+      return { [root]: new TextDecoder().decode(body) }
+    case BINARY:
+      return body
+    default:
+      throw new CoeditError('BODY_INVALID', `the content-type is '${type}', expected JSON, plain text or ${BINARY}`)
+  }
+}
+
+function jsonIn(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(body))
+  } catch (cause) {
+    throw new CoeditError('BODY_INVALID', 'expected JSON', { cause })
+  }
+}
+
+function typeIn(c: Context<Env>): string {
+  return /^[^;\s]*/.exec(c.req.header('content-type')?.toLowerCase() ?? '')?.[0] ?? ''
 }
 
 async function changesIn(c: Context<Env>): Promise<Changes> {
-  const type = /^[^;\s]*/.exec(c.req.header('content-type')?.toLowerCase() ?? '')?.[0] ?? ''
+  const type = typeIn(c)
   const known = Object.keys(CHANGES).join(', ')
   if (!isChangeType(type))
     throw new CoeditError('BODY_INVALID', `the content-type is '${type}', expected one of ${known}`)

@@ -56,7 +56,7 @@ export class Multiplexer implements ChannelUser {
   }
 
   /** Ends with the server: nobody is told that this one is gone. */
-  end(reason: EndReason): void {
+  end(reason: Exclude<EndReason, 'deleted'>): void {
     this.#isEnding = true
     for (const attachment of this.#attachments.values()) attachment.endSession(reason)
     this.#context.socket.close(CLOSE[reason])

@@ -1,4 +1,5 @@
 /** Yjs updates (v1) as bytes: checked, taken apart and put together without Yjs. */
+export { decodeClients, encodeClients } from './clients.ts'
 export { diffUpdate, encodeNews, mergeEntries } from './compose.ts'
 export { type HeldBack, holdBack, isParted, joinPieceBytes, splitDifference, splitSnapshot } from './hold-back.ts'
 export { isJson } from './json.ts'

@@ -48,6 +48,8 @@ export type NodeItem =
     }
   /** This server does not answer. */
   | { readonly type: 'suspect'; readonly node: number }
+  /** Everybody, or this user alone, is to be disconnected from the document. */
+  | { readonly type: 'disconnect'; readonly document: string; readonly user: string | undefined }
 
 /** What a server shows of one that is at it. */
 export interface NodeEntry extends PresenceEntry {
@@ -59,7 +61,18 @@ export interface NodeEntry extends PresenceEntry {
   readonly claimedAt: number
 }
 
-const TYPES = ['ask', 'states', 'leave', 'contest', 'asking', 'held', 'free', 'exceed', 'suspect'] as const
+const TYPES = [
+  'ask',
+  'states',
+  'leave',
+  'contest',
+  'asking',
+  'held',
+  'free',
+  'exceed',
+  'suspect',
+  'disconnect',
+] as const
 /** An id, two clocks, a flag, a time and the length of the state. */
 const MIN_ENTRY_BYTES = 6
 
@@ -74,6 +87,7 @@ export function encodeNodeMessage({ node, number, items }: NodeMessage): Uint8Ar
     if ('clientId' in item) writer.varUint(item.clientId)
     if (item.type === 'contest') writer.varBytes(item.user)
     if (item.type === 'exceed') writer.varUint(item.clock)
+    if (item.type === 'disconnect') writeUser(writer, item.user)
     if (item.type === 'states') writeEntries(writer, item.isWhole, item.entries)
   }
   return writer.finish()
@@ -121,9 +135,16 @@ function readItem(reader: MessageReader): NodeItem {
       }
     case 'suspect':
       return { type, node: reader.varUint() }
+    case 'disconnect':
+      return { type, document: reader.text(), user: reader.byte() === 1 ? reader.text() : undefined }
     default:
       return reader.fail('an item is of an unknown type')
   }
+}
+
+function writeUser(writer: ByteWriter, user: string | undefined): void {
+  writer.byte(user === undefined ? 0 : 1)
+  if (user !== undefined) writer.text(user)
 }
 
 function writeEntries(writer: ByteWriter, isWhole: boolean, entries: readonly NodeEntry[]): void {

@@ -13,11 +13,15 @@
  * | `02` id(4) `04` number(4) | quarantined record |
  * | `03` target (UTF-8; none: everything) | revocation |
  * | `04` cursor (UTF-8) `00` name (UTF-8) | number up to which a cursor has come |
+ * | `05` name (UTF-8) | that a document was deleted: who wrote it. It is deleted now where it is not in the name table |
+ * | `06` id(4) seq(6) key(32) | that a write with this key was done |
  */
 const NAME = 1
 const DOCUMENT = 2
 const REVOCATION = 3
 const CURSOR = 4
+const DELETED = 5
+const WRITTEN = 6
 
 const ID_BYTES = 4
 const SEQ_BYTES = 6
@@ -137,6 +141,38 @@ export function cursorOf(key: Uint8Array): { readonly cursor: string; readonly d
   const text = asBuffer(key)
   const end = text.indexOf(0)
   return { cursor: text.toString('utf8', 1, end), document: text.toString('utf8', end + 1) }
+}
+
+/** All documents that were deleted. */
+export const DELETIONS: KeyRange = { gte: Uint8Array.of(DELETED), lt: Uint8Array.of(DELETED + 1) }
+
+/** `nameOf` gives the name. */
+export function deletionKey(document: string): Uint8Array {
+  return Buffer.concat([Uint8Array.of(DELETED), Buffer.from(document)])
+}
+
+/** The keys of the writes of a document, in the order of its log. */
+export function writeKeyRange(id: number): KeyRange {
+  return { gte: writtenKey(id), lt: writtenKey(id + 1) }
+}
+
+export function writeKeyKey(id: number, seq: number, key: Uint8Array): Uint8Array {
+  const bytes = Buffer.alloc(SEQ_BYTES)
+  bytes.writeUIntBE(seq, 0, SEQ_BYTES)
+  return Buffer.concat([writtenKey(id), bytes, key])
+}
+
+/** What a key of such a range is about. */
+export function writeKeyOf(key: Uint8Array): { readonly seq: number; readonly id: Uint8Array } {
+  const bytes = asBuffer(key)
+  return { seq: bytes.readUIntBE(KIND_OFFSET, SEQ_BYTES), id: bytes.subarray(KIND_OFFSET + SEQ_BYTES) }
+}
+
+function writtenKey(id: number): Buffer {
+  const key = Buffer.alloc(KIND_OFFSET)
+  key[0] = WRITTEN
+  key.writeUInt32BE(id, 1)
+  return key
 }
 
 /** What a key of a document's range names; undefined for one that this format does not have, which is damage. */

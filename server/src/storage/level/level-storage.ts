@@ -1,13 +1,16 @@
-import { CoeditError } from '../../common/errors.ts'
+import { CoeditError, goneError } from '../../common/errors.ts'
 import { type Log, silentLog } from '../../common/log.ts'
 import { Recent } from '../../common/recent.ts'
 import { Serial } from '../../common/serial.ts'
 import { type Clock, systemClock } from '../../common/timing.ts'
-import { checkBase, entriesAfter, partAfter } from '../log-part.ts'
+import { checkBase, deletionOf, entriesAfter, partAfter } from '../log-part.ts'
 import type {
   Appended,
   AppendRequest,
+  DeletedDocument,
+  DeletionRequest,
   DocumentFacts,
+  KnownWrite,
   LogEntry,
   LogPart,
   Snapshot,
@@ -21,13 +24,15 @@ import { CursorTable, type Place, putCursor } from './cursor-table.ts'
 import { Database, type Operation } from './database.ts'
 import { prepareFormat } from './format.ts'
 import { Openings, randomIncarnation } from './incarnation.ts'
-import { MAX_DOCUMENT_ID, nameKey, nameOf, nameRange } from './keys.ts'
+import { deletionKey, documentRange, MAX_DOCUMENT_ID, nameKey, nameOf, nameRange, writeKeyRange } from './keys.ts'
 import { emptyMetadata, type Layout } from './layout.ts'
 import { closedError } from './level-errors.ts'
 import {
   type Position,
   readAll,
+  readDeleted,
   readFacts,
+  readFormerClients,
   readId,
   readLastId,
   readLayout,
@@ -35,11 +40,12 @@ import {
   readPosition,
   searchId,
 } from './lookup.ts'
-import { putEntry, putMetadata, putName, removeKey, removeQuarantined, repair } from './operations.ts'
+import { putDeletion, putEntry, putMetadata, putName, removeKey, removeQuarantined, repair } from './operations.ts'
 import { Reclaimer } from './reclaimer.ts'
 import { RevocationTable } from './revocation-table.ts'
 import { SnapshotReplacer } from './snapshot-replacer.ts'
 import { describe, type LevelDocument, NOTHING, toStored } from './stored.ts'
+import { type NewKeys, putWriteKeys, readWrite } from './write-keys.ts'
 
 export interface LevelStorageOptions {
   /** Where the database is; made with its parents when it does not exist. */
@@ -132,10 +138,15 @@ export class LevelStorage implements Storage {
   async load(document: string): Promise<LevelDocument> {
     this.#assertOpen()
     const found = await this.#find(document)
-    if (found === 'damaged') return this.#gate.run(async () => (await this.#repair(document))?.stored ?? NOTHING)
-    if (!found) return NOTHING
+    const formerClients = await this.#database.read((level) => readFormerClients(level, document))
+    const deletion = deletionOf(formerClients, found !== undefined)
+    if (found === 'damaged') {
+      const repaired = await this.#gate.run(() => this.#repair(document))
+      return { ...(repaired?.stored ?? NOTHING), ...deletion }
+    }
+    if (!found) return { ...NOTHING, ...deletion }
     if (found.leftovers.length > 0) this.#removeLeftovers(document)
-    return toStored(found, this.#openings)
+    return { ...toStored(found, this.#openings), ...deletion }
   }
 
   async readAfter(document: string, after: number, maxBytes?: number): Promise<LogPart | null> {
@@ -176,9 +187,42 @@ export class LevelStorage implements Storage {
     return keys.map(nameOf)
   }
 
+  async delete(document: string, { incarnation, formerClients }: DeletionRequest): Promise<boolean> {
+    this.#assertOpen()
+    return this.#maintain(document, () =>
+      this.#gate.run(async () => {
+        const position = await this.#locate(document)
+        const isAnother = position && incarnation !== this.#openings.incarnationOf(position.incarnation)
+        if (incarnation !== undefined && isAnother) return false
+        await this.#remove(document, [putDeletion(document, formerClients)])
+        // What was deleted is not to be found in the files either.
+        if (position) this.#reclaimer.erase(documentRange(position.id))
+        return true
+      }),
+    )
+  }
+
+  async listDeleted(cursor: string | undefined, limit: number): Promise<readonly DeletedDocument[]> {
+    this.#assertOpen()
+    return this.#database.read((level) => readDeleted(level, cursor, limit))
+  }
+
   async remove(document: string): Promise<void> {
     this.#assertOpen()
-    await this.#maintain(document, () => this.#gate.run(() => this.#remove(document)))
+    await this.#maintain(document, () =>
+      this.#gate.run(() => this.#remove(document, [removeKey(deletionKey(document))])),
+    )
+  }
+
+  async recall(document: string, id: Uint8Array): Promise<KnownWrite | undefined> {
+    this.#assertOpen()
+    const position = this.#positions.get(document) ?? (await this.#gate.run(() => this.#locate(document)))
+    if (!position) return undefined
+    const found = await this.#database.read((level) => readWrite(level, position.id, id, this.#clock.now()))
+    // Where a damaged log was cut off, the write is gone.
+    if (!found || found.seq > position.head) return undefined
+    const { seq, request } = found
+    return { incarnation: this.#openings.incarnationOf(position.incarnation), seq, request }
   }
 
   async claim(cursor: string, document: string): Promise<number | undefined> {
@@ -252,17 +296,24 @@ export class LevelStorage implements Storage {
     const moved = new Map<string, Position>()
     const appended: Appended[] = []
     const begun: Place[] = []
+    const known = new Map<string, NewKeys>()
     for (const request of batch) {
-      const { document, update, cursors = [], releases = [] } = request
+      const { document, update, cursors = [], keys = [], releases = [] } = request
       const earlier = moved.get(document)
-      const before = earlier ?? (await this.#locate(document)) ?? (await this.#create(document, time, operations))
+      const before = earlier ?? (await this.#locate(document)) ?? (await this.#create(request, time, operations))
       const between = earlier ? [] : await this.#between(request, before)
       const after = { ...before, head: before.head + 1 }
       moved.set(document, after)
       operations.push(putEntry(after.id, after.head, { time, update }))
       if (!earlier) begun.push(...this.#cursors.missing(cursors, document, before.head))
+      const { keys: others = [] } = known.get(document) ?? {}
+      const all = [...others, ...keys]
+      if (all.length > 0) known.set(document, { name: document, document: after.id, seq: after.head, time, keys: all })
       for (const released of releases) operations.push(removeQuarantined(after.id, released))
       appended.push({ seq: after.head, incarnation: this.#openings.incarnationOf(after.incarnation), between })
+    }
+    for (const added of known.values()) {
+      operations.push(...(await this.#database.read((level) => putWriteKeys(level, added))))
     }
     if (operations.length > 0) await this.#database.write([...operations, ...begun.map(putCursor)])
     this.#cursors.wrote(begun)
@@ -286,7 +337,9 @@ export class LevelStorage implements Storage {
     return position
   }
 
-  async #create(document: string, now: number, operations: Operation[]): Promise<Position> {
+  async #create({ document, anew }: AppendRequest, now: number, operations: Operation[]): Promise<Position> {
+    const wasDeleted = await this.#database.read((level) => readFormerClients(level, document))
+    if (wasDeleted && !anew) throw goneError(document)
     const id = this.#nextId ?? (await this.#database.read(readLastId)) + 1
     if (id > MAX_DOCUMENT_ID) throw new CoeditError('STORAGE_DAMAGED', `No document id is left in ${this.#directory}.`)
     this.#nextId = id + 1
@@ -329,13 +382,17 @@ export class LevelStorage implements Storage {
     this.#log.error(facts, 'a document is damaged: its intact part is served, what follows is quarantined')
   }
 
-  /** Runs within the gate. */
-  async #remove(document: string): Promise<void> {
+  /**
+   * Runs within the gate.
+   * @param and what else is written in the same step
+   */
+  async #remove(document: string, and: readonly Operation[]): Promise<void> {
     const position = await this.#locate(document)
-    if (!position) return
+    if (!position) return this.#database.write(and)
     const { keys, bytes } = await this.#database.read((level) => readAll(level, position.id))
-    const removals = [removeKey(nameKey(document)), ...keys.map(removeKey), ...this.#cursors.remove(document)]
-    await this.#database.write(removals)
+    const written = await this.#database.read((level) => level.keys({ ...writeKeyRange(position.id) }).all())
+    const removals = [nameKey(document), ...keys, ...written].map(removeKey)
+    await this.#database.write([...removals, ...this.#cursors.remove(document), ...and])
     this.#positions.delete(document)
     this.#reclaimer.removed(bytes)
   }

@@ -1,7 +1,9 @@
-import type { DocumentFacts } from '../storage.ts'
+import type { DeletedDocument, DocumentFacts } from '../storage.ts'
 import type { RawLevel } from './database.ts'
 import {
+  DELETIONS,
   DOCUMENTS,
+  deletionKey,
   documentIdOf,
   documentRange,
   entryRange,
@@ -9,11 +11,12 @@ import {
   logRange,
   metadataKey,
   nameKey,
+  nameOf,
   parseDocumentKey,
 } from './keys.ts'
 import { type DocumentRecords, type Layout, layOut, sortRecords } from './layout.ts'
 import { readLast, readRange } from './read-range.ts'
-import { decodeEntry, decodeMetadata, decodeNumber, type Metadata, type RawRecord } from './records.ts'
+import { decodeBytes, decodeEntry, decodeMetadata, decodeNumber, type Metadata, type RawRecord } from './records.ts'
 
 /** A document's place and what its next entry needs. */
 export interface Position {
@@ -32,6 +35,30 @@ export async function readId(level: RawLevel, name: string): Promise<number | 'a
   const key = nameKey(name)
   const value = await level.get(key)
   return value === undefined ? 'absent' : (decodeNumber({ key, value }) ?? 'damaged')
+}
+
+/** Who wrote a document that was deleted, nobody where that is damaged; undefined where it never was. */
+export async function readFormerClients(level: RawLevel, name: string): Promise<Uint8Array | undefined> {
+  const key = deletionKey(name)
+  const value = await level.get(key)
+  return value && (decodeBytes({ key, value }) ?? new Uint8Array())
+}
+
+/** The documents after a name that are deleted now. */
+export async function readDeleted(
+  level: RawLevel,
+  after: string | undefined,
+  limit: number,
+): Promise<DeletedDocument[]> {
+  const deleted: DeletedDocument[] = []
+  const from = after === undefined ? { gte: DELETIONS.gte } : { gt: deletionKey(after) }
+  for await (const [key, value] of level.iterator({ ...from, lt: DELETIONS.lt })) {
+    if (deleted.length === limit) break
+    const document = nameOf(key)
+    if ((await readId(level, document)) !== 'absent') continue
+    deleted.push({ document, formerClients: decodeBytes({ key, value }) ?? new Uint8Array() })
+  }
+  return deleted
 }
 
 /** The id of the document whose metadata has this name: a look at every document, for a damaged name table only. */

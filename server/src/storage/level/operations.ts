@@ -1,10 +1,11 @@
 import type { StoredRevocation } from '../storage.ts'
 import type { Operation } from './database.ts'
-import { chunkKey, entryKey, metadataKey, nameKey, quarantineKey, revocationKey } from './keys.ts'
+import { chunkKey, deletionKey, entryKey, metadataKey, nameKey, quarantineKey, revocationKey } from './keys.ts'
 import type { Layout } from './layout.ts'
 import {
   type ChunkBody,
   type EntryBody,
+  encodeBytes,
   encodeChunk,
   encodeEntry,
   encodeMetadata,
@@ -39,6 +40,11 @@ export function putChunk(id: number, generation: number, index: number, chunk: C
 export function putRevocation({ target, time }: StoredRevocation): Operation {
   const key = revocationKey(target)
   return { type: 'put', key, value: encodeTime(key, time) }
+}
+
+export function putDeletion(document: string, formerClients: Uint8Array): Operation {
+  const key = deletionKey(document)
+  return { type: 'put', key, value: encodeBytes(key, formerClients) }
 }
 
 export function putNumbers(key: Uint8Array, numbers: readonly number[]): Operation {

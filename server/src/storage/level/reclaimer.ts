@@ -47,6 +47,12 @@ export class Reclaimer {
     this.#cancelQuiet = this.#context.clock.after(QUIET_MS, () => this.#start(QUIET))
   }
 
+  /** Has the files forget what was removed of a range. */
+  erase(range: KeyRange): void {
+    const before = this.#running ?? Promise.resolve()
+    this.#follow(before.then(() => this.#erase(range)))
+  }
+
   /** Frees what it can in a moment, and resolves when nothing is being freed, nor will be. */
   async close(): Promise<void> {
     this.#isClosing = true
@@ -57,11 +63,20 @@ export class Reclaimer {
   }
 
   #start(threshold: typeof BUSY): void {
-    this.#running ??= this.#reclaim(threshold)
+    if (!this.#running) this.#follow(this.#reclaim(threshold))
+  }
+
+  #follow(work: Promise<void>): void {
+    const running = work
       .catch((error: unknown) => this.#context.log.warn({ err: error }, 'disk space could not be freed'))
       .finally(() => {
-        this.#running = undefined
+        if (this.#running === running) this.#running = undefined
       })
+    this.#running = running
+  }
+
+  async #erase(range: KeyRange): Promise<void> {
+    if (!this.#context.database.isDamaged) await this.#rewrite(range)
   }
 
   async #reclaim({ bytes, part }: typeof BUSY): Promise<void> {

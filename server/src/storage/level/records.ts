@@ -139,6 +139,33 @@ export function decodeNumber(record: RawRecord): number | undefined {
   return decodeBody(record, (body) => body.varUint())
 }
 
+/** Who wrote a document that was deleted. */
+export function encodeBytes(key: Uint8Array, bytes: Uint8Array): Uint8Array {
+  return encodeBody(key, (body) => body.copy(bytes))
+}
+
+export function decodeBytes(record: RawRecord): Uint8Array | undefined {
+  return decodeBody(record, (body) => body.bytes.subarray(body.position))
+}
+
+/** When a write was done, and what was asked for. */
+export interface WrittenBody {
+  /** Milliseconds of the epoch. */
+  readonly time: number
+  readonly request: Uint8Array
+}
+
+export function encodeWritten(key: Uint8Array, { time, request }: WrittenBody): Uint8Array {
+  return encodeBody(key, (body) => {
+    body.varUint(time)
+    body.copy(request)
+  })
+}
+
+export function decodeWritten(record: RawRecord): WrittenBody | undefined {
+  return decodeBody(record, (body) => ({ time: body.varUint(), request: body.bytes.subarray(body.position) }))
+}
+
 /** When something was revoked: what it is stands in the key. */
 export function encodeTime(key: Uint8Array, time: number): Uint8Array {
   const value = Buffer.allocUnsafe(CRC_BYTES + DOUBLE_BYTES)

@@ -1,10 +1,10 @@
-import type { StoredDocument } from '../storage.ts'
+import type { Deletion, StoredDocument } from '../storage.ts'
 import type { Openings } from './incarnation.ts'
 import type { Layout } from './layout.ts'
 import type { Position } from './lookup.ts'
 
 /** What LevelDB tells of a document: it knows its quarantine and its earlier openings. */
-export type LevelDocument = Required<StoredDocument>
+export type LevelDocument = Required<Omit<StoredDocument, keyof Deletion>> & Deletion
 
 /** A document that was never written. */
 export const NOTHING: LevelDocument = {

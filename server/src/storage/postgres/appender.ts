@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto'
-import { CoeditError } from '../../common/errors.ts'
+import { CoeditError, goneError } from '../../common/errors.ts'
 import type { Log } from '../../common/log.ts'
 import type { Clock } from '../../common/timing.ts'
-import type { Appended, AppendRequest, LogEntry } from '../storage.ts'
+import type { Appended, AppendRequest, LogEntry, WriteKey } from '../storage.ts'
 import { isIntact, pack } from './checked.ts'
 import type { Lane } from './lane.ts'
 import { STATES, stateOf, translated } from './pg-errors.ts'
@@ -23,7 +23,9 @@ interface Group {
   readonly base: number
   readonly incarnation: number | undefined
   readonly isFirst: boolean
+  readonly anew: boolean
   readonly cursors: readonly string[]
+  readonly keys: WriteKey[]
   readonly updates: Uint8Array[]
   /** Where they stand in the batch. */
   readonly places: number[]
@@ -123,17 +125,19 @@ const APPEND = `
 SELECT item, incarnation, seq, checksum, data
 FROM coedit.append(
   $1, $2, $3, $4::text[], $5::bigint[], $6::bigint[], $7::boolean[], $8::integer[], $9::integer[], $10::integer[], $11,
-  $12::text[], $13
+  $12::text[], $13, $14::boolean[], $15::bytea[]
 )`
 
 /** By document, in the order of the bytes of their names, which is the order in which every node locks them. */
 function grouped(batch: readonly AppendRequest[]): readonly Group[] {
   const groups = new Map<string, Group>()
   for (const [place, request] of batch.entries()) {
-    const { document, base, incarnation, isFirst = false, cursors = [], update } = request
-    const group = groups.get(document) ?? { document, base, incarnation, isFirst, cursors, updates: [], places: [] }
+    const { document, base, incarnation, isFirst = false, anew = false, cursors = [], keys = [], update } = request
+    const first = { document, base, incarnation, isFirst, anew, cursors, keys: [], updates: [], places: [] }
+    const group: Group = groups.get(document) ?? first
     groups.set(document, group)
     group.updates.push(update)
+    group.keys.push(...keys)
     group.places.push(place)
   }
   return [...groups.values()].sort((a, b) => Buffer.compare(Buffer.from(a.document), Buffer.from(b.document)))
@@ -154,6 +158,8 @@ function parameters(groups: readonly Group[], now: number, holder: number | null
     content,
     groups.map(({ cursors }) => cursors.join(',')),
     holder,
+    groups.map(({ anew }) => anew),
+    groups.map(({ keys }) => Buffer.concat(keys.flatMap(({ id, request }) => [id, request]))),
   ]
 }
 
@@ -178,6 +184,7 @@ function answers(rows: readonly AnswerRow[], groups: readonly Group[]): readonly
 }
 
 function conflictOr(error: unknown): unknown {
+  if (stateOf(error) === STATES.gone && error instanceof Error) return goneError(error.message)
   if (stateOf(error) !== STATES.conflict || !(error instanceof Error)) return translated(error)
   const message = `'${error.message}' no longer has what an update of it builds on: load it anew`
   return new CoeditError('STORAGE_CONFLICT', message, { cause: error })

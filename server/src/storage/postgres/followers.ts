@@ -30,7 +30,7 @@ interface Head extends Lineage {
 export interface FollowersContext {
   readonly clock: Clock
   readonly log: Log
-  /** What the database has of these documents; those that it does not have are left out. */
+  /** What the database has of these documents, also that some are deleted; those that it does not have are left out. */
   readHeads(documents: readonly string[]): Promise<Heads>
   /** The entries after a number that are there, and the last number; undefined for a document that is gone. */
   readFrom(document: string, after: number): Promise<(LogPart & { readonly head: number }) | undefined>
@@ -197,6 +197,11 @@ export class Followers {
     if (!found) {
       // A document may have been removed. In another history it was never there.
       if (hasMoved) this.#lose(follower, 0)
+      return
+    }
+    if (found.incarnation === NO_LOG.incarnation) {
+      rebase(follower)
+      follower.onEntries({ incarnation: NO_LOG.incarnation, entries: [], isDeleted: true })
       return
     }
     const { head } = found

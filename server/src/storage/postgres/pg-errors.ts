@@ -18,6 +18,8 @@ export const STATES = {
   wrongBatch: 'CE001',
   /** A document has lost the number that an update builds on. */
   conflict: 'CE002',
+  /** A document was deleted. */
+  gone: 'CE003',
 } as const
 
 /** The SQLSTATE of an error of the database; undefined for all else. */
@@ -34,7 +36,7 @@ export function isLasting(error: unknown): boolean {
 }
 
 function isOurs(state: string): boolean {
-  return state === STATES.wrongBatch || state === STATES.conflict
+  return state === STATES.wrongBatch || state === STATES.conflict || state === STATES.gone
 }
 
 /** What tells that the database does not hold what it should as a CoeditError; others as they are. */

@@ -4,11 +4,14 @@ import { type Log, silentLog } from '../../common/log.ts'
 import { Serial } from '../../common/serial.ts'
 import { type Cancel, type Clock, systemClock } from '../../common/timing.ts'
 import { lineageOf } from '../lineage.ts'
-import { NO_LOG } from '../log-part.ts'
+import { NO_LOG, WRITE_KEY_MS } from '../log-part.ts'
 import type {
   Appended,
   AppendRequest,
+  DeletedDocument,
+  DeletionRequest,
   DocumentFacts,
+  KnownWrite,
   LogPart,
   Relay,
   Snapshot,
@@ -31,7 +34,17 @@ import { Dialer, type Link, Timelines } from './link.ts'
 import { Listener } from './listener.ts'
 import { expectSchema, prepareSchema } from './migrate.ts'
 import { closedError, translated, unreachableError } from './pg-errors.ts'
-import { descriptionChecksum, readDocument, readFacts, readFrom, readHeads, readNames, readScope } from './reading.ts'
+import {
+  descriptionChecksum,
+  readDeleted,
+  readDocument,
+  readFacts,
+  readFrom,
+  readHeads,
+  readNames,
+  readScope,
+  readWrite,
+} from './reading.ts'
 import { RedisBroadcast } from './redis.ts'
 import { BroadcastRelay } from './relay.ts'
 import { RevocationWatch, readRevocations, writeRevocations } from './revocations.ts'
@@ -223,6 +236,12 @@ export class PostgresStorage implements Storage {
     return this.#followers.add(document, after, onEntries)
   }
 
+  async recall(document: string, id: Uint8Array): Promise<KnownWrite | undefined> {
+    this.#assertOpen()
+    const since = this.#clock.now() - WRITE_KEY_MS
+    return this.#read((link) => readWrite(link, document, id, since))
+  }
+
   async claim(cursor: string, document: string): Promise<number | undefined> {
     this.#assertOpen()
     return this.#cursors.claim(cursor, document)
@@ -251,6 +270,21 @@ export class PostgresStorage implements Storage {
   async list(prefix: string, cursor: string | undefined, limit: number): Promise<readonly string[]> {
     this.#assertOpen()
     return this.#read((link) => readNames(link, prefix, cursor, limit))
+  }
+
+  async delete(document: string, { incarnation, formerClients }: DeletionRequest): Promise<boolean> {
+    this.#assertOpen()
+    const text = 'SELECT coedit.delete($1, $2, $3) AS done'
+    const values = [document, incarnation ?? null, formerClients]
+    const [row] = await this.#read((link) => link.query<{ done: boolean }>({ text, values }))
+    // Numbers that are not those that others know have them look.
+    if (row?.done) this.#announcer.announce([{ document, incarnation: NO_LOG.incarnation, seq: 0, update: null }])
+    return row?.done === true
+  }
+
+  async listDeleted(cursor: string | undefined, limit: number): Promise<readonly DeletedDocument[]> {
+    this.#assertOpen()
+    return this.#read((link) => readDeleted(link, cursor, limit))
   }
 
   async remove(document: string): Promise<void> {

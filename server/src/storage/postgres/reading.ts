@@ -1,7 +1,16 @@
 import { crc32 } from 'node:zlib'
 import { lineageOf } from '../lineage.ts'
-import { NO_LOG } from '../log-part.ts'
-import type { DocumentFacts, Lineage, LogEntry, LogPart, Snapshot, StoredDocument } from '../storage.ts'
+import { deletionOf, NO_LOG } from '../log-part.ts'
+import type {
+  DeletedDocument,
+  DocumentFacts,
+  KnownWrite,
+  Lineage,
+  LogEntry,
+  LogPart,
+  Snapshot,
+  StoredDocument,
+} from '../storage.ts'
 import { type CheckedRow, damagedError, intact } from './checked.ts'
 import type { Heads } from './followers.ts'
 import type { Link } from './link.ts'
@@ -11,12 +20,13 @@ interface EntryRow extends CheckedRow {
   readonly number: number
 }
 
-/** A row of LOAD: the document itself, the two halves of what describes its snapshot, then chunks and entries in order. */
+/** A row of LOAD: the document itself, the two halves of what describes its snapshot, chunks and entries in order, and its deletion. */
 type LoadedRow =
   | ({ readonly kind: 'document'; readonly number: number } & LineageRow)
   | ({ readonly kind: 'chunk'; readonly number: number } & CheckedRow)
   | ({ readonly kind: 'entry'; readonly number: number } & CheckedRow)
   | ({ readonly kind: 'snapshot' } & SnapshotRow)
+  | { readonly kind: 'deletion'; readonly data: Uint8Array }
 
 interface LineageRow {
   readonly incarnation: number
@@ -43,13 +53,16 @@ UNION ALL SELECT 3, 'chunk', c.place, 0, NULL, 0, c.checksum, c.data, NULL
   FROM d JOIN coedit.chunks c ON c.document = d.id
 UNION ALL SELECT 4, 'entry', e.seq, 0, NULL, 0, e.checksum, e.data, NULL
   FROM d JOIN coedit.entries e ON e.document = d.id
+UNION ALL SELECT 5, 'deletion', 0, 0, NULL, 0, 0, clients, NULL FROM coedit.deletions WHERE name = $1
 ORDER BY place, number`
 
 /** @throws CoeditError STORAGE_DAMAGED */
 export async function readDocument(link: Link, document: string): Promise<StoredDocument> {
   const rows = await link.query<LoadedRow>({ text: LOAD, values: [document] })
   const [found] = rows
-  if (found?.kind !== 'document') return { ...NO_LOG, snapshot: null, tail: [] }
+  const formerClients = rows.find((row) => row.kind === 'deletion')?.data
+  const deletion = deletionOf(formerClients && new Uint8Array(formerClients), found?.kind === 'document')
+  if (found?.kind !== 'document') return { ...NO_LOG, ...deletion, snapshot: null, tail: [] }
   const description = rows.find((row) => row.kind === 'snapshot')
   const chunks = rows.filter((row) => row.kind === 'chunk')
   const snapshot = description ? snapshotOf(description, chunks, document) : null
@@ -57,7 +70,7 @@ export async function readDocument(link: Link, document: string): Promise<Stored
   const tail = entriesOf(entries, document)
   const head = tail.at(-1)?.seq ?? snapshot?.seq ?? 0
   if (head !== found.number || (tail[0]?.seq ?? head + 1) !== (snapshot?.seq ?? 0) + 1) throw incompleteError(document)
-  return { head, ...lineage(found), snapshot, tail }
+  return { head, ...lineage(found), ...deletion, snapshot, tail }
 }
 
 // The sum of lengths does not read the entries themselves.
@@ -103,9 +116,13 @@ export async function readFrom(
 const HEADS = `
 SELECT ${EPOCH}::text AS epoch, d.name AS document, d.incarnation::float8 AS incarnation,
   d.earlier::float8[] AS earlier, d.head::float8 AS head
-FROM (VALUES (1)) AS once LEFT JOIN coedit.documents d ON d.name = ANY($1::text[])`
+FROM (VALUES (1)) AS once LEFT JOIN (
+  SELECT name, incarnation, earlier, head FROM coedit.documents WHERE name = ANY($1::text[])
+  UNION ALL SELECT x.name, 0, '{}', 0 FROM coedit.deletions x
+    WHERE x.name = ANY($1::text[]) AND NOT EXISTS (SELECT FROM coedit.documents d WHERE d.name = x.name)
+) AS d ON true`
 
-/** Null in the only row where there is none of the documents. */
+/** Null in the only row where there is none of the documents; one that is deleted is no incarnation. */
 type HeadRow = { readonly epoch: string } & (
   | ({ readonly document: string; readonly head: number } & LineageRow)
   | { readonly document: null }
@@ -139,6 +156,34 @@ WHERE name = $1`
 export async function readFacts(link: Link, document: string): Promise<DocumentFacts | undefined> {
   const [facts] = await link.query<DocumentFacts>({ text: FACTS, values: [document] })
   return facts
+}
+
+const WRITE = `
+SELECT d.incarnation::float8 AS incarnation, k.seq::float8 AS seq, k.request
+FROM coedit.documents d JOIN coedit.keys k ON k.document = d.id WHERE d.name = $1 AND k.id = $2 AND k.time > $3`
+
+export async function readWrite(
+  link: Link,
+  document: string,
+  id: Uint8Array,
+  since: number,
+): Promise<KnownWrite | undefined> {
+  const [row] = await link.query<KnownWrite>({ text: WRITE, values: [document, id, since] })
+  return row && { ...row, request: new Uint8Array(row.request) }
+}
+
+const DELETED = `
+SELECT x.name AS document, x.clients AS "formerClients" FROM coedit.deletions x
+WHERE ($1::text IS NULL OR x.name > $1) AND NOT EXISTS (SELECT FROM coedit.documents d WHERE d.name = x.name)
+ORDER BY x.name LIMIT $2`
+
+export async function readDeleted(
+  link: Link,
+  cursor: string | undefined,
+  limit: number,
+): Promise<readonly DeletedDocument[]> {
+  const rows = await link.query<DeletedDocument>({ text: DELETED, values: [cursor ?? null, limit] })
+  return rows.map(({ document, formerClients }) => ({ document, formerClients: new Uint8Array(formerClients) }))
 }
 
 export async function readNames(

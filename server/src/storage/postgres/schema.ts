@@ -1,3 +1,5 @@
+import { MAX_WRITE_KEYS, WRITE_KEY_MS } from '../log-part.ts'
+
 /*
  * What coedit keeps in PostgreSQL, all of it in the schema `coedit`. Times are milliseconds of the epoch
  * with fractions, by the clock of the server that wrote; they are never compared. Checksums are the CRC-32 of zlib, as
@@ -123,14 +125,15 @@ const APPEND = `
 CREATE OR REPLACE FUNCTION coedit.append(
   in_node bigint, in_batch bigint, in_time double precision,
   in_names text[], in_incarnations bigint[], in_bases bigint[], in_firsts boolean[], in_counts integer[],
-  in_sizes integer[], in_checksums integer[], in_content bytea, in_cursors text[], in_holder bigint
+  in_sizes integer[], in_checksums integer[], in_content bytea, in_cursors text[], in_holder bigint,
+  in_anews boolean[], in_keys bytea[]
 ) RETURNS TABLE (
   item integer, incarnation double precision, seq double precision, checksum integer, data bytea
 ) LANGUAGE plpgsql AS $function$
 #variable_conflict use_column
 DECLARE
   node record; stored record; other record;
-  before bigint; awaited bigint;
+  before bigint; awaited bigint; made boolean;
   room integer := 65536; part integer := 0; start integer := 1;
   told bigint[] := '{}'; present bigint := ${EPOCH};
 BEGIN
@@ -155,13 +158,21 @@ BEGIN
           ELSE (ARRAY[d.incarnation, d.head] || d.earlier)[1:${2 * MAX_EARLIER}] END
         WHERE d.name = in_names[i] RETURNING d.id, d.incarnation, d.head, d.earlier INTO stored;
       EXIT WHEN FOUND;
-      IF in_bases[i] > 0 THEN
-        RAISE EXCEPTION '%', in_names[i] USING ERRCODE = 'CE002';
+      made := false;
+      IF in_bases[i] = 0 THEN
+        INSERT INTO coedit.documents (name, incarnation, head, created_at, updated_at, epoch)
+          VALUES (in_names[i], ${INCARNATION}, in_counts[i], in_time, in_time, present)
+          ON CONFLICT DO NOTHING RETURNING id, incarnation, head, earlier INTO stored;
+        made := FOUND;
+        CONTINUE WHEN NOT made;
       END IF;
-      INSERT INTO coedit.documents (name, incarnation, head, created_at, updated_at, epoch)
-        VALUES (in_names[i], ${INCARNATION}, in_counts[i], in_time, in_time, present)
-        ON CONFLICT DO NOTHING RETURNING id, incarnation, head, earlier INTO stored;
-      EXIT WHEN FOUND;
+      -- It may have been made and deleted since the first look, so this one comes last.
+      IF in_anews[i] IS NOT TRUE AND EXISTS (SELECT FROM coedit.deletions x WHERE x.name = in_names[i]) THEN
+        -- Servers that delete nothing do not know the one, and would try for ever.
+        RAISE EXCEPTION '%', in_names[i] USING ERRCODE = CASE cardinality(in_anews) WHEN 0 THEN 'CE002' ELSE 'CE003' END;
+      END IF;
+      EXIT WHEN made;
+      RAISE EXCEPTION '%', in_names[i] USING ERRCODE = 'CE002';
     END LOOP;
     before := stored.head - in_counts[i];
     IF in_bases[i] > before
@@ -177,6 +188,9 @@ BEGIN
       start := start + in_sizes[part];
     END LOOP;
     told := told || stored.incarnation || (before + 1);
+    IF octet_length(in_keys[i]) > 0 THEN
+      PERFORM coedit.note_keys(in_names[i], stored.id, stored.head, in_time, in_keys[i]);
+    END IF;
     IF in_cursors[i] <> '' THEN
       INSERT INTO coedit.cursors
         SELECT c, stored.id, before, in_holder FROM unnest(string_to_array(in_cursors[i], ',')) c ON CONFLICT DO NOTHING;
@@ -204,6 +218,18 @@ END
 $function$;
 `
 
+/** For servers that delete nothing. */
+const APPEND_BEFORE_DELETIONS = `
+CREATE OR REPLACE FUNCTION coedit.append(
+  bigint, bigint, double precision, text[], bigint[], bigint[], boolean[], integer[], integer[], integer[], bytea,
+  text[], bigint
+) RETURNS TABLE (
+  item integer, incarnation double precision, seq double precision, checksum integer, data bytea
+) LANGUAGE sql AS $function$
+  SELECT * FROM coedit.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '{}', '{}')
+$function$;
+`
+
 /** For servers that know of no cursors. */
 const APPEND_BEFORE_CURSORS = `
 CREATE OR REPLACE FUNCTION coedit.append(
@@ -211,7 +237,7 @@ CREATE OR REPLACE FUNCTION coedit.append(
 ) RETURNS TABLE (
   item integer, incarnation double precision, seq double precision, checksum integer, data bytea
 ) LANGUAGE sql AS $function$
-  SELECT * FROM coedit.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '{}', NULL)
+  SELECT * FROM coedit.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '{}', NULL, '{}', '{}')
 $function$;
 `
 
@@ -310,6 +336,70 @@ BEGIN
   DELETE FROM coedit.chunks c WHERE c.document = gone;
   DELETE FROM coedit.snapshots s WHERE s.document = gone;
   DELETE FROM coedit.cursors c WHERE c.document = gone;
+  DELETE FROM coedit.keys k WHERE k.document = gone;
+  DELETE FROM coedit.deletions x WHERE x.name = in_name;
+END
+$function$;
+`
+
+/*
+ * Who wrote a document that was deleted. It is deleted now where it is not in \`documents\`.
+ */
+const DELETIONS = `
+CREATE TABLE coedit.deletions (
+  name text COLLATE "C" PRIMARY KEY,
+  clients bytea NOT NULL
+);
+
+-- Whether a document was deleted: not where it is another incarnation than the one given.
+CREATE FUNCTION coedit.delete(in_name text, in_incarnation bigint, in_clients bytea) RETURNS boolean
+LANGUAGE plpgsql AS $function$
+DECLARE
+  stored record;
+BEGIN
+  SELECT d.incarnation, d.earlier INTO stored FROM coedit.documents d WHERE d.name = in_name FOR UPDATE;
+  IF FOUND AND NOT coedit.stands(in_incarnation, 0, stored.incarnation, stored.earlier) THEN
+    RETURN false;
+  END IF;
+  PERFORM coedit.remove(in_name);
+  INSERT INTO coedit.deletions VALUES (in_name, in_clients)
+    ON CONFLICT (name) DO UPDATE SET clients = excluded.clients;
+  RETURN true;
+END
+$function$;
+`
+
+/*
+ * Writes that were done with a key, for those who ask for one again: of a document the last thousand, for a day by the clocks of
+ * the servers that write. Each key comes as 32 bytes, and what was asked for as 32 more.
+ */
+const KEYS = `
+CREATE TABLE coedit.keys (
+  document bigint NOT NULL,
+  id bytea NOT NULL,
+  request bytea NOT NULL,
+  seq bigint NOT NULL,
+  time double precision NOT NULL,
+  PRIMARY KEY (document, id)
+);
+CREATE INDEX keys_by_seq ON coedit.keys (document, seq);
+
+CREATE FUNCTION coedit.note_keys(
+  in_name text, in_document bigint, in_seq bigint, in_time double precision, in_keys bytea
+) RETURNS void LANGUAGE plpgsql AS $function$
+BEGIN
+  DELETE FROM coedit.keys k WHERE k.document = in_document AND k.time <= in_time - ${WRITE_KEY_MS};
+  FOR i IN 0 .. octet_length(in_keys) / 64 - 1 LOOP
+    INSERT INTO coedit.keys VALUES
+      (in_document, substr(in_keys, 64 * i + 1, 32), substr(in_keys, 64 * i + 33, 32), in_seq, in_time)
+      ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION '%', in_name USING ERRCODE = 'CE002';
+    END IF;
+  END LOOP;
+  DELETE FROM coedit.keys k WHERE k.document = in_document AND k.seq < (
+    SELECT o.seq FROM coedit.keys o WHERE o.document = in_document ORDER BY o.seq DESC OFFSET ${MAX_WRITE_KEYS - 1} LIMIT 1
+  );
 END
 $function$;
 `
@@ -318,5 +408,6 @@ $function$;
 export const MIGRATIONS: readonly string[] = [
   TABLES,
   EPOCHS + COMPACT,
-  CURSORS + APPEND + APPEND_BEFORE_CURSORS + ADVANCE + REMOVE,
+  CURSORS + ADVANCE,
+  KEYS + DELETIONS + REMOVE + APPEND + APPEND_BEFORE_DELETIONS + APPEND_BEFORE_CURSORS,
 ]

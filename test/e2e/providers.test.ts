@@ -1,14 +1,13 @@
-import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { afterTests } from '../support/after-tests.ts'
 import { bundleScript } from '../support/bundle.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { openPage, textIs } from '../support/demo.ts'
+import { pathOf } from '../support/papers.ts'
 import { startServer } from '../support/process.ts'
-import type { Kind } from './pages/y-websocket.ts'
+import type { Kind } from './pages/provided.ts'
 
-const PAGE = fileURLToPath(new URL('pages/y-websocket.ts', import.meta.url))
 const KINDS: readonly Kind[] = ['textarea', 'React', 'element']
 
 const releaseAll = afterTests()
@@ -23,13 +22,17 @@ beforeAll(async () => {
 afterAll(() => browser.close())
 
 describe.each([
-  ['3.1', 'y-websocket'],
-  ['2.1', 'y-websocket-v2'],
-])('with y-websocket %s', (version, installed) => {
+  ['y-websocket 3.1', 'y-websocket', 'y-websocket'],
+  ['y-websocket 2.1', 'y-websocket', 'y-websocket-v2'],
+  ['Hocuspocus 4.8', '@hocuspocus/provider', '@hocuspocus/provider'],
+  ['Hocuspocus 3.4', '@hocuspocus/provider', 'hocuspocus-provider-v3'],
+  ['Hocuspocus 2.15', '@hocuspocus/provider', 'hocuspocus-provider-v2'],
+])('with a provider of %s', (version, imported, installed) => {
   let script: string
 
   beforeAll(async () => {
-    script = await bundleScript(PAGE, 'provided', { 'y-websocket': installed })
+    const page = pathOf(`test/e2e/pages/${imported === 'y-websocket' ? imported : 'hocuspocus'}.ts`)
+    script = await bundleScript(page, 'provided', { [imported]: installed })
   })
 
   async function open(kind: Kind, document: string, name: string): Promise<Page> {

@@ -1,8 +1,9 @@
-import type { Log } from '../../common/log.ts'
-import { systemClock } from '../../common/timing.ts'
-import { ByteReader } from '../../protocol/wire/reader.ts'
-import { Database, type RawLevel } from './database.ts'
-import type { KeyRange } from './keys.ts'
+import type { Log } from '../common/log.ts'
+import { systemClock } from '../common/timing.ts'
+import { ByteReader } from '../protocol/wire/reader.ts'
+import { Database, type RawLevel } from '../storage/level/database.ts'
+import type { KeyRange } from '../storage/level/keys.ts'
+import type { SourceDocument, Visit } from './source.ts'
 
 /*
  * A directory that y-leveldb 0.1 or 0.2 wrote, as y-websocket does with YPERSISTENCE. A key is a row of parts: a text is
@@ -19,23 +20,13 @@ const TEXT = 0
 /** Everything whose first part is `v1`. */
 const DOCUMENTS: KeyRange = { gte: Uint8Array.of(TEXT, 2, 0x76, 0x31), lt: Uint8Array.of(TEXT, 2, 0x76, 0x32) }
 
-export interface YLeveldbDocument {
-  /** As it was in the URL: percent-encoded. */
-  readonly name: string
-  /** In the order in which they were stored. */
-  readonly updates: readonly Uint8Array[]
-}
-
 /**
- * Calls `visit` for each document, one after the other, with all of its updates. The directory must be one that may be
+ * Calls `visit` for each document, one after the other, with all of its updates. Names are as they were in the URL:
+ * percent-encoded. The directory must be one that may be
  * changed, and that nobody has open: LevelDB tidies up what it opens.
  * Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE or STORAGE_DAMAGED, and with what `visit` rejects with.
  */
-export async function readYLeveldb(
-  directory: string,
-  log: Log,
-  visit: (document: YLeveldbDocument) => Promise<void>,
-): Promise<void> {
+export async function readYLeveldb(directory: string, log: Log, visit: Visit): Promise<void> {
   const database = new Database({ directory, clock: systemClock, log })
   await database.open()
   try {
@@ -48,20 +39,20 @@ export async function readYLeveldb(
 }
 
 /** Keys order a document's records next to each other, and its updates by their number. */
-async function* documentsIn(level: RawLevel): AsyncGenerator<YLeveldbDocument, void, undefined> {
+async function* documentsIn(level: RawLevel): AsyncGenerator<SourceDocument, void, undefined> {
   let name: string | undefined
   let updates: Uint8Array[] = []
   for await (const [key, value] of level.iterator({ ...DOCUMENTS })) {
     const [, document, kind] = textsIn(key)
     if (kind !== 'update') continue
     if (document !== name) {
-      if (name !== undefined) yield { name, updates }
+      if (name !== undefined) yield { name, updates, problems: [] }
       name = document
       updates = []
     }
     updates.push(value)
   }
-  if (name !== undefined) yield { name, updates }
+  if (name !== undefined) yield { name, updates, problems: [] }
 }
 
 /** The parts of a key up to one that is no text. */

@@ -1,0 +1,25 @@
+import type { ErrorCode } from './errors.ts'
+
+/** What is counted as it happens. Called where edits pass, so each must cost next to nothing. */
+export interface Meters {
+  /** A batch of log entries is durable. */
+  committed(entries: number, ms: number): void
+  commitFailed(): void
+  /** All who follow were handed what an edit brought, so long after the first of its batch came in. */
+  shown(ms: number): void
+  /** A worker has rewritten a document, or given it up. */
+  compacted(ms: number): void
+  /** A WebSocket is closed, with a code of RFC 6455 §7.4 or one of `CLOSE`. */
+  closed(code: number): void
+  /** An upgrade or a request was refused. */
+  refused(code: ErrorCode): void
+}
+
+export const NO_METERS: Meters = {
+  committed: () => undefined,
+  commitFailed: () => undefined,
+  shown: () => undefined,
+  compacted: () => undefined,
+  closed: () => undefined,
+  refused: () => undefined,
+}
