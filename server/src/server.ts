@@ -12,6 +12,7 @@ import { createLog, type Log } from './common/log.ts'
 import { type Clock, keepAlive, systemClock, withDeadline } from './common/timing.ts'
 import { type Config, checksTokens, parseOptions, type ServerOptions } from './config/config.ts'
 import { Contents } from './content/contents.ts'
+import { Guests } from './content/guests.ts'
 import { Documents } from './document/documents.ts'
 import type { Yjs } from './document/in-process.ts'
 import { HookCalls } from './hooks/calls.ts'
@@ -88,6 +89,7 @@ export class CoeditServer {
   readonly #hooks: HookCalls
   readonly #documents: Documents
   readonly #contents: Contents
+  readonly #guests: Guests
   readonly #tokens: TokenAuthenticator | undefined
   readonly #authority: Authority
   readonly #admission: Admission
@@ -125,6 +127,7 @@ export class CoeditServer {
     const admission = this.#admission
     const documents = this.#documents
     this.#contents = new Contents({ clock, log, documents, workers })
+    this.#guests = new Guests({ clock, documents, maxGuests: config.maxConnectionsPerDocument })
     const refusals = new Refusals(clock, log, meters)
     this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission, refusals, meters })
     this.#app = createApp({
@@ -148,6 +151,7 @@ export class CoeditServer {
           catalog: this.#storage,
           documents,
           contents: this.#contents,
+          guests: this.#guests,
         }),
         ...(this.#tokens ? [createRevocationRoutes({ config, log, authority })] : []),
       ],
@@ -377,6 +381,7 @@ export class CoeditServer {
     await this.#opening?.catch(() => undefined)
     await this.#upgrades.close()
     await this.#contents.close()
+    this.#guests.close()
     this.#hooks.close()
     // A disk that stays full does not hold up the end: what it holds up was never acknowledged.
     const tellLost = () =>

@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { KnownState, takeNews } from '../../server/src/protocol/update/update.ts'
 import { bytes } from '../support/bytes.ts'
 import { startInProcess } from '../support/in-process-server.ts'
+import { findPostgres, NO_POSTGRES, startPostgres } from '../support/postgres.ts'
 import { cases, runs } from '../support/runs.ts'
 import { partsOf } from './amount.ts'
 import { Inputs } from './inputs.ts'
@@ -15,6 +16,7 @@ import { fire, volleysOf } from './volley.ts'
 const release = onTestFinished
 const BATCHES = runs(20)
 const SIEGE = { count: runs(2_000) }
+const SHORT_SIEGE = { count: runs(500) }
 /** Far above what any takes on a busy machine. */
 const TIME_LIMIT = { timeout: runs(240_000) }
 
@@ -50,6 +52,24 @@ test.each(cases([1], [2]))('innocent editors notice nothing of hostile inputs (s
   expectUnharmed(report)
   expect(report.inputs).toBe(SIEGE.count)
 })
+
+if (findPostgres() === undefined) test('a siege of several servers', ({ skip }) => skip(NO_POSTGRES))
+else {
+  test('innocent editors at other servers notice nothing either', TIME_LIMIT, async () => {
+    const traffic = await readTraffic()
+    const report = await besiege({
+      release,
+      traffic,
+      inputs: seeded(1, traffic),
+      database: await (await startPostgres(release)).newDatabase(),
+      first: 0,
+      nextRound: partsOf(SHORT_SIEGE, ROUND),
+      say: () => undefined,
+    })
+    expectUnharmed(report)
+    expect(report.inputs).toBe(SHORT_SIEGE.count)
+  })
+}
 
 test('an input is known by its seed and its number', async () => {
   const traffic = await readTraffic()
@@ -95,6 +115,7 @@ test.each([
   [['--only', '7-9'], { first: 7, amount: { count: 3 } }],
   [['--count', '50', '--seed', '3'], { first: 0, amount: { count: 50 }, seed: 3 }],
   [['--minutes', '2', '--validator'], { amount: { minutes: 2 }, mode: 'validator' }],
+  [['--cluster'], { mode: 'cluster' }],
   [[], { amount: { minutes: 1 }, mode: 'server', seed: 99 }],
 ])('options %j', (args, expected) => {
   expect(readOptions(args, () => 99)).toMatchObject(expected)

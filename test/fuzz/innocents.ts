@@ -15,12 +15,13 @@ const WORDS = ['a', 'word ', '😀', 'line\n', '漢字']
 
 export interface InnocentsOptions {
   readonly release: Release
-  readonly url: string
+  /** Where each of them is: one person a server, or several at one. */
+  readonly urls: readonly string[]
   readonly document: string
   readonly random: Random
 }
 
-/** Two people who edit a document with y-websocket as it comes, and what the server acknowledged to them. */
+/** People who edit a document with y-websocket as it comes, and what the servers acknowledged to them. */
 export class Innocents {
   readonly document: string
   readonly #ledger = new Ledger()
@@ -33,8 +34,9 @@ export class Innocents {
       acknowledged: (edits: readonly Uint8Array[]) => this.#ledger.promiseAll(edits),
       closed: (code: number) => this.#losses.push(code),
     }
-    this.#people = ['one', 'two'].map((name) => {
-      const { release, url, document } = options
+    this.#people = options.urls.map((url, index) => {
+      const { release, document } = options
+      const name = `person ${index + 1}`
       const client = connectWitnessed({ release, url, document, witness, acknowledges: true, doc: newDoc() })
       return new Person(name, client, options.random)
     })
@@ -50,17 +52,17 @@ export class Innocents {
     for (const person of this.#people) person.stop()
   }
 
-  /** Resolves when, with nobody editing any more, both have everything; rejects when that does not come to be. */
+  /** Resolves when, with nobody editing any more, all have everything; rejects when that does not come to be. */
   async converge(): Promise<void> {
     this.stop()
     for (const person of this.#people) person.edit()
     const docs = this.#people.map(({ client }) => client.doc)
     const isAlike = () => docs.every((doc) => this.#isWhole(doc)) && differencesOf(docs).length === 0
     try {
-      await untilChanged(docs, `both editors of '${this.document}' show the same`, isAlike)
+      await untilChanged(docs, `all editors of '${this.document}' show the same`, isAlike)
     } catch (cause) {
       const whole = docs.map((doc) => (this.#isWhole(doc) ? 'whole' : 'not whole'))
-      throw new Error(`'${this.document}' is ${whole.join(' and ')}; it differs in ${differencesOf(docs)}`, { cause })
+      throw new Error(`'${this.document}' is ${whole.join(', ')}; it differs in ${differencesOf(docs)}`, { cause })
     }
   }
 
@@ -68,7 +70,7 @@ export class Innocents {
   get complaints(): string[] {
     const closed = this.#losses.map((code) => `an innocent editor of '${this.document}' was closed with ${code}`)
     const unseen = this.#people.filter((person) => !this.#people.every(({ name }) => person.sees(name)))
-    return [...closed, ...unseen.map(({ name }) => `'${name}' of '${this.document}' does not see the other one`)]
+    return [...closed, ...unseen.map(({ name }) => `'${name}' of '${this.document}' does not see the others`)]
   }
 
   /** What was acknowledged to them, or shown by one to the other, and is not at `url`, in words. */
@@ -163,14 +165,19 @@ function proseIn(doc: Y.Doc): Y.Text {
 }
 
 /** In what the documents differ, in words. */
-function differencesOf([one, two]: readonly Y.Doc[]): string[] {
-  const editors = [one.clientID, two.clientID]
-  return [
-    ...(isDeepStrictEqual(notesIn(one).toArray(), notesIn(two).toArray()) ? [] : ['notes']),
-    ...(proseIn(one).toString() === proseIn(two).toString() ? [] : ['prose']),
-    ...(isDeepStrictEqual(clocksOf(one), clocksOf(two)) ? [] : ['clocks']),
-    ...(isDeepStrictEqual(deletedIn(one, editors), deletedIn(two, editors)) ? [] : ['deletions']),
+function differencesOf(docs: readonly Y.Doc[]): string[] {
+  const editors = docs.map(({ clientID }) => clientID)
+  const aspects: readonly [string, (doc: Y.Doc) => unknown][] = [
+    ['notes', (doc) => notesIn(doc).toArray()],
+    ['prose', (doc) => proseIn(doc).toString()],
+    ['clocks', clocksOf],
+    ['deletions', (doc) => deletedIn(doc, editors)],
   ]
+  const areAlike = (aspect: (doc: Y.Doc) => unknown) => {
+    const [first, ...others] = docs.map(aspect)
+    return others.every((other) => isDeepStrictEqual(other, first))
+  }
+  return aspects.filter(([, aspect]) => !areAlike(aspect)).map(([name]) => name)
 }
 
 /**

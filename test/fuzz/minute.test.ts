@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { findPostgres, NO_POSTGRES, startPostgres } from '../support/postgres.ts'
 import { runs } from '../support/runs.ts'
 import { partsOf } from './amount.ts'
 import { Inputs } from './inputs.ts'
@@ -10,7 +11,16 @@ const MINUTES = runs(1)
 /** The last round and the judgement come after the time is over. */
 const TIME_LIMIT = { timeout: (MINUTES + 4) * 60_000 }
 
-test('innocent editors notice nothing of a minute of hostile inputs, others in each run', TIME_LIMIT, async () => {
+test('innocent editors notice nothing of a minute of hostile inputs, others in each run', TIME_LIMIT, () =>
+  besiegeAtRandom(),
+)
+
+test('nor do those at other servers', TIME_LIMIT, async ({ skip }) => {
+  skip(findPostgres() === undefined, NO_POSTGRES)
+  await besiegeAtRandom(await (await startPostgres(onTestFinished)).newDatabase())
+})
+
+async function besiegeAtRandom(database?: string): Promise<void> {
   const seed = Math.floor(Math.random() * 2 ** 32)
   console.log(`seed ${seed}`)
   const traffic = await readTraffic()
@@ -18,6 +28,7 @@ test('innocent editors notice nothing of a minute of hostile inputs, others in e
     release: onTestFinished,
     traffic,
     inputs: new Inputs(seed, traffic),
+    ...(database !== undefined && { database }),
     first: 0,
     nextRound: partsOf({ minutes: MINUTES }, ROUND),
     say: () => undefined,
@@ -25,4 +36,4 @@ test('innocent editors notice nothing of a minute of hostile inputs, others in e
   console.log(`${report.inputs} inputs over ${report.connections} connections, ${report.promises} edits were promised`)
   expectUnharmed(report)
   expect(report.inputs).toBeGreaterThanOrEqual(ROUND)
-})
+}

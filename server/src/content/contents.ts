@@ -12,6 +12,7 @@ import type {
   ContentRequest,
   ContentResult,
   EditRequest,
+  LocateRequest,
   NewRoots,
   PositionedUpdate,
   ReadRequest,
@@ -75,6 +76,11 @@ export class Contents {
   /** What is durable. Rejects with DOCUMENT_MISSING, EDIT_CONFLICT, DOCUMENT_UNREADABLE, and as `Documents.join` does. */
   read(document: string, request: Omit<ReadRequest, 'kind'>): Promise<ReadContent> {
     return this.#of(document).read({ kind: 'read', ...request })
+  }
+
+  /** Indexes in a text as relative positions of Yjs, in JSON. Rejects as `read` does. */
+  async locate(document: string, request: Omit<LocateRequest, 'kind'>): Promise<string> {
+    return (await this.#of(document).read({ kind: 'locate', ...request })).body
   }
 
   /**
@@ -193,7 +199,7 @@ class OpenContent {
     this.#onGone = onGone
   }
 
-  read(request: ReadRequest): Promise<ReadContent> {
+  read(request: ReadRequest | LocateRequest): Promise<ReadContent> {
     return this.#ask(request)
   }
 

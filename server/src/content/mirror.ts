@@ -2,7 +2,7 @@ import * as Y from 'yjs'
 import { applyOperation } from './json-patch.ts'
 import { mergeInto } from './merge-patch.ts'
 import { conflict, Refused } from './refused.ts'
-import type { ContentResult, EditRequest, PositionedUpdate, ReadRequest } from './requests.ts'
+import type { ContentResult, EditRequest, LocateRequest, PositionedUpdate, ReadRequest } from './requests.ts'
 import { Roots } from './roots.ts'
 import { editText } from './text.ts'
 import { TextHistory } from './text-history.ts'
@@ -47,6 +47,15 @@ export class Mirror {
   read({ root, as }: ReadRequest): ContentResult {
     if (root !== undefined) this.#historyOf(root)
     return { ok: true, kind: 'read', body: this.#represent(root, as) }
+  }
+
+  /** As JSON; indexes behind the end of a text are its end. */
+  locate({ root, indexes }: LocateRequest): ContentResult {
+    const text = this.#roots.text(root)
+    const positions = indexes.map((index) =>
+      Y.relativePositionToJSON(Y.createRelativePositionFromTypeIndex(text, Math.min(index, text.length))),
+    )
+    return { ok: true, kind: 'read', body: JSON.stringify(positions) }
   }
 
   edit(request: EditRequest): ContentResult {

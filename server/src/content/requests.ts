@@ -1,5 +1,5 @@
 /** What is asked of the content of a document; it goes to the thread that has it. */
-export type ContentRequest = ReadRequest | EditRequest
+export type ContentRequest = ReadRequest | LocateRequest | EditRequest
 
 /** How content is represented. */
 export const REPRESENTATIONS = ['text', 'json', 'xml'] as const
@@ -10,6 +10,13 @@ export interface ReadRequest {
   /** Of which root type; undefined for all of them, as JSON. */
   readonly root: string | undefined
   readonly as: Representation
+}
+
+/** Where indexes in a text are, as positions that move with it. */
+export interface LocateRequest {
+  readonly kind: 'locate'
+  readonly root: string
+  readonly indexes: readonly number[]
 }
 
 /** One transaction: all of it, or nothing. */

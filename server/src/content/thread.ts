@@ -45,7 +45,8 @@ function answerTo({ document, isWhole, clientId, updates, requests }: ContentJob
 
 function resultOf(mirror: Mirror, request: ContentRequest): ContentResult {
   try {
-    return request.kind === 'read' ? mirror.read(request) : mirror.edit(request)
+    if (request.kind === 'edit') return mirror.edit(request)
+    return request.kind === 'read' ? mirror.read(request) : mirror.locate(request)
   } catch (error) {
     return refusal(error)
   }

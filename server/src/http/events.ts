@@ -89,11 +89,12 @@ class EventStream {
   async run(sse: SSEStreamingApi, lastEventId: string | undefined): Promise<void> {
     try {
       if (!this.#hasEnded) await this.#follow(sse, lastEventId)
-      if (!this.#isGone) return
     } catch (error) {
-      if (!hasCode(error, 'GONE')) throw error
+      this.#isGone ||= hasCode(error, 'GONE')
+      // What was being read may have been deleted on the way.
+      if (!this.#isGone) throw error
     }
-    await sse.write(GONE)
+    if (this.#isGone) await sse.write(GONE)
   }
 
   async #follow(sse: SSEStreamingApi, lastEventId: string | undefined): Promise<void> {

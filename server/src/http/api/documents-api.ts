@@ -6,6 +6,7 @@ import type { Deed } from '../../auth/rights.ts'
 import { CoeditError, type ErrorCode } from '../../common/errors.ts'
 import type { Config } from '../../config/config.ts'
 import type { At, Contents } from '../../content/contents.ts'
+import type { Guests } from '../../content/guests.ts'
 import type { Changes, NewRoots } from '../../content/requests.ts'
 import type { Documents } from '../../document/documents.ts'
 import type { Catalog, WriteKey, WriteKeyStore } from '../../storage/storage.ts'
@@ -28,6 +29,8 @@ import {
   newRoots,
   patchQuery,
   presenceAnswer,
+  presenceParams,
+  shown,
   updateQuery,
 } from './schemas.ts'
 
@@ -38,6 +41,7 @@ export interface DocumentsApiContext {
   readonly catalog: Catalog & WriteKeyStore
   readonly documents: Documents
   readonly contents: Contents
+  readonly guests: Guests
 }
 
 const BINARY = 'application/octet-stream'
@@ -353,7 +357,8 @@ function addUpdates(api: ApiRoutes, { admission, contents, documents }: Document
   )
 }
 
-function addPresence(api: ApiRoutes, { admission, documents }: DocumentsApiContext): void {
+function addPresence(api: ApiRoutes, context: DocumentsApiContext): void {
+  const { admission, documents, contents, guests } = context
   api.add(
     {
       method: 'get',
@@ -376,6 +381,64 @@ function addPresence(api: ApiRoutes, { admission, documents }: DocumentsApiConte
       return c.json({ present }, 200, NO_STORE)
     },
   )
+  api.add(
+    {
+      method: 'put',
+      path: `${DOCUMENT}/presence/{id}`,
+      summary: 'Shows a service among the editors until its time is over, or longer where it is shown again.',
+      params: presenceParams,
+      query: z.object({}),
+      body: { required: true, content: { 'application/json': { schema: shown } } },
+      responses: { 204: { description: 'It is shown.' } },
+      errors: [
+        ...READING.filter((code) => code !== 'BODY_UNEXPECTED'),
+        'BODY_INVALID',
+        'BODY_TOO_LARGE',
+        'EDIT_CONFLICT',
+      ],
+    },
+    async (c, { params: { name, id } }) => {
+      const user = await admit(c, name, accessToShow(context.config), { admission })
+      const { name: called, color, cursor, ttl } = valid(shown, jsonIn(new Uint8Array(await c.req.arrayBuffer())))
+      const state = { user: { name: called, ...(color && { color }) }, cursor: await located(contents, name, cursor) }
+      await guests.show({ document: name, id, user }, state, ttl * 1000)
+      return c.body(null, 204)
+    },
+  )
+  api.add(
+    {
+      method: 'delete',
+      path: `${DOCUMENT}/presence/{id}`,
+      summary: 'Shows a service no longer; where several servers share the document, at the one that showed it last.',
+      params: presenceParams,
+      query: z.object({}),
+      responses: { 204: { description: 'It is not shown.' } },
+      errors: ADMISSION,
+    },
+    async (c, { params: { name, id } }) => {
+      const user = await admit(c, name, accessToShow(context.config), { admission })
+      guests.end({ document: name, id, user })
+      return c.body(null, 204)
+    },
+  )
+}
+
+/** @throws CoeditError FORBIDDEN where nobody is shown */
+function accessToShow({ presenceFrom }: Config): Permit['access'] {
+  if (presenceFrom === 'nobody') throw new CoeditError('FORBIDDEN', 'presenceFrom lets nobody show itself')
+  return presenceFrom === 'writers' ? 'write' : 'read'
+}
+
+/** A cursor as editors tell theirs: by relative positions of Yjs. */
+async function located(
+  contents: Contents,
+  name: string,
+  cursor: z.output<typeof shown>['cursor'],
+): Promise<object | null> {
+  if (!cursor) return null
+  const { root, anchor, head = anchor } = cursor
+  const [from, to]: unknown[] = JSON.parse(await contents.locate(name, { root, indexes: [anchor, head] }))
+  return { anchor: from, head: to }
 }
 
 /** Services write within the limits of a document. */
