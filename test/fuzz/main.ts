@@ -63,7 +63,7 @@ async function attack(options: Options): Promise<number> {
   const start = performance.now()
   const say = (progress: string) => console.error(progress)
   const report = await inScope(async (release) => {
-    const siege = { release, traffic, inputs, first: options.first, nextRound, say }
+    const siege = { release, traffic, inputs, isKeyed: options.isKeyed, first: options.first, nextRound, say }
     if (options.mode === 'server') return besiege(siege)
     return besiege({ ...siege, database: await (await startPostgres(release)).newDatabase() })
   })
@@ -75,11 +75,11 @@ async function attack(options: Options): Promise<number> {
       `most ${report.peakMiB} MiB and answered ${count} pings in ${median.toFixed(1)} ms (median), ${p99.toFixed(0)} ms ` +
       `(p99), ${longest.toFixed(0)} ms (longest)`,
   )
-  const cluster = options.mode === 'cluster' ? ' --cluster' : ''
+  const flags = `${options.mode === 'cluster' ? ' --cluster' : ''}${options.isKeyed ? ' --hocuspocus' : ''}`
   for (const find of report.finds.slice(0, MAX_SHOWN)) console.log(`find: ${find}`)
   if (report.finds.length > MAX_SHOWN) console.log(`and ${report.finds.length - MAX_SHOWN} more finds`)
   console.log(
-    report.finds.length === 0 ? 'no find' : `again: npm run fuzz -- --seed ${options.seed} --only A-B${cluster}`,
+    report.finds.length === 0 ? 'no find' : `again: npm run fuzz -- --seed ${options.seed} --only A-B${flags}`,
   )
   return report.finds.length === 0 ? 0 : 1
 }

@@ -3,7 +3,7 @@ import { findPostgres, NO_POSTGRES, startPostgres } from '../support/postgres.ts
 import { runs } from '../support/runs.ts'
 import { partsOf } from './amount.ts'
 import { Inputs } from './inputs.ts'
-import { besiege, ROUND } from './siege.ts'
+import { besiege, ROUND, type SiegePlan } from './siege.ts'
 import { readTraffic } from './traffic.ts'
 import { expectUnharmed } from './unharmed.ts'
 
@@ -17,10 +17,12 @@ test('innocent editors notice nothing of a minute of hostile inputs, others in e
 
 test('nor do those at other servers', TIME_LIMIT, async ({ skip }) => {
   skip(findPostgres() === undefined, NO_POSTGRES)
-  await besiegeAtRandom(await (await startPostgres(onTestFinished)).newDatabase())
+  await besiegeAtRandom({ database: await (await startPostgres(onTestFinished)).newDatabase() })
 })
 
-async function besiegeAtRandom(database?: string): Promise<void> {
+test('nor do those with Hocuspocus, by whose protocol they come', TIME_LIMIT, () => besiegeAtRandom({ isKeyed: true }))
+
+async function besiegeAtRandom(how: Pick<SiegePlan, 'database' | 'isKeyed'> = {}): Promise<void> {
   const seed = Math.floor(Math.random() * 2 ** 32)
   console.log(`seed ${seed}`)
   const traffic = await readTraffic()
@@ -28,7 +30,7 @@ async function besiegeAtRandom(database?: string): Promise<void> {
     release: onTestFinished,
     traffic,
     inputs: new Inputs(seed, traffic),
-    ...(database !== undefined && { database }),
+    ...how,
     first: 0,
     nextRound: partsOf({ minutes: MINUTES }, ROUND),
     say: () => undefined,

@@ -7,6 +7,7 @@ import { inScope } from '../support/scope.ts'
 import type { Release } from '../support/temporary.ts'
 import { Innocents } from './innocents.ts'
 import type { Inputs } from './inputs.ts'
+import { fireKeyed, keyedVolleysOf } from './keyed-volleys.ts'
 import { startProbe, type Waits } from './probe.ts'
 import type { Traffic } from './traffic.ts'
 import { fire, volleysOf } from './volley.ts'
@@ -35,6 +36,8 @@ export interface SiegePlan {
    * one server with a directory of its own, where all innocents are.
    */
   readonly database?: string
+  /** Whether the inputs are sent as @hocuspocus/provider does, and one innocent of each document is such a client. */
+  readonly isKeyed?: boolean
   readonly first: number
   /** How many inputs the next round has, told how many there were; 0 ends the siege. */
   readonly nextRound: (done: number) => number
@@ -58,14 +61,14 @@ export interface SiegeReport {
  * In the end the server is killed, and all that share its documents, and what they acknowledged must be there.
  */
 export async function besiege(plan: SiegePlan): Promise<SiegeReport> {
-  const { release, inputs, traffic, database, say } = plan
+  const { release, inputs, traffic, database, isKeyed = false, say } = plan
   const place = database === undefined ? [] : ['--database', database]
   const env = { NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB}` }
   const start = () => startServer({ release, flags: [...FLAGS, ...place], env })
   const attacked = await start()
   const servers = database === undefined ? [attacked] : [attacked, await start(), await start()]
   const probes = await Promise.all(servers.map(({ url }) => startProbe(release, url)))
-  const siege = new Siege(servers, inputs, traffic)
+  const siege = new Siege(servers, inputs, traffic, isKeyed)
 
   let done = 0
   for (let size = plan.nextRound(0); size > 0 && siege.finds.length === 0; size = plan.nextRound(done)) {
@@ -102,14 +105,16 @@ class Siege {
   readonly #urls: readonly string[]
   readonly #inputs: Inputs
   readonly #traffic: Traffic
+  readonly #isKeyed: boolean
 
   /** @param servers the first of them is attacked */
-  constructor(servers: readonly ServerProcess[], inputs: Inputs, traffic: Traffic) {
+  constructor(servers: readonly ServerProcess[], inputs: Inputs, traffic: Traffic, isKeyed: boolean) {
     const urls = servers.map(({ url }) => url)
     this.#url = urls[0]
     this.#urls = urls.length > 1 ? urls : [...urls, ...urls]
     this.#inputs = inputs
     this.#traffic = traffic
+    this.#isKeyed = isKeyed
   }
 
   round(first: number, last: number): Promise<void> {
@@ -119,7 +124,7 @@ class Siege {
       await store({ release, url, document }, this.#traffic.base)
       const random = new Random(first)
       const pairs = [document, `elsewhere-${first}`].map(
-        (name) => new Innocents({ release, urls: this.#urls, document: name, random }),
+        (name) => new Innocents({ release, urls: this.#urls, document: name, random, isMixed: this.#isKeyed }),
       )
       this.innocents.push(...pairs)
       await within(LIMIT_MS, 'the innocent to join', Promise.all(pairs.map((pair) => pair.start())))
@@ -127,18 +132,20 @@ class Siege {
       try {
         await Promise.all(pairs.map((pair) => pair.converge()))
       } catch (error) {
-        this.#found(first, last, error instanceof Error ? error.message : String(error))
+        this.#found(first, last, messageOf(error))
       }
       for (const complaint of pairs.flatMap(({ complaints }) => complaints)) this.#found(first, last, complaint)
     })
   }
 
   async #attack(first: number, last: number, document: string): Promise<void> {
-    const volleys = volleysOf(this.#inputs, first, last)
+    const [volleys, send] = this.#isKeyed
+      ? [keyedVolleysOf(this.#inputs, first, last, document), fireKeyed]
+      : [volleysOf(this.#inputs, first, last), fire]
     const attacker = async () => {
       for (const volley of volleys) {
         this.connections++
-        const wrong = await fire(volley, this.#url, document)
+        const wrong = await send(volley, this.#url, document).catch(messageOf)
         if (wrong !== undefined) this.#found(volley.first, volley.last, wrong)
       }
     }
@@ -148,6 +155,10 @@ class Siege {
   #found(first: number, last: number, what: string): void {
     this.finds.push(`inputs ${first}-${last}: ${what}`)
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** The server's own complaints: it logs as errors only what must not happen. The last one ends connections. */

@@ -45,5 +45,5 @@ else {
   sharedStorageConformance('PostgresStorage', (release) => hostOf(release), COST)
   relayConformance('PostgresStorage', (release) => hostOf(release))
   sharedCoresConformance('PostgresStorage', (release) => hostOf(release), COST)
-  sharedCoresFailover('PostgresStorage', (release) => hostOf(release))
+  sharedCoresFailover('PostgresStorage', (release) => hostOf(release), COST)
 }
