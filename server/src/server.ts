@@ -12,6 +12,7 @@ import { createLog, type Log } from './common/log.ts'
 import { type Clock, keepAlive, systemClock, withDeadline } from './common/timing.ts'
 import { type Config, checksTokens, parseOptions, type ServerOptions } from './config/config.ts'
 import { Contents } from './content/contents.ts'
+import { Guests } from './content/guests.ts'
 import { Documents } from './document/documents.ts'
 import type { Yjs } from './document/in-process.ts'
 import { HookCalls } from './hooks/calls.ts'
@@ -20,7 +21,7 @@ import { Admission } from './http/admission.ts'
 import { createDocumentsApi } from './http/api/documents-api.ts'
 import { createApp, type Health, type Readiness, type RequestListener } from './http/app.ts'
 import { hangUp } from './http/cut.ts'
-import { createEventRoutes } from './http/events.ts'
+import { EventStreams } from './http/event-streams.ts'
 import { checkHostFor } from './http/host.ts'
 import { closed, httpServer, listening } from './http/listening.ts'
 import { createMetricsRoutes, Metrics, type Present } from './http/metrics.ts'
@@ -88,6 +89,7 @@ export class CoeditServer {
   readonly #hooks: HookCalls
   readonly #documents: Documents
   readonly #contents: Contents
+  readonly #guests: Guests
   readonly #tokens: TokenAuthenticator | undefined
   readonly #authority: Authority
   readonly #admission: Admission
@@ -124,7 +126,8 @@ export class CoeditServer {
     this.#admission = new Admission({ config, authority, checkHost })
     const admission = this.#admission
     const documents = this.#documents
-    this.#contents = new Contents({ clock, log, documents, workers })
+    this.#contents = new Contents({ config, clock, log, documents, workers })
+    this.#guests = new Guests({ clock, documents, maxGuests: config.maxConnectionsPerDocument })
     const refusals = new Refusals(clock, log, meters)
     this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission, refusals, meters })
     this.#app = createApp({
@@ -136,10 +139,7 @@ export class CoeditServer {
       readiness: () => this.#readiness(),
       log,
       refusals,
-      routes: [
-        createEventRoutes({ config, clock, log, documents, admission }),
-        createMetricsRoutes(metrics, authority),
-      ],
+      routes: [createMetricsRoutes(metrics, authority)],
       routesWithBody: [
         createDocumentsApi({
           config,
@@ -148,6 +148,8 @@ export class CoeditServer {
           catalog: this.#storage,
           documents,
           contents: this.#contents,
+          streams: new EventStreams({ config, clock, log, documents, contents: this.#contents, admission }),
+          guests: this.#guests,
         }),
         ...(this.#tokens ? [createRevocationRoutes({ config, log, authority })] : []),
       ],
@@ -377,6 +379,7 @@ export class CoeditServer {
     await this.#opening?.catch(() => undefined)
     await this.#upgrades.close()
     await this.#contents.close()
+    this.#guests.close()
     this.#hooks.close()
     // A disk that stays full does not hold up the end: what it holds up was never acknowledged.
     const tellLost = () =>

@@ -6,15 +6,18 @@ import type { Deed } from '../../auth/rights.ts'
 import { CoeditError, type ErrorCode } from '../../common/errors.ts'
 import type { Config } from '../../config/config.ts'
 import type { At, Contents } from '../../content/contents.ts'
+import type { Guests } from '../../content/guests.ts'
 import type { Changes, NewRoots } from '../../content/requests.ts'
 import type { Documents } from '../../document/documents.ts'
 import type { Catalog, WriteKey, WriteKeyStore } from '../../storage/storage.ts'
 import type { Admission } from '../admission.ts'
 import { bearerIn } from '../credentials.ts'
 import { cursorId, placeOf } from '../cursor-id.ts'
+import type { EventStreams } from '../event-streams.ts'
 import { guardOrigin } from '../origin-guard.ts'
 import type { Env, Routes } from '../routes.ts'
 import { ApiRoutes, firstProblem } from './api-routes.ts'
+import { addEvents } from './events-api.ts'
 import { Retries } from './retries.ts'
 import {
   CHANGES,
@@ -28,6 +31,8 @@ import {
   newRoots,
   patchQuery,
   presenceAnswer,
+  presenceParams,
+  shown,
   updateQuery,
 } from './schemas.ts'
 
@@ -38,6 +43,8 @@ export interface DocumentsApiContext {
   readonly catalog: Catalog & WriteKeyStore
   readonly documents: Documents
   readonly contents: Contents
+  readonly streams: EventStreams
+  readonly guests: Guests
 }
 
 const BINARY = 'application/octet-stream'
@@ -60,6 +67,8 @@ const ADMISSION: readonly ErrorCode[] = [
   'SERVER_CLOSED',
 ]
 const READING: readonly ErrorCode[] = [...ADMISSION, 'DOCUMENT_MISSING', 'GONE']
+/** A document that is not there can be followed. */
+const READING_EVENTS: readonly ErrorCode[] = [...ADMISSION, 'GONE', 'EDIT_CONFLICT', 'DOCUMENT_UNREADABLE']
 const WRITING: readonly ErrorCode[] = [
   ...ADMISSION.filter((code) => code !== 'BODY_UNEXPECTED'),
   'BODY_INVALID',
@@ -104,6 +113,7 @@ export function createDocumentsApi(context: DocumentsApiContext): Routes {
   addContent(api, context, retries)
   addUpdates(api, context, retries)
   addPresence(api, context)
+  addEvents(api, context.streams, { ofOne: READING_EVENTS, ofAll: ADMISSION })
   api.routes.doc31('/api/openapi.json', { openapi: '3.1.0', info: { title: 'coedit', version: '1' } })
   return api.routes
 }
@@ -353,7 +363,8 @@ function addUpdates(api: ApiRoutes, { admission, contents, documents }: Document
   )
 }
 
-function addPresence(api: ApiRoutes, { admission, documents }: DocumentsApiContext): void {
+function addPresence(api: ApiRoutes, context: DocumentsApiContext): void {
+  const { admission, documents, contents, guests } = context
   api.add(
     {
       method: 'get',
@@ -376,6 +387,64 @@ function addPresence(api: ApiRoutes, { admission, documents }: DocumentsApiConte
       return c.json({ present }, 200, NO_STORE)
     },
   )
+  api.add(
+    {
+      method: 'put',
+      path: `${DOCUMENT}/presence/{id}`,
+      summary: 'Shows a service among the editors until its time is over, or longer where it is shown again.',
+      params: presenceParams,
+      query: z.object({}),
+      body: { required: true, content: { 'application/json': { schema: shown } } },
+      responses: { 204: { description: 'It is shown.' } },
+      errors: [
+        ...READING.filter((code) => code !== 'BODY_UNEXPECTED'),
+        'BODY_INVALID',
+        'BODY_TOO_LARGE',
+        'EDIT_CONFLICT',
+      ],
+    },
+    async (c, { params: { name, id } }) => {
+      const user = await admit(c, name, accessToShow(context.config), { admission })
+      const { name: called, color, cursor, ttl } = valid(shown, jsonIn(new Uint8Array(await c.req.arrayBuffer())))
+      const state = { user: { name: called, ...(color && { color }) }, cursor: await located(contents, name, cursor) }
+      await guests.show({ document: name, id, user }, state, ttl * 1000)
+      return c.body(null, 204)
+    },
+  )
+  api.add(
+    {
+      method: 'delete',
+      path: `${DOCUMENT}/presence/{id}`,
+      summary: 'Shows a service no longer; where several servers share the document, at the one that showed it last.',
+      params: presenceParams,
+      query: z.object({}),
+      responses: { 204: { description: 'It is not shown.' } },
+      errors: ADMISSION,
+    },
+    async (c, { params: { name, id } }) => {
+      const user = await admit(c, name, accessToShow(context.config), { admission })
+      guests.end({ document: name, id, user })
+      return c.body(null, 204)
+    },
+  )
+}
+
+/** @throws CoeditError FORBIDDEN where nobody is shown */
+function accessToShow({ presenceFrom }: Config): Permit['access'] {
+  if (presenceFrom === 'nobody') throw new CoeditError('FORBIDDEN', 'presenceFrom lets nobody show itself')
+  return presenceFrom === 'writers' ? 'write' : 'read'
+}
+
+/** A cursor as editors tell theirs: by relative positions of Yjs. */
+async function located(
+  contents: Contents,
+  name: string,
+  cursor: z.output<typeof shown>['cursor'],
+): Promise<object | null> {
+  if (!cursor) return null
+  const { root, anchor, head = anchor } = cursor
+  const [from, to]: unknown[] = JSON.parse(await contents.locate(name, { root, indexes: [anchor, head] }))
+  return { anchor: from, head: to }
 }
 
 /** Services write within the limits of a document. */

@@ -68,6 +68,19 @@ export const contentQuery = z.object({
   as: z.enum(REPRESENTATIONS).default('json'),
 })
 
+export const eventsQuery = z.object({
+  as: z
+    .enum(['text', 'json'])
+    .optional()
+    .describe('Tells how a root changes: a text by splices, any root by JSON Patches. Default: the updates of Yjs.'),
+  root: root.default('content'),
+  presence: z.literal('1').optional().describe('Tells who is here, too.'),
+})
+
+export const allEventsQuery = z.object({
+  prefix: z.string().default('').describe('What the names begin with.'),
+})
+
 export const patchQuery = z.object({ root: root.default('content') })
 
 export const updateQuery = z.object({
@@ -92,6 +105,36 @@ export const factsAnswer = z
     tailEntries: z.int(),
   })
   .openapi('Facts')
+
+/** Seconds. */
+export const MAX_SHOWN = 60
+const shownText = z.object({
+  root: root.default('content'),
+  anchor: position.describe('The index, in UTF-16 code units, at which the selection was begun.'),
+  head: position.optional().describe('The one to which it was led. Default: the same.'),
+})
+
+/** What a service shows of itself. */
+export const shown = z
+  .strictObject({
+    name: z.string().min(1).max(MAX_ROOT),
+    color: z
+      .string()
+      .regex(/^#[0-9a-f]{6}$/i)
+      .optional()
+      .describe('Such as `#30bced`. Default: each editor chooses one.'),
+    cursor: shownText.nullable().default(null).describe('Where in a text it is; it moves with the text.'),
+    ttl: z.number().min(1).max(MAX_SHOWN).default(30).describe('Seconds until it vanishes, unless it is shown again.'),
+  })
+  .openapi('Shown')
+
+export const presenceParams = nameParams.extend({
+  id: z
+    .string()
+    .min(1)
+    .max(MAX_ROOT)
+    .openapi({ param: { description: 'By which the service is known again.' } }),
+})
 
 export const presenceAnswer = z
   .object({ present: z.array(z.object({ clientId: z.number(), state: json })) })

@@ -14,7 +14,8 @@
  * | `03` target (UTF-8; none: everything) | revocation |
  * | `04` cursor (UTF-8) `00` name (UTF-8) | number up to which a cursor has come |
  * | `05` name (UTF-8) | that a document was deleted: who wrote it. It is deleted now where it is not in the name table |
- * | `06` id(4) seq(6) key(32) | that a write with this key was done |
+ * | `06` id(4) `01` key(32) | that a write with this key was done |
+ * | `06` id(4) `02` seq(6) key(32) | nothing: which of them is older |
  */
 const NAME = 1
 const DOCUMENT = 2
@@ -32,6 +33,9 @@ const METADATA = 1
 const ENTRY = 2
 const CHUNK = 3
 const QUARANTINED = 4
+
+const KEYED = 1
+const ORDERED = 2
 
 /** Document ids run from 1 to this. */
 export const MAX_DOCUMENT_ID = 0xffff_fffe
@@ -151,27 +155,36 @@ export function deletionKey(document: string): Uint8Array {
   return Buffer.concat([Uint8Array.of(DELETED), Buffer.from(document)])
 }
 
-/** The keys of the writes of a document, in the order of its log. */
+/** All that is kept of the keys of a document's writes. */
 export function writeKeyRange(id: number): KeyRange {
-  return { gte: writtenKey(id), lt: writtenKey(id + 1) }
+  return { gte: writtenKey(id, 0), lt: writtenKey(id + 1, 0) }
 }
 
-export function writeKeyKey(id: number, seq: number, key: Uint8Array): Uint8Array {
+export function writeKeyKey(id: number, key: Uint8Array): Uint8Array {
+  return Buffer.concat([writtenKey(id, KEYED), key])
+}
+
+/** The same keys in the order of the log. */
+export function writeOrderRange(id: number): KeyRange {
+  return { gte: writtenKey(id, ORDERED), lt: writtenKey(id, ORDERED + 1) }
+}
+
+export function writeOrderKey(id: number, seq: number, key: Uint8Array): Uint8Array {
   const bytes = Buffer.alloc(SEQ_BYTES)
   bytes.writeUIntBE(seq, 0, SEQ_BYTES)
-  return Buffer.concat([writtenKey(id), bytes, key])
+  return Buffer.concat([writtenKey(id, ORDERED), bytes, key])
 }
 
-/** What a key of such a range is about. */
-export function writeKeyOf(key: Uint8Array): { readonly seq: number; readonly id: Uint8Array } {
-  const bytes = asBuffer(key)
-  return { seq: bytes.readUIntBE(KIND_OFFSET, SEQ_BYTES), id: bytes.subarray(KIND_OFFSET + SEQ_BYTES) }
+/** The key in one of the range in order. */
+export function orderedKeyOf(key: Uint8Array): Uint8Array {
+  return key.subarray(NUMBER_OFFSET + SEQ_BYTES)
 }
 
-function writtenKey(id: number): Buffer {
-  const key = Buffer.alloc(KIND_OFFSET)
+function writtenKey(id: number, kind: number): Buffer {
+  const key = Buffer.alloc(NUMBER_OFFSET)
   key[0] = WRITTEN
   key.writeUInt32BE(id, 1)
+  key[KIND_OFFSET] = kind
   return key
 }
 

@@ -150,20 +150,25 @@ export function decodeBytes(record: RawRecord): Uint8Array | undefined {
 
 /** When a write was done, and what was asked for. */
 export interface WrittenBody {
+  readonly seq: number
   /** Milliseconds of the epoch. */
   readonly time: number
   readonly request: Uint8Array
 }
 
-export function encodeWritten(key: Uint8Array, { time, request }: WrittenBody): Uint8Array {
+export function encodeWritten(key: Uint8Array, { seq, time, request }: WrittenBody): Uint8Array {
   return encodeBody(key, (body) => {
+    body.varUint(seq)
     body.varUint(time)
     body.copy(request)
   })
 }
 
 export function decodeWritten(record: RawRecord): WrittenBody | undefined {
-  return decodeBody(record, (body) => ({ time: body.varUint(), request: body.bytes.subarray(body.position) }))
+  return decodeBody(record, (body) => {
+    const [seq, time] = [body.varUint(), body.varUint()]
+    return { seq, time, request: body.bytes.subarray(body.position) }
+  })
 }
 
 /** When something was revoked: what it is stands in the key. */

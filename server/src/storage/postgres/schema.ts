@@ -168,7 +168,8 @@ BEGIN
       END IF;
       -- It may have been made and deleted since the first look, so this one comes last.
       IF in_anews[i] IS NOT TRUE AND EXISTS (SELECT FROM coedit.deletions x WHERE x.name = in_names[i]) THEN
-        RAISE EXCEPTION '%', in_names[i] USING ERRCODE = 'CE003';
+        -- Servers that delete nothing do not know the one, and would try for ever.
+        RAISE EXCEPTION '%', in_names[i] USING ERRCODE = CASE cardinality(in_anews) WHEN 0 THEN 'CE002' ELSE 'CE003' END;
       END IF;
       EXIT WHEN made;
       RAISE EXCEPTION '%', in_names[i] USING ERRCODE = 'CE002';

@@ -1,0 +1,166 @@
+import { createHash } from 'node:crypto'
+import { CoeditError } from '../common/errors.ts'
+import type { Cancel, Clock } from '../common/timing.ts'
+import type { Cursor } from '../document/cursor.ts'
+import type { Documents } from '../document/documents.ts'
+import type { Participant } from '../document/participant.ts'
+import { encodePresence } from '../protocol/wire/awareness.ts'
+
+/** How often it is looked whether others have to be shown a guest again. */
+const RENEWAL_MS = 5_000
+
+export interface GuestsContext {
+  readonly clock: Clock
+  readonly documents: Documents
+  /** How many a document may have. */
+  readonly maxGuests: number
+}
+
+/** Who shows itself in a document without a connection. */
+export interface Showing {
+  readonly document: string
+  /** By which the same one is known again. */
+  readonly id: string
+  readonly user: string | undefined
+}
+
+/** Services that show themselves among the editors of documents, each for as long as it renews that. */
+export class Guests {
+  readonly #context: GuestsContext
+  /** By document, then by client id. */
+  readonly #documents = new Map<string, Map<number, Guest>>()
+
+  constructor(context: GuestsContext) {
+    this.#context = context
+  }
+
+  /**
+   * Shows a state for so many milliseconds, unless it is renewed. Rejects with TOO_MANY_CONNECTIONS, with BODY_INVALID for a
+   * state that is none, and as `Documents.join` does.
+   */
+  async show(showing: Showing, state: object, ttlMs: number): Promise<void> {
+    const clientId = clientIdOf(showing)
+    const guests = this.#documents.get(showing.document) ?? new Map<number, Guest>()
+    const guest = guests.get(clientId) ?? new Guest(clientId, showing.user, this.#context.clock)
+    if (guests.size >= this.#context.maxGuests && !guests.has(clientId)) {
+      throw new CoeditError('TOO_MANY_CONNECTIONS', `'${showing.document}' has as many guests as it may have`)
+    }
+    this.#documents.set(showing.document, guests.set(clientId, guest))
+    const forget = () => {
+      if (guests.get(clientId) === guest) guests.delete(clientId)
+      if (guests.size === 0 && this.#documents.get(showing.document) === guests) {
+        this.#documents.delete(showing.document)
+      }
+    }
+    try {
+      await guest.enter(
+        () => this.#context.documents.join(showing.document, { participant: guest, onEnd: guest.leave }),
+        forget,
+      )
+      guest.say(Buffer.from(JSON.stringify(state)), ttlMs)
+    } catch (error) {
+      guest.leave()
+      forget()
+      throw error
+    }
+  }
+
+  /** Shows it no longer, if it was shown at this server. */
+  end(showing: Showing): void {
+    this.#documents.get(showing.document)?.get(clientIdOf(showing))?.leave()
+  }
+
+  close(): void {
+    for (const guests of [...this.#documents.values()]) for (const guest of [...guests.values()]) guest.leave()
+  }
+}
+
+/** One of them, in one document. */
+class Guest implements Participant {
+  readonly user: string | undefined
+  /** It may have been shown before, with clocks that nobody here knows of. */
+  readonly mayRemember = true
+  readonly mayRepeat = false
+  readonly #clientId: number
+  readonly #clock: Clock
+  #entering: Promise<Cursor> | undefined
+  #cursor: Cursor | undefined
+  #onLeft: () => void = () => undefined
+  #ownClock = 0
+  #refusal: string | undefined
+  #cancelEnd: Cancel = () => undefined
+  #cancelRenewal: Cancel = () => undefined
+
+  constructor(clientId: number, user: string | undefined, clock: Clock) {
+    this.#clientId = clientId
+    this.user = user
+    this.#clock = clock
+  }
+
+  /** It counts as there until its time is over. */
+  get lastHeardAt(): number {
+    return this.#clock.now()
+  }
+
+  show(): void {}
+
+  refusePresence(reason: string): void {
+    this.#refusal = reason
+  }
+
+  /** It gives way to itself at another server. */
+  async isAlive(): Promise<boolean> {
+    return false
+  }
+
+  /** Takes part in the document, unless it does already. */
+  async enter(join: () => Promise<Cursor>, onLeft: () => void): Promise<void> {
+    this.#onLeft = onLeft
+    const entering = this.#entering ?? join()
+    this.#entering = entering
+    const cursor = await entering
+    if (this.#cursor) return
+    // It may have left meanwhile.
+    if (this.#entering !== entering) return cursor.release()
+    this.#cursor = cursor
+    cursor.document.presence.join(this)
+    this.#renewLater(cursor)
+  }
+
+  /** @throws CoeditError BODY_INVALID */
+  say(state: Uint8Array, ttlMs: number): void {
+    this.#cancelEnd()
+    this.#cancelEnd = this.#clock.after(ttlMs, this.leave)
+    const entry = { clientId: this.#clientId, clock: ++this.#ownClock, state }
+    this.#cursor?.document.presence.receive(this, encodePresence([entry]))
+    const refusal = this.#refusal
+    this.#refusal = undefined
+    if (refusal !== undefined) throw new CoeditError('BODY_INVALID', refusal)
+  }
+
+  readonly leave = (): void => {
+    this.#cancelEnd()
+    this.#cancelRenewal()
+    const cursor = this.#cursor
+    this.#cursor = undefined
+    this.#entering = undefined
+    cursor?.document.presence.leave(this)
+    cursor?.release()
+    this.#onLeft()
+  }
+
+  #renewLater(cursor: Cursor): void {
+    this.#cancelRenewal = this.#clock.after(RENEWAL_MS, () => {
+      cursor.document.presence.renew(this)
+      this.#renewLater(cursor)
+    })
+  }
+}
+
+/** The same at each server. */
+function clientIdOf({ document, id, user }: Showing): number {
+  return createHash('sha256')
+    .update(JSON.stringify([document, user ?? null, id]))
+    .digest()
+    .readUInt32BE()
+}
