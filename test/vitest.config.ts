@@ -72,7 +72,7 @@ export default defineConfig(({ mode }) => {
       sequence: { sequencer: LongestFirst },
       execArgv: [`--conditions=${SOURCE}`],
       // A backstop for what hangs, far above what any test takes; with more runs a test may take longer.
-      testTimeout: Math.max(60_000, runs(60_000)),
+      testTimeout: Math.max(120_000, runs(60_000)),
       hookTimeout: 60_000,
     },
   }

@@ -150,7 +150,7 @@ function withPostgres(postgres: PostgresServer): void {
     })
     expect(await runCoedit(release, ['migrate', '--database', url])).toMatchObject({
       code: 0,
-      stdout: 'the schema has version 3 now; it had 0\n',
+      stdout: 'the schema has version 4 now; it had 0\n',
     })
     const again = await runCoedit(release, ['migrate', '--database', url, '--grant-to', 'postgres'])
     expect(again).toMatchObject({ code: 0, stdout: 'the schema has version 3 already\n' })
