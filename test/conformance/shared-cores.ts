@@ -211,9 +211,13 @@ export function sharedCoresConformance(name: string, newHost: NewSharedHost, cos
   )
 }
 
-/** The same where what was acknowledged is lost again and again: as long as a client has it, it comes back. */
-export function sharedCoresFailover(name: string, newHost: NewSharedHost): void {
-  test.each(Array.from({ length: runs(12) }, (_, seed) => seed))(
+/**
+ * The same where what was acknowledged is lost again and again: as long as a client has it, it comes back.
+ *
+ * @param cost as for the storage
+ */
+export function sharedCoresFailover(name: string, newHost: NewSharedHost, cost = 1): void {
+  test.each(Array.from({ length: runs(12 / cost) }, (_, seed) => seed))(
     `servers that share a ${name} which loses what it has acknowledged get it back from clients, seed %i`,
     (seed) => play(new Random(seed), newHost, true),
   )

@@ -13,8 +13,16 @@ import { runScript } from './script.ts'
 
 const EDITORS = fileURLToPath(new URL('.', import.meta.url))
 /** The pages of the editors in `npm test`, whose packages are `dependencies` in package.json here. */
-const FIRST = ['tiptap.ts', 'prosemirror.ts', 'quill.ts']
-const OTHERS = ['lexical.tsx', 'blocknote.ts', 'slate.tsx', 'codemirror-6.ts', 'codemirror-5.ts', 'monaco.ts']
+const FIRST = ['tiptap.ts', 'tiptap-hocuspocus.ts', 'prosemirror.ts', 'quill.ts']
+const OTHERS = [
+  'tiptap-mixed.ts',
+  'lexical.tsx',
+  'blocknote.ts',
+  'slate.tsx',
+  'codemirror-6.ts',
+  'codemirror-5.ts',
+  'monaco.ts',
+]
 /** Far above the 10 s that it takes: three servers and four pages share the cores with whatever else runs. */
 const TIMEOUT_MS = 180_000
 

@@ -175,22 +175,22 @@ class Writer {
 
   /** Resolves when the page knows that its server is gone. */
   async isOffline(): Promise<void> {
-    await this.#page.waitForFunction(() => !page.provider.wsconnected)
+    await this.#page.waitForFunction(() => !page.isOnline())
   }
 
   /** Resolves when so many people are known to be here. */
   async sees(people: number): Promise<void> {
-    await this.#page.waitForFunction((wanted) => page.provider.awareness.getStates().size === wanted, people)
+    await this.#page.waitForFunction((wanted) => page.provider.awareness?.getStates().size === wanted, people)
   }
 
   /** Goes offline, until `comeBack`. */
   async leave(): Promise<void> {
-    await this.#page.evaluate(() => page.provider.disconnect())
+    await this.#page.evaluate(() => page.disconnect())
     await this.isOffline()
   }
 
   comeBack(): Promise<void> {
-    return this.#page.evaluate(() => page.provider.connect())
+    return this.#page.evaluate(() => page.connect())
   }
 
   async close(): Promise<void> {

@@ -2,11 +2,14 @@ import { expect, onTestFinished, test } from 'vitest'
 import { KnownState, takeNews } from '../../server/src/protocol/update/update.ts'
 import { bytes } from '../support/bytes.ts'
 import { startInProcess } from '../support/in-process-server.ts'
+import { step1 } from '../support/messages.ts'
+import { findPostgres, NO_POSTGRES, startPostgres } from '../support/postgres.ts'
 import { cases, runs } from '../support/runs.ts'
 import { partsOf } from './amount.ts'
 import { Inputs } from './inputs.ts'
+import { fireKeyed, keyedVolleysOf } from './keyed-volleys.ts'
 import { readOptions } from './options.ts'
-import { besiege, ROUND } from './siege.ts'
+import { besiege, ROUND, type SiegePlan } from './siege.ts'
 import { readTraffic, type Traffic } from './traffic.ts'
 import { expectUnharmed } from './unharmed.ts'
 import { BATCH, Find, type Take, Validator } from './validator.ts'
@@ -15,6 +18,7 @@ import { fire, volleysOf } from './volley.ts'
 const release = onTestFinished
 const BATCHES = runs(20)
 const SIEGE = { count: runs(2_000) }
+const SHORT_SIEGE = { count: runs(500) }
 /** Far above what any takes on a busy machine. */
 const TIME_LIMIT = { timeout: runs(240_000) }
 
@@ -51,6 +55,24 @@ test.each(cases([1], [2]))('innocent editors notice nothing of hostile inputs (s
   expect(report.inputs).toBe(SIEGE.count)
 })
 
+async function besiegeShortly(how: Pick<SiegePlan, 'database' | 'isKeyed'>): Promise<void> {
+  const traffic = await readTraffic()
+  const inputs = seeded(1, traffic)
+  const nextRound = partsOf(SHORT_SIEGE, ROUND)
+  const report = await besiege({ release, traffic, inputs, ...how, first: 0, nextRound, say: () => undefined })
+  expectUnharmed(report)
+  expect(report.inputs).toBe(SHORT_SIEGE.count)
+}
+
+test('nor do editors with y-websocket and with Hocuspocus of what comes by the latter', TIME_LIMIT, () =>
+  besiegeShortly({ isKeyed: true }),
+)
+
+test('nor do editors at other servers', TIME_LIMIT, async ({ skip }) => {
+  skip(findPostgres() === undefined, NO_POSTGRES)
+  await besiegeShortly({ database: await (await startPostgres(release)).newDatabase() })
+})
+
 test('an input is known by its seed and its number', async () => {
   const traffic = await readTraffic()
   expect(seeded(7, traffic).at(1_000_000)).toEqual(seeded(7, traffic).at(1_000_000))
@@ -66,6 +88,16 @@ test('every input is in one volley, and only the last one of a volley ends its c
   expect(new Set(volleys.map(({ end }) => end))).toEqual(new Set(['kept', 'refused', 'any']))
 })
 
+test('of those by the protocol of Hocuspocus a good part has to be kept, with all that only it has', async () => {
+  const volleys = [...keyedVolleysOf(seeded(1, await readTraffic()), 100, 999, 'notes')]
+  for (const [index, { last }] of volleys.entries()) expect(volleys[index + 1]?.first ?? 1000).toBe(last + 1)
+  const kept = volleys.filter(({ end }) => end === 'kept')
+  expect(kept.length).toBeGreaterThan(volleys.length / 10)
+  expect(kept.length).toBeLessThan((volleys.length * 9) / 10)
+  const said = new Set(kept.flatMap(({ frames }) => frames.map(({ payload }) => payload?.[payload[0] + 1])))
+  for (const type of [0, 1, 2, 5, 7, 8]) expect(said).toContain(type)
+})
+
 test('a connection that is closed and should not be, or the other way round, is a find', async () => {
   const { url } = await startInProcess({ release })
   const malformed = { first: 0, last: 0, frames: [{ payload: bytes(0) }] }
@@ -73,6 +105,10 @@ test('a connection that is closed and should not be, or the other way round, is 
   expect(await fire({ ...malformed, end: 'refused' }, url, 'notes')).toBeUndefined()
   expect(await fire({ ...harmless, end: 'kept' }, url, 'notes')).toBeUndefined()
   expect(await fire({ ...malformed, end: 'kept' }, url, 'notes')).toMatch(/closed with 1008/)
+  expect(await fireKeyed({ ...harmless, end: 'kept' }, url, 'notes')).toBeUndefined()
+  const foreign = { ...harmless, frames: [{ payload: step1() }] }
+  expect(await fireKeyed({ ...foreign, end: 'any' }, url, 'notes')).toBeUndefined()
+  expect(await fireKeyed({ ...foreign, end: 'kept' }, url, 'notes')).toMatch(/closed with 4400/)
 })
 
 test.each<[string, Take]>([
@@ -95,6 +131,7 @@ test.each([
   [['--only', '7-9'], { first: 7, amount: { count: 3 } }],
   [['--count', '50', '--seed', '3'], { first: 0, amount: { count: 50 }, seed: 3 }],
   [['--minutes', '2', '--validator'], { amount: { minutes: 2 }, mode: 'validator' }],
+  [['--cluster', '--hocuspocus'], { mode: 'cluster', isKeyed: true }],
   [[], { amount: { minutes: 1 }, mode: 'server', seed: 99 }],
 ])('options %j', (args, expected) => {
   expect(readOptions(args, () => 99)).toMatchObject(expected)

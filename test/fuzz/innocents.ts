@@ -1,30 +1,37 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
+import type { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import { isPending } from '../support/editing.ts'
+import { hocuspocusLine } from '../support/hocuspocus-clients.ts'
 import { Ledger } from '../support/ledger.ts'
 import type { Random } from '../support/random.ts'
 import { inScope } from '../support/scope.ts'
 import { syncedClient } from '../support/stock-clients.ts'
 import type { Release } from '../support/temporary.ts'
 import { untilChanged } from '../support/until.ts'
-import { connectWitnessed, synced, type WitnessedClient } from '../support/witness.ts'
+import { connectWitnessed, synced } from '../support/witness.ts'
 
 const MAX_PAUSE_MS = 50
+/** A provider does not tell with which code it lost its document or its socket. */
+const KEYED_LOSS = 0
 const WORDS = ['a', 'word ', '😀', 'line\n', '漢字']
 
 export interface InnocentsOptions {
   readonly release: Release
-  readonly url: string
+  /** Where each of them is: one person a server, or several at one. */
+  readonly urls: readonly string[]
   readonly document: string
   readonly random: Random
+  /** Whether there is one more at each of these, with @hocuspocus/provider. */
+  readonly isMixed?: boolean
 }
 
-/** Two people who edit a document with y-websocket as it comes, and what the server acknowledged to them. */
+/** People who edit a document with y-websocket, or @hocuspocus/provider, as it comes, and what the servers acknowledged to them. */
 export class Innocents {
   readonly document: string
   readonly #ledger = new Ledger()
-  readonly #people: readonly Person[]
+  readonly #people: Person[]
   readonly #losses: number[] = []
 
   constructor(options: InnocentsOptions) {
@@ -33,16 +40,19 @@ export class Innocents {
       acknowledged: (edits: readonly Uint8Array[]) => this.#ledger.promiseAll(edits),
       closed: (code: number) => this.#losses.push(code),
     }
-    this.#people = ['one', 'two'].map((name) => {
-      const { release, url, document } = options
+    this.#people = options.urls.map((url, index) => {
+      const { release, document } = options
+      const name = `person ${index + 1}`
       const client = connectWitnessed({ release, url, document, witness, acknowledges: true, doc: newDoc() })
-      return new Person(name, client, options.random)
+      const { awareness } = client.provider
+      return new Person({ name, doc: client.doc, awareness, ready: () => synced(client) }, options.random)
     })
+    if (options.isMixed) this.#people.push(...options.urls.map((url, index) => this.#keyedAt(url, index, options)))
     options.release(async () => this.stop())
   }
 
   async start(): Promise<void> {
-    await Promise.all(this.#people.map(({ client }) => synced(client)))
+    await Promise.all(this.#people.map((person) => person.ready()))
     for (const person of this.#people) person.start()
   }
 
@@ -50,17 +60,17 @@ export class Innocents {
     for (const person of this.#people) person.stop()
   }
 
-  /** Resolves when, with nobody editing any more, both have everything; rejects when that does not come to be. */
+  /** Resolves when, with nobody editing any more, all have everything; rejects when that does not come to be. */
   async converge(): Promise<void> {
     this.stop()
     for (const person of this.#people) person.edit()
-    const docs = this.#people.map(({ client }) => client.doc)
+    const docs = this.#people.map(({ doc }) => doc)
     const isAlike = () => docs.every((doc) => this.#isWhole(doc)) && differencesOf(docs).length === 0
     try {
-      await untilChanged(docs, `both editors of '${this.document}' show the same`, isAlike)
+      await untilChanged(docs, `all editors of '${this.document}' show the same`, isAlike)
     } catch (cause) {
       const whole = docs.map((doc) => (this.#isWhole(doc) ? 'whole' : 'not whole'))
-      throw new Error(`'${this.document}' is ${whole.join(' and ')}; it differs in ${differencesOf(docs)}`, { cause })
+      throw new Error(`'${this.document}' is ${whole.join(', ')}; it differs in ${differencesOf(docs)}`, { cause })
     }
   }
 
@@ -68,7 +78,7 @@ export class Innocents {
   get complaints(): string[] {
     const closed = this.#losses.map((code) => `an innocent editor of '${this.document}' was closed with ${code}`)
     const unseen = this.#people.filter((person) => !this.#people.every(({ name }) => person.sees(name)))
-    return [...closed, ...unseen.map(({ name }) => `'${name}' of '${this.document}' does not see the other one`)]
+    return [...closed, ...unseen.map(({ name }) => `'${name}' of '${this.document}' does not see the others`)]
   }
 
   /** What was acknowledged to them, or shown by one to the other, and is not at `url`, in words. */
@@ -81,6 +91,16 @@ export class Innocents {
 
   get promises(): number {
     return this.#ledger.promises
+  }
+
+  /** Somebody with the other protocol. What it is told to be durable is looked for as what it has written. */
+  #keyedAt(url: string, index: number, { release, document, random }: InnocentsOptions): Person {
+    const line = hocuspocusLine({ release, url })
+    const client = line.attach({ document, doc: newDoc() })
+    const { awareness } = client.provider
+    if (!awareness) throw new Error('a provider without awareness')
+    client.provider.on('close', () => this.#losses.push(KEYED_LOSS))
+    return new Person({ name: `keyed ${index + 1}`, doc: client.doc, awareness, ready: () => client.synced() }, random)
   }
 
   #isWhole(doc: Y.Doc): boolean {
@@ -97,18 +117,31 @@ export class Innocents {
   }
 }
 
+/** A client, whichever it is. */
+interface Client {
+  readonly name: string
+  readonly doc: Y.Doc
+  readonly awareness: Awareness
+  /** Resolves when it has what the server has. */
+  readonly ready: () => Promise<void>
+}
+
 class Person {
   readonly name: string
-  readonly client: WitnessedClient
+  readonly doc: Y.Doc
+  readonly ready: () => Promise<void>
+  readonly #awareness: Awareness
   readonly written: string[] = []
   readonly #random: Random
   #isEditing = false
 
-  constructor(name: string, client: WitnessedClient, random: Random) {
+  constructor({ name, doc, awareness, ready }: Client, random: Random) {
     this.name = name
-    this.client = client
+    this.doc = doc
+    this.ready = ready
+    this.#awareness = awareness
     this.#random = random
-    client.provider.awareness.setLocalStateField('name', name)
+    awareness.setLocalStateField('name', name)
   }
 
   /** Edits, with pauses, until told to stop. */
@@ -125,7 +158,7 @@ class Person {
   }
 
   edit(): void {
-    const { doc } = this.client
+    const { doc } = this
     const note = `${this.name} ${this.written.length}`
     doc.transact(() => {
       notesIn(doc).insert(this.#random.below(notesIn(doc).length + 1), [note])
@@ -135,7 +168,7 @@ class Person {
   }
 
   sees(name: string): boolean {
-    return [...this.client.provider.awareness.getStates().values()].some((state) => state.name === name)
+    return [...this.#awareness.getStates().values()].some((state) => state.name === name)
   }
 
   #type(prose: Y.Text): void {
@@ -163,14 +196,19 @@ function proseIn(doc: Y.Doc): Y.Text {
 }
 
 /** In what the documents differ, in words. */
-function differencesOf([one, two]: readonly Y.Doc[]): string[] {
-  const editors = [one.clientID, two.clientID]
-  return [
-    ...(isDeepStrictEqual(notesIn(one).toArray(), notesIn(two).toArray()) ? [] : ['notes']),
-    ...(proseIn(one).toString() === proseIn(two).toString() ? [] : ['prose']),
-    ...(isDeepStrictEqual(clocksOf(one), clocksOf(two)) ? [] : ['clocks']),
-    ...(isDeepStrictEqual(deletedIn(one, editors), deletedIn(two, editors)) ? [] : ['deletions']),
+function differencesOf(docs: readonly Y.Doc[]): string[] {
+  const editors = docs.map(({ clientID }) => clientID)
+  const aspects: readonly [string, (doc: Y.Doc) => unknown][] = [
+    ['notes', (doc) => notesIn(doc).toArray()],
+    ['prose', (doc) => proseIn(doc).toString()],
+    ['clocks', clocksOf],
+    ['deletions', (doc) => deletedIn(doc, editors)],
   ]
+  const areAlike = (aspect: (doc: Y.Doc) => unknown) => {
+    const [first, ...others] = docs.map(aspect)
+    return others.every((other) => isDeepStrictEqual(other, first))
+  }
+  return aspects.filter(([, aspect]) => !areAlike(aspect)).map(([name]) => name)
 }
 
 /**

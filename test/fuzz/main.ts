@@ -1,3 +1,4 @@
+import { startPostgres } from '../support/postgres.ts'
 import { Random } from '../support/random.ts'
 import { inScope } from '../support/scope.ts'
 import { partsOf } from './amount.ts'
@@ -21,6 +22,7 @@ function main(options: Options): Promise<number> {
     case 'validator':
       return validate(options)
     case 'server':
+    case 'cluster':
       return attack(options)
   }
 }
@@ -60,7 +62,11 @@ async function attack(options: Options): Promise<number> {
   const nextRound = partsOf(options.amount, ROUND)
   const start = performance.now()
   const say = (progress: string) => console.error(progress)
-  const report = await inScope((release) => besiege({ release, traffic, inputs, first: options.first, nextRound, say }))
+  const report = await inScope(async (release) => {
+    const siege = { release, traffic, inputs, isKeyed: options.isKeyed, first: options.first, nextRound, say }
+    if (options.mode === 'server') return besiege(siege)
+    return besiege({ ...siege, database: await (await startPostgres(release)).newDatabase() })
+  })
   const seconds = (performance.now() - start) / 1000
   const { median, p99, longest, count } = report.waits
   console.log(
@@ -69,9 +75,12 @@ async function attack(options: Options): Promise<number> {
       `most ${report.peakMiB} MiB and answered ${count} pings in ${median.toFixed(1)} ms (median), ${p99.toFixed(0)} ms ` +
       `(p99), ${longest.toFixed(0)} ms (longest)`,
   )
+  const flags = `${options.mode === 'cluster' ? ' --cluster' : ''}${options.isKeyed ? ' --hocuspocus' : ''}`
   for (const find of report.finds.slice(0, MAX_SHOWN)) console.log(`find: ${find}`)
   if (report.finds.length > MAX_SHOWN) console.log(`and ${report.finds.length - MAX_SHOWN} more finds`)
-  console.log(report.finds.length === 0 ? 'no find' : `again: npm run fuzz -- --seed ${options.seed} --only A-B`)
+  console.log(
+    report.finds.length === 0 ? 'no find' : `again: npm run fuzz -- --seed ${options.seed} --only A-B${flags}`,
+  )
   return report.finds.length === 0 ? 0 : 1
 }
 

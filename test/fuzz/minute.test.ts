@@ -1,8 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { findPostgres, NO_POSTGRES, startPostgres } from '../support/postgres.ts'
 import { runs } from '../support/runs.ts'
 import { partsOf } from './amount.ts'
 import { Inputs } from './inputs.ts'
-import { besiege, ROUND } from './siege.ts'
+import { besiege, ROUND, type SiegePlan } from './siege.ts'
 import { readTraffic } from './traffic.ts'
 import { expectUnharmed } from './unharmed.ts'
 
@@ -10,7 +11,18 @@ const MINUTES = runs(1)
 /** The last round and the judgement come after the time is over. */
 const TIME_LIMIT = { timeout: (MINUTES + 4) * 60_000 }
 
-test('innocent editors notice nothing of a minute of hostile inputs, others in each run', TIME_LIMIT, async () => {
+test('innocent editors notice nothing of a minute of hostile inputs, others in each run', TIME_LIMIT, () =>
+  besiegeAtRandom(),
+)
+
+test('nor do those at other servers', TIME_LIMIT, async ({ skip }) => {
+  skip(findPostgres() === undefined, NO_POSTGRES)
+  await besiegeAtRandom({ database: await (await startPostgres(onTestFinished)).newDatabase() })
+})
+
+test('nor do those with Hocuspocus, by whose protocol they come', TIME_LIMIT, () => besiegeAtRandom({ isKeyed: true }))
+
+async function besiegeAtRandom(how: Pick<SiegePlan, 'database' | 'isKeyed'> = {}): Promise<void> {
   const seed = Math.floor(Math.random() * 2 ** 32)
   console.log(`seed ${seed}`)
   const traffic = await readTraffic()
@@ -18,6 +30,7 @@ test('innocent editors notice nothing of a minute of hostile inputs, others in e
     release: onTestFinished,
     traffic,
     inputs: new Inputs(seed, traffic),
+    ...how,
     first: 0,
     nextRound: partsOf({ minutes: MINUTES }, ROUND),
     say: () => undefined,
@@ -25,4 +38,4 @@ test('innocent editors notice nothing of a minute of hostile inputs, others in e
   console.log(`${report.inputs} inputs over ${report.connections} connections, ${report.promises} edits were promised`)
   expectUnharmed(report)
   expect(report.inputs).toBeGreaterThanOrEqual(ROUND)
-})
+}

@@ -6,6 +6,8 @@ export const USAGE = `npm run fuzz -- [options]
   --count N      how many inputs, instead of a time
   --seed N       of all random choices, as an earlier run printed it (default: a random one)
   --only A-B     these inputs alone, as a find names them; a single one as N
+  --cluster      to one of three servers that share a PostgreSQL, with the others at all of them
+  --hocuspocus   as @hocuspocus/provider sends them, over sockets with many documents
   --validator    puts the inputs to the protocol code in this process; without it they go to a real server over WebSockets
   --record       records the traffic that inputs are made of anew; seeds mean other inputs from then on
 `
@@ -16,7 +18,9 @@ export interface Options {
   readonly amount: { readonly minutes: number } | { readonly count: number }
   /** Number of the first input. */
   readonly first: number
-  readonly mode: 'server' | 'validator' | 'record'
+  /** Whether inputs go over the sockets of @hocuspocus/provider. */
+  readonly isKeyed: boolean
+  readonly mode: 'server' | 'cluster' | 'validator' | 'record'
 }
 
 /** Throws with a message for the user where an argument is unknown or no number. */
@@ -28,16 +32,19 @@ export function readOptions(args: readonly string[], randomSeed: () => number): 
       count: { type: 'string' },
       seed: { type: 'string' },
       only: { type: 'string' },
+      cluster: { type: 'boolean', default: false },
+      hocuspocus: { type: 'boolean', default: false },
       validator: { type: 'boolean', default: false },
       record: { type: 'boolean', default: false },
     },
   })
   const seed = values.seed === undefined ? randomSeed() : wholeNumber('seed', values.seed)
-  const mode = values.record ? 'record' : values.validator ? 'validator' : 'server'
-  if (values.only !== undefined) return { seed, mode, ...range(values.only) }
+  const mode = (['record', 'validator', 'cluster'] as const).find((name) => values[name]) ?? 'server'
+  const isKeyed = values.hocuspocus
+  if (values.only !== undefined) return { seed, mode, isKeyed, ...range(values.only) }
   const minutes = wholeNumber('minutes', values.minutes)
   const amount = values.count === undefined ? { minutes } : { count: wholeNumber('count', values.count) }
-  return { seed, mode, amount, first: 0 }
+  return { seed, mode, isKeyed, amount, first: 0 }
 }
 
 function range(only: string): Pick<Options, 'first' | 'amount'> {

@@ -1,12 +1,13 @@
 import { access, readFile } from 'node:fs/promises'
 import { within } from '../bench/within.ts'
-import { startServer } from '../support/process.ts'
+import { type ServerProcess, startServer } from '../support/process.ts'
 import { Random } from '../support/random.ts'
 import { store } from '../support/raw-client.ts'
 import { inScope } from '../support/scope.ts'
 import type { Release } from '../support/temporary.ts'
 import { Innocents } from './innocents.ts'
 import type { Inputs } from './inputs.ts'
+import { fireKeyed, keyedVolleysOf } from './keyed-volleys.ts'
 import { startProbe, type Waits } from './probe.ts'
 import type { Traffic } from './traffic.ts'
 import { fire, volleysOf } from './volley.ts'
@@ -30,6 +31,13 @@ export interface SiegePlan {
   readonly release: Release
   readonly traffic: Traffic
   readonly inputs: Inputs
+  /**
+   * A PostgreSQL (postgres://…) that three servers share, of which one is attacked; innocents are at all of them. Default:
+   * one server with a directory of its own, where all innocents are.
+   */
+  readonly database?: string
+  /** Whether the inputs are sent as @hocuspocus/provider does, and one innocent of each document is such a client. */
+  readonly isKeyed?: boolean
   readonly first: number
   /** How many inputs the next round has, told how many there were; 0 ends the siege. */
   readonly nextRound: (done: number) => number
@@ -44,38 +52,44 @@ export interface SiegeReport {
   /** Everything that should hold and does not, in words. */
   readonly finds: readonly string[]
   readonly waits: Waits
-  /** Most memory that the server had at a time (resident). */
+  /** Most memory that a server had at a time (resident). */
   readonly peakMiB: number
 }
 
 /**
- * Sends inputs to a real server, round by round, each to a document that two innocents edit while two others edit
- * another one. In the end the server is killed, and what it acknowledged to any of them must be there.
+ * Sends inputs to a real server, round by round, each to a document that innocents edit while others edit another one.
+ * In the end the server is killed, and all that share its documents, and what they acknowledged must be there.
  */
 export async function besiege(plan: SiegePlan): Promise<SiegeReport> {
-  const { release, inputs, traffic, say } = plan
-  const server = await startServer({ release, flags: FLAGS, env: { NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB}` } })
-  const probe = await startProbe(release, server.url)
-  const siege = new Siege(server.url, inputs, traffic)
+  const { release, inputs, traffic, database, isKeyed = false, say } = plan
+  const place = database === undefined ? [] : ['--database', database]
+  const env = { NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB}` }
+  const start = () => startServer({ release, flags: [...FLAGS, ...place], env })
+  const attacked = await start()
+  const servers = database === undefined ? [attacked] : [attacked, await start(), await start()]
+  const probes = await Promise.all(servers.map(({ url }) => startProbe(release, url)))
+  const siege = new Siege(servers, inputs, traffic, isKeyed)
 
   let done = 0
   for (let size = plan.nextRound(0); size > 0 && siege.finds.length === 0; size = plan.nextRound(done)) {
     const first = plan.first + done
     const round = siege.round(first, first + size - 1)
-    const crash = server.exited.then(({ code, signal, stderr }) => {
-      throw new Error(`inputs ${first}-${first + size - 1}: the server ended with ${signal ?? code}: ${stderr}`)
+    const crashes = servers.map(async ({ exited }) => {
+      const { code, signal, stderr } = await exited
+      throw new Error(`inputs ${first}-${first + size - 1}: a server ended with ${signal ?? code}: ${stderr}`)
     })
-    await Promise.race([round, crash])
+    await Promise.race([round, ...crashes])
     done += size
     say(`${done} inputs, ${siege.connections} connections, ${siege.finds.length} finds`)
   }
 
-  const [waits, peakMiB] = [await probe.waits(), await peakOf(server.pid)]
-  const { stderr } = await server.kill()
-  const finds = [...siege.finds, ...errorsIn(stderr)]
+  const waits = (await Promise.all(probes.map((probe) => probe.waits()))).sort((a, b) => b.longest - a.longest)[0]
+  const peakMiB = Math.max(...(await Promise.all(servers.map(({ pid }) => peakOf(pid)))))
+  const ends = await Promise.all(servers.map((server) => server.kill()))
+  const finds = [...siege.finds, ...ends.flatMap(({ stderr }) => errorsIn(stderr))]
   // Without it the next one would begin anew, and all that was promised be missing, through no fault of the server.
-  await access(server.data)
-  const restarted = await startServer({ release, data: server.data })
+  await access(attacked.data)
+  const restarted = await startServer({ release, data: attacked.data, flags: place })
   for (const innocents of siege.innocents) finds.push(...(await innocents.brokenAt(restarted.url)))
   finds.push(...errorsIn(restarted.stderr()))
   const promises = siege.innocents.reduce((sum, { promises }) => sum + promises, 0)
@@ -87,13 +101,20 @@ class Siege {
   readonly finds: string[] = []
   readonly innocents: Innocents[] = []
   readonly #url: string
+  /** Where the innocents of each document are. */
+  readonly #urls: readonly string[]
   readonly #inputs: Inputs
   readonly #traffic: Traffic
+  readonly #isKeyed: boolean
 
-  constructor(url: string, inputs: Inputs, traffic: Traffic) {
-    this.#url = url
+  /** @param servers the first of them is attacked */
+  constructor(servers: readonly ServerProcess[], inputs: Inputs, traffic: Traffic, isKeyed: boolean) {
+    const urls = servers.map(({ url }) => url)
+    this.#url = urls[0]
+    this.#urls = urls.length > 1 ? urls : [...urls, ...urls]
     this.#inputs = inputs
     this.#traffic = traffic
+    this.#isKeyed = isKeyed
   }
 
   round(first: number, last: number): Promise<void> {
@@ -103,7 +124,7 @@ class Siege {
       await store({ release, url, document }, this.#traffic.base)
       const random = new Random(first)
       const pairs = [document, `elsewhere-${first}`].map(
-        (name) => new Innocents({ release, url, document: name, random }),
+        (name) => new Innocents({ release, urls: this.#urls, document: name, random, isMixed: this.#isKeyed }),
       )
       this.innocents.push(...pairs)
       await within(LIMIT_MS, 'the innocent to join', Promise.all(pairs.map((pair) => pair.start())))
@@ -111,18 +132,20 @@ class Siege {
       try {
         await Promise.all(pairs.map((pair) => pair.converge()))
       } catch (error) {
-        this.#found(first, last, error instanceof Error ? error.message : String(error))
+        this.#found(first, last, messageOf(error))
       }
       for (const complaint of pairs.flatMap(({ complaints }) => complaints)) this.#found(first, last, complaint)
     })
   }
 
   async #attack(first: number, last: number, document: string): Promise<void> {
-    const volleys = volleysOf(this.#inputs, first, last)
+    const [volleys, send] = this.#isKeyed
+      ? [keyedVolleysOf(this.#inputs, first, last, document), fireKeyed]
+      : [volleysOf(this.#inputs, first, last), fire]
     const attacker = async () => {
       for (const volley of volleys) {
         this.connections++
-        const wrong = await fire(volley, this.#url, document)
+        const wrong = await send(volley, this.#url, document).catch(messageOf)
         if (wrong !== undefined) this.#found(volley.first, volley.last, wrong)
       }
     }
@@ -134,9 +157,15 @@ class Siege {
   }
 }
 
-/** The server's own complaints: it logs as errors only what must not happen. */
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** The server's own complaints: it logs as errors only what must not happen. The last one ends connections. */
+const COMPLAINTS = ['"level":50', '"level":60', 'a document is loaded anew']
+
 function errorsIn(log: string): string[] {
-  return log.split('\n').filter((line) => line.includes('"level":50') || line.includes('"level":60'))
+  return log.split('\n').filter((line) => COMPLAINTS.some((complaint) => line.includes(complaint)))
 }
 
 async function peakOf(pid: number): Promise<number> {

@@ -14,9 +14,9 @@ export interface Volley {
 }
 
 /** Longest volley; how long the next may be depends on where it starts, so that some end before an input is refused. */
-const MAX_INPUTS = 16
+export const MAX_INPUTS = 16
 /** Far above what a busy machine takes. */
-const LIMIT_MS = 30_000
+export const LIMIT_MS = 30_000
 const NORMAL = Uint8Array.of(0x03, 0xe8)
 
 /** Cuts a range of inputs into volleys: a connection that is closed for an input sends no other behind it. */

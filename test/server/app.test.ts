@@ -247,6 +247,25 @@ test('a route that throws answers 500 as JSON without its message, which goes to
   expect(JSON.stringify(lines)).not.toContain('token')
 })
 
+test('answers and lines of the log have the id of a trace, or one of their own', async () => {
+  const routes = new Hono<Env>().get('/api/broken', () => {
+    throw new Error('detail')
+  })
+  const { root, lines } = await serve({ routes: [routes] })
+  const trace = '4bf92f3577b34da6a3ce929d0e0e4736'
+  const ask = async (traceparent?: string) => {
+    const { headers } = await fetch(`${root}/api/broken`, { ...(traceparent && { headers: { traceparent } }) })
+    return headers.get('x-request-id')
+  }
+  const own = await ask()
+  const malformed = await ask(`00-${trace}-zz`)
+  expect(own).toMatch(/^[0-9a-f]{32}$/)
+  expect(malformed).toMatch(/^[0-9a-f]{32}$/)
+  expect(malformed).not.toBe(trace)
+  expect(await ask(`00-${trace}-00f067aa0ba902b7-01`)).toBe(trace)
+  expect(lines.map(({ facts }) => facts)).toMatchObject([{ request: own }, { request: malformed }, { request: trace }])
+})
+
 test('a request with a malformed Host header is refused and the server goes on', async () => {
   const { root, port } = await serve()
   const socket = connect(port, '127.0.0.1')

@@ -53,7 +53,7 @@ describe.each(CLIENTS)('with %i clients connected', (clients) => {
 
   test('close() of an embedded server resolves, and its hooks were told of all', async () => {
     const data = await temporaryDirectory(release)
-    const server = await startEmbedding(release, './embedding-program.ts', data)
+    const server = await startEmbedding(release, './embedding-program.mjs', data)
     const before = await use(server, clients)
     const { code, signal, stdout, stderr } = await server.kill('SIGTERM')
     expect({ code, signal, said: stdout.split('\n').slice(1) }).toEqual({

@@ -23,7 +23,7 @@ interface Told {
   readonly updates: readonly Uint8Array[]
 }
 
-const startTelling = (place: string) => startEmbedding(release, 'telling-program.ts', place)
+const startTelling = (place: string) => startEmbedding(release, 'telling-program.mjs', place)
 
 function toldBy(server: ServerProcess, hook: Told['hook'], name: string): Told[] {
   const lines = server.stderr().split('\n').slice(0, -1)

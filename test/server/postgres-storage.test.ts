@@ -45,6 +45,6 @@ else {
   sharedStorageConformance('PostgresStorage', (release) => hostOf(release), COST)
   relayConformance('PostgresStorage', (release) => hostOf(release))
   sharedCoresConformance('PostgresStorage', (release) => hostOf(release), COST)
-  sharedCoresFailover('PostgresStorage', (release) => hostOf(release))
+  sharedCoresFailover('PostgresStorage', (release) => hostOf(release), COST)
   sharedCoresDeletion('PostgresStorage', (release) => hostOf(release), COST)
 }

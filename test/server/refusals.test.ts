@@ -48,6 +48,7 @@ describe('a WebSocket that is refused', () => {
         {
           level: 'warn',
           facts: {
+            request: expect.stringMatching(/^[0-9a-f]{32}$/),
             code,
             reason: expect.stringMatching(/.{10}/),
             method: 'GET',

@@ -7,7 +7,14 @@ import { type Block, blockIn, blocksIn, pathOf } from '../support/papers.ts'
 
 const execute = promisify(execFile)
 
-const READMES = ['README.md', 'client/README.md', 'server/README.md', 'server/MIGRATION.md', 'test/bench/README.md', 'test/faults/README.md']
+const READMES = [
+  'README.md',
+  'client/README.md',
+  'server/README.md',
+  'server/MIGRATION.md',
+  'test/bench/README.md',
+  'test/faults/README.md',
+]
 
 /** Languages that TypeScript checks, and the names that files in them have. */
 const MODULES: Readonly<Record<string, string>> = {

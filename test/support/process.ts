@@ -58,9 +58,12 @@ export async function startServer(options: ServerProcessOptions): Promise<Server
   )
 }
 
-/** Starts a program of test/support that embeds a server on the directory `data`, and waits for the same ready line. */
+/**
+ * Starts a program of test/support that embeds a server on the directory `data`, and waits for the same ready line. As
+ * an application it has the built package, which starts in half the time that its sources take.
+ */
 export function startEmbedding(release: Release, program: string, data: string): Promise<ServerProcess> {
-  return started(launch(release, [...SOURCE_ARGUMENTS, pathOf(program), data]), data)
+  return started(launch(release, [pathOf(program), data]), data)
 }
 
 async function started({ child, output, exited }: Launched, data: string): Promise<ServerProcess> {

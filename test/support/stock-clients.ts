@@ -148,15 +148,26 @@ function whenSeen({ awareness }: StockProvider, clientIds: ReadonlySet<number>):
   })
 }
 
+/**
+ * As browsers have it, where an error to which nobody listens harms nobody: a client that is destroyed while it connects
+ * may listen no more, and `ws` would end the process, or fail whatever test has begun there since.
+ */
+class PatientWebSocket extends NodeWebSocket {
+  constructor(...args: ConstructorParameters<typeof NodeWebSocket>) {
+    super(...args)
+    this.on('error', () => undefined)
+  }
+}
+
 /** The class of `ws`, or one made of it, as what the clients take it for. */
-export function nodeWebSocket(candidate: unknown = NodeWebSocket): typeof WebSocket {
+export function nodeWebSocket(candidate: unknown = PatientWebSocket): typeof WebSocket {
   if (isWebSocketClass(candidate)) return candidate
   throw new Error('the class of the ws package is no WebSocket')
 }
 
 /** A class that trusts this certificate (PEM). */
 export function trusting(ca: string): unknown {
-  return class extends NodeWebSocket {
+  return class extends PatientWebSocket {
     constructor(address: string | URL, protocols?: string | string[]) {
       super(address, protocols, { ca })
     }

@@ -7,7 +7,7 @@ export interface Meters {
   commitFailed(): void
   /** All who follow were handed what an edit brought, so long after the first of its batch came in. */
   shown(ms: number): void
-  /** A document was compacted. */
+  /** A worker has rewritten a document, or given it up. */
   compacted(ms: number): void
   /** A WebSocket is closed, with a code of RFC 6455 §7.4 or one of `CLOSE`. */
   closed(code: number): void

@@ -23,6 +23,12 @@ const MAX_SNAPSHOTS_HELD = 3
 /** Milliseconds until the next look whether they have been sent. */
 const SENT_CHECK_MS = 1_000
 
+/**
+ * Milliseconds in which other servers have read what is in the log, where they share it: they look every 2 s. Entries are not
+ * taken out of it before, since a server that finds some gone loads the document anew, and its clients have to come back.
+ */
+const OTHERS_READ_MS = 5_000
+
 export interface CompactorContext {
   readonly config: Config
   readonly clock: Clock
@@ -49,8 +55,9 @@ export class Compactor {
   readonly #context: CompactorContext
   readonly #courses = new Map<Document, Course>()
   readonly #onDone: (document: Document) => void
-  /** Each ends the wait for a worker. */
+  /** Each ends a wait: for a worker, or for other servers. */
   readonly #waiting = new Set<() => void>()
+  #hasGivenUp = false
 
   /** @param onDone called after a compaction, and when one that had to wait has become due */
   constructor(context: CompactorContext, onDone: (document: Document) => void) {
@@ -92,6 +99,7 @@ export class Compactor {
 
   /** Gives up what workers are compacting, for the server that closes; what is being stored is finished. */
   giveUp(): void {
+    this.#hasGivenUp = true
     for (const giveUp of [...this.#waiting]) giveUp()
   }
 
@@ -141,8 +149,10 @@ export class Compactor {
     const { name } = document
     const replaces = content.snapshot?.seq ?? 0
     const seq = content.head
+    const othersHaveReadAt = start + (storage.isShared ? OTHERS_READ_MS : 0)
     const result = await this.#workOut(content)
-    if (!result) return
+    meters.compacted(clock.now() - start)
+    if (!result || !(await this.#reaches(othersHaveReadAt))) return
     const made = { seq, ...result }
     const isStored = await storage.compact(name, made, replaces, document.incarnation)
     // It may have been deleted meanwhile.
@@ -150,7 +160,6 @@ export class Compactor {
     const snapshot = new LoadedSnapshot(isStored ? made : await this.#readNewer(document, replaces))
     snapshots.put(document, snapshot)
     await document.replaceSnapshot(snapshot)
-    meters.compacted(clock.now() - start)
     log.debug({ document: name, seq, bytes: snapshot.byteLength }, 'compacted a document')
   }
 
@@ -160,6 +169,23 @@ export class Compactor {
     const isNewer = snapshot !== null && snapshot.seq > before && snapshot.seq <= document.head
     if (isNewer && incarnation === document.incarnation) return snapshot
     throw new CoeditError('STORAGE_CONFLICT', `the snapshot of '${document.name}' was replaced by somebody else`)
+  }
+
+  /** Resolves when it is this time, or with false where that is given up. */
+  #reaches(time: number): Promise<boolean> {
+    const { clock } = this.#context
+    const waitMs = time - clock.now()
+    if (waitMs <= 0 || this.#hasGivenUp) return Promise.resolve(waitMs <= 0)
+    return new Promise((resolve) => {
+      const settle = (isReached: boolean) => {
+        cancel()
+        this.#waiting.delete(giveUp)
+        resolve(isReached)
+      }
+      const giveUp = () => settle(false)
+      const cancel = clock.after(waitMs, () => settle(true))
+      this.#waiting.add(giveUp)
+    })
   }
 
   /** Resolves with what a worker makes of a snapshot and the entries after it; null where it is given up. */

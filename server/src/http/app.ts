@@ -10,6 +10,7 @@ import { failure } from './failure.ts'
 import type { CheckHost } from './host.ts'
 import { createPage } from './page.ts'
 import type { Refusals } from './refusals.ts'
+import { requestId } from './request-id.ts'
 import type { Env, Routes } from './routes.ts'
 
 /**
@@ -79,6 +80,7 @@ export function createApp(options: AppOptions): RequestListener {
   const root = new Hono<Env>()
   root.use(async (c, next) => {
     for (const [name, value] of Object.entries(HEADERS)) c.header(name, value)
+    c.header('x-request-id', requestId(c.env.incoming))
     const unknownHost = checkHost(c.env.incoming.headers.host)
     if (unknownHost) throw unknownHost
     if (NO_NAME.test(c.env.incoming.url ?? '')) {
@@ -102,7 +104,7 @@ export function createApp(options: AppOptions): RequestListener {
       refusals.tell(err, c.env.incoming)
       return failure(c, err.code, err.message)
     }
-    log.error({ err, method: c.req.method, path: c.req.path }, 'request failed')
+    log.error({ err, request: requestId(c.env.incoming), method: c.req.method, path: c.req.path }, 'request failed')
     return failure(c, 'INTERNAL', 'the server failed to answer; its log says why')
   })
 

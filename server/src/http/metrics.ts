@@ -59,7 +59,7 @@ export class Metrics {
       'coedit_shown_seconds',
       'From the first edit of a batch until all have been handed it.',
     )
-    const compactions = this.#histogram('coedit_compaction_seconds', 'How long compactions took.')
+    const compactions = this.#histogram('coedit_compaction_seconds', 'How long workers took to rewrite a document.')
     const closes = this.#counter('coedit_closes_total', 'WebSockets that are closed, by code.', 'code')
     const refusals = this.#counter('coedit_refusals_total', 'Requests and upgrades refused, by code.', 'code')
     return {

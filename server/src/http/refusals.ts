@@ -3,6 +3,7 @@ import type { CoeditError, ErrorCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import { type Meters, NO_METERS } from '../common/meters.ts'
 import type { Clock } from '../common/timing.ts'
+import { requestId } from './request-id.ts'
 
 /** How often each kind of refusal is told to those who do not read everything. */
 const TOLD_EVERY_MS = 60_000
@@ -24,13 +25,15 @@ export class Refusals {
     this.#meters = meters
   }
 
-  tell({ code, message: reason }: CoeditError, { method, url = '', headers, socket }: IncomingMessage): void {
+  tell({ code, message: reason }: CoeditError, request: IncomingMessage): void {
+    const { method, url = '', headers, socket } = request
     this.#meters.refused(code)
     const { host, origin } = headers
     // The query may hold a token.
     const [path] = url.split('?', 1)
     const isNews = headers['sec-websocket-key'] !== undefined && this.#isDue(code)
-    const facts = { code, reason, method, path, host, origin, address: socket.remoteAddress }
+    const id = requestId(request)
+    const facts = { code, reason, request: id, method, path, host, origin, address: socket.remoteAddress }
     this.#log[isNews ? 'warn' : 'debug'](facts, 'refused a request')
   }
 

@@ -18,6 +18,7 @@ import type { Admission, Visitor } from './admission.ts'
 import { cutLater, hangUp } from './cut.ts'
 import { failureBody } from './failure.ts'
 import type { Refusals } from './refusals.ts'
+import { requestId } from './request-id.ts'
 
 /** A neutral subprotocol, for clients that offer a token as another one: Chromium fails when none is selected. */
 const NEUTRAL = 'coedit'
@@ -137,6 +138,7 @@ export class Upgrades {
       // RFC 6455 §4.4: who does not speak this version is told so.
       'Sec-WebSocket-Version: 13',
       `Content-Length: ${Buffer.byteLength(body)}`,
+      `X-Request-Id: ${requestId(request)}`,
     ]
     hangUp(socket, `${headers.join('\r\n')}\r\n\r\n${body}`, this.#context.clock)
   }

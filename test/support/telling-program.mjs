@@ -1,9 +1,9 @@
-import { createServer } from '../../server/src/index.ts'
+import { createServer } from '@coedit/server'
 
 /** Run as a process: a server on a directory or a PostgreSQL, whose hooks say on stderr what they are told. */
 const [place = ''] = process.argv.slice(2)
 
-const tell = (hook: string) => (change: { name: string; seq: number; updates: readonly Uint8Array[] }) => {
+const tell = (hook) => (change) => {
   const updates = change.updates.map((update) => Buffer.from(update).toString('base64'))
   process.stderr.write(`${JSON.stringify({ hook, name: change.name, seq: change.seq, updates })}\n`)
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from '../../server/src/index.ts'
+import { createServer } from '@coedit/server'
 
 /** A program that embeds a server and has nothing else to do, run as a process by process.ts. */
 const [data = ''] = process.argv.slice(2)
