@@ -21,7 +21,7 @@ import { Admission } from './http/admission.ts'
 import { createDocumentsApi } from './http/api/documents-api.ts'
 import { createApp, type Health, type Readiness, type RequestListener } from './http/app.ts'
 import { hangUp } from './http/cut.ts'
-import { createEventRoutes } from './http/events.ts'
+import { EventStreams } from './http/event-streams.ts'
 import { checkHostFor } from './http/host.ts'
 import { closed, httpServer, listening } from './http/listening.ts'
 import { createMetricsRoutes, Metrics, type Present } from './http/metrics.ts'
@@ -126,7 +126,7 @@ export class CoeditServer {
     this.#admission = new Admission({ config, authority, checkHost })
     const admission = this.#admission
     const documents = this.#documents
-    this.#contents = new Contents({ clock, log, documents, workers })
+    this.#contents = new Contents({ config, clock, log, documents, workers })
     this.#guests = new Guests({ clock, documents, maxGuests: config.maxConnectionsPerDocument })
     const refusals = new Refusals(clock, log, meters)
     this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission, refusals, meters })
@@ -139,10 +139,7 @@ export class CoeditServer {
       readiness: () => this.#readiness(),
       log,
       refusals,
-      routes: [
-        createEventRoutes({ config, clock, log, documents, admission }),
-        createMetricsRoutes(metrics, authority),
-      ],
+      routes: [createMetricsRoutes(metrics, authority)],
       routesWithBody: [
         createDocumentsApi({
           config,
@@ -151,6 +148,7 @@ export class CoeditServer {
           catalog: this.#storage,
           documents,
           contents: this.#contents,
+          streams: new EventStreams({ config, clock, log, documents, contents: this.#contents, admission }),
           guests: this.#guests,
         }),
         ...(this.#tokens ? [createRevocationRoutes({ config, log, authority })] : []),

@@ -21,6 +21,8 @@ export interface Scale {
   /** `warmUp`: round trips of each client before anything counts. */
   readonly echo: { readonly clients: number; readonly warmUp: number; readonly roundTrips: number }
   readonly presence: { readonly users: number }
+  readonly watchers: { readonly connections: number; readonly perSecond: number; readonly restSeconds: number }
+  readonly patch: { readonly inFlight: number; readonly roundTrips: number }
 }
 
 export const FULL: Scale = {
@@ -36,6 +38,8 @@ export const FULL: Scale = {
   big: { bytes: 12_000_000, joiners: 150 },
   echo: { clients: 50, warmUp: 1_000, roundTrips: 1_000 },
   presence: { users: 500 },
+  watchers: { connections: 5_000, perSecond: 10, restSeconds: 30 },
+  patch: { inFlight: 50, roundTrips: 500 },
 }
 
 /** Small enough for a test of the bench itself. */
@@ -52,4 +56,6 @@ export const SMOKE: Scale = {
   big: { bytes: 300_000, joiners: 5 },
   echo: { clients: 5, warmUp: 5, roundTrips: 10 },
   presence: { users: 20 },
+  watchers: { connections: 30, perSecond: 10, restSeconds: 0.5 },
+  patch: { inFlight: 5, roundTrips: 10 },
 }

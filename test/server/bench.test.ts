@@ -5,7 +5,7 @@ import { runNode } from '../support/process.ts'
 import { cases } from '../support/runs.ts'
 
 const BENCH = fileURLToPath(new URL('../bench/main.ts', import.meta.url))
-const LOADS = ['fanout', 'documents', 'echo', 'trace', 'idle', 'big', 'presence']
+const LOADS = ['fanout', 'documents', 'echo', 'trace', 'idle', 'big', 'presence', 'watchers', 'patch']
 /** What differs from these only in how much is written, or in what trace. */
 const ALIKE = ['burst', 'alltyping', 'longtrace']
 

@@ -108,10 +108,10 @@ test('an event is made once for all streams that are sent it at the same time', 
   const { update } = edit('hello')
   const eventData = new EventData()
   const piece = new EncodedPiece(update, 1)
-  const line = eventData.of(piece)
-  expect(Buffer.from(line).toString()).toBe(`data: ${Buffer.from(update).toString('base64')}\n`)
-  expect(eventData.of(piece)).toBe(line)
-  expect(eventData.of(new EncodedPiece(update, 2))).not.toBe(line)
+  const event = eventData.of(piece, 'a-1')
+  expect(Buffer.from(event).toString()).toBe(`data: ${Buffer.from(update).toString('base64')}\nid: a-1\n\n`)
+  expect(eventData.of(piece, 'a-1')).toBe(event)
+  expect(eventData.of(new EncodedPiece(update, 2), 'a-2')).not.toBe(event)
 })
 
 describe('GET /api/documents/NAME/events', () => {

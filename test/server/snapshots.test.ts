@@ -7,7 +7,7 @@ import { DocumentLog } from '../../server/src/document/document-log.ts'
 import { Edits } from '../../server/src/document/edits.ts'
 import { NO_NEIGHBOURS } from '../../server/src/document/neighbours.ts'
 import { PrivateBytes } from '../../server/src/document/private-bytes.ts'
-import { type ReadingContext, readDifference, readSince } from '../../server/src/document/reading.ts'
+import { type ReadingContext, readApart, readDifference, readSince } from '../../server/src/document/reading.ts'
 import { LoadedSnapshot } from '../../server/src/document/snapshot.ts'
 import { Snapshots } from '../../server/src/document/snapshots.ts'
 import { splitSnapshot } from '../../server/src/protocol/update/update.ts'
@@ -37,6 +37,7 @@ function openDocument(name: string, stored: Snapshot): Document {
     log: recordingLog().log,
     cursors: [],
     requestCommit: () => undefined,
+    committed: () => undefined,
     changed: () => undefined,
     neighboursOf: () => NO_NEIGHBOURS,
   }
@@ -229,6 +230,7 @@ function readerOf(length: number, chunkBytes = CHUNK_BYTES) {
   }
   const reader: Reader = {
     readSince: (document, position) => readSince(document, position, context),
+    readApart: (document) => readApart(document, context),
     readDifference: (document, stateVector, position) => readDifference(document, stateVector, position, context),
   }
   const cursor = new Cursor(document, reader, {})

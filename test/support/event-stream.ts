@@ -17,25 +17,26 @@ export interface EventStreamOptions {
 
 /** An event of a stream as the HTML standard defines them, or a comment. */
 export type StreamPart =
-  | { readonly kind: 'event'; readonly id: string | undefined; readonly data: string }
+  | { readonly kind: 'event'; readonly name: string; readonly id: string | undefined; readonly data: string }
   | { readonly kind: 'comment' }
 
-export interface EventsRequest {
+export type EventsRequest = StreamRequest & {
   readonly release: Release
   /** Of the server, with a slash at the end. */
   readonly url: string
-  /** As it stands in the URL. */
-  readonly segment: string
   readonly lastEventId?: string | undefined
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Asks for the event stream of a document; resolves with the head of the answer. Nothing of the URL is normalised. */
+/** Of a document as it stands in the URL, with a query that begins with its question mark; or of any other path. */
+type StreamRequest = { readonly segment: string; readonly query?: string } | { readonly path: string }
+
+/** Asks for an event stream; resolves with the head of the answer. Nothing of the URL is normalised. */
 export async function requestEvents(options: EventsRequest): Promise<IncomingMessage> {
-  const { release, url, segment, lastEventId } = options
+  const { release, url, lastEventId } = options
   const { hostname, port, pathname } = new URL(url)
   const headers = { ...options.headers, ...(lastEventId !== undefined && { 'last-event-id': lastEventId }) }
-  const request = get({ hostname, port, path: `${pathname}api/documents/${segment}/events`, headers, agent: false })
+  const request = get({ hostname, port, path: `${pathname}${pathOf(options)}`, headers, agent: false })
   release(async () => {
     request.destroy()
   })
@@ -43,6 +44,10 @@ export async function requestEvents(options: EventsRequest): Promise<IncomingMes
   // A line that breaks from here on is told to who reads the answer.
   request.on('error', () => undefined)
   return response.setEncoding('utf8')
+}
+
+function pathOf(request: StreamRequest): string {
+  return 'path' in request ? request.path : `api/documents/${request.segment}/events${request.query ?? ''}`
 }
 
 /** The parts of a stream, until it ends or is cut by either side. */
@@ -100,5 +105,5 @@ function parse(block: string): StreamPart {
   const lines = block.split('\n')
   if (lines.every((line) => line.startsWith(':'))) return { kind: 'comment' }
   const field = (name: string) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2)
-  return { kind: 'event', id: field('id'), data: field('data') ?? '' }
+  return { kind: 'event', name: field('event') ?? 'message', id: field('id'), data: field('data') ?? '' }
 }

@@ -18,6 +18,8 @@ const TOLD_AFTER_MS = 1_000
 /** As much as Node takes of headers in all; usual tokens are a tenth of it. */
 const MAX_TOKEN_LENGTH = 16 * 1024
 
+const ANYBODY = { user: undefined, tokenId: undefined, expiresAt: Number.POSITIVE_INFINITY }
+
 export interface AuthorityContext {
   readonly config: Config
   readonly clock: Clock
@@ -82,11 +84,16 @@ export class Authority {
     return holder
   }
 
-  /** Lets somebody be told of all names that begin so; where nobody is asked for a token, everybody. Rejects as `authorize` does. */
-  async authorizeListing(token: string | undefined, prefix: string): Promise<void> {
-    if (this.admitsEverybody) return
-    const holder = await this.#holderOf(token)
-    if (!holder.mayList(prefix)) throw new CoeditError('FORBIDDEN', 'the token does not allow to list these documents')
+  /**
+   * Lets somebody be told of all names that begin so; where nobody is asked for a token, everybody. Resolves with a permit that can
+   * be held, and is for no document. Rejects as `authorize` does.
+   */
+  async authorizeListing(token: string | undefined, prefix: string): Promise<Permit> {
+    const permit = { document: '', access: 'read' } as const
+    if (this.admitsEverybody) return { ...permit, ...ANYBODY, issuedAt: this.#context.clock.now() }
+    const { user, tokenId, issuedAt, expiresAt, mayList } = await this.#holderOf(token)
+    if (!mayList(prefix)) throw new CoeditError('FORBIDDEN', 'the token does not allow to list these documents')
+    return { ...permit, user, tokenId, issuedAt, expiresAt }
   }
 
   /** Lets somebody see how the server is doing; where nobody is asked for a token, everybody. Rejects as `authorize` does. */

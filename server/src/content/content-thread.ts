@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { CoeditError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
-import type { ContentAnswer, ContentJob, NumberedJob, ThreadAnswer, ThreadMessage } from './requests.ts'
+import type { ContentAnswer, ContentJob, NumberedJob, ThreadAnswer, ThreadMessages } from './requests.ts'
 
 /** How long one job may take; then what is in the document is too much for Yjs. */
 const JOB_TIMEOUT_MS = 10_000
@@ -31,6 +31,7 @@ export class ContentThread {
   readonly #log: Log
   #worker: Worker | undefined
   #pending: Pending[] = []
+  #unsent: ThreadMessages[number][] = []
   #cancelDeadline: Cancel = () => undefined
   #lastId = 0
   #clientId = newClientId()
@@ -63,7 +64,7 @@ export class ContentThread {
   }
 
   forget(document: string): void {
-    this.#worker?.postMessage({ forget: document } satisfies ThreadMessage)
+    if (this.#worker) this.#send({ forget: document })
   }
 
   async close(): Promise<void> {
@@ -73,9 +74,17 @@ export class ContentThread {
     await this.#worker?.terminate()
   }
 
-  #send(message: ThreadMessage): void {
+  /** One message for all of a turn of the event loop: each costs several times what a small job does. */
+  #send(message: ThreadMessages[number]): void {
     this.#worker ??= this.#start()
-    this.#worker.postMessage(message)
+    if (this.#unsent.length === 0) setImmediate(() => this.#flush())
+    this.#unsent.push(message)
+  }
+
+  #flush(): void {
+    const messages: ThreadMessages = this.#unsent
+    this.#unsent = []
+    if (messages.length > 0) this.#worker?.postMessage(messages)
   }
 
   #start(): Worker {
@@ -114,6 +123,7 @@ export class ContentThread {
   #lost(worker: Worker, cause?: Error): void {
     if (this.#worker !== worker) return
     this.#worker = undefined
+    this.#unsent = []
     this.#cancelDeadline()
     const [culprit, ...others] = this.#pending.splice(0)
     if (!this.#isClosed)
@@ -121,7 +131,7 @@ export class ContentThread {
     culprit?.reject(
       new CoeditError('DOCUMENT_UNREADABLE', `Yjs cannot build '${culprit.message.job.document}'`, { cause }),
     )
-    for (const { resolve } of others) resolve({ results: [], isLost: true })
+    for (const { resolve } of others) resolve({ results: [], news: [], isLost: true })
   }
 }
 

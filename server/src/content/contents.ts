@@ -1,10 +1,12 @@
-import { CoeditError } from '../common/errors.ts'
+import { CoeditError, goneError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
+import type { Config } from '../config/config.ts'
 import type { Cursor } from '../document/cursor.ts'
 import type { Documents } from '../document/documents.ts'
 import type { Receipt } from '../document/edits.ts'
-import type { Author, Flush, WriteKey } from '../document/subscriber.ts'
+import { Pacing } from '../document/pacing.ts'
+import type { Author, EndReason, Flush, WriteKey } from '../document/subscriber.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { ContentThread } from './content-thread.ts'
 import type {
@@ -16,6 +18,8 @@ import type {
   NewRoots,
   PositionedUpdate,
   ReadRequest,
+  WatchedRoot,
+  WatchNews,
 } from './requests.ts'
 
 /** How long a document stays in the thread after the last request. */
@@ -37,6 +41,7 @@ const NEVER = -1
 const MAX_BATCH = 256
 
 export interface ContentsContext {
+  readonly config: Config
   readonly clock: Clock
   readonly log: Log
   readonly documents: Documents
@@ -52,6 +57,24 @@ export interface At {
 export interface EditContent extends Omit<EditRequest, 'kind' | 'seen'> {
   /** Where whoever asks has read what is to be edited; undefined where what is there now is meant. */
   readonly seen: At | undefined
+}
+
+/** Who is told how a root changes. None of these may throw. */
+export interface Watcher {
+  /** @param incarnation that the positions are of */
+  onNews(news: Omit<WatchNews, 'id'>, incarnation: number): void
+  /** Nothing more is told. */
+  onEnd(error: unknown): void
+}
+
+/** What somebody is told, until it is ended. */
+export interface Watching {
+  /**
+   * Has all be told anew that was written since the snapshot, before what is read from now on. Tells whether it does: not
+   * where that is not as far back as the position, and not twice within half a minute, since the document is built anew.
+   */
+  tellSince(position: number): boolean
+  end(): void
 }
 
 export interface ReadContent extends At {
@@ -81,6 +104,14 @@ export class Contents {
   /** Indexes in a text as relative positions of Yjs, in JSON. Rejects as `read` does. */
   async locate(document: string, request: Omit<LocateRequest, 'kind'>): Promise<string> {
     return (await this.#of(document).read({ kind: 'locate', ...request })).body
+  }
+
+  /**
+   * Tells how a root changes from here on, or from its snapshot on where it is not open yet and `fromSnapshot` is set. What is
+   * read after the call stands at or behind the beginning.
+   */
+  watch(document: string, root: WatchedRoot, watcher: Watcher, fromSnapshot: boolean): Watching {
+    return this.#of(document).watch(root, watcher, fromSnapshot)
   }
 
   /**
@@ -128,7 +159,7 @@ export class Contents {
     // One that was deleted may have been written under the present one.
     this.#thread.renewClientId()
     const { clientId } = this.#thread
-    const job = { document: name, isWhole: true, clientId, updates: [], requests: [request] }
+    const job = { document: name, isWhole: true, clientId, updates: [], watches: [], requests: [request] }
     let result: ContentResult | undefined
     while (!result) [result] = (await this.#thread.run(job)).results
     this.#thread.forget(name)
@@ -177,7 +208,12 @@ interface Asked extends Partial<Asker> {
   reject(error: unknown): void
 }
 
-/** One document in the thread: a cursor that brings it what is new, and who waits for answers. */
+interface Watched extends WatchedRoot {
+  readonly watcher: Watcher
+  fromSnapshot: boolean
+}
+
+/** One document in the thread: a cursor that brings it what is new, who waits for answers, and who watches it. */
 class OpenContent {
   readonly #name: string
   readonly #context: ContentsContext
@@ -191,12 +227,25 @@ class OpenContent {
   /** Whether the thread has nothing of it, or nothing that it may keep. */
   #isLost = true
   #cancelIdle: Cancel = () => undefined
+  readonly #watched = new Map<number, Watched>()
+  #lastWatch = 0
+  /** Whether there are watches that the thread does not know yet. */
+  #hasNewWatch = false
+  /** Of telling those who watch. */
+  readonly #pacing: Pacing
+  #tellingMs = 0
+  #cancelRest: Cancel | undefined
+  /** When it was built anew last for the sake of those who watch. */
+  #rebuiltAt = Number.NEGATIVE_INFINITY
+  #mustRebuild = false
 
   constructor(name: string, context: ContentsContext, thread: ContentThread, onGone: () => void) {
     this.#name = name
     this.#context = context
     this.#thread = thread
     this.#onGone = onGone
+    const { documentBusyShare: busyShare, maxGatherMs } = context.config
+    this.#pacing = new Pacing({ busyShare, maxGatherMs }, context.clock, () => this.#tellingMs)
   }
 
   read(request: ReadRequest | LocateRequest): Promise<ReadContent> {
@@ -207,8 +256,25 @@ class OpenContent {
     return this.#ask(request, asker)
   }
 
+  watch(root: WatchedRoot, watcher: Watcher, fromSnapshot: boolean): Watching {
+    this.#cancelIdle()
+    const id = ++this.#lastWatch
+    const watched = { ...root, watcher, fromSnapshot }
+    this.#watched.set(id, watched)
+    this.#hasNewWatch = true
+    if (!this.#isRunning) void this.#run()
+    return {
+      tellSince: (position) => this.#tellSince(position),
+      end: () => {
+        this.#watched.delete(id)
+        if (!this.#isRunning) this.#rest()
+      },
+    }
+  }
+
   release(): void {
     this.#cancelIdle()
+    this.#endWatches(new CoeditError('SERVER_CLOSED', 'the server is closed'))
     this.#lose()
     this.#thread.forget(this.#name)
     this.#onGone()
@@ -224,17 +290,72 @@ class OpenContent {
 
   async #run(): Promise<void> {
     this.#isRunning = true
-    while (this.#asked.length > 0) {
+    while (this.#asked.length > 0 || this.#mustTell()) {
       const batch = this.#nextBatch()
       try {
         await this.#serve(batch)
       } catch (error) {
         this.#lose()
         for (const { reject } of batch) reject(error)
+        this.#endWatches(error)
       }
     }
     this.#isRunning = false
+    this.#rest()
+  }
+
+  /** Whether those who watch have to be told something now; if it has to wait, it is done later. */
+  #mustTell(): boolean {
+    if (this.#watched.size === 0) return false
+    if (this.#hasNewWatch || this.#isLost) return true
+    if (this.#news.length === 0 && !this.#cursor?.isBehind) return false
+    const restMs = this.#pacing.restMs()
+    if (restMs > 0) this.#runAfter(restMs)
+    return restMs === 0
+  }
+
+  #runAfter(restMs: number): void {
+    this.#cancelRest?.()
+    this.#cancelRest = this.#context.clock.after(restMs, () => {
+      this.#cancelRest = undefined
+      if (!this.#isRunning) void this.#run()
+    })
+  }
+
+  #rest(): void {
+    this.#cancelIdle()
+    if (this.#watched.size > 0) return
+    this.#cancelRest?.()
+    this.#cancelRest = undefined
     this.#cancelIdle = this.#context.clock.after(IDLE_MS, () => this.release())
+  }
+
+  #tellSince(position: number): boolean {
+    const snapshotSeq = this.#cursor?.document.log.snapshotSeq ?? Number.POSITIVE_INFINITY
+    const now = this.#context.clock.now()
+    if (position < snapshotSeq || now - this.#rebuiltAt < IDLE_MS) return false
+    this.#rebuiltAt = now
+    this.#mustRebuild = true
+    for (const watched of this.#watched.values()) watched.fromSnapshot = true
+    return true
+  }
+
+  #tell(news: readonly WatchNews[], incarnation: number): void {
+    const { clock } = this.#context
+    const startedAt = clock.now()
+    for (const { id, ...rest } of news) {
+      const watched = this.#watched.get(id)
+      if (!watched) continue
+      // Should the thread lose the document, it is told what follows the snapshot, to go on.
+      watched.fromSnapshot = true
+      watched.watcher.onNews(rest, incarnation)
+    }
+    this.#tellingMs += clock.now() - startedAt
+  }
+
+  #endWatches(error: unknown): void {
+    for (const { watcher } of this.#watched.values()) watcher.onEnd(error)
+    this.#watched.clear()
   }
 
   /** What is read after an edit has to have its number. */
@@ -256,26 +377,32 @@ class OpenContent {
     const updates = this.#takeNews()
     if (document.isFormer(this.#thread.clientId)) this.#thread.renewClientId()
     const { clientId } = this.#thread
-    const job = { document: this.#name, isWhole: this.#isLost, clientId, updates, requests }
+    // The cursor moves on while the thread works.
+    const read = { incarnation: document.incarnation, position: cursor.position ?? 0 }
+    const watches = [...this.#watched].map(([id, { root, as, fromSnapshot }]) => ({ id, root, as, fromSnapshot }))
+    const job = {
+      document: this.#name,
+      isWhole: this.#isLost,
+      clientId,
+      updates,
+      watches,
+      requests,
+    }
+    this.#hasNewWatch = false
     this.#isLost = false
     const answer = await this.#thread.run(job)
     if (answer.isLost) this.#lose()
+    if (answer.unreadable !== undefined) this.#endWatches(unreadable(this.#name, answer.unreadable))
+    this.#tell(answer.news, read.incarnation)
     this.#asked.unshift(...batch.slice(answer.results.length))
-    await this.#settle(cursor, batch, answer)
+    await this.#settle(cursor, batch, answer, read)
   }
 
   /** Takes what the thread is to know before the next requests. */
   async #caughtUp(): Promise<Cursor> {
-    if (this.#cursor?.hasEnded) this.#lose()
-    this.#cursor ??= await this.#context.documents.join(this.#name, {
-      position: 0,
-      onFlush: (flush) => this.#flushed(flush),
-      onEnd: (reason) => {
-        this.#lose()
-        if (reason === 'deleted') this.#thread.forget(this.#name)
-      },
-    })
-    const cursor = this.#cursor
+    if (this.#cursor?.hasEnded || this.#mustRebuild) this.#lose()
+    this.#mustRebuild = false
+    const cursor = this.#cursor ?? (await this.#open())
     while (cursor.isBehind) {
       await cursor.read()
       this.#push(cursor.restInClosedOrder())
@@ -283,13 +410,37 @@ class OpenContent {
     return cursor
   }
 
+  async #open(): Promise<Cursor> {
+    const cursor = await this.#context.documents.join(this.#name, {
+      position: 0,
+      onFlush: (flush) => this.#flushed(flush),
+      onEnd: (reason) => this.#ended(reason),
+    })
+    this.#cursor = cursor
+    for (const { fromSnapshot } of this.#watched.values()) if (fromSnapshot) this.#rebuiltAt = this.#context.clock.now()
+    await cursor.readApart()
+    this.#push([...cursor.rest()])
+    return cursor
+  }
+
+  #ended(reason: EndReason): void {
+    this.#lose()
+    if (reason === 'deleted') this.#thread.forget(this.#name)
+    this.#endWatches(
+      reason === 'deleted'
+        ? goneError(this.#name)
+        : new CoeditError('SERVER_CLOSED', `'${this.#name}' has left memory: ${reason}`),
+    )
+  }
+
   #flushed(flush: Flush): void {
     if (this.#newsBytes < MAX_WAITING_BYTES && this.#cursor?.follow(flush)) this.#push(flush.pieces)
+    if (!this.#isRunning && !this.#cancelRest && this.#mustTell()) void this.#run()
   }
 
   #push(pieces: readonly PositionedUpdate[]): void {
     for (const { update, position } of pieces) {
-      this.#news.push({ update, position })
+      this.#news.push({ update: compact(update), position })
       this.#newsBytes += update.length
     }
   }
@@ -302,9 +453,7 @@ class OpenContent {
   }
 
   /** Submits what the requests come to and answers them when that is durable: nobody is shown what may be lost. */
-  async #settle(cursor: Cursor, batch: readonly Asked[], { results }: ContentAnswer): Promise<void> {
-    const { document } = cursor
-    const read = { incarnation: document.incarnation, position: cursor.position ?? 0 }
+  async #settle(cursor: Cursor, batch: readonly Asked[], { results }: ContentAnswer, read: At): Promise<void> {
     const receipts = results.map((result, index) => this.#submit(cursor, result, batch[index]))
     try {
       await Promise.all(receipts.map((receipt) => receipt?.durable))
@@ -339,9 +488,18 @@ class OpenContent {
   }
 }
 
+/** A view of more memory than it needs would take all of that along to the thread. */
+function compact(update: Uint8Array): Uint8Array {
+  return update.buffer.byteLength > 2 * update.length ? new Uint8Array(update) : update
+}
+
 /** What comes after an edit that was refused builds on it. */
 function isRefused(receipt: Receipt | undefined): boolean {
   return receipt !== undefined && (receipt.isRefused || !receipt.complete)
+}
+
+function unreadable(name: string, reason: string): CoeditError {
+  return new CoeditError('DOCUMENT_UNREADABLE', `Yjs cannot build '${name}': ${reason}`)
 }
 
 function full(name: string): CoeditError {

@@ -2,15 +2,18 @@ import * as Y from 'yjs'
 import { applyOperation } from './json-patch.ts'
 import { mergeInto } from './merge-patch.ts'
 import { conflict, Refused } from './refused.ts'
-import type { ContentResult, EditRequest, LocateRequest, PositionedUpdate, ReadRequest } from './requests.ts'
+import type { ContentResult, EditRequest, LocateRequest, PositionedUpdate, ReadRequest, WatchNews } from './requests.ts'
 import { Roots } from './roots.ts'
 import { editText } from './text.ts'
 import { TextHistory } from './text-history.ts'
+import { Watches } from './watches.ts'
 
 /** A document as a Y.Doc, in step with the log, for those who want to read and to write values. */
 export class Mirror {
   readonly #doc = new Y.Doc()
   readonly #roots = new Roots(this.#doc)
+  /** The roots whose changes are told. */
+  readonly watches = new Watches(this.#roots)
   readonly #histories = new Map<string, TextHistory>()
   #position = 0
   /** Whether it holds edits that the log has not brought yet. */
@@ -28,20 +31,24 @@ export class Mirror {
   }
 
   /**
-   * Takes in what the log brings.
+   * Takes in what the log brings, and tells what it has changed in the roots that are watched.
+   * @param isWhole whether it is all of a document: the snapshot, then each entry
    * @throws what Yjs throws on content that is too much for it
    */
-  apply(updates: readonly PositionedUpdate[]): void {
+  apply(updates: readonly PositionedUpdate[], isWhole: boolean): readonly WatchNews[] {
     this.#doc.on('beforeObserverCalls', keepFormatting)
     for (const { update, position } of updates) {
       Y.applyUpdate(this.#doc, update)
       this.#position = position ?? this.#position
       // Entries of others come after own ones here that are behind them in the log, where texts are not like this.
       if (!this.#isAhead) this.#mark()
+      if (isWhole && position !== undefined) this.watches.pass(position)
     }
     this.#doc.off('beforeObserverCalls', keepFormatting)
+    // What was written here is in the log before the next updates are.
     this.#isAhead = false
     this.#mark()
+    return this.watches.arrive(this.#position)
   }
 
   read({ root, as }: ReadRequest): ContentResult {

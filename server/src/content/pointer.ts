@@ -17,3 +17,8 @@ export function indexOf(key: string, length: number): number | undefined {
   if (key === '-') return length
   return /^(?:0|[1-9]\d{0,15})$/.test(key) ? Number(key) : undefined
 }
+
+/** The JSON Pointer of a path. */
+export function pointerOf(path: readonly (string | number)[]): string {
+  return path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+}

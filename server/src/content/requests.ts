@@ -69,6 +69,36 @@ export interface PositionedUpdate {
   readonly position: number | undefined
 }
 
+/** A root type of which changes are told: splices of a text, or JSON Patches (RFC 6902) of what it is as JSON. */
+export interface WatchedRoot {
+  readonly root: string
+  readonly as: 'text' | 'json'
+}
+
+export interface Watch extends WatchedRoot {
+  readonly id: number
+  /** Where the thread is given a whole document: whether to begin right behind its snapshot, and not at its end. */
+  readonly fromSnapshot: boolean
+}
+
+/** What has changed between two log positions. */
+export interface WatchStep {
+  readonly after: number
+  readonly position: number
+  /** An array in JSON, each change to what those before have made. */
+  readonly changes: string
+}
+
+export interface WatchNews {
+  readonly id: number
+  /** Where it has begun, unless these steps go on with those before. */
+  readonly begun: number | undefined
+  /** Only those in which something has changed. */
+  readonly steps: readonly WatchStep[]
+  /** Whether the root has turned out to be of a kind that has no such changes. */
+  readonly isUnfit: boolean
+}
+
 /** What the thread is told of one document. */
 export interface ContentJob {
   readonly document: string
@@ -77,12 +107,17 @@ export interface ContentJob {
   /** Under which is written, where the thread has nothing of the document. */
   readonly clientId: number
   readonly updates: readonly PositionedUpdate[]
+  /** All that go on. */
+  readonly watches: readonly Watch[]
   readonly requests: readonly ContentRequest[]
 }
 
 export interface ContentAnswer {
   /** Of the first requests; those behind them are to be asked again. */
   readonly results: readonly ContentResult[]
+  readonly news: readonly WatchNews[]
+  /** Why the updates could not be applied, where that is so. */
+  readonly unreadable?: string
   /** Whether the thread has given up what it had of the document, so that the next job has to bring all of it. */
   readonly isLost: boolean
 }
@@ -93,7 +128,8 @@ export interface NumberedJob {
   readonly job: ContentJob
 }
 
-export type ThreadMessage = NumberedJob | { readonly forget: string }
+/** What the thread is told at once, in order. */
+export type ThreadMessages = readonly (NumberedJob | { readonly forget: string })[]
 export interface ThreadAnswer {
   readonly id: number
   readonly answer: ContentAnswer

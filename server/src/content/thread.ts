@@ -7,40 +7,42 @@ import type {
   ContentRequest,
   ContentResult,
   ThreadAnswer,
-  ThreadMessage,
+  ThreadMessages,
+  WatchNews,
 } from './requests.ts'
 
 // The entry of the thread that holds documents as values.
 
 const mirrors = new Map<string, Mirror>()
 
-parentPort?.on('message', (message: ThreadMessage) => {
-  if ('forget' in message) {
-    forget(message.forget)
-    return
+parentPort?.on('message', (messages: ThreadMessages) => {
+  for (const message of messages) {
+    if ('forget' in message) forget(message.forget)
+    // Each is answered by itself: whichever ends the thread is the first that was not.
+    else parentPort?.postMessage({ id: message.id, answer: answerTo(message.job) } satisfies ThreadAnswer)
   }
-  const answer = answerTo(message.job)
-  parentPort?.postMessage({ id: message.id, answer } satisfies ThreadAnswer)
 })
 
-function answerTo({ document, isWhole, clientId, updates, requests }: ContentJob): ContentAnswer {
+function answerTo({ document, isWhole, clientId, updates, watches, requests }: ContentJob): ContentAnswer {
   if (isWhole) forget(document)
   const mirror = mirrors.get(document) ?? new Mirror(clientId)
   mirrors.set(document, mirror)
+  let news: readonly WatchNews[] = []
   try {
-    mirror.apply(updates)
+    mirror.watches.keep(watches)
+    news = mirror.apply(updates, isWhole)
   } catch (error) {
     forget(document)
-    return { results: requests.map(() => refusal(error)), isLost: true }
+    return { results: requests.map(() => refusal(error)), news: [], unreadable: messageOf(error), isLost: true }
   }
   const results: ContentResult[] = []
   for (const request of requests) {
     results.push(resultOf(mirror, request))
     if (!mirror.isSpoilt) continue
     forget(document)
-    return { results, isLost: true }
+    return { results, news, isLost: true }
   }
-  return { results, isLost: false }
+  return { results, news, isLost: false }
 }
 
 function resultOf(mirror: Mirror, request: ContentRequest): ContentResult {
@@ -53,9 +55,12 @@ function resultOf(mirror: Mirror, request: ContentRequest): ContentResult {
 }
 
 function refusal(error: unknown): ContentResult {
-  const message = error instanceof Error ? error.message : String(error)
   // Content of hostile clients can be well-formed and still too much for Yjs.
-  return { ok: false, code: error instanceof Refused ? error.code : 'DOCUMENT_UNREADABLE', message }
+  return { ok: false, code: error instanceof Refused ? error.code : 'DOCUMENT_UNREADABLE', message: messageOf(error) }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 function forget(document: string): void {

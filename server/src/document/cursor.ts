@@ -10,6 +10,8 @@ import type { EndReason, Flush, PresenceStep, Subscriber } from './subscriber.ts
 export interface Reader {
   /** What a cursor at `position` has missed. */
   readSince(document: Document, position: number): Promise<Reading>
+  /** The whole document: its snapshot in one, then each entry since on its own. */
+  readApart(document: Document): Promise<Reading>
   /** What a client with this state vector lacks. Rejects with MESSAGE_MALFORMED. */
   readDifference(document: Document, stateVector: Uint8Array, position: number | undefined): Promise<Reading>
 }
@@ -119,6 +121,11 @@ export class Cursor implements Subscriber {
   /** Has all that it has missed be taken by `next`. Resolves as `answer` does. */
   read(): Promise<number> {
     return this.#begin(this.#reader.readSince(this.document, this.#position ?? 0))
+  }
+
+  /** Has the whole document be taken by `next`, each entry since its snapshot on its own. Resolves as `answer` does. */
+  readApart(): Promise<number> {
+    return this.#begin(this.#reader.readApart(this.document))
   }
 
   /**

@@ -39,6 +39,8 @@ export interface DocumentContext {
   readonly cursors: readonly string[]
   /** Asks for a commit of what is pending. */
   requestCommit(source: CommitSource): void
+  /** Called with each flush that brings edits, also those of other servers. */
+  committed(document: Document): void
   /** Called when the log has grown or the last subscriber has gone. */
   changed(document: Document): void
   /** The other servers that may show a document. */
@@ -406,11 +408,12 @@ export class Document implements CommitSource, Replica {
   }
 
   #deliver(pieces: readonly Piece[], author: Author | null, isForeign = false): void {
-    const { clock, changed } = this.#context
+    const { clock, changed, committed } = this.#context
     const startedAt = clock.now()
     const after = this.head - pieces.length
     this.#subscribers.deliver({ ...this.#flush(after, pieces, author, this.presence.flush()), isForeign })
     this.#deliveryMs += clock.now() - startedAt
+    if (pieces.length > 0) committed(this)
     changed(this)
   }
 

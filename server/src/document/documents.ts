@@ -8,7 +8,7 @@ import type { Config } from '../config/config.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import { encodeClients } from '../protocol/update/update.ts'
 import type { PresenceEntry } from '../protocol/wire/awareness.ts'
-import type { Storage, StoredDocument } from '../storage/storage.ts'
+import type { Storage, StoredDocument, Unfollow } from '../storage/storage.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { Committer } from './committer.ts'
 import { Compactor } from './compactor.ts'
@@ -22,7 +22,7 @@ import { NO_NEIGHBOURS } from './neighbours.ts'
 import { loopMeter, Pacing } from './pacing.ts'
 import { PresenceExchange } from './presence-exchange.ts'
 import { PrivateBytes } from './private-bytes.ts'
-import { readDifference, readSince } from './reading.ts'
+import { readApart, readDifference, readSince } from './reading.ts'
 import { LoadedSnapshot } from './snapshot.ts'
 import { Snapshots } from './snapshots.ts'
 import type { WriteKey } from './subscriber.ts'
@@ -50,6 +50,13 @@ export interface DocumentsContext {
   readonly meters?: Meters
 }
 
+/** Who is told what becomes durable of any document. None of these may throw. */
+export interface CommitListener {
+  onCommit(name: string, at: { readonly incarnation: number; readonly position: number }): void
+  /** Other servers may have written what was not told. */
+  onMissed(): void
+}
+
 /** The open documents. Each is loaded once however many ask for it, and leaves memory when nobody needs it. */
 export class Documents {
   /** For the code around the server. */
@@ -67,6 +74,8 @@ export class Documents {
   readonly #followers: HookFollowers
   readonly #reader: Reader
   readonly #emptied = new Condition()
+  readonly #listeners = new Set<CommitListener>()
+  #unfollow: Unfollow | undefined
   #isClosing = false
 
   constructor(context: DocumentsContext) {
@@ -89,6 +98,7 @@ export class Documents {
       clock,
       log,
       cursors: this.#followers.cursors,
+      committed: ({ name, incarnation, head }) => this.#committed(name, incarnation, head),
       requestCommit: (source) => this.#committer.request(source),
       changed: (document) => this.#changed(document),
       neighboursOf: (name) => this.#exchange?.neighboursOf(name) ?? NO_NEIGHBOURS,
@@ -102,6 +112,7 @@ export class Documents {
     }
     this.#reader = {
       readSince: (document, position) => readSince(document, position, reading),
+      readApart: (document) => readApart(document, reading),
       readDifference: (document, stateVector, position) => readDifference(document, stateVector, position, reading),
     }
   }
@@ -134,6 +145,12 @@ export class Documents {
   visit(name: string): Promise<Cursor> {
     const open = this.#open.get(name)
     return open ? Promise.resolve(this.follow(open)) : this.join(name)
+  }
+
+  /** Tells what becomes durable of any document, here and, as far as the storage tells it, at other servers. */
+  watch(listener: CommitListener): Unfollow {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /** Where the log of a document ends. Rejects as `join` does. */
@@ -225,11 +242,18 @@ export class Documents {
   /** To be called when the storage is open: hooks are told what they were not told in time. */
   start(): void {
     this.#followers.start()
+    this.#unfollow = this.#context.storage.followAll?.({
+      onAppended: (name, incarnation, seq) => this.#committed(name, incarnation, seq),
+      onMissed: () => {
+        for (const { onMissed } of this.#listeners) onMissed()
+      },
+    })
   }
 
   /** Ends all subscribers and resolves when everything received is durable and no document is in memory. */
   async close(): Promise<void> {
     this.#isClosing = true
+    this.#unfollow?.()
     await this.#followers.stop()
     await Promise.allSettled(this.#opening.values())
     for (const document of [...this.#open.values()]) {
@@ -241,6 +265,10 @@ export class Documents {
     while (this.#open.size > 0) await this.#emptied.wait()
     await this.#committer.settle()
     await this.#exchange?.close()
+  }
+
+  #committed(name: string, incarnation: number, position: number): void {
+    for (const { onCommit } of this.#listeners) onCommit(name, { incarnation, position })
   }
 
   /** @param content what it is made of, where it is not to be there yet */

@@ -1,7 +1,7 @@
 import { type Clocks, coversState, decodeStateVector, splitDifference } from '../protocol/update/update.ts'
 import type { Document } from './document.ts'
-import type { Content } from './joining.ts'
-import type { Piece } from './piece.ts'
+import { type Content, Joining } from './joining.ts'
+import { EncodedPiece, type Piece } from './piece.ts'
 import type { PrivateBytes } from './private-bytes.ts'
 import type { Snapshots } from './snapshots.ts'
 
@@ -36,6 +36,19 @@ export async function readSince(document: Document, position: number, context: R
     return { pieces: [...log.after(position)], position: log.head, searchedBytes: 0, isWhole: false }
   }
   return withSnapshot(document, context, (content) => readWhole(document, content))
+}
+
+/** The whole document in an order in which each piece builds on those before it: the snapshot, then each entry since. */
+export function readApart(document: Document, context: ReadingContext): Promise<Reading> {
+  return withSnapshot(document, context, ({ snapshot, entries, head }) => {
+    const { seq = 0 } = snapshot ?? {}
+    const joining = new Joining(context.chunkBytes)
+    const stored = inClosedOrder(joining.whole({ snapshot, entries: [], head: seq }), true)
+    const base = stored.map(
+      ({ update }, place) => new EncodedPiece(update, place < stored.length - 1 ? undefined : seq),
+    )
+    return { pieces: [...base, ...entries], position: head, searchedBytes: 0, isWhole: false }
+  })
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Authority } from '../auth/authority.ts'
-import type { AuthRequest } from '../auth/grant.ts'
+import type { AuthRequest, Permit } from '../auth/grant.ts'
 import type { Lease, OnAccess, OnEnd } from '../auth/lease.ts'
 import { TrustedProxies } from '../common/addresses.ts'
 import { CoeditError } from '../common/errors.ts'
@@ -82,13 +82,28 @@ export class Admission {
   async admit({ line, request }: Visitor, onEnd: OnEnd, onAccess?: OnAccess): Promise<Lease | undefined> {
     const { config, authority } = this.#context
     checkName(request.document, config.maxNameBytes)
-    const permit = await authority.authorize(request)
+    return this.#hold({ line, request }, await authority.authorize(request), onEnd, onAccess)
+  }
+
+  /** The same for whoever is told of all names that begin with what was asked for. Rejects with all but DOCUMENT_NAME. */
+  async admitListing({ line, request }: Visitor, onEnd: OnEnd): Promise<Lease | undefined> {
+    const permit = await this.#context.authority.authorizeListing(request.token, request.document)
+    return this.#hold({ line, request }, permit, onEnd)
+  }
+
+  #hold(
+    { line, request }: Pick<Visitor, 'line' | 'request'>,
+    permit: Permit,
+    onEnd: OnEnd,
+    onAccess?: OnAccess,
+  ): Lease | undefined {
+    const { authority } = this.#context
     if (line.destroyed) return undefined
-    if (!this.#users.hasPlace(permit.user) || !this.#documents.hasPlace(permit.document)) {
+    if (!this.#users.hasPlace(permit.user) || !this.#documents.hasPlace(documentOf(permit))) {
       throw tooMany('the document or the user has')
     }
     this.#users.take(permit.user, line)
-    this.#documents.take(permit.document, line)
+    this.#documents.take(documentOf(permit), line)
     const lease = authority.hold(permit, request, onEnd, onAccess)
     this.#size += 1
     line.once('close', () => {
@@ -128,6 +143,11 @@ class Quota {
   #heldBy(key: string): number {
     return this.#held.get(key) ?? 0
   }
+}
+
+/** Undefined for a permit that is for none. */
+function documentOf({ document }: Permit): string | undefined {
+  return document === '' ? undefined : document
 }
 
 function tooMany(whoHas: string): CoeditError {

@@ -82,6 +82,19 @@ export interface DocumentStore {
    * @param onEntries must not throw
    */
   follow(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow
+
+  /**
+   * Reports the numbers that others append, of all documents, as soon as it can, and when some may have been missed. An
+   * engine that one process owns has no others, and leaves this out.
+   */
+  followAll?(listener: AppendListener): Unfollow
+}
+
+/** None of these may throw. */
+export interface AppendListener {
+  onAppended(document: string, incarnation: number, seq: number): void
+  /** What others have appended was not heard for a while. */
+  onMissed(): void
 }
 
 /** Which writes were done already, for those who ask for one again since they do not know. */

@@ -9,6 +9,7 @@ import type { Load } from './load.ts'
 import { manyDocuments } from './many-documents.ts'
 import { presence } from './presence.ts'
 import { traceLoad } from './trace.ts'
+import { patch, watchers } from './watchers.ts'
 
 /** Every load, in the order of the report. What they write is made on first use and kept. */
 export function allLoads(scale: Scale): readonly Load[] {
@@ -28,6 +29,8 @@ export function allLoads(scale: Scale): readonly Load[] {
     idle,
     bigLoad(once(() => bigDocument(scale.big.bytes))),
     presence,
+    watchers,
+    patch,
   ]
 }
 

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { OpenAPIHono, type RouteConfig } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
@@ -63,13 +64,19 @@ export class ApiRoutes {
       path.replaceAll(/\{(\w+)\}/g, ':$1'),
       async (c, next) => {
         if (!body) expectNoBody(c.env.incoming)
-        const answer = body ? await limit(c, next) : await next()
+        const answer = body && !this.#fits(c.env.incoming) ? await limit(c, next) : await next()
         // What is left of a body would be taken for the next request.
         if (!c.env.incoming.readableEnded) c.header('connection', 'close')
         return answer
       },
       (c) => handle(c, { params: parsed(params, c.req.param()), query: parsed(query, c.req.query()) }),
     )
+  }
+
+  /** Whether a body says how long it is, and is not too long: its length need not be watched, which makes a whole Request of it. */
+  #fits({ headers }: IncomingMessage): boolean {
+    const length = headers['content-length']
+    return headers['transfer-encoding'] === undefined && length !== undefined && Number(length) <= this.#maxBodyBytes
   }
 }
 

@@ -13,9 +13,11 @@ import type { Catalog, WriteKey, WriteKeyStore } from '../../storage/storage.ts'
 import type { Admission } from '../admission.ts'
 import { bearerIn } from '../credentials.ts'
 import { cursorId, placeOf } from '../cursor-id.ts'
+import type { EventStreams } from '../event-streams.ts'
 import { guardOrigin } from '../origin-guard.ts'
 import type { Env, Routes } from '../routes.ts'
 import { ApiRoutes, firstProblem } from './api-routes.ts'
+import { addEvents } from './events-api.ts'
 import { Retries } from './retries.ts'
 import {
   CHANGES,
@@ -41,6 +43,7 @@ export interface DocumentsApiContext {
   readonly catalog: Catalog & WriteKeyStore
   readonly documents: Documents
   readonly contents: Contents
+  readonly streams: EventStreams
   readonly guests: Guests
 }
 
@@ -64,6 +67,8 @@ const ADMISSION: readonly ErrorCode[] = [
   'SERVER_CLOSED',
 ]
 const READING: readonly ErrorCode[] = [...ADMISSION, 'DOCUMENT_MISSING', 'GONE']
+/** A document that is not there can be followed. */
+const READING_EVENTS: readonly ErrorCode[] = [...ADMISSION, 'GONE', 'EDIT_CONFLICT', 'DOCUMENT_UNREADABLE']
 const WRITING: readonly ErrorCode[] = [
   ...ADMISSION.filter((code) => code !== 'BODY_UNEXPECTED'),
   'BODY_INVALID',
@@ -108,6 +113,7 @@ export function createDocumentsApi(context: DocumentsApiContext): Routes {
   addContent(api, context, retries)
   addUpdates(api, context, retries)
   addPresence(api, context)
+  addEvents(api, context.streams, { ofOne: READING_EVENTS, ofAll: ADMISSION })
   api.routes.doc31('/api/openapi.json', { openapi: '3.1.0', info: { title: 'coedit', version: '1' } })
   return api.routes
 }

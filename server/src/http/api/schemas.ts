@@ -68,6 +68,19 @@ export const contentQuery = z.object({
   as: z.enum(REPRESENTATIONS).default('json'),
 })
 
+export const eventsQuery = z.object({
+  as: z
+    .enum(['text', 'json'])
+    .optional()
+    .describe('Tells how a root changes: a text by splices, any root by JSON Patches. Default: the updates of Yjs.'),
+  root: root.default('content'),
+  presence: z.literal('1').optional().describe('Tells who is here, too.'),
+})
+
+export const allEventsQuery = z.object({
+  prefix: z.string().default('').describe('What the names begin with.'),
+})
+
 export const patchQuery = z.object({ root: root.default('content') })
 
 export const updateQuery = z.object({

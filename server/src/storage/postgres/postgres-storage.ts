@@ -7,6 +7,7 @@ import { lineageOf } from '../lineage.ts'
 import { NO_LOG, WRITE_KEY_MS } from '../log-part.ts'
 import type {
   Appended,
+  AppendListener,
   AppendRequest,
   DeletedDocument,
   DeletionRequest,
@@ -100,6 +101,7 @@ export class PostgresStorage implements Storage {
   readonly #revocations: RevocationWatch
   readonly #relay: BroadcastRelay
   readonly #broadcast: Broadcast
+  readonly #listeners = new Set<AppendListener>()
   readonly #gate = new Serial()
   #damagedRecords = 0
   #lostEntries = 0
@@ -175,6 +177,7 @@ export class PostgresStorage implements Storage {
       onListening: () => {
         this.#relay.connected()
         this.#check()
+        for (const { onMissed } of this.#listeners) onMissed()
       },
       onDeaf: () => this.#relay.disconnected(),
     })
@@ -234,6 +237,11 @@ export class PostgresStorage implements Storage {
 
   follow(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow {
     return this.#followers.add(document, after, onEntries)
+  }
+
+  followAll(listener: AppendListener): Unfollow {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   async recall(document: string, id: Uint8Array): Promise<KnownWrite | undefined> {
@@ -372,7 +380,11 @@ export class PostgresStorage implements Storage {
       if (payload !== this.#sender) this.#revocations.tell()
     } else {
       const news = decodeHints(payload)
-      if (news && news.sender !== this.#sender) this.#followers.hinted(news.hints)
+      if (!news || news.sender === this.#sender) return
+      this.#followers.hinted(news.hints)
+      for (const { onAppended } of this.#listeners) {
+        for (const { document, incarnation, seq } of news.hints) onAppended(document, incarnation, seq)
+      }
     }
   }
 

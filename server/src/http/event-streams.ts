@@ -1,0 +1,121 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { OnEnd } from '../auth/lease.ts'
+import { CoeditError } from '../common/errors.ts'
+import type { Log } from '../common/log.ts'
+import type { Clock } from '../common/timing.ts'
+import type { Config } from '../config/config.ts'
+import type { Contents } from '../content/contents.ts'
+import type { WatchedRoot } from '../content/requests.ts'
+import type { Documents } from '../document/documents.ts'
+import type { Admission, Visitor } from './admission.ts'
+import { cutLater } from './cut.ts'
+import { EventData } from './event-data.ts'
+import { EventOutput } from './streams/event-output.ts'
+import { EventStream } from './streams/event-stream.ts'
+import { Feeds } from './streams/feeds.ts'
+import { Names } from './streams/names.ts'
+import { NamesFeed } from './streams/names-feed.ts'
+import { Presence } from './streams/presence.ts'
+import type { Source } from './streams/source.ts'
+import { Updates } from './streams/updates.ts'
+import { Values } from './streams/values.ts'
+
+export interface EventStreamsContext {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Log
+  readonly documents: Documents
+  readonly contents: Contents
+  readonly admission: Admission
+}
+
+/** What a stream is to bring of a document. */
+export interface Followed {
+  /** Undefined: its updates. */
+  readonly root: WatchedRoot | undefined
+  readonly hasPresence: boolean
+  /** Empty where there is none. */
+  readonly lastEventId: string
+}
+
+/** A request, and the answer to it. */
+export interface Exchange {
+  readonly incoming: IncomingMessage
+  readonly outgoing: ServerResponse
+}
+
+interface Stream {
+  readonly name: string
+  readonly sources: readonly Source[]
+  readonly headersOf: () => Headers
+  readonly admit: (visitor: Visitor, onEnd: OnEnd) => Promise<unknown>
+}
+
+/** Lets visitors follow documents as server-sent events. What several read alike is made once. */
+export class EventStreams {
+  readonly #context: EventStreamsContext
+  readonly #eventData = new EventData()
+  readonly #feeds: Feeds
+  readonly #names: NamesFeed
+
+  constructor(context: EventStreamsContext) {
+    this.#context = context
+    this.#feeds = new Feeds(context)
+    this.#names = new NamesFeed(context)
+  }
+
+  /**
+   * Answers with a stream that ends with the permit to read the document. Resolves when it has begun; rejects as
+   * `Admission` does, and where what is followed cannot be read.
+   */
+  follow(exchange: Exchange, name: string, followed: Followed, headersOf: () => Headers): Promise<void> {
+    const { admission } = this.#context
+    const sources = this.#sourcesOf(name, followed)
+    return this.#stream(exchange, { name, sources, headersOf, admit: (...given) => admission.admit(...given) })
+  }
+
+  /** The same for what changes of all documents whose names begin so, and for a permit to list them. */
+  followAll(exchange: Exchange, prefix: string, lastEventId: string, headersOf: () => Headers): Promise<void> {
+    const { admission } = this.#context
+    const sources = [new Names(this.#names, prefix, lastEventId)]
+    const admit: Stream['admit'] = (...given) => admission.admitListing(...given)
+    return this.#stream(exchange, { name: prefix, sources, headersOf, admit })
+  }
+
+  /** Lets a visitor in until the answer is closed. Rejects as `Admission` does. */
+  async admit({ incoming, outgoing }: Exchange, name: string): Promise<void> {
+    const { admission } = this.#context
+    await admission.admit(admission.knock(incoming, outgoing, name), () => undefined)
+  }
+
+  async #stream({ incoming, outgoing }: Exchange, { name, sources, headersOf, admit }: Stream): Promise<void> {
+    const { clock, config, admission } = this.#context
+    // An answer without a socket waits for another one on the same connection, and Node does not tell when the client has
+    // gone. An embedding app may have been busy for so long that the answer is closed.
+    if (outgoing.socket === null || outgoing.destroyed) {
+      outgoing.writeHead(200, { 'content-type': 'text/event-stream' }).end()
+      return
+    }
+    const output = new EventOutput(outgoing, clock, config.keepAliveMs)
+    const stream = new EventStream(output, sources, (error) => this.#failed(error, name))
+    outgoing.once('close', () => stream.end())
+    await admit(admission.knock(incoming, outgoing, name), () => {
+      stream.end()
+      cutLater(outgoing, incoming.socket, clock)
+    })
+    await stream.open(headersOf)
+  }
+
+  #sourcesOf(name: string, { root, hasPresence, lastEventId }: Followed): readonly Source[] {
+    const content = root
+      ? new Values(() => this.#feeds.values(name, root, lastEventId !== ''), lastEventId)
+      : new Updates(name, lastEventId, this.#context.documents, this.#eventData)
+    return hasPresence ? [content, new Presence(() => this.#feeds.presence(name))] : [content]
+  }
+
+  /** Errors that a client may be told are no failure of the server, and damage is told where it is found. */
+  #failed(err: unknown, document: string): void {
+    const level = err instanceof CoeditError ? 'debug' : 'error'
+    this.#context.log[level]({ err, document }, 'an event stream failed')
+  }
+}

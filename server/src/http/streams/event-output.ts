@@ -1,0 +1,65 @@
+import type { ServerResponse } from 'node:http'
+import type { Cancel, Clock } from '../../common/timing.ts'
+
+const KEEP_ALIVE = Buffer.from(': still here\n\n')
+
+/**
+ * An answer that events are written to as they are shared, without a stream of its own around it. It has no chunks but
+ * ends with its connection, so that what is written is what is sent: one call of the system for an event.
+ */
+export class EventOutput {
+  readonly #answer: ServerResponse
+  readonly #clock: Clock
+  readonly #keepAliveMs: number
+  #writtenAt: number
+  #cancelKeepAlive: Cancel = () => undefined
+
+  constructor(answer: ServerResponse, clock: Clock, keepAliveMs: number) {
+    this.#answer = answer
+    this.#clock = clock
+    this.#keepAliveMs = keepAliveMs
+    this.#writtenAt = clock.now()
+  }
+
+  /** Whether what is written now would wait in memory. */
+  get isFull(): boolean {
+    return this.#answer.writableNeedDrain
+  }
+
+  get hasEnded(): boolean {
+    return this.#answer.writableEnded || this.#answer.destroyed
+  }
+
+  /** @param onDrain called each time that it is no longer full */
+  open(headers: Headers, onDrain: () => void): void {
+    const answer = this.#answer
+    answer.useChunkedEncodingByDefault = false
+    answer.shouldKeepAlive = false
+    for (const [name, value] of headers) answer.setHeader(name, value)
+    answer.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', vary: 'Origin' })
+    answer.flushHeaders()
+    answer.on('drain', onDrain)
+    answer.once('close', () => this.#cancelKeepAlive())
+    this.#keepAlive()
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.hasEnded) return
+    this.#answer.write(bytes)
+    this.#writtenAt = this.#clock.now()
+  }
+
+  end(): void {
+    this.#cancelKeepAlive()
+    if (!this.hasEnded) this.#answer.end()
+  }
+
+  /** One timer however often something is written. */
+  #keepAlive(): void {
+    const leftMs = this.#writtenAt + this.#keepAliveMs - this.#clock.now()
+    this.#cancelKeepAlive = this.#clock.after(Math.max(1, leftMs), () => {
+      if (this.#clock.now() - this.#writtenAt >= this.#keepAliveMs && !this.isFull) this.write(KEEP_ALIVE)
+      this.#keepAlive()
+    })
+  }
+}
