@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
+import { CoeditError } from '../../server/src/common/errors.ts'
 import { type Clock, systemClock } from '../../server/src/common/timing.ts'
 import { parseOptions } from '../../server/src/config/config.ts'
 import type { Cursor } from '../../server/src/document/cursor.ts'
@@ -220,6 +221,63 @@ export function sharedCoresFailover(name: string, newHost: NewSharedHost, cost =
     `servers that share a ${name} which loses what it has acknowledged get it back from clients, seed %i`,
     (seed) => play(new Random(seed), newHost, true),
   )
+}
+
+/** The same until one of them deletes the document and another one makes it anew: nobody brings back what was there. */
+export function sharedCoresDeletion(name: string, newHost: NewSharedHost, cost = 1): void {
+  test.each(Array.from({ length: runs(8 / cost) }, (_, seed) => seed))(
+    `servers that share a ${name} keep nothing of a document that is deleted, whoever writes on, seed %i`,
+    (seed) => playDeletion(new Random(seed), newHost),
+  )
+}
+
+async function playDeletion(random: Random, newHost: NewSharedHost): Promise<void> {
+  const workers = new WorkerPool({ log: recordingLog().log })
+  onTestFinished(() => workers.close())
+  const host = await newHost(onTestFinished, random)
+  const cores = await Promise.all([1, 2, 3].map(async () => new Core(await host.open(), workers)))
+  const clients = Array.from({ length: 4 }, (_, index) => new Client(10 + index, random))
+  // A core that learns of the deletion late may lose the document first.
+  const expectEnd = (error: unknown) => expect(['GONE', 'STORAGE_CLOSED']).toContain(codeOf(error))
+  const write = async (steps: number) => {
+    for (let step = 0; step < steps; step++) {
+      const client = random.pick(clients)
+      client.editor.edit()
+      if (!client.link) {
+        client.link = new Link(client, () => undefined)
+        await client.link.open(random.pick(cores)).catch(expectEnd)
+      }
+      for (const message of client.link?.toClient.splice(0) ?? []) client.receive(message)
+      await client.link?.take().catch((error: unknown) => {
+        expectEnd(error)
+        client.link?.cut()
+      })
+      if (random.chance(0.3)) await nextTurn()
+    }
+  }
+
+  await cores[0].documents.inProcess.edit(DOCUMENT, (doc) => doc.getMap('old').set('is', true))
+  await Promise.all(cores.map((core) => core.watch()))
+  await write(60)
+  await Promise.all([cores[1].documents.inProcess.delete(DOCUMENT), write(30)])
+  const old = knownOf(cores.flatMap(({ applied }) => [...applied.values()])).clocks
+  for (const { documents } of cores) {
+    // The others learn of it a moment later.
+    while ((await documents.inProcess.readUpdate(DOCUMENT).then(() => 'there', codeOf)) === 'there') await nextTurn()
+    await expect(documents.inProcess.readUpdate(DOCUMENT)).rejects.toMatchObject({ code: 'GONE' })
+  }
+  const creating = cores[2].documents.inProcess.create(DOCUMENT, (doc) => doc.getMap('new').set('is', true))
+  await Promise.all([creating, write(60)])
+  const updates = await Promise.all(cores.map(({ documents }) => documents.inProcess.readUpdate(DOCUMENT)))
+  for (const update of updates) {
+    expect([...knownOf([update]).clocks.keys()].filter((client) => old.has(client))).toEqual([])
+    expect(docOf(update).getMap('new').get('is')).toBe(true)
+  }
+  for (const core of cores) await core.close()
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof CoeditError ? error.code : undefined
 }
 
 async function play(random: Random, newHost: NewSharedHost, failsOver = false): Promise<void> {

@@ -132,6 +132,15 @@ export function catalogConformance(newHost: NewStorageHost): void {
         expect(await scene.storage.listDeleted(undefined, 10)).toEqual([])
       })
 
+      test('does nothing to a document that has gone on', async () => {
+        const [{ incarnation }] = await scene.append('a', bytes(1))
+        await scene.append('a', bytes(2))
+        expect(await scene.storage.delete('a', { incarnation, head: 1, formerClients })).toBe(false)
+        expect(await scene.storage.load('a')).toMatchObject({ head: 2 })
+        expect(await scene.storage.listDeleted(undefined, 10)).toEqual([])
+        expect(await scene.storage.delete('a', { incarnation, head: 2, formerClients })).toBe(true)
+      })
+
       test('does nothing to a document that was made anew', async () => {
         const [{ incarnation }] = await scene.append('a', bytes(1))
         await scene.storage.delete('a', { incarnation, formerClients })

@@ -2,7 +2,7 @@ import { test } from 'vitest'
 import type { Clock } from '../../server/src/common/timing.ts'
 import { PostgresStorage } from '../../server/src/storage/postgres/postgres-storage.ts'
 import { relayConformance } from '../conformance/relay.ts'
-import { sharedCoresConformance, sharedCoresFailover } from '../conformance/shared-cores.ts'
+import { sharedCoresConformance, sharedCoresDeletion, sharedCoresFailover } from '../conformance/shared-cores.ts'
 import { sharedStorageConformance } from '../conformance/shared-storage.ts'
 import { storageConformance } from '../conformance/storage.ts'
 import type { StorageHost } from '../conformance/storage-scene.ts'
@@ -46,4 +46,5 @@ else {
   relayConformance('PostgresStorage', (release) => hostOf(release))
   sharedCoresConformance('PostgresStorage', (release) => hostOf(release), COST)
   sharedCoresFailover('PostgresStorage', (release) => hostOf(release), COST)
+  sharedCoresDeletion('PostgresStorage', (release) => hostOf(release), COST)
 }

@@ -1,6 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MemoryDatabase, MemoryStorage } from '../../server/src/storage/memory.ts'
-import { hurried, sharedCoresConformance, sharedCoresFailover } from '../conformance/shared-cores.ts'
+import {
+  hurried,
+  sharedCoresConformance,
+  sharedCoresDeletion,
+  sharedCoresFailover,
+} from '../conformance/shared-cores.ts'
 import type { NewSharedHost } from '../conformance/shared-storage.ts'
 
 const newHost: NewSharedHost = async (release, random) => {
@@ -23,3 +28,4 @@ const newHost: NewSharedHost = async (release, random) => {
 
 sharedCoresConformance('MemoryStorage', newHost)
 sharedCoresFailover('MemoryStorage', newHost)
+sharedCoresDeletion('MemoryStorage', newHost)

@@ -27,6 +27,9 @@ import { LoadedSnapshot } from './snapshot.ts'
 import { Snapshots } from './snapshots.ts'
 import type { WriteKey } from './subscriber.ts'
 
+/** How often it is tried to delete a document that somebody writes to, so that all who wrote it are known. */
+const MAX_DELETION_ATTEMPTS = 20
+
 /** What a document is made of. */
 interface Content {
   readonly update: Uint8Array
@@ -184,23 +187,30 @@ export class Documents {
    */
   async delete(name: string): Promise<void> {
     const { storage } = this.#context
-    let incarnation: number | undefined
-    let isDeleted = false
-    while (!isDeleted) {
-      const stored = await this.#loadForDeletion(name)
+    let stored = await this.#loadForDeletion(name)
+    for (let attempt = 1; ; attempt++) {
       const formerClients = stored ? await inTurns(encodeClients(stored)) : new Uint8Array()
-      incarnation = stored?.incarnation
-      isDeleted = await storage.delete(name, { incarnation, formerClients })
+      // Who writes at another server all the time does not keep it from being deleted.
+      const head = attempt < MAX_DELETION_ATTEMPTS ? stored?.head : undefined
+      if (await storage.delete(name, { incarnation: stored?.incarnation, head, formerClients })) break
+      stored = await this.#loadForDeletion(name, stored && { ...stored, formerClients })
     }
     await this.#opening.get(name)?.catch(() => undefined)
     const open = this.#open.get(name)
-    const isAnother = open && open.incarnation !== 0 && incarnation !== undefined && !open.stands(incarnation, 1)
+    const isAnother = open && open.incarnation !== 0 && stored && !open.stands(stored.incarnation, 1)
     if (open && !isAnother) open.commitFailed(goneError(name))
   }
 
-  /** Undefined for a document that is damaged: it may be deleted all the same. */
-  async #loadForDeletion(name: string): Promise<StoredDocument | undefined> {
+  /**
+   * Undefined for a document that is damaged: it may be deleted all the same.
+   * @param before what was there a moment ago: who wrote that is among its former clients
+   */
+  async #loadForDeletion(name: string, before?: StoredDocument): Promise<StoredDocument | undefined> {
     try {
+      const news = before && (await this.#context.storage.readAfter(name, before.head))
+      if (before && news?.incarnation === before.incarnation) {
+        return { ...before, snapshot: null, tail: news.entries, head: before.head + news.entries.length }
+      }
       const stored = await this.#context.storage.load(name)
       if (stored.isDeleted) throw goneError(name)
       if (stored.head === 0) throw new CoeditError('DOCUMENT_MISSING', `there is no document '${name}'`)

@@ -280,10 +280,11 @@ export class MemoryStorage implements Storage {
     })
   }
 
-  delete(document: string, { incarnation, formerClients }: DeletionRequest): Promise<boolean> {
+  delete(document: string, { incarnation, head, formerClients }: DeletionRequest): Promise<boolean> {
     return this.#run(() => {
       const stored = this.#database.documents.get(document)
       if (stored && incarnation !== undefined && lastStanding(incarnation, stored) === 0) return false
+      if (stored && head !== undefined && head !== stored.head) return false
       this.#forget(document)
       this.#database.formerClients.set(document, new Uint8Array(formerClients))
       for (const tell of this.#database.followers.get(document) ?? []) tell()

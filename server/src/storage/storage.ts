@@ -160,7 +160,8 @@ export interface Catalog {
   /**
    * Deletes a document: removes all that is stored of it, and keeps under its name that it was deleted, in one atomic step
    * that is durable when it resolves. From then on appends are refused, unless they are to make it `anew`. Where there is
-   * none, that is kept all the same. Resolves false, and changes nothing, where it is another incarnation than the one given.
+   * none, that is kept all the same. Resolves false, and changes nothing, where it is another incarnation than the one given,
+   * or has gone on.
    */
   delete(document: string, deletion: DeletionRequest): Promise<boolean>
 
@@ -174,6 +175,8 @@ export interface Catalog {
 export interface DeletionRequest {
   /** Which one is to be deleted. Default: whatever is there. */
   readonly incarnation?: number | undefined
+  /** The last number that is to be deleted. Default: whatever is there. */
+  readonly head?: number | undefined
   /** As `Deletion` has it. */
   readonly formerClients: Uint8Array
 }

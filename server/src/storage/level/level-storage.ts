@@ -187,13 +187,14 @@ export class LevelStorage implements Storage {
     return keys.map(nameOf)
   }
 
-  async delete(document: string, { incarnation, formerClients }: DeletionRequest): Promise<boolean> {
+  async delete(document: string, { incarnation, head, formerClients }: DeletionRequest): Promise<boolean> {
     this.#assertOpen()
     return this.#maintain(document, () =>
       this.#gate.run(async () => {
         const position = await this.#locate(document)
         const isAnother = position && incarnation !== this.#openings.incarnationOf(position.incarnation)
         if (incarnation !== undefined && isAnother) return false
+        if (position && head !== undefined && head !== position.head) return false
         await this.#remove(document, [putDeletion(document, formerClients)])
         // What was deleted is not to be found in the files either.
         if (position) this.#reclaimer.erase(documentRange(position.id))

@@ -280,10 +280,10 @@ export class PostgresStorage implements Storage {
     return this.#read((link) => readNames(link, prefix, cursor, limit))
   }
 
-  async delete(document: string, { incarnation, formerClients }: DeletionRequest): Promise<boolean> {
+  async delete(document: string, { incarnation, head, formerClients }: DeletionRequest): Promise<boolean> {
     this.#assertOpen()
-    const text = 'SELECT coedit.delete($1, $2, $3) AS done'
-    const values = [document, incarnation ?? null, formerClients]
+    const text = 'SELECT coedit.delete($1, $2, $3, $4) AS done'
+    const values = [document, incarnation ?? null, head ?? null, formerClients]
     const [row] = await this.#read((link) => link.query<{ done: boolean }>({ text, values }))
     // Numbers that are not those that others know have them look.
     if (row?.done) this.#announcer.announce([{ document, incarnation: NO_LOG.incarnation, seq: 0, update: null }])

@@ -351,14 +351,14 @@ CREATE TABLE coedit.deletions (
   clients bytea NOT NULL
 );
 
--- Whether a document was deleted: not where it is another incarnation than the one given.
-CREATE FUNCTION coedit.delete(in_name text, in_incarnation bigint, in_clients bytea) RETURNS boolean
+-- Whether a document was deleted: not where it is another incarnation than the one given, or has gone on.
+CREATE FUNCTION coedit.delete(in_name text, in_incarnation bigint, in_head bigint, in_clients bytea) RETURNS boolean
 LANGUAGE plpgsql AS $function$
 DECLARE
   stored record;
 BEGIN
-  SELECT d.incarnation, d.earlier INTO stored FROM coedit.documents d WHERE d.name = in_name FOR UPDATE;
-  IF FOUND AND NOT coedit.stands(in_incarnation, 0, stored.incarnation, stored.earlier) THEN
+  SELECT d.incarnation, d.earlier, d.head INTO stored FROM coedit.documents d WHERE d.name = in_name FOR UPDATE;
+  IF FOUND AND (in_head <> stored.head OR NOT coedit.stands(in_incarnation, 0, stored.incarnation, stored.earlier)) THEN
     RETURN false;
   END IF;
   PERFORM coedit.remove(in_name);
