@@ -50,7 +50,7 @@ test('ticker: three ways to watch show the same price, written without Yjs', asy
   const page = await open('ticker')
   await program('ticker')
   await page.locator('#events tr').nth(3).waitFor()
-  expect(await documentsApi(demo.url).patch('ticker', { Hooli: 12.5 })).toMatchObject({ status: 204 })
+  expect(await documentsApi(demo.url).patch('ticker', { Hooli: 12.5 }, '?root=ticker')).toMatchObject({ status: 204 })
   for (const way of ['#events', '#socket', '#react']) {
     await page.locator(way).getByRole('row', { name: 'Hooli 12.50' }).waitFor()
   }
@@ -81,7 +81,7 @@ test('auction: no bid is lost or counted twice, and none comes in behind the end
     { op: 'test', path: '/isOpen', value: true },
     { op: 'replace', path: '/bids', value: 5 },
   ]
-  expect(await documentsApi(demo.url).patch('auction', late)).toMatchObject({ status: 409 })
+  expect(await documentsApi(demo.url).patch('auction', late, '?root=auction')).toMatchObject({ status: 409 })
 })
 
 test('chat: messages and people are seen by all, and what was not read is counted', async () => {

@@ -12,7 +12,7 @@ await Promise.race([sleep(closesAt - Date.now()), once(process, 'SIGINT')])
 // Whoever bids tests this, so no bid comes in behind it.
 await patch(server, 'auction', { isOpen: false })
 const { highest, bidder, bids } = await (
-  await fetch(new URL('api/documents/auction/content?root=content', server))
+  await fetch(new URL('api/documents/auction/content?root=auction', server))
 ).json()
 console.log(bids === 0 ? 'nobody has bid' : `sold to ${bidder} for ${highest} after ${bids} bids`)
 process.exit()

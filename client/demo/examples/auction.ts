@@ -9,7 +9,7 @@ interface Auction {
   isOpen: boolean
 }
 
-const root = document.baseURI
+const root = new URL('.', document.baseURI).href
 const form = find(document, 'form', HTMLFormElement)
 const state = find(document, '#state', HTMLElement)
 /** Empty until there is one. */
@@ -37,17 +37,19 @@ async function bid(bidder: string): Promise<void> {
       { op: 'replace', path: '/highest', value: highest + 10 },
       { op: 'replace', path: '/bidder', value: bidder },
     ])
-    if (!isDone) auction = await (await fetch(new URL('api/documents/auction/content?root=content', root))).json()
+    if (!isDone) auction = await (await fetch(new URL('api/documents/auction/content?root=auction', root))).json()
   }
 }
 
-const events = new EventSource(new URL('api/documents/auction/events?as=json', root))
+const events = new EventSource(new URL('api/documents/auction/events?as=json&root=auction', root))
 events.addEventListener('reset', ({ data }) => {
   auction = JSON.parse(data) ?? {}
   show()
 })
 events.addEventListener('message', ({ data }) => {
-  for (const { path, value } of JSON.parse(data)) Object.assign(auction, { [path.slice(1)]: value })
+  for (const { path, value } of JSON.parse(data)) {
+    auction = path === '' ? value : { ...auction, [path.slice(1)]: value }
+  }
   show()
 })
 form.addEventListener('submit', (event) => {

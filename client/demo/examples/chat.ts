@@ -6,7 +6,7 @@ interface Message {
   text: string
 }
 
-const connection = connect({ url: document.baseURI, document: 'chat' })
+const connection = connect({ url: new URL('.', document.baseURI).href, document: 'chat' })
 const messages = connection.doc.getArray<Message>('messages')
 const form = find(document, 'form', HTMLFormElement)
 const name = find(form, '[name="name"]', HTMLInputElement)

@@ -2,8 +2,8 @@
 import { patch } from './patch.mjs'
 
 const server = process.argv[2] ?? 'http://localhost:1234/'
-const content = new URL('api/documents/echo/content?root=content', server)
-const events = await fetch(new URL('api/documents/echo/events?as=json', server))
+const content = new URL('api/documents/echo/content?root=echo', server)
+const events = await fetch(new URL('api/documents/echo/events?as=json&root=echo', server))
 console.log(`say something at ${new URL('echo.html', server)}`)
 
 // What an event says does not matter here: each wakes the program, which answers all that has no answer yet.

@@ -2,13 +2,13 @@ import { connect } from '@coedit/client'
 import { find } from '../find.ts'
 import { patch } from './patch.mjs'
 
-const root = document.baseURI
+const root = new URL('.', document.baseURI).href
 const form = find(document, 'form', HTMLFormElement)
 const input = find(form, 'input', HTMLInputElement)
 const saidAt = new Map<string, number>()
 
 const { doc } = connect({ url: root, document: 'echo', access: 'read' })
-const lines = doc.getMap('content')
+const lines = doc.getMap('echo')
 lines.observeDeep(() => {
   for (const [id, { echo }] of Object.entries<{ echo: string | null }>(lines.toJSON())) {
     const since = saidAt.get(id)

@@ -4,7 +4,7 @@ import { createElement, useEffect, useState } from 'react'
 import { createRoot } from 'react-dom/client'
 import { find } from '../find.ts'
 
-const url = document.baseURI
+const url = new URL('.', document.baseURI).href
 type Prices = Record<string, number>
 
 function show(table: HTMLElement, prices: Prices): void {
@@ -20,20 +20,23 @@ function show(table: HTMLElement, prices: Prices): void {
 
 function watchByEvents(table: HTMLElement): void {
   let prices: Prices = {}
-  const events = new EventSource(new URL('api/documents/ticker/events?as=json', url))
+  const events = new EventSource(new URL('api/documents/ticker/events?as=json&root=ticker', url))
   events.addEventListener('reset', ({ data }) => {
     prices = JSON.parse(data) ?? {}
     show(table, prices)
   })
   events.addEventListener('message', ({ data }) => {
-    for (const { path, value } of JSON.parse(data)) prices[path.slice(1)] = value
+    for (const { path, value } of JSON.parse(data)) {
+      if (path === '') prices = value
+      else prices[path.slice(1)] = value
+    }
     show(table, prices)
   })
 }
 
 function watchBySocket(table: HTMLElement): void {
   const { doc } = connect({ url, document: 'ticker', access: 'read' })
-  const prices = doc.getMap<number>('content')
+  const prices = doc.getMap<number>('ticker')
   prices.observe(() => show(table, prices.toJSON()))
 }
 
@@ -41,7 +44,7 @@ function Ticker() {
   const connection = useConnection({ url, document: 'ticker', access: 'read' })
   const [prices, setPrices] = useState<Prices>({})
   useEffect(() => {
-    const map = connection?.doc.getMap<number>('content')
+    const map = connection?.doc.getMap<number>('ticker')
     const read = () => setPrices(map?.toJSON() ?? {})
     map?.observe(read)
     return () => map?.unobserve(read)
