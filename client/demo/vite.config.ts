@@ -3,6 +3,8 @@ import { defineConfig } from 'vite'
 import { OLDEST_BROWSERS } from '../vite.config.ts'
 import { docs } from './docs.ts'
 
+const PAGES = ['index.html', 'examples.html', 'echo.html', 'ticker.html', 'auction.html', 'chat.html']
+
 export default defineConfig({
   root: import.meta.dirname,
   // Relative, because the page is served below any base path; the server puts a <base> into index.html.
@@ -11,6 +13,7 @@ export default defineConfig({
   resolve: { conditions: ['@coedit/source', 'module', 'browser', 'development|production'] },
   build: {
     target: OLDEST_BROWSERS,
+    rolldownOptions: { input: PAGES.map((page) => join(import.meta.dirname, page)) },
     outDir: '../../server/dist/public',
     emptyOutDir: true,
     // A data: URI is an inline resource, which the page's content security policy is to refuse.

@@ -13,8 +13,10 @@ const LIGHT: BrowserContextOptions = { colorScheme: 'light' }
 const DARK: BrowserContextOptions = { colorScheme: 'dark' }
 const FORCED: BrowserContextOptions = { forcedColors: 'active' }
 
+const EXAMPLES = ['examples.html', 'echo.html', 'ticker.html', 'auction.html', 'chat.html']
+
 /** The other pages, the longest docs last. */
-const PATHS = ['nowhere', 'new', 'docs.html', 'docs-protocol.html', 'docs-server.html']
+const PATHS = ['nowhere', 'new', 'docs.html', 'docs-protocol.html', 'docs-server.html', ...EXAMPLES]
 
 const demo = setDemo()
 
