@@ -11,6 +11,7 @@ const PAPERS = [
   'server/README.md',
   'server/PROTOCOL.md',
   'server/ARCHITECTURE.md',
+  'server/SCALING.md',
   'server/MIGRATION.md',
   'client/README.md',
 ]
