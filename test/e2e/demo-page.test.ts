@@ -88,6 +88,7 @@ describe('by keyboard alone', () => {
       'Copy link',
       'Code',
       'Docs',
+      'Examples',
       'Read-only link',
       'Your colour',
       'Your name',
