@@ -60,7 +60,11 @@ export default defineConfig(({ mode }) => {
           test: { name: 'tests', include: ['**/*.test.ts'], exclude: [...exclude, ...FAULTS, ...PAGES] },
         },
         { extends: true, test: { name: 'faults', include: FAULTS } },
-        { extends: true, test: { name: 'besieged', include: [BESIEGED], env: { COEDIT_TEST_CLUSTER: 'yes' } } },
+        {
+          extends: true,
+          // What starts the PostgreSQL is imported by each file anew.
+          test: { name: 'besieged', include: [BESIEGED], isolate: true, env: { COEDIT_TEST_CLUSTER: 'yes' } },
+        },
       ],
       globalSetup: ['support/setup.ts'],
       reporters: ['default', './support/reporter.ts'],
