@@ -4,8 +4,8 @@ import type { Cancel, Clock } from '../../common/timing.ts'
 const KEEP_ALIVE = Buffer.from(': still here\n\n')
 
 /**
- * An answer that events are written to as they are shared, without a stream of its own around it. It has no chunks but
- * ends with its connection, so that what is written is what is sent: one call of the system for an event.
+ * An answer that events are written to as they are shared, without a stream of its own around it. It comes in chunks, by
+ * which a reader tells the end from a line that was cut, and may go on with the line.
  */
 export class EventOutput {
   readonly #answer: ServerResponse
@@ -33,8 +33,6 @@ export class EventOutput {
   /** @param onDrain called each time that it is no longer full */
   open(headers: Headers, onDrain: () => void): void {
     const answer = this.#answer
-    answer.useChunkedEncodingByDefault = false
-    answer.shouldKeepAlive = false
     for (const [name, value] of headers) answer.setHeader(name, value)
     answer.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', vary: 'Origin' })
     answer.flushHeaders()
