@@ -36,7 +36,7 @@ export const FULL: Scale = {
   trace: { edits: Number.POSITIVE_INFINITY, joiners: 100 },
   idle: { connections: 4_000, documents: 400, restSeconds: 30 },
   big: { bytes: 12_000_000, joiners: 150 },
-  echo: { clients: 50, warmUp: 1_000, roundTrips: 1_000 },
+  echo: { clients: 50, warmUp: 500, roundTrips: 1_000 },
   presence: { users: 500 },
   watchers: { connections: 5_000, perSecond: 10, restSeconds: 30 },
   patch: { inFlight: 50, roundTrips: 500 },
