@@ -61,9 +61,9 @@ export async function importAll(
       read(
         async (document) => {
           const name = nameOf(document.name)
-          const problem = await problemOf(storage, name, options.maxNameBytes)
-          if (problem) report.refused(document, problem)
-          else report.imported(name, document, await importDocument(storage, name, document, options))
+          const stored = await loadOrRefuse(storage, name, options.maxNameBytes)
+          if (stored instanceof CoeditError) report.refused(document, stored)
+          else report.imported(name, document, await importDocument(storage, name, stored, document, options))
         },
         scratch,
         log,
@@ -73,11 +73,16 @@ export async function importAll(
   report.finish()
 }
 
-async function problemOf(storage: DocumentStore, name: string, maxBytes: number): Promise<CoeditError | undefined> {
+/** What is stored under the name, or why nothing can be added to that. */
+async function loadOrRefuse(
+  storage: DocumentStore,
+  name: string,
+  maxBytes: number,
+): Promise<StoredDocument | CoeditError> {
   try {
     checkName(name, maxBytes)
-    const { isDeleted } = await storage.load(name)
-    return isDeleted ? goneError(name) : undefined
+    const stored = await storage.load(name)
+    return stored.isDeleted ? goneError(name) : stored
   } catch (error) {
     if (error instanceof CoeditError) return error
     throw error
@@ -87,10 +92,10 @@ async function problemOf(storage: DocumentStore, name: string, maxBytes: number)
 async function importDocument(
   storage: DocumentStore,
   name: string,
+  stored: StoredDocument,
   { updates }: SourceDocument,
   { chunkBytes, normalizeLineEnds }: ImportOptions,
 ): Promise<Finding> {
-  const stored = await storage.load(name)
   const before = updatesOf(stored)
   const known = new KnownState()
   for (const update of before) known.absorb(scanUpdate(update))

@@ -37,9 +37,8 @@ export class Committer {
   readonly #clock: Clock
   readonly #log: Log
   readonly #meters: Meters
-  #due = new Set<CommitSource>()
-  /** When the first of those asked. */
-  #dueSince = 0
+  /** With when each asked. */
+  #due = new Map<CommitSource, number>()
   #isRunning = false
   #resting: Cancel | undefined
   /** The rest of those sources that alone are due. */
@@ -62,8 +61,7 @@ export class Committer {
 
   /** Commits what the source has pending with the next batch. */
   request(source: CommitSource): void {
-    if (this.#due.size === 0) this.#dueSince = this.#clock.now()
-    this.#due.add(source)
+    if (!this.#due.has(source)) this.#due.set(source, this.#clock.now())
     const isHeldUp = this.#waiting ? source.restMs() > 0 : this.#isRunning
     if (isHeldUp) return
     this.#stopWaiting()
@@ -81,18 +79,22 @@ export class Committer {
   }
 
   async #commit(): Promise<void> {
-    const sources = [...this.#due].filter((source) => this.#isSettling || source.restMs() === 0)
+    const sources = [...this.#due.keys()].filter((source) => this.#isSettling || source.restMs() === 0)
     if (sources.length === 0) {
       this.#wait()
       return
     }
-    const since = this.#dueSince
-    const now = this.#clock.now()
-    for (const source of sources) this.#due.delete(source)
-    this.#dueSince = now
+    let since = Number.POSITIVE_INFINITY
+    for (const source of sources) {
+      since = Math.min(since, this.#due.get(source) ?? since)
+      this.#due.delete(source)
+    }
     const due = sources.map((source) => ({ source, requests: source.takePending() }))
-    await this.#append(due.filter(({ requests }) => requests.length > 0))
-    this.#meters.shown(this.#clock.now() - since)
+    const pending = due.filter(({ requests }) => requests.length > 0)
+    if (pending.length > 0) {
+      await this.#append(pending)
+      this.#meters.shown(this.#clock.now() - since)
+    }
     // What was delivered is written to the sockets by then.
     setImmediate(() => this.#rest())
   }
@@ -163,7 +165,7 @@ export class Committer {
 
   #wait(): void {
     let restMs = Number.POSITIVE_INFINITY
-    for (const source of this.#due) restMs = Math.min(restMs, source.restMs())
+    for (const source of this.#due.keys()) restMs = Math.min(restMs, source.restMs())
     this.#waiting = this.#clock.after(restMs, () => this.#goOn())
   }
 

@@ -215,7 +215,7 @@ export class Document implements CommitSource, Replica {
     let isRefused = false
     for (const piece of update.length > chunkBytes ? splitUpdate(update, chunkBytes) : [update]) {
       const scanned = scanUpdate(piece)
-      this.expectNew(scanned.sections.map(({ client }) => client))
+      if (this.hasFormer) this.expectNew(scanned.sections.map(({ client }) => client))
       const { part, isWhole } = author?.isLimited ? this.#admit(scanned) : { part: scanned, isWhole: true }
       if (!isWhole) isRefused = true
       if (!this.#edits.take(part, author)) complete = false
