@@ -11,7 +11,7 @@
 export async function patch(server, document, patch) {
   const kind = Array.isArray(patch) ? 'json-patch' : 'merge-patch'
   const answer = await fetch(
-    new URL(`api/documents/${encodeURIComponent(document)}/content?root=${document}`, server),
+    new URL(`api/documents/${encodeURIComponent(document)}/content?root=${encodeURIComponent(document)}`, server),
     {
       method: 'PATCH',
       headers: { 'content-type': `application/${kind}+json` },

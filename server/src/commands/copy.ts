@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { CoeditError, goneError } from '../common/errors.ts'
 import { type Clock, systemClock } from '../common/timing.ts'
 import { isDatabaseUrl, MAX_DATABASE_NAME_BYTES, serverSchema } from '../config/config.ts'
-import { mergeEntries } from '../protocol/update/update.ts'
+import { EMPTY_UPDATE, mergeEntries } from '../protocol/update/update.ts'
 import { countServers } from '../storage/postgres/servers.ts'
 import type { DeletedDocument, RevocationStore, Storage, StoredDocument } from '../storage/storage.ts'
 import { counted, declareCommand, type Print } from './command.ts'
@@ -116,7 +116,7 @@ async function copyDocument(name: string, source: Storage, target: Storage, cloc
   clock.time = (await source.stat(name))?.updatedAt
   const anew = present.head === 0 && (await copyFormerClients(name, stored, target))
   let base = present.head
-  for (const updates of batchesOf(present.head === 0 && lacking.length === 0 ? [EMPTY] : lacking)) {
+  for (const updates of batchesOf(present.head === 0 && lacking.length === 0 ? [EMPTY_UPDATE] : lacking)) {
     const requests = updates.map((update) => ({ document: name, update, base, isFirst: base === 0, anew }))
     base = (await target.append(requests)).at(-1)?.seq ?? base
   }
@@ -143,9 +143,6 @@ async function copyDeletion({ document, formerClients }: DeletedDocument, target
   await target.delete(document, { formerClients })
   return 'deleted'
 }
-
-/** What a document consists of that was made without content. */
-const EMPTY = Uint8Array.of(0, 0)
 
 /** A document that was never written. */
 const NOTHING: Pick<StoredDocument, 'head' | 'snapshot' | 'tail'> = { head: 0, snapshot: null, tail: [] }

@@ -6,7 +6,7 @@ import { Serial } from '../common/serial.ts'
 import type { Config } from '../config/config.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import type { Seed } from '../hooks/hooks.ts'
-import { KnownState, mergeEntries, scanUpdate, splitUpdate, takeNews } from '../protocol/update/update.ts'
+import { EMPTY_UPDATE, KnownState, mergeEntries, scanUpdate, splitUpdate, takeNews } from '../protocol/update/update.ts'
 import { checkName } from '../protocol/wire/document-name.ts'
 import type { Cursor, CursorOptions } from './cursor.ts'
 import type { Document } from './document.ts'
@@ -36,9 +36,6 @@ export interface DocumentSource {
   create(name: string, update: Uint8Array, key?: WriteKey): Promise<Place>
   delete(name: string): Promise<void>
 }
-
-/** An update (v1) that brings nothing. */
-const EMPTY_UPDATE = Uint8Array.of(0, 0)
 
 /** The author of edits by the code around the server, which are shown to all. */
 const APP: Author = { isLimited: false }

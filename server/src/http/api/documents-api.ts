@@ -5,18 +5,19 @@ import type { Permit } from '../../auth/grant.ts'
 import type { Deed } from '../../auth/rights.ts'
 import { CoeditError, type ErrorCode } from '../../common/errors.ts'
 import type { Config } from '../../config/config.ts'
-import type { At, Contents } from '../../content/contents.ts'
+import type { Contents } from '../../content/contents.ts'
 import type { Guests } from '../../content/guests.ts'
-import type { Changes, NewRoots } from '../../content/requests.ts'
 import type { Documents } from '../../document/documents.ts'
 import type { Catalog, WriteKey, WriteKeyStore } from '../../storage/storage.ts'
 import type { Admission } from '../admission.ts'
 import { bearerIn } from '../credentials.ts'
-import { cursorId, placeOf } from '../cursor-id.ts'
+import { cursorId } from '../cursor-id.ts'
 import type { EventStreams } from '../event-streams.ts'
 import { guardOrigin } from '../origin-guard.ts'
 import type { Env, Routes } from '../routes.ts'
-import { ApiRoutes, firstProblem } from './api-routes.ts'
+import { ApiRoutes } from './api-routes.ts'
+import { BINARY, changesIn, jsonIn, newContentIn, valid } from './bodies.ts'
+import { etag, expectedIn, isSame, seenIn } from './entity-tags.ts'
 import { addEvents } from './events-api.ts'
 import { Retries } from './retries.ts'
 import {
@@ -47,7 +48,6 @@ export interface DocumentsApiContext {
   readonly guests: Guests
 }
 
-const BINARY = 'application/octet-stream'
 const DOCUMENT = '/api/documents/{name}'
 const TYPES = {
   json: 'application/json; charset=utf-8',
@@ -475,83 +475,6 @@ async function admitFor(
 ): Promise<string | undefined> {
   admission.knock(c.env.incoming, c.env.outgoing, name)
   return authority.authorizeDeed(bearerIn(c.req.header('authorization')), deed, name)
-}
-
-async function newContentIn(c: Context<Env>, root: string): Promise<Uint8Array | NewRoots> {
-  const body = new Uint8Array(await c.req.arrayBuffer())
-  const type = typeIn(c)
-  if (body.length === 0) return {}
-  switch (type) {
-    case 'application/json':
-      return valid(newRoots, jsonIn(body))
-    case 'text/plain':
-      return { [root]: new TextDecoder().decode(body) }
-    case BINARY:
-      return body
-    default:
-      throw new CoeditError('BODY_INVALID', `the content-type is '${type}', expected JSON, plain text or ${BINARY}`)
-  }
-}
-
-function jsonIn(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(body))
-  } catch (cause) {
-    throw new CoeditError('BODY_INVALID', 'expected JSON', { cause })
-  }
-}
-
-function typeIn(c: Context<Env>): string {
-  return /^[^;\s]*/.exec(c.req.header('content-type')?.toLowerCase() ?? '')?.[0] ?? ''
-}
-
-async function changesIn(c: Context<Env>): Promise<Changes> {
-  const type = typeIn(c)
-  const known = Object.keys(CHANGES).join(', ')
-  if (!isChangeType(type))
-    throw new CoeditError('BODY_INVALID', `the content-type is '${type}', expected one of ${known}`)
-  const body = await c.req.json().catch((cause: unknown) => {
-    throw new CoeditError('BODY_INVALID', 'expected JSON', { cause })
-  })
-  switch (type) {
-    case 'application/json-patch+json':
-      return { as: 'json-patch', operations: valid(CHANGES[type], body) }
-    case 'application/merge-patch+json':
-      return { as: 'merge-patch', patch: valid(CHANGES[type], body) }
-    case 'application/json':
-      return { as: 'text-edits', edits: valid(CHANGES[type], body) }
-  }
-}
-
-function isChangeType(type: string): type is keyof typeof CHANGES {
-  return Object.hasOwn(CHANGES, type)
-}
-
-function valid<T>(schema: z.ZodType<T>, body: unknown): T {
-  const result = schema.safeParse(body)
-  if (result.success) return result.data
-  throw new CoeditError('BODY_INVALID', firstProblem(result.error))
-}
-
-function etag(at: At): { etag: string } {
-  return { etag: `"${cursorId(at)}"` }
-}
-
-/** The place in a header of entity tags; undefined where there is none that is ours. */
-function seenIn(header = ''): At | undefined {
-  return placeOf(/^(?:W\/)?"([^"]*)"$/.exec(header.trim())?.[1] ?? '')
-}
-
-/** @throws CoeditError EDIT_OUTDATED for a tag that is none of ours: it matches nothing */
-function expectedIn(header: string | undefined): At | undefined {
-  if (header === undefined || header.trim() === '*') return undefined
-  const seen = seenIn(header)
-  if (!seen) throw new CoeditError('EDIT_OUTDATED', `If-Match is ${header}, expected the ETag of an answer`)
-  return seen
-}
-
-function isSame(one: At, other: At): boolean {
-  return one.incarnation === other.incarnation && one.position === other.position
 }
 
 function isoTime(ms: number): string {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Context } from 'hono'
 import { CoeditError } from '../../common/errors.ts'
-import type { At } from '../../content/contents.ts'
+import type { Place } from '../../document/in-process.ts'
 import type { WriteKey, WriteKeyStore } from '../../storage/storage.ts'
 import type { Env } from '../routes.ts'
 
@@ -30,8 +30,8 @@ export class Retries {
     c: Context<Env>,
     document: string,
     user: string | undefined,
-    write: (key?: WriteKey) => Promise<At>,
-  ): Promise<At> {
+    write: (key?: WriteKey) => Promise<Place>,
+  ): Promise<Place> {
     const header = c.req.header('idempotency-key')
     if (header === undefined) return write()
     if (header === '' || header.length > MAX_KEY_LENGTH) {
@@ -46,14 +46,14 @@ export class Retries {
     return writing
   }
 
-  async #writeOnce(document: string, key: WriteKey, write: (key: WriteKey) => Promise<At>): Promise<At> {
+  async #writeOnce(document: string, key: WriteKey, write: (key: WriteKey) => Promise<Place>): Promise<Place> {
     const before = await this.#recall(document, key)
     if (before) return before
     const at = await write(key)
     return (await this.#recall(document, key)) ?? at
   }
 
-  async #recall(document: string, { id, request }: WriteKey): Promise<At | undefined> {
+  async #recall(document: string, { id, request }: WriteKey): Promise<Place | undefined> {
     const found = await this.#store.recall(document, id)
     if (!found) return undefined
     if (Buffer.compare(found.request, request) !== 0) {

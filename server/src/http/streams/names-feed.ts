@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import type { Documents } from '../../document/documents.ts'
-import type { Unfollow } from '../../storage/storage.ts'
 import { cursorId } from '../cursor-id.ts'
 
 /** Documents of which it is remembered when they changed last, for those who come back or are slow. */
@@ -39,7 +38,7 @@ export class NamesFeed {
   #number = 0
   /** Changes up to this one are not known any more. */
   #floor = 0
-  #unfollow: Unfollow | undefined
+  #isListening = false
 
   constructor({ documents }: { readonly documents: Documents }) {
     this.#documents = documents
@@ -51,7 +50,7 @@ export class NamesFeed {
   }
 
   add(reader: Reader): void {
-    this.#unfollow ??= this.#listen()
+    if (!this.#isListening) this.#listen()
     const readers = this.#byPrefix.get(reader.prefix) ?? new Set()
     this.#byPrefix.set(reader.prefix, readers.add(reader))
   }
@@ -78,10 +77,12 @@ export class NamesFeed {
     return Buffer.from(`event: reset\ndata: {}\nid: ${this.#life}.${this.#number}\n\n`)
   }
 
-  #listen(): Unfollow {
+  /** To the end of the server, which has one feed. */
+  #listen(): void {
+    this.#isListening = true
     // Nobody has heard what was before.
     this.#floor = this.#number
-    return this.#documents.watch({
+    this.#documents.watch({
       onCommit: (document, at) => this.#note(document, at.incarnation, at.position),
       onMissed: () => this.#miss(),
     })

@@ -1,7 +1,8 @@
 import { CoeditError, hasCode } from '../../common/errors.ts'
-import type { At, Contents, Watching } from '../../content/contents.ts'
+import type { Contents, Watching } from '../../content/contents.ts'
 import type { WatchedRoot, WatchNews } from '../../content/requests.ts'
 import type { Documents } from '../../document/documents.ts'
+import type { Place } from '../../document/in-process.ts'
 import { cursorId, placeOf } from '../cursor-id.ts'
 
 /** Bytes of changes that are kept for those who come back or are slow; who needs older ones begins anew with the value. */
@@ -125,7 +126,7 @@ export class ValueFeed {
   }
 
   /** A document that was never written has a value, too. */
-  async #readValue(): Promise<At & { readonly body: string }> {
+  async #readValue(): Promise<Place & { readonly body: string }> {
     try {
       return await this.#context.contents.read(this.#name, this.#root)
     } catch (error) {
@@ -177,6 +178,6 @@ export class ValueFeed {
   }
 }
 
-function eventOf(lines: readonly string[], at: At): ValueEvent {
+function eventOf(lines: readonly string[], at: Place): ValueEvent {
   return { bytes: Buffer.from([...lines, `id: ${cursorId(at)}`, '\n'].join('\n')), position: at.position }
 }

@@ -6,6 +6,9 @@ import type { Clocks } from './state.ts'
 import { StructReader } from './structs.ts'
 import type { News } from './take.ts'
 
+/** An update that brings nothing. Not to be written to: it is everybody's. */
+export const EMPTY_UPDATE: Uint8Array = Uint8Array.of(0, 0)
+
 /** One canonical update of several takes, in the order in which they were taken, with text typed in a row joined. */
 export function encodeNews(news: readonly News[]): Uint8Array {
   if (news.length === 1) return writeUpdate(news[0].runs, encodeDeleteSet(news[0].deletes))

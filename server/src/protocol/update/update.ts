@@ -1,6 +1,6 @@
 /** Yjs updates (v1) as bytes: checked, taken apart and put together without Yjs. */
 export { decodeClients, encodeClients } from './clients.ts'
-export { diffUpdate, encodeNews, mergeEntries } from './compose.ts'
+export { diffUpdate, EMPTY_UPDATE, encodeNews, mergeEntries } from './compose.ts'
 export { type HeldBack, holdBack, isParted, joinPieceBytes, splitDifference, splitSnapshot } from './hold-back.ts'
 export { isJson } from './json.ts'
 export { type IdRanges, readInParts } from './ranges.ts'

@@ -1,0 +1,65 @@
+import type { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { CoeditError } from '../../common/errors.ts'
+import type { Changes, NewRoots } from '../../content/requests.ts'
+import type { Env } from '../routes.ts'
+import { firstProblem } from './api-routes.ts'
+import { CHANGES, newRoots } from './schemas.ts'
+
+export const BINARY = 'application/octet-stream'
+
+export async function newContentIn(c: Context<Env>, root: string): Promise<Uint8Array | NewRoots> {
+  const body = new Uint8Array(await c.req.arrayBuffer())
+  const type = typeIn(c)
+  if (body.length === 0) return {}
+  switch (type) {
+    case 'application/json':
+      return valid(newRoots, jsonIn(body))
+    case 'text/plain':
+      return { [root]: new TextDecoder().decode(body) }
+    case BINARY:
+      return body
+    default:
+      throw new CoeditError('BODY_INVALID', `the content-type is '${type}', expected JSON, plain text or ${BINARY}`)
+  }
+}
+
+export function jsonIn(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(body))
+  } catch (cause) {
+    throw new CoeditError('BODY_INVALID', 'expected JSON', { cause })
+  }
+}
+
+function typeIn(c: Context<Env>): string {
+  return /^[^;\s]*/.exec(c.req.header('content-type')?.toLowerCase() ?? '')?.[0] ?? ''
+}
+
+export async function changesIn(c: Context<Env>): Promise<Changes> {
+  const type = typeIn(c)
+  const known = Object.keys(CHANGES).join(', ')
+  if (!isChangeType(type))
+    throw new CoeditError('BODY_INVALID', `the content-type is '${type}', expected one of ${known}`)
+  const body = await c.req.json().catch((cause: unknown) => {
+    throw new CoeditError('BODY_INVALID', 'expected JSON', { cause })
+  })
+  switch (type) {
+    case 'application/json-patch+json':
+      return { as: 'json-patch', operations: valid(CHANGES[type], body) }
+    case 'application/merge-patch+json':
+      return { as: 'merge-patch', patch: valid(CHANGES[type], body) }
+    case 'application/json':
+      return { as: 'text-edits', edits: valid(CHANGES[type], body) }
+  }
+}
+
+function isChangeType(type: string): type is keyof typeof CHANGES {
+  return Object.hasOwn(CHANGES, type)
+}
+
+export function valid<T>(schema: z.ZodType<T>, body: unknown): T {
+  const result = schema.safeParse(body)
+  if (result.success) return result.data
+  throw new CoeditError('BODY_INVALID', firstProblem(result.error))
+}
