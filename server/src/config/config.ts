@@ -9,6 +9,7 @@ import { OptionSet } from './options.ts'
 const KiB = 1024
 const MiB = 1024 * KiB
 const GiB = 1024 * MiB
+const DAY_MS = 24 * 60 * 60 * 1000
 
 const integer = (min: number, max: number) => z.int().min(min).max(max)
 const real = (min: number, max: number) => z.number().min(min).max(max)
@@ -329,6 +330,16 @@ export const serverSchema = z.strictObject({
   compactIntervalMs: integer(0, 3_600_000)
     .default(10_000)
     .describe('Shortest time between two compactions of an open document, unless its log passes the limits by far.'),
+  history: z
+    .string()
+    .regex(/^(off|forever|[1-9]\d{0,4}d)$/)
+    .default('30d')
+    .meta({
+      description:
+        'How long it is kept what documents were, and who wrote it, for the API of the history: so many days (some more, as it goes away in ' +
+        'pieces), forever, or off. Deleting a document erases its history in any case.',
+      expected: 'a number of days such as 30d, forever or off',
+    }),
   chunkBytes: integer(KiB, 16 * MiB)
     .default(256 * KiB)
     .describe(
@@ -372,6 +383,12 @@ export function configFromProcess(argv: readonly string[], env: Readonly<NodeJS.
 /** Whether it names a PostgreSQL rather than a directory. */
 export function isDatabaseUrl(text: string): boolean {
   return /^postgres(ql)?:\/\//.test(text)
+}
+
+/** How long the option says that history is kept, in milliseconds: 0 for none, infinite for ever. */
+export function historyMs({ history }: Pick<Config, 'history'>): number {
+  if (history === 'off') return 0
+  return history === 'forever' ? Number.POSITIVE_INFINITY : Number.parseInt(history, 10) * DAY_MS
 }
 
 function isRedisUrl(text: string): boolean {

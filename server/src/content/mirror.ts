@@ -1,5 +1,6 @@
 import * as Y from 'yjs'
 import { applyOperation } from './json-patch.ts'
+import { keepFormatting } from './keep-formatting.ts'
 import { mergeInto } from './merge-patch.ts'
 import { conflict, Refused } from './refused.ts'
 import type { ContentResult, EditRequest, LocateRequest, PositionedUpdate, ReadRequest, WatchNews } from './requests.ts'
@@ -135,9 +136,4 @@ export class Mirror {
   #mark(): void {
     for (const history of this.#histories.values()) history.mark(this.#position)
   }
-}
-
-/** Yjs deletes formatting that has no effect yet, but only in transactions of others. */
-function keepFormatting(transaction: Y.Transaction): void {
-  transaction.local = true
 }

@@ -279,23 +279,24 @@ export class Document implements CommitSource, Replica {
   takePending(): readonly AppendRequest[] {
     // Entries of others are still to be read before the last batch.
     if (this.#edits.isInFlight || this.#edits.isEmpty) return []
-    const { updates, author, keys } = this.#edits.drain(this.#context.config.chunkBytes)
-    if (updates.length === 0) {
+    const { entries, author, keys } = this.#edits.drain(this.#context.config.chunkBytes)
+    if (entries.length === 0) {
       // Others have committed all of it meanwhile.
       this.#deliver([], this.#edits.settle())
       return []
     }
     const releases = this.#released
     this.#released = []
-    return updates.map((update, index) => ({
+    return entries.map(({ update, authors }, index) => ({
       document: this.name,
       update,
+      authors,
       base: this.head,
       incarnation: this.incarnation,
       isFirst: this.#seeding !== undefined,
       anew: this.#seeding === 'anew',
       cursors: this.#context.cursors.filter((cursor) => cursor !== author?.cursor),
-      keys: index === updates.length - 1 ? keys : [],
+      keys: index === entries.length - 1 ? keys : [],
       releases: index === 0 ? releases : [],
     }))
   }

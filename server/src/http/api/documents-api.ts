@@ -7,7 +7,9 @@ import { CoeditError, type ErrorCode } from '../../common/errors.ts'
 import type { Config } from '../../config/config.ts'
 import type { Contents } from '../../content/contents.ts'
 import type { Guests } from '../../content/guests.ts'
+import type { Past } from '../../content/past.ts'
 import type { Documents } from '../../document/documents.ts'
+import type { Author } from '../../document/subscriber.ts'
 import type { Catalog, WriteKey, WriteKeyStore } from '../../storage/storage.ts'
 import type { Admission } from '../admission.ts'
 import { bearerIn } from '../credentials.ts'
@@ -19,6 +21,7 @@ import { ApiRoutes } from './api-routes.ts'
 import { BINARY, changesIn, jsonIn, newContentIn, valid } from './bodies.ts'
 import { etag, expectedIn, isSame, seenIn } from './entity-tags.ts'
 import { addEvents } from './events-api.ts'
+import { addHistory } from './history-api.ts'
 import { Retries } from './retries.ts'
 import {
   CHANGES,
@@ -46,6 +49,7 @@ export interface DocumentsApiContext {
   readonly contents: Contents
   readonly streams: EventStreams
   readonly guests: Guests
+  readonly past: Past
 }
 
 const DOCUMENT = '/api/documents/{name}'
@@ -114,6 +118,13 @@ export function createDocumentsApi(context: DocumentsApiContext): Routes {
   addUpdates(api, context, retries)
   addPresence(api, context)
   addEvents(api, context.streams, { ofOne: READING_EVENTS, ofAll: ADMISSION })
+  addHistory(api, {
+    past: context.past,
+    admit: async (c, name) => service(await admit(c, name, 'write', context)),
+    once: (c, name, { writer }, write) => retries.once(c, name, writer?.name, write),
+    errors: { reading: READING, writing: WRITING },
+    writeHeaders: idempotencyKey,
+  })
   api.routes.doc31('/api/openapi.json', { openapi: '3.1.0', info: { title: 'coedit', version: '1' } })
   return api.routes
 }
@@ -207,7 +218,8 @@ function addLives(api: ApiRoutes, context: DocumentsApiContext, retries: Retries
     },
     async (c, { params: { name }, query: { root } }) => {
       const user = await admitFor(c, name, 'create', context)
-      const create = async (key?: WriteKey) => contents.create(name, await newContentIn(c, root), key)
+      const create = async (key?: WriteKey) =>
+        contents.create(name, await newContentIn(c, root), service(user).writer, key)
       return c.body(null, 201, etag(await retries.once(c, name, user, create)))
     },
   )
@@ -310,7 +322,7 @@ function addContent(api: ApiRoutes, { admission, contents, documents }: Document
       const user = await admit(c, name, 'write', access)
       const seen = expectedIn(c.req.header('if-match'))
       const edit = async (key?: WriteKey) =>
-        contents.edit(name, { root, seen, changes: await changesIn(c) }, SERVICE, key)
+        contents.edit(name, { root, seen, changes: await changesIn(c) }, service(user), key)
       return c.body(null, 204, etag(await retries.once(c, name, user, edit)))
     },
   )
@@ -357,7 +369,7 @@ function addUpdates(api: ApiRoutes, { admission, contents, documents }: Document
     async (c, { params: { name } }) => {
       const user = await admit(c, name, 'write', access)
       const update = new Uint8Array(await c.req.arrayBuffer())
-      const submit = (key?: WriteKey) => contents.submit(name, update, SERVICE, key)
+      const submit = (key?: WriteKey) => contents.submit(name, update, service(user), key)
       return c.body(null, 204, etag(await retries.once(c, name, user, submit)))
     },
   )
@@ -448,7 +460,10 @@ async function located(
 }
 
 /** Services write within the limits of a document. */
-const SERVICE = { isLimited: true }
+function service(user: string | undefined): Author {
+  return { isLimited: true, writer: user === undefined ? undefined : { name: user, isClaimed: false } }
+}
+
 const NO_STORE = { 'cache-control': 'no-store' }
 
 /** Resolves with who it is, where that is known. Rejects as `Admission` does, and with FORBIDDEN where the access does not suffice. */
