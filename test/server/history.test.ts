@@ -432,6 +432,29 @@ test('it takes the right to write', async () => {
   expect(await past({ api: documentsApi(url) }).content(1)).toMatchObject({ status: 401 })
 })
 
+test('keepDeleted keeps deleted content for versions by Y.snapshot, of the documents that it names', async () => {
+  const { server, logged } = await start({ ...EAGER, keepDeleted: 'notes, team/*' })
+  const names = ['notes', 'team/plan', 'notes 2']
+  const versions: Y.Snapshot[] = []
+  for (const name of names) {
+    await server.edit(name, (doc) => {
+      doc.getText('text').insert(0, 'what was written first')
+      versions.push(Y.snapshot(doc))
+    })
+    await server.edit(name, (doc) => doc.getText('text').delete(0, 22))
+    for (let round = 0; round < 9; round++) await server.edit(name, (doc) => doc.getText('text').insert(0, 'x'))
+  }
+  await logged('compacted a document', 3)
+  const texts = await Promise.all(
+    names.map(async (name, index) => {
+      const doc = new Y.Doc({ gc: false })
+      Y.applyUpdate(doc, await server.readUpdate(name))
+      return Y.createDocFromSnapshot(doc, versions[index]).getText('text').toString()
+    }),
+  )
+  expect(texts).toEqual(['what was written first', 'what was written first', ''])
+})
+
 async function textIs(api: Started['api'], expected: string): Promise<void> {
   let body: unknown
   while (body !== expected) ({ body } = await api.read(NAME, '?root=text&as=text'))

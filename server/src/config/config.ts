@@ -4,6 +4,7 @@ import { CoeditError } from '../common/errors.ts'
 import { LOG_LEVELS } from '../common/log.ts'
 import { isLoopback, isPrivateUrl } from '../common/loopback.ts'
 import { areOrigins, isWebOriginOrEmpty } from '../common/origins.ts'
+import { isOneOf } from '../common/patterns.ts'
 import { OptionSet } from './options.ts'
 
 const KiB = 1024
@@ -340,6 +341,16 @@ export const serverSchema = z.strictObject({
         'pieces), forever, or off. Deleting a document erases its history in any case.',
       expected: 'a number of days such as 30d, forever or off',
     }),
+  keepDeleted: z
+    .string()
+    .regex(/^([^,]+(,[^,]+)*)?$/)
+    .default('')
+    .meta({
+      description:
+        'Documents of which compaction keeps the deleted content, for editors that show versions by Y.snapshot: they grow with each edit. What was freed ' +
+        'before does not come back.',
+      expected: 'nothing, or names and beginnings of names such as notes,team/* with commas between them',
+    }),
   chunkBytes: integer(KiB, 16 * MiB)
     .default(256 * KiB)
     .describe(
@@ -383,6 +394,12 @@ export function configFromProcess(argv: readonly string[], env: Readonly<NodeJS.
 /** Whether it names a PostgreSQL rather than a directory. */
 export function isDatabaseUrl(text: string): boolean {
   return /^postgres(ql)?:\/\//.test(text)
+}
+
+/** Whether deleted content of a document is kept. */
+export function keepsDeleted(document: string, { keepDeleted }: Pick<Config, 'keepDeleted'>): boolean {
+  const patterns = keepDeleted.split(',').map((pattern) => pattern.trim())
+  return isOneOf(document, patterns)
 }
 
 /** How long the option says that history is kept, in milliseconds: 0 for none, infinite for ever. */

@@ -2,7 +2,7 @@ import { CoeditError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Meters } from '../common/meters.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
-import { type Config, historyMs } from '../config/config.ts'
+import { type Config, historyMs, keepsDeleted } from '../config/config.ts'
 import type { HistoryRules, Snapshot, Storage } from '../storage/storage.ts'
 import type { Compaction } from '../workers/compaction.ts'
 import type { WorkerPool } from '../workers/pool.ts'
@@ -157,7 +157,7 @@ export class Compactor {
     const replaces = content.snapshot?.seq ?? 0
     const seq = content.head
     const othersHaveReadAt = start + (storage.isShared ? OTHERS_READ_MS : 0)
-    const result = await this.#workOut(content)
+    const result = await this.#workOut(name, content)
     meters.compacted(clock.now() - start)
     if (!result || !(await this.#reaches(othersHaveReadAt))) return
     const made = { seq, ...result }
@@ -196,12 +196,13 @@ export class Compactor {
   }
 
   /** Resolves with what a worker makes of a snapshot and the entries after it; null where it is given up. */
-  #workOut({ snapshot, entries }: Content): Promise<Compaction | null> {
+  #workOut(name: string, { snapshot, entries }: Content): Promise<Compaction | null> {
     const { workers, config } = this.#context
     const work = workers.compact({
       chunks: (snapshot?.chunks ?? []).map((piece) => piece.update),
       tail: entries.map((piece) => piece.update),
       maxChunkBytes: config.chunkBytes,
+      keepsDeleted: keepsDeleted(name, config),
     })
     return new Promise((resolve, reject) => {
       const giveUp = () => resolve(null)

@@ -25,6 +25,8 @@ export interface CompactRequest {
   readonly tail: readonly Uint8Array[]
   /** Default 256 KiB. */
   readonly maxChunkBytes?: number
+  /** Whether deleted content stays. Default: it is freed. */
+  readonly keepsDeleted?: boolean
 }
 
 export interface SplitRequest {
@@ -92,12 +94,14 @@ export class WorkerPool {
    * manages that in time and nothing is lost; otherwise the result is a plain copy, which is logged.
    * @throws CoeditError UPDATE_MALFORMED, SERVER_CLOSED
    */
-  async compact({ chunks, tail, maxChunkBytes = CHUNK_BYTES }: CompactRequest): Promise<Compaction> {
+  async compact(request: CompactRequest): Promise<Compaction> {
+    const { chunks, tail, maxChunkBytes = CHUNK_BYTES, keepsDeleted = false } = request
     const updates = [...chunks, ...tail]
     const newJob = (collectsGarbage: boolean): CompactJob => {
       return { kind: 'compact', updates: packUpdates(updates), maxChunkBytes, collectsGarbage }
     }
     return this.#compacting.run(async () => {
+      if (keepsDeleted) return toCompaction(await this.#run(this.#compactions, () => newJob(false)))
       try {
         return toCompaction(
           await this.#withTimeout((signal) => this.#run(this.#compactions, () => newJob(true), signal)),

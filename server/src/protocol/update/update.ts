@@ -10,6 +10,7 @@ export {
 } from './authorship.ts'
 export { decodeClients, encodeClients } from './clients.ts'
 export { diffUpdate, EMPTY_UPDATE, encodeNews, mergeEntries } from './compose.ts'
+export { holdsDeleted } from './deleted-content.ts'
 export { type HeldBack, holdBack, isParted, joinPieceBytes, splitDifference, splitSnapshot } from './hold-back.ts'
 export { isJson } from './json.ts'
 export { type IdRanges, readInParts, unionOf } from './ranges.ts'
