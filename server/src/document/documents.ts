@@ -20,6 +20,7 @@ import { Expiry } from './expiry.ts'
 import { History } from './history.ts'
 import { HookFollowers } from './hook-followers.ts'
 import { InProcess, type Place, type Yjs } from './in-process.ts'
+import { LoopCost } from './loop-cost.ts'
 import { NO_NEIGHBOURS } from './neighbours.ts'
 import { loopMeter, Pacing } from './pacing.ts'
 import { PresenceExchange } from './presence-exchange.ts'
@@ -105,6 +106,7 @@ export class Documents {
       config,
       clock,
       log,
+      loopCost: new LoopCost(clock),
       cursors: this.#followers.cursors,
       committed: ({ name, incarnation, head }) => this.#committed(name, incarnation, head),
       requestCommit: (source) => this.#committer.request(source),
