@@ -79,6 +79,11 @@ export function createApp(options: AppOptions): RequestListener {
   } = options
   const root = new Hono<Env>()
   root.use(async (c, next) => {
+    await next()
+    // What is left of a body would be taken for the next request.
+    if (hasBody(c.env.incoming) && !c.env.incoming.readableEnded) c.header('connection', 'close')
+  })
+  root.use(async (c, next) => {
     for (const [name, value] of Object.entries(HEADERS)) c.header(name, value)
     c.header('x-request-id', requestId(c.env.incoming))
     const unknownHost = checkHost(c.env.incoming.headers.host)
@@ -90,8 +95,6 @@ export function createApp(options: AppOptions): RequestListener {
   })
   for (const some of routesWithBody) root.route(basePath, some)
   root.use(async (c, next) => {
-    // What is left of the body would be taken for the next request.
-    if (hasBody(c.env.incoming)) c.header('connection', 'close')
     expectNoBody(c.env.incoming)
     await next()
   })

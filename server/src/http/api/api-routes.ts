@@ -64,10 +64,7 @@ export class ApiRoutes {
       path.replaceAll(/\{(\w+)\}/g, ':$1'),
       async (c, next) => {
         if (!body) expectNoBody(c.env.incoming)
-        const answer = body && !this.#fits(c.env.incoming) ? await limit(c, next) : await next()
-        // What is left of a body would be taken for the next request.
-        if (!c.env.incoming.readableEnded) c.header('connection', 'close')
-        return answer
+        return body && !this.#fits(c.env.incoming) ? limit(c, next) : next()
       },
       (c) => handle(c, { params: parsed(params, c.req.param()), query: parsed(query, c.req.query()) }),
     )

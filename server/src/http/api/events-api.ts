@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
-import type { ErrorCode } from '../../common/errors.ts'
 import type { EventStreams } from '../event-streams.ts'
 import type { ApiRoutes } from './api-routes.ts'
+import { ADMISSION, DOCUMENT } from './descriptions.ts'
 import { allEventsQuery, eventsQuery, nameParams } from './schemas.ts'
 
 /** The answer is written already; of its own for each request, since headers are added to it. */
@@ -20,11 +20,7 @@ const STREAM = {
 }
 
 /** What happens to documents, as it happens. */
-export function addEvents(
-  api: ApiRoutes,
-  streams: EventStreams,
-  errors: { readonly ofOne: readonly ErrorCode[]; readonly ofAll: readonly ErrorCode[] },
-): void {
+export function addEvents(api: ApiRoutes, streams: EventStreams): void {
   api.add(
     {
       method: 'get',
@@ -36,7 +32,7 @@ export function addEvents(
       query: allEventsQuery,
       headers: lastEventId,
       responses: { 200: STREAM },
-      errors: errors.ofAll,
+      errors: ADMISSION,
     },
     async (c, { query: { prefix } }) => {
       const { incoming } = c.env
@@ -48,7 +44,7 @@ export function addEvents(
   api.add(
     {
       method: 'get',
-      path: '/api/documents/{name}/events',
+      path: `${DOCUMENT}/events`,
       summary: 'What happens to a document, as server-sent events.',
       description:
         'Each is durable, and `id` is the cursor behind it. Without `as`, `data` is a Yjs update (v1) in base64. With it, an event `reset` has the value as JSON, and `data` of those without a name is an array of changes to it: `{ index, delete?, insert? }` of a text, each in what those before it have made of it, or the operations of a JSON Patch (RFC 6902). An event `presence` has all who are `present`, or who has `joined`, `changed` or `left`.',
@@ -56,7 +52,8 @@ export function addEvents(
       query: eventsQuery,
       headers: lastEventId,
       responses: { 200: STREAM },
-      errors: errors.ofOne,
+      // A document that is not there can be followed.
+      errors: [...ADMISSION, 'GONE', 'EDIT_CONFLICT', 'DOCUMENT_UNREADABLE'],
     },
     async (c, { params: { name }, query: { as, root, presence } }) => {
       const followed = {
