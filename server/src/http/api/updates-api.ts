@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi'
+import { CoeditError, hasCode } from '../../common/errors.ts'
 import type { Contents } from '../../content/contents.ts'
 import type { Documents } from '../../document/documents.ts'
 import type { WriteKey } from '../../storage/storage.ts'
@@ -50,7 +51,7 @@ export function addUpdates(api: ApiRoutes, { admission, contents, documents, ret
       const known = seenIn(c.req.header('if-none-match'))
       if (known && isSame(known, await documents.place(name))) return c.body(null, 304, etag(known))
       const stateVector = since === undefined ? undefined : Buffer.from(since, 'base64url')
-      const { update, ...at } = await documents.inProcess.readDifference(name, stateVector)
+      const { update, ...at } = await documents.inProcess.readDifference(name, stateVector).catch(malformed)
       return c.body(update, 200, { ...etag(at), 'content-type': BINARY })
     },
   )
@@ -73,4 +74,10 @@ export function addUpdates(api: ApiRoutes, { admission, contents, documents, ret
       return c.body(null, 204, etag(await retries.once(c, name, user, submit)))
     },
   )
+}
+
+/** Of what is read, only the state vector can be. */
+function malformed(cause: unknown): never {
+  if (!hasCode(cause, 'MESSAGE_MALFORMED')) throw cause
+  throw new CoeditError('REQUEST_INVALID', 'since: expected a state vector of Yjs in base64url', { cause })
 }
