@@ -85,6 +85,9 @@ function addList(api: ApiRoutes, { authority, catalog, admission, documents }: C
   )
 }
 
+/** Where a document that is deleted stands. */
+const GONE = { incarnation: 0, position: 0 }
+
 function addLives(api: ApiRoutes, context: CatalogApiContext): void {
   const { contents, documents, retries } = context
   api.add(
@@ -130,12 +133,16 @@ function addLives(api: ApiRoutes, context: CatalogApiContext): void {
         'All that is stored of it is removed but its name, and the random numbers of the clients that wrote it. Connections to it end with 4404, event streams with the event `gone`. No client brings it back, but `PUT` does. The token has to allow it: `{ "coedit": { "delete": ["team/*"] } }`.',
       params: nameParams,
       query: z.object({}),
+      headers: idempotencyKey,
       responses: { 204: { description: 'That is durable.' } },
-      errors: [...READING, 'STORAGE_CLOSED'],
+      errors: [...READING, 'STORAGE_CLOSED', 'KEY_REUSED'],
     },
     async (c, { params: { name } }) => {
-      await admitFor(c, name, 'delete', context)
-      await documents.inProcess.delete(name)
+      const user = await admitFor(c, name, 'delete', context)
+      await retries.once(c, name, user, async (key) => {
+        await documents.inProcess.delete(name, key)
+        return GONE
+      })
       return c.body(null, 204)
     },
   )
@@ -146,7 +153,7 @@ function addDisconnection(api: ApiRoutes, { admission, authority, documents }: C
     {
       method: 'post',
       path: `${DOCUMENT}/disconnect`,
-      summary: 'Ends the connections and event streams of everybody, or of one user, at all servers.',
+      summary: 'Ends the connections and event streams of everybody, or of one user, at all servers; or one of them.',
       description:
         'They may come back; who is not to has to lose its access first. The token has to allow to revoke: `{ "coedit": { "revoke": true } }`.',
       params: nameParams,
@@ -159,9 +166,13 @@ function addDisconnection(api: ApiRoutes, { admission, authority, documents }: C
       admission.knock(c.env.incoming, c.env.outgoing, name)
       await authority.authorizeDisconnecting(bearerIn(c.req.header('authorization')))
       const body = new Uint8Array(await c.req.arrayBuffer())
-      const { user } = body.length > 0 ? valid(disconnection, jsonIn(body)) : {}
-      authority.disconnect(name, user)
-      documents.disconnectElsewhere(name, user)
+      const { user, connection } = body.length > 0 ? valid(disconnection, jsonIn(body)) : {}
+      if (connection === undefined) {
+        authority.disconnect(name, user)
+        documents.disconnectElsewhere(name, user)
+      } else {
+        authority.disconnectOne(name, connection)
+      }
       return c.body(null, 204)
     },
   )

@@ -41,13 +41,13 @@ export const ifNoneMatch = z.object({
 export const ifMatch = z.object({
   'If-Match': z.string().optional().openapi({
     description:
-      'The `ETag` of what the change was made for. Positions in a text are carried over what has happened since; other changes are refused if anything has.',
+      'The `ETag` of what the change was made for. Positions in a text and indexes of arrays are carried over what has happened since; it is refused where what it is about is gone.',
   }),
 })
 export const idempotencyKey = z.object({
   'Idempotency-Key': z.string().optional().openapi({
     description:
-      'Makes a retry safe: what was done with this key, of 1 to 255 characters, is not done again, but answered as it was. Kept for 24 hours, of a document the last 1,000; for each user on their own.',
+      'Makes a retry safe: what was done with this key, of 1 to 255 characters, is not done again, but answered as it was. Kept for 24 hours, of a document the last 1,000, and so many of deletions; for each user on their own.',
   }),
 })
 export const NOT_MODIFIED = { description: 'Nothing has changed since.', headers: etagHeader }

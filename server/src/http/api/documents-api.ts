@@ -1,4 +1,5 @@
 import type { Authority } from '../../auth/authority.ts'
+import type { Clock } from '../../common/timing.ts'
 import type { Config } from '../../config/config.ts'
 import type { Contents } from '../../content/contents.ts'
 import type { Guests } from '../../content/guests.ts'
@@ -6,6 +7,7 @@ import type { Documents } from '../../document/documents.ts'
 import type { Catalog, WriteKeyStore } from '../../storage/storage.ts'
 import type { Admission } from '../admission.ts'
 import type { EventStreams } from '../event-streams.ts'
+import type { Metrics } from '../metrics.ts'
 import { guardOrigin } from '../origin-guard.ts'
 import type { Routes } from '../routes.ts'
 import { ApiRoutes } from './api-routes.ts'
@@ -14,10 +16,12 @@ import { addContent } from './content-api.ts'
 import { addEvents } from './events-api.ts'
 import { addPresence } from './presence-api.ts'
 import { Retries } from './retries.ts'
+import { addStatus } from './status-api.ts'
 import { addUpdates } from './updates-api.ts'
 
 export interface DocumentsApiContext {
   readonly config: Config
+  readonly clock: Clock
   readonly authority: Authority
   readonly admission: Admission
   readonly catalog: Catalog & WriteKeyStore
@@ -25,6 +29,7 @@ export interface DocumentsApiContext {
   readonly contents: Contents
   readonly streams: EventStreams
   readonly guests: Guests
+  readonly metrics: Metrics
 }
 
 /**
@@ -41,6 +46,7 @@ export function createDocumentsApi(context: DocumentsApiContext): Routes {
   addUpdates(api, writing)
   addPresence(api, context)
   addEvents(api, streams)
+  addStatus(api, context)
   api.routes.doc31('/api/openapi.json', { openapi: '3.1.0', info: { title: 'coedit', version: '1' } })
   return api.routes
 }

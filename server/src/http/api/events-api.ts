@@ -25,19 +25,20 @@ export function addEvents(api: ApiRoutes, streams: EventStreams): void {
     {
       method: 'get',
       path: '/api/events',
-      summary: 'Which documents change, of all whose names begin alike, as server-sent events.',
+      summary: 'Which documents change, of all whose names begin alike, as server-sent events, and what is in them.',
       description:
-        'The token has to allow to list them. `data` of an event without a name is `{"document":"…","cursor":"…"}`. An event `reset` says that others may have changed meanwhile: at the beginning, and behind an id that this server does not know any more.',
+        'The token has to allow to list them. `data` of an event without a name is `{"document":"…","cursor":"…"}`. An event `reset` says that others may have changed meanwhile: at the beginning, and behind an id that this server does not know any more. With `as`, which needs the right to read them all, `data` has the `value` of the root as well: behind a `reset` that of each document that there is, and then of each that changes, the latest one alone for who is slow; an event `refused` has the `code` of a document of which it cannot be told.',
       params: z.object({}),
       query: allEventsQuery,
       headers: lastEventId,
       responses: { 200: STREAM },
       errors: ADMISSION,
     },
-    async (c, { query: { prefix } }) => {
+    async (c, { query: { prefix, as, root } }) => {
       const { incoming } = c.env
       if (incoming.method === 'HEAD') return c.body(null, 200, { 'content-type': 'text/event-stream' })
-      await streams.followAll(c.env, prefix, c.req.header('last-event-id') ?? '', () => c.body(null).headers)
+      const followed = { prefix, root: as && { root, as }, lastEventId: c.req.header('last-event-id') ?? '' }
+      await streams.followAll(c.env, followed, () => c.body(null).headers)
       return answered()
     },
   )
