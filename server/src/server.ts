@@ -13,6 +13,8 @@ import { type Clock, keepAlive, systemClock, withDeadline } from './common/timin
 import { type Config, checksTokens, parseOptions, type ServerOptions } from './config/config.ts'
 import { Contents } from './content/contents.ts'
 import { Guests } from './content/guests.ts'
+import { Past } from './content/past.ts'
+import { type ServerHistory, serverHistory } from './content/server-history.ts'
 import { Documents } from './document/documents.ts'
 import type { Yjs } from './document/in-process.ts'
 import { HookCalls } from './hooks/calls.ts'
@@ -80,7 +82,11 @@ export interface ServerStats {
   readonly hooks: Readonly<Record<HookName, HookCounts>>
 }
 
+export type { ServerHistory } from './content/server-history.ts'
+
 export class CoeditServer {
+  /** What documents were, who wrote what, and how they become that again; as long as the option `history` has it kept. */
+  readonly history: ServerHistory
   readonly #config: Config
   readonly #clock: Clock
   readonly #log: Log
@@ -90,6 +96,7 @@ export class CoeditServer {
   readonly #documents: Documents
   readonly #contents: Contents
   readonly #guests: Guests
+  readonly #past: Past
   readonly #tokens: TokenAuthenticator | undefined
   readonly #authority: Authority
   readonly #admission: Admission
@@ -128,6 +135,8 @@ export class CoeditServer {
     const documents = this.#documents
     this.#contents = new Contents({ config, clock, log, documents, workers })
     this.#guests = new Guests({ clock, documents, maxGuests: config.maxConnectionsPerDocument })
+    this.#past = new Past({ clock, log, documents })
+    this.history = serverHistory(this.#past, () => this.open())
     const refusals = new Refusals(clock, log, meters)
     this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission, refusals, meters })
     this.#app = createApp({
@@ -160,6 +169,7 @@ export class CoeditServer {
           }),
           guests: this.#guests,
           metrics,
+          past: this.#past,
         }),
         ...(this.#tokens ? [createRevocationRoutes({ config, log, authority })] : []),
       ],
@@ -390,6 +400,7 @@ export class CoeditServer {
     await this.#opening?.catch(() => undefined)
     await this.#upgrades.close()
     await this.#contents.close()
+    await this.#past.close()
     this.#guests.close()
     this.#hooks.close()
     // A disk that stays full does not hold up the end: what it holds up was never acknowledged.

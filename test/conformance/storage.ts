@@ -4,6 +4,7 @@ import type { WriteKey } from '../../server/src/storage/storage.ts'
 import { runs } from '../support/runs.ts'
 import { catalogConformance } from './storage-catalog.ts'
 import { cursorStoreConformance } from './storage-cursors.ts'
+import { historyStoreConformance } from './storage-history.ts'
 import { documentStoreConformance } from './storage-log.ts'
 import { type Operation, operations, StorageModel } from './storage-model.ts'
 import { bytes, type NewStorageHost, random, StorageScene, snapshot } from './storage-scene.ts'
@@ -16,6 +17,7 @@ import { bytes, type NewStorageHost, random, StorageScene, snapshot } from './st
 export function storageConformance(name: string, newHost: NewStorageHost, cost = 1): void {
   describe(`${name} keeps the promises of a storage`, () => {
     documentStoreConformance(newHost)
+    historyStoreConformance(newHost)
     cursorStoreConformance(newHost)
     catalogConformance(newHost)
     storageItselfConformance(newHost, cost)

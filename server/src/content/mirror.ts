@@ -1,7 +1,8 @@
 import * as Y from 'yjs'
 import { applyOperation } from './json-patch.ts'
+import { keepFormatting } from './keep-formatting.ts'
 import { mergeInto } from './merge-patch.ts'
-import { Past } from './past.ts'
+import { RecentChanges } from './recent-changes.ts'
 import { conflict, outdated } from './refused.ts'
 import type {
   ContentRequest,
@@ -23,7 +24,7 @@ export class Mirror {
   readonly #roots = new Roots(this.#doc)
   /** The roots whose changes are told. */
   readonly watches = new Watches(this.#roots)
-  #past: Past | undefined
+  #past: RecentChanges | undefined
   /** Whether the past goes back as far as the log does. */
   #isPastWhole = false
   #position = 0
@@ -157,7 +158,7 @@ export class Mirror {
   }
 
   #remember(): void {
-    if (!this.#past && this.#ownClock === undefined) this.#past = new Past(this.#doc, this.#position)
+    if (!this.#past && this.#ownClock === undefined) this.#past = new RecentChanges(this.#doc, this.#position)
   }
 
   /** Entries of others come after own ones here that are behind them in the log, where the document is not like this. */
@@ -171,9 +172,4 @@ export class Mirror {
     const end = Y.parseUpdateMeta(update).to.get(this.#doc.clientID) ?? 0
     if (end >= this.#ownClock) this.#ownClock = undefined
   }
-}
-
-/** Yjs deletes formatting that has no effect yet, but only in transactions of others. */
-function keepFormatting(transaction: Y.Transaction): void {
-  transaction.local = true
 }

@@ -1,199 +1,162 @@
-import * as Y from 'yjs'
-import { outdated } from './refused.ts'
-import { fates } from './root-watch.ts'
-import {
-  gapOf,
-  placeOf,
-  type Run,
-  type Runs,
-  rangesOf,
-  seenAtEnd,
-  through,
-  UNMOVED,
-  withInserted,
-  withRemoved,
-} from './runs.ts'
-import type { InsertedAt, Sequence, Shared, View } from './view.ts'
+import { CoeditError } from '../common/errors.ts'
+import type { Log } from '../common/log.ts'
+import { Serial } from '../common/serial.ts'
+import type { Clock } from '../common/timing.ts'
+import { writtenBy } from '../document/authors.ts'
+import type { Documents } from '../document/documents.ts'
+import type { History, Moment, Named, TimelineQuery, Version } from '../document/history.ts'
+import type { Place } from '../document/in-process.ts'
+import type { Author, WriteKey } from '../document/subscriber.ts'
+import type { TimelinePage } from '../document/timeline.ts'
+import { EMPTY_UPDATE, type Writer } from '../protocol/update/update.ts'
+import { ContentThread } from './content-thread.ts'
+import { full } from './open-content.ts'
+import type { ContentAnswer, ContentRequest, PositionedUpdate, ReadRequest, Watch, WatchedRoot } from './requests.ts'
 
-/** How much is kept of changes, in runs and keys; whoever has seen what was before those has to read the document again. */
-const MAX_KEPT = 50_000
-
-/** Log positions that are kept. */
-const MAX_MARKS = 20_000
-
-/** Any shared type, whatever its events are. */
-type AnyType = Parameters<typeof Y.findRootTypeKey>[0]
-
-/** What a transaction has changed in one shared type. */
-interface Change {
-  /** The type, or what stands for a root, whose type may become another object. */
-  readonly id: object
-  /** The same of the root that it is in. */
-  readonly root: object
-  readonly keys: readonly string[]
-  /** Undefined where no sequence has changed. */
-  readonly runs: Runs | undefined
+export interface PastContext {
+  readonly clock: Clock
+  readonly log: Log
+  readonly documents: Documents
 }
 
-/** What has changed in a document of late, so that what was seen before is found again. */
+/** What is to be taken back: all that was written since a moment, or what this writer has written since then. */
+export interface Revert {
+  readonly since: Moment
+  readonly writer?: Writer | undefined
+}
+
+/** How a root has changed between two versions. */
+export interface Changes {
+  readonly from: number
+  readonly to: number
+  /** In JSON: splices of a text or operations of a JSON Patch (RFC 6902), each to what those before have made. */
+  readonly changes: string
+}
+
+/**
+ * What documents were, as values, and how they become that again. Past versions are built in a thread of their own: they hold
+ * up neither the event loop nor those who ask for what is there now.
+ */
 export class Past {
-  readonly #roots = new Map<string, object>()
-  #changes: Change[] = []
-  #kept = 0
-  /** How many changes came before those. */
-  #forgotten = 0
-  /** How many changes had come at a log position. */
-  readonly #marks = new Map<number, number>()
+  readonly #documents: Documents
+  readonly #history: History
+  readonly #thread: ContentThread
+  /** Each has much in memory, so that they follow each other. */
+  readonly #turns = new Serial()
 
-  /** @param position at which the document is as it is */
-  constructor(doc: Y.Doc, position: number) {
-    doc.on('afterTransaction', (transaction: Y.Transaction) => this.#note(transaction))
-    this.mark(position)
+  constructor({ clock, log, documents }: PastContext) {
+    this.#documents = documents
+    this.#history = documents.history
+    this.#thread = new ContentThread(clock, log)
   }
 
-  /** The document is as it is at this log position. */
-  mark(position: number): void {
-    this.#marks.delete(position)
-    this.#marks.set(position, this.#forgotten + this.#changes.length)
-    for (const oldest of this.#marks.keys()) {
-      if (this.#marks.size <= MAX_MARKS) break
-      this.#marks.delete(oldest)
-    }
+  /** Rejects as `History.timeline` does. */
+  timeline(name: string, query: TimelineQuery): Promise<TimelinePage> {
+    return this.#history.timeline(name, query)
   }
 
-  knows(position: number): boolean {
-    return this.#numberAt(position) !== undefined
+  /** Rejects as `History.open` does. */
+  open(name: string, moment: Moment): Promise<Version> {
+    return this.#turns.run(() => this.#history.open(name, moment))
+  }
+
+  /** Rejects as `History.named` does. */
+  named(name: string): Promise<readonly Named[]> {
+    return this.#history.named(name)
+  }
+
+  /** Resolves with the number of the version. Rejects as `History.name` does. */
+  name(document: string, name: string, moment: Moment | undefined, by: Writer | null): Promise<number> {
+    return this.#turns.run(() => this.#history.name(document, name, moment, by))
+  }
+
+  /** Rejects as `History.unname` does. */
+  unname(document: string, name: string): Promise<void> {
+    return this.#history.unname(document, name)
+  }
+
+  /** A version as JSON or text. Rejects as `History.open` does, and with EDIT_CONFLICT, DOCUMENT_UNREADABLE, SERVER_CLOSED. */
+  read(name: string, moment: Moment, request: Omit<ReadRequest, 'kind'>) {
+    return this.#turns.run(async () => {
+      const { version, update } = await this.#history.open(name, moment)
+      const { results } = await this.#ask(name, [{ update, position: version }], [], { kind: 'read', ...request })
+      const [result] = results
+      if (!result?.ok) throw refused(name, result)
+      return { version, body: result.kind === 'read' ? result.body : '' }
+    })
+  }
+
+  /** How a root has changed from one moment to a later one. Rejects as `read` does, and with REQUEST_INVALID for an earlier one. */
+  changes(name: string, from: Moment, to: Moment, root: WatchedRoot): Promise<Changes> {
+    return this.#turns.run(() => this.#changes(name, from, to, root))
   }
 
   /**
-   * The document as it was at a log position.
-   * @throws Refused EDIT_OUTDATED where that is not known any more
+   * Takes back what was written since a moment, by a new edit: what others write meanwhile stays. Resolves once it is durable.
+   * Rejects as `read` does, and with DOCUMENT_FULL, STORAGE_CLOSED, and as `Documents.join` does.
    */
-  viewAt(position: number): View {
-    const number = this.#numberAt(position)
-    if (number === undefined) throw outdated('nobody knows what has changed since then')
-    return new PastView(this.#changes.slice(number - this.#forgotten), (type) => this.#idOf(type))
-  }
-
-  #numberAt(position: number): number | undefined {
-    const number = this.#marks.get(position)
-    return number !== undefined && number >= this.#forgotten ? number : undefined
-  }
-
-  #note(transaction: Y.Transaction): void {
-    for (const [type, names] of transaction.changed) {
-      const keys = [...names].filter((name) => name !== null).map(String)
-      const runs = names.has(null) ? runsOf(type, new Y.YEvent(type, transaction)) : undefined
-      this.#changes.push({ id: this.#idOf(type), root: this.#idOf(rootOf(type)), keys, runs })
-      this.#kept += sizeOf(keys, runs)
+  async revert(name: string, { since, writer }: Revert, author: Author, key?: WriteKey): Promise<Place> {
+    const {
+      results: [result],
+    } = await this.#turns.run(async () => this.#ask(name, [], [], await this.#revertOf(name, since, writer)))
+    if (!result?.ok || result.kind !== 'edit') throw refused(name, result)
+    const cursor = await this.#documents.join(name)
+    try {
+      const { document } = cursor
+      const receipt = document.submit(result.update ?? EMPTY_UPDATE, author, key)
+      await receipt.durable
+      if (receipt.isRefused) throw full(name)
+      return { incarnation: document.incarnation, position: document.head }
+    } finally {
+      cursor.release()
     }
-    while (this.#kept > MAX_KEPT) this.#forgetOldest()
   }
 
-  #forgetOldest(): void {
-    const half = this.#changes.splice(0, Math.ceil(this.#changes.length / 2))
-    this.#forgotten += half.length
-    for (const { keys, runs } of half) this.#kept -= sizeOf(keys, runs)
+  async close(): Promise<void> {
+    await this.#thread.close()
   }
 
-  #idOf(type: AnyType): object {
-    if (type._item !== null) return type
-    const name = Y.findRootTypeKey(type)
-    const id = this.#roots.get(name) ?? {}
-    this.#roots.set(name, id)
-    return id
+  async #changes(name: string, from: Moment, to: Moment, root: WatchedRoot): Promise<Changes> {
+    const stretch = await this.#history.between(name, from, to)
+    const { version, update } = stretch.from
+    const updates = [{ update, position: version }]
+    if (stretch.to > version) updates.push({ update: stretch.update, position: stretch.to })
+    const { news, results } = await this.#ask(name, updates, [{ id: 1, ...root, fromSnapshot: true }])
+    const [found] = news
+    if (!results[0]?.ok) throw refused(name, results[0])
+    if (found?.isUnfit) throw new CoeditError('EDIT_CONFLICT', `'${root.root}' is no ${root.as}: ask for json`)
+    return { from: version, to: stretch.to, changes: found?.steps[0]?.changes ?? '[]' }
   }
-}
 
-class PastView implements View {
-  readonly #idOf: (type: Shared) => object
-  readonly #runs = new Map<object, Runs>()
-  readonly #keys = new Map<object, Set<string>>()
-  readonly #roots = new Set<object>()
-  readonly #inside = new Set<object>()
-
-  constructor(changes: readonly Change[], idOf: (type: Shared) => object) {
-    this.#idOf = idOf
-    const ofSequences = new Map<object, Runs[]>()
-    for (const { id, root, keys, runs } of changes) {
-      this.#roots.add(root)
-      this.#inside.add(id)
-      const changedKeys = this.#keys.get(id) ?? new Set()
-      for (const key of keys) this.#keys.set(id, changedKeys.add(key))
-      const ofSequence = ofSequences.get(id) ?? []
-      if (runs) ofSequences.set(id, ofSequence)
-      if (runs) ofSequence.push(runs)
+  async #revertOf(name: string, moment: Moment, writer: Writer | undefined): Promise<ContentRequest> {
+    if (writer) {
+      const { from, update: since, entries } = await this.#history.between(name, moment)
+      return { kind: 'revert', before: from.update, since, undone: writtenBy(writer, entries) }
     }
-    for (const [id, runs] of ofSequences) this.#runs.set(id, through(runs))
+    const { update: before } = await this.#history.open(name, moment)
+    const { update: since } = await this.#documents.inProcess.readDifference(name)
+    return { kind: 'revert', before, since, undone: undefined }
   }
 
-  element(array: Y.Array<unknown>, index: number): number {
-    const place = placeOf(this.#runsOf(array), index)
-    if (place === undefined) throw outdated(`what was at ${index} is gone`)
-    return place
-  }
-
-  gap(sequence: Sequence, index: number): number {
-    return gapOf(this.#runsOf(sequence), index)
-  }
-
-  ranges(sequence: Sequence, index: number, length: number) {
-    return rangesOf(this.#runsOf(sequence), index, length)
-  }
-
-  expectKey(map: Y.Map<unknown>, key: string): void {
-    if (this.#keys.get(this.#idOf(map))?.has(key)) throw outdated(`somebody else has changed '${key}' since then`)
-  }
-
-  expectWhole(type: Shared): void {
-    const id = this.#idOf(type)
-    if (this.#roots.has(id) || this.#inside.has(id)) throw outdated('somebody else has changed it since then')
-  }
-
-  inserted(array: Y.Array<unknown>, { seen, is }: InsertedAt): void {
-    const runs = this.#runsOf(array)
-    this.#runs.set(this.#idOf(array), withInserted(runs, seen ?? seenAtEnd(runs, is), is))
-  }
-
-  removed(array: Y.Array<unknown>, seen: number): void {
-    this.#runs.set(this.#idOf(array), withRemoved(this.#runsOf(array), seen))
-  }
-
-  wrote(map: Y.Map<unknown>, key: string): void {
-    this.#keys.get(this.#idOf(map))?.delete(key)
-  }
-
-  #runsOf(type: Sequence): Runs {
-    return this.#runs.get(this.#idOf(type)) ?? UNMOVED
+  /** Builds a document for one request, or to be told how a root has changed. */
+  async #ask(
+    name: string,
+    updates: readonly PositionedUpdate[],
+    watches: readonly Watch[],
+    request: ContentRequest = { kind: 'read', root: '', as: 'json' },
+  ): Promise<ContentAnswer> {
+    const { clientId } = this.#thread
+    const job = { document: name, isWhole: true, clientId, updates, watches, requests: [request] }
+    let answer: ContentAnswer
+    do {
+      answer = await this.#thread.run(job)
+    } while (answer.results.length === 0)
+    this.#thread.forget(name)
+    return answer
   }
 }
 
-/** What a transaction has moved in a sequence; to be called before it collects its garbage. */
-function runsOf(type: Parameters<typeof fates>[0], event: Y.YEvent<AnyType>): Runs {
-  const runs: Run[] = []
-  let [was, is, length] = [0, 0, 0]
-  const end = (rest: number) => {
-    if (length + rest > 0) runs.push({ was: was - length, is: is - length, length: length + rest })
-    length = 0
-  }
-  for (const [item, fate] of fates(type, event)) {
-    // Formatting takes no place.
-    if (!item.countable) continue
-    if (fate !== 'kept') end(0)
-    if (fate === 'kept') length += item.length
-    if (fate !== 'new') was += item.length
-    if (fate !== 'gone') is += item.length
-  }
-  end(Number.POSITIVE_INFINITY)
-  return runs
-}
-
-function rootOf(type: AnyType): AnyType {
-  let root = type
-  for (let item = root._item; item?.parent instanceof Y.AbstractType; item = root._item) root = item.parent
-  return root
-}
-
-function sizeOf(keys: readonly string[], runs: Runs | undefined): number {
-  return 1 + keys.length + (runs?.length ?? 0)
+function refused(name: string, result: ContentAnswer['results'][number] | undefined): CoeditError {
+  if (result && !result.ok) return new CoeditError(result.code, result.message)
+  return new CoeditError('DOCUMENT_UNREADABLE', `Yjs cannot build '${name}' as it was`)
 }

@@ -10,6 +10,7 @@ import type {
   ThreadMessages,
   WatchNews,
 } from './requests.ts'
+import { revert } from './revert.ts'
 
 // The entry of the thread that holds documents as values.
 
@@ -52,8 +53,16 @@ function answerTo({ document, isWhole, clientId, updates, watches, requests }: C
 
 function resultOf(mirror: Mirror, request: ContentRequest): ContentResult {
   try {
-    if (request.kind === 'edit') return mirror.edit(request)
-    return request.kind === 'read' ? mirror.read(request) : mirror.locate(request)
+    switch (request.kind) {
+      case 'read':
+        return mirror.read(request)
+      case 'locate':
+        return mirror.locate(request)
+      case 'edit':
+        return mirror.edit(request)
+      case 'revert':
+        return { ok: true, kind: 'edit', update: revert(request) }
+    }
   } catch (error) {
     return refusal(error)
   }

@@ -16,12 +16,13 @@ import type {
   StoredDocument,
 } from '../storage/storage.ts'
 import { Activity } from './activity.ts'
+import { Cadence } from './cadence.ts'
 import { type Admitted, capacityLeft, withinCapacity } from './capacity.ts'
 import type { CommitSource } from './committer.ts'
 import type { DocumentLog } from './document-log.ts'
 import { type Edits, Receipt } from './edits.ts'
+import type { LoopCost } from './loop-cost.ts'
 import type { Neighbours } from './neighbours.ts'
-import { Pacing } from './pacing.ts'
 import { EncodedPiece, type Piece } from './piece.ts'
 import { Presence } from './presence.ts'
 import { type Replica, SharedLog } from './shared-log.ts'
@@ -38,6 +39,8 @@ export interface DocumentContext {
   readonly clock: Clock
   readonly log: Log
   readonly meters: Meters
+  /** Shared by all documents. */
+  readonly loopCost: LoopCost
   /** The stored cursors that are told of what is written here. */
   readonly cursors: readonly string[]
   /** Asks for a commit of what is pending. */
@@ -68,9 +71,7 @@ export class Document implements CommitSource, Replica {
   readonly #context: DocumentContext
   readonly #subscribers = new Subscribers()
   readonly #edits: Edits
-  readonly #pacing: Pacing
-  /** How long it has taken to hand edits to the subscribers, all in all. */
-  #deliveryMs = 0
+  readonly #cadence: Cadence
   #lineage: Lineage
   #quarantined: readonly QuarantinedUpdate[]
   /** Quarantined updates that are in the log again, to be deleted with the next commit. */
@@ -104,7 +105,7 @@ export class Document implements CommitSource, Replica {
     this.#formerClients = decodeClients(stored.formerClients)
     this.#edits = edits
     const { documentBusyShare: busyShare, maxGatherMs } = context.config
-    this.#pacing = new Pacing({ busyShare, maxGatherMs }, context.clock, () => this.#deliveryMs)
+    this.#cadence = new Cadence({ busyShare, maxGatherMs }, context.clock, context.loopCost)
     this.#takeQuarantined()
     if (!this.#edits.isEmpty) context.requestCommit(this)
   }
@@ -225,7 +226,9 @@ export class Document implements CommitSource, Replica {
    */
   submit(update: Uint8Array, author: Author | null, key?: WriteKey): Receipt {
     if (this.#failure) throw this.#failure
-    const { chunkBytes } = this.#context.config
+    const { clock, config } = this.#context
+    const { chunkBytes } = config
+    const startedAt = clock.now()
     let complete = true
     let isRefused = false
     for (const piece of update.length > chunkBytes ? splitUpdate(update, chunkBytes) : [update]) {
@@ -240,6 +243,7 @@ export class Document implements CommitSource, Replica {
       this.#takeQuarantined()
       this.#context.requestCommit(this)
     }
+    this.#cadence.took(startedAt)
     return new Receipt(this.#edits, complete, isRefused)
   }
 
@@ -288,29 +292,30 @@ export class Document implements CommitSource, Replica {
   }
 
   restMs(): number {
-    return this.#pacing.restMs()
+    return this.#cadence.restMs()
   }
 
   takePending(): readonly AppendRequest[] {
     // Entries of others are still to be read before the last batch.
     if (this.#edits.isInFlight || this.#edits.isEmpty) return []
-    const { updates, author, keys } = this.#edits.drain(this.#context.config.chunkBytes)
-    if (updates.length === 0) {
+    const { entries, author, keys } = this.#edits.drain(this.#context.config.chunkBytes)
+    if (entries.length === 0) {
       // Others have committed all of it meanwhile.
       this.#deliver([], this.#edits.settle())
       return []
     }
     const releases = this.#released
     this.#released = []
-    return updates.map((update, index) => ({
+    return entries.map(({ update, authors }, index) => ({
       document: this.name,
       update,
+      authors,
       base: this.head,
       incarnation: this.incarnation,
       isFirst: this.#seeding !== undefined,
       anew: this.#seeding === 'anew',
       cursors: this.#context.cursors.filter((cursor) => cursor !== author?.cursor),
-      keys: index === updates.length - 1 ? keys : [],
+      keys: index === entries.length - 1 ? keys : [],
       releases: index === 0 ? releases : [],
     }))
   }
@@ -428,7 +433,7 @@ export class Document implements CommitSource, Replica {
     const startedAt = clock.now()
     const after = this.head - pieces.length
     this.#subscribers.deliver({ ...this.#flush(after, pieces, author, this.presence.flush()), isForeign })
-    this.#deliveryMs += clock.now() - startedAt
+    this.#cadence.flushed(startedAt)
     if (pieces.length > 0) {
       this.activity.note(pieces.length, startedAt)
       committed(this)

@@ -3,6 +3,7 @@ import type { Authority } from '../../auth/authority.ts'
 import type { Permit } from '../../auth/grant.ts'
 import type { Deed } from '../../auth/rights.ts'
 import { CoeditError } from '../../common/errors.ts'
+import type { Author } from '../../document/subscriber.ts'
 import type { Admission } from '../admission.ts'
 import { bearerIn } from '../credentials.ts'
 import type { Env } from '../routes.ts'
@@ -31,4 +32,9 @@ export async function admitFor(
 ): Promise<string | undefined> {
   admission.knock(c.env.incoming, c.env.outgoing, name)
   return authority.authorizeDeed(bearerIn(c.req.header('authorization')), deed, name)
+}
+
+/** Who writes, within the limits of a document. */
+export function service(user: string | undefined): Author {
+  return { isLimited: true, writer: user === undefined ? undefined : { name: user, isClaimed: false } }
 }

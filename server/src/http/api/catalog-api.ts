@@ -7,7 +7,7 @@ import type { Catalog, WriteKey } from '../../storage/storage.ts'
 import type { Admission } from '../admission.ts'
 import { bearerIn } from '../credentials.ts'
 import { cursorId } from '../cursor-id.ts'
-import { admit, admitFor } from './admitting.ts'
+import { admit, admitFor, service } from './admitting.ts'
 import type { ApiRoutes } from './api-routes.ts'
 import { BINARY, jsonIn, newContentIn, valid } from './bodies.ts'
 import { ADMISSION, ADMISSION_WITH_BODY, DOCUMENT, DONE, idempotencyKey, NO_STORE, READING } from './descriptions.ts'
@@ -120,7 +120,8 @@ function addLives(api: ApiRoutes, context: CatalogApiContext): void {
     },
     async (c, { params: { name }, query: { root } }) => {
       const user = await admitFor(c, name, 'create', context)
-      const create = async (key?: WriteKey) => contents.create(name, await newContentIn(c, root), key)
+      const create = async (key?: WriteKey) =>
+        contents.create(name, await newContentIn(c, root), service(user).writer, key)
       return c.body(null, 201, etag(await retries.once(c, name, user, create)))
     },
   )

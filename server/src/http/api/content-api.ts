@@ -3,7 +3,7 @@ import type { Contents } from '../../content/contents.ts'
 import type { Documents } from '../../document/documents.ts'
 import type { WriteKey } from '../../storage/storage.ts'
 import type { Admission } from '../admission.ts'
-import { admit } from './admitting.ts'
+import { admit, service } from './admitting.ts'
 import type { ApiRoutes } from './api-routes.ts'
 import { changesIn } from './bodies.ts'
 import {
@@ -15,7 +15,6 @@ import {
   ifNoneMatch,
   NOT_MODIFIED,
   READING,
-  SERVICE,
   WRITING,
 } from './descriptions.ts'
 import { etag, expectedIn, isSame, seenIn } from './entity-tags.ts'
@@ -88,7 +87,7 @@ export function addContent(api: ApiRoutes, { admission, contents, documents, ret
       const user = await admit(c, name, 'write', admission)
       const seen = expectedIn(c.req.header('if-match'))
       const edit = async (key?: WriteKey) =>
-        contents.edit(name, { root, seen, changes: await changesIn(c) }, SERVICE, key)
+        contents.edit(name, { root, seen, changes: await changesIn(c) }, service(user), key)
       return c.body(null, 204, etag(await retries.once(c, name, user, edit)))
     },
   )

@@ -53,6 +53,4 @@ export const idempotencyKey = z.object({
 export const NOT_MODIFIED = { description: 'Nothing has changed since.', headers: etagHeader }
 export const DONE = { description: 'It is durable.', headers: etagHeader }
 
-/** Services write within the limits of a document. */
-export const SERVICE = { isLimited: true }
 export const NO_STORE = { 'cache-control': 'no-store' }

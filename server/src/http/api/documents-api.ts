@@ -3,6 +3,7 @@ import type { Clock } from '../../common/timing.ts'
 import type { Config } from '../../config/config.ts'
 import type { Contents } from '../../content/contents.ts'
 import type { Guests } from '../../content/guests.ts'
+import type { Past } from '../../content/past.ts'
 import type { Documents } from '../../document/documents.ts'
 import type { Catalog, WriteKeyStore } from '../../storage/storage.ts'
 import type { Admission } from '../admission.ts'
@@ -10,10 +11,13 @@ import type { EventStreams } from '../event-streams.ts'
 import type { Metrics } from '../metrics.ts'
 import { guardOrigin } from '../origin-guard.ts'
 import type { Routes } from '../routes.ts'
+import { admit, service } from './admitting.ts'
 import { ApiRoutes } from './api-routes.ts'
 import { addCatalog } from './catalog-api.ts'
 import { addContent } from './content-api.ts'
+import { idempotencyKey, READING, WRITING } from './descriptions.ts'
 import { addEvents } from './events-api.ts'
+import { addHistory } from './history-api.ts'
 import { addPresence } from './presence-api.ts'
 import { Retries } from './retries.ts'
 import { addStatus } from './status-api.ts'
@@ -29,6 +33,7 @@ export interface DocumentsApiContext {
   readonly contents: Contents
   readonly streams: EventStreams
   readonly guests: Guests
+  readonly past: Past
   readonly metrics: Metrics
 }
 
@@ -46,6 +51,13 @@ export function createDocumentsApi(context: DocumentsApiContext): Routes {
   addUpdates(api, writing)
   addPresence(api, context)
   addEvents(api, streams)
+  addHistory(api, {
+    past: context.past,
+    admit: async (c, name) => service(await admit(c, name, 'write', context.admission)),
+    once: (c, name, { writer }, write) => writing.retries.once(c, name, writer?.name, write),
+    errors: { reading: READING, writing: WRITING },
+    writeHeaders: idempotencyKey,
+  })
   addStatus(api, context)
   api.routes.doc31('/api/openapi.json', { openapi: '3.1.0', info: { title: 'coedit', version: '1' } })
   return api.routes

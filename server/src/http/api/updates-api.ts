@@ -4,7 +4,7 @@ import type { Contents } from '../../content/contents.ts'
 import type { Documents } from '../../document/documents.ts'
 import type { WriteKey } from '../../storage/storage.ts'
 import type { Admission } from '../admission.ts'
-import { admit } from './admitting.ts'
+import { admit, service } from './admitting.ts'
 import type { ApiRoutes } from './api-routes.ts'
 import { BINARY } from './bodies.ts'
 import {
@@ -15,7 +15,6 @@ import {
   ifNoneMatch,
   NOT_MODIFIED,
   READING,
-  SERVICE,
   WRITING,
 } from './descriptions.ts'
 import { etag, isSame, seenIn } from './entity-tags.ts'
@@ -70,7 +69,7 @@ export function addUpdates(api: ApiRoutes, { admission, contents, documents, ret
     async (c, { params: { name } }) => {
       const user = await admit(c, name, 'write', admission)
       const update = new Uint8Array(await c.req.arrayBuffer())
-      const submit = (key?: WriteKey) => contents.submit(name, update, SERVICE, key)
+      const submit = (key?: WriteKey) => contents.submit(name, update, service(user), key)
       return c.body(null, 204, etag(await retries.once(c, name, user, submit)))
     },
   )
