@@ -152,13 +152,23 @@ export class CoeditServer {
       routesWithBody: [
         createDocumentsApi({
           config,
+          clock,
           authority,
           admission,
           catalog: this.#storage,
           documents,
           contents: this.#contents,
-          streams: new EventStreams({ config, clock, log, documents, contents: this.#contents, admission }),
+          streams: new EventStreams({
+            config,
+            clock,
+            log,
+            documents,
+            contents: this.#contents,
+            catalog: this.#storage,
+            admission,
+          }),
           guests: this.#guests,
+          metrics,
           past: this.#past,
         }),
         ...(this.#tokens ? [createRevocationRoutes({ config, log, authority })] : []),
@@ -357,6 +367,7 @@ export class CoeditServer {
 
   #present(): Present {
     return {
+      ...this.#node,
       ...this.stats,
       connections: this.#upgrades.size,
       visitors: this.#admission.size,

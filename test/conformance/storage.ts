@@ -126,6 +126,34 @@ function storageItselfConformance(newHost: NewStorageHost, cost: number): void {
       })
     })
 
+    describe('keys of deletions', () => {
+      const key = (id: number, request: number) => ({
+        id: new Uint8Array(32).fill(id),
+        request: new Uint8Array(32).fill(request),
+      })
+      const formerClients = Uint8Array.of()
+
+      test('outlive the document, and the next one of its name', async () => {
+        await scene.append('a', bytes(1))
+        await scene.storage.delete('a', { formerClients, key: key(1, 2) })
+        const known = { incarnation: 0, seq: 0, request: key(1, 2).request }
+        await scene.reopen()
+        expect(await scene.storage.recall('a', key(1, 2).id)).toEqual(known)
+        await scene.storage.append([{ document: 'a', update: bytes(1), base: 0, anew: true }])
+        expect(await scene.storage.recall('a', key(1, 2).id)).toEqual(known)
+        expect(await scene.storage.recall('b', key(1, 2).id)).toBeUndefined()
+        expect(await scene.storage.recall('a', key(2, 2).id)).toBeUndefined()
+        scene.clock.advance(24 * 60 * 60 * 1000)
+        expect(await scene.storage.recall('a', key(1, 2).id)).toBeUndefined()
+      })
+
+      test('are not noted where nothing is deleted', async () => {
+        await scene.append('a', bytes(1))
+        expect(await scene.storage.delete('a', { formerClients, head: 7, key: key(1, 2) })).toBe(false)
+        expect(await scene.storage.recall('a', key(1, 2).id)).toBeUndefined()
+      })
+    })
+
     describe('close', () => {
       test('settles what is under way', async () => {
         const appending = ['a', 'a', 'b'].map((document) =>

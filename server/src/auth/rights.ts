@@ -35,5 +35,14 @@ export function mayDo(deed: Deed, document: string, rights: Pick<Rights, Deed>):
 
 /** Whether the rights allow to be told of all names that begin so. */
 export function mayList(prefix: string, { list }: Pick<Rights, 'list'>): boolean {
-  return list.some((pattern) => pattern.endsWith('*') && prefix.startsWith(pattern.slice(0, -1)))
+  return list.some((pattern) => matchesAll(prefix, pattern))
+}
+
+/** Whether they allow to read all documents whose names begin so. */
+export function mayReadAll(prefix: string, { read, write }: Pick<Rights, 'read' | 'write'>): boolean {
+  return [...read, ...write].some((pattern) => matchesAll(prefix, pattern))
+}
+
+function matchesAll(prefix: string, pattern: string): boolean {
+  return pattern.endsWith('*') && prefix.startsWith(pattern.slice(0, -1))
 }

@@ -31,13 +31,18 @@ function answerTo({ document, isWhole, clientId, updates, watches, requests }: C
   let news: readonly WatchNews[] = []
   try {
     mirror.watches.keep(watches)
-    news = mirror.apply(updates, isWhole)
+    const remembers = requests.some((request) => request.kind === 'edit' && request.seen !== undefined)
+    news = mirror.apply(updates, isWhole, remembers)
   } catch (error) {
     forget(document)
     return { results: requests.map(() => refusal(error)), news: [], unreadable: messageOf(error), isLost: true }
   }
   const results: ContentResult[] = []
   for (const request of requests) {
+    if (!mirror.knows(request)) {
+      forget(document)
+      return { results, news, isLost: true }
+    }
     results.push(resultOf(mirror, request))
     if (!mirror.isSpoilt) continue
     forget(document)

@@ -106,6 +106,7 @@ export class Documents {
       config,
       clock,
       log,
+      meters,
       loopCost: new LoopCost(clock),
       cursors: this.#followers.cursors,
       committed: ({ name, incarnation, head }) => this.#committed(name, incarnation, head),
@@ -130,6 +131,11 @@ export class Documents {
   /** How many documents are in memory. */
   get size(): number {
     return this.#open.size
+  }
+
+  /** Those in memory. */
+  get open(): Iterable<Document> {
+    return this.#open.values()
   }
 
   /** Of edits that are not durable yet. */
@@ -195,14 +201,14 @@ export class Documents {
    * Deletes a document: nothing of it is kept, and nothing brings it back but `create`. Whoever takes part in it is told, at
    * other servers too. Resolves when it is durable. Rejects with DOCUMENT_MISSING, and with GONE where it was deleted before.
    */
-  async delete(name: string): Promise<void> {
+  async delete(name: string, key?: WriteKey): Promise<void> {
     const { storage } = this.#context
     let stored = await this.#loadForDeletion(name)
     for (let attempt = 1; ; attempt++) {
       const formerClients = stored ? await inTurns(encodeClients(stored)) : new Uint8Array()
       // Who writes at another server all the time does not keep it from being deleted.
       const head = attempt < MAX_DELETION_ATTEMPTS ? stored?.head : undefined
-      if (await storage.delete(name, { incarnation: stored?.incarnation, head, formerClients })) break
+      if (await storage.delete(name, { incarnation: stored?.incarnation, head, formerClients, key })) break
       stored = await this.#loadForDeletion(name, stored && { ...stored, formerClients })
     }
     await this.#opening.get(name)?.catch(() => undefined)

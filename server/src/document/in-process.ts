@@ -42,7 +42,7 @@ export interface DocumentSource {
   follow(document: Document, options?: CursorOptions): Cursor
   /** Makes one that is not there of an update. */
   create(name: string, update: Uint8Array, author: Author, key?: WriteKey): Promise<Place>
-  delete(name: string): Promise<void>
+  delete(name: string, key?: WriteKey): Promise<void>
 }
 
 /** The author of edits by the code around the server, which are shown to all. */
@@ -128,9 +128,9 @@ export class InProcess {
    * Deletes a document. Resolves when that is durable.
    * @throws CoeditError DOCUMENT_NAME, DOCUMENT_MISSING, GONE, STORAGE_CLOSED
    */
-  async delete(name: string): Promise<void> {
+  async delete(name: string, key?: WriteKey): Promise<void> {
     checkName(name, this.#config.maxNameBytes)
-    return this.#documents.delete(name)
+    return this.#documents.delete(name, key)
   }
 
   /**

@@ -7,12 +7,15 @@ import type { Config } from '../config/config.ts'
 import type { Contents } from '../content/contents.ts'
 import type { WatchedRoot } from '../content/requests.ts'
 import type { Documents } from '../document/documents.ts'
+import type { Catalog } from '../storage/storage.ts'
 import type { Admission, Visitor } from './admission.ts'
 import { cutLater } from './cut.ts'
 import { EventData } from './event-data.ts'
+import { DocumentValues } from './streams/document-values.ts'
 import { EventOutput } from './streams/event-output.ts'
 import { EventStream } from './streams/event-stream.ts'
 import { Feeds } from './streams/feeds.ts'
+import { ManyValues } from './streams/many-values.ts'
 import { Names } from './streams/names.ts'
 import { NamesFeed } from './streams/names-feed.ts'
 import { Presence } from './streams/presence.ts'
@@ -26,6 +29,7 @@ export interface EventStreamsContext {
   readonly log: Log
   readonly documents: Documents
   readonly contents: Contents
+  readonly catalog: Catalog
   readonly admission: Admission
 }
 
@@ -36,6 +40,11 @@ export interface Followed {
   readonly hasPresence: boolean
   /** Empty where there is none. */
   readonly lastEventId: string
+}
+
+/** What a stream is to bring of all documents whose names begin alike. */
+export interface FollowedAll extends Pick<Followed, 'root' | 'lastEventId'> {
+  readonly prefix: string
 }
 
 /** A request, and the answer to it. */
@@ -57,11 +66,13 @@ export class EventStreams {
   readonly #eventData = new EventData()
   readonly #feeds: Feeds
   readonly #names: NamesFeed
+  readonly #values: DocumentValues
 
   constructor(context: EventStreamsContext) {
     this.#context = context
     this.#feeds = new Feeds(context)
     this.#names = new NamesFeed(context)
+    this.#values = new DocumentValues(context.contents)
   }
 
   /**
@@ -74,11 +85,11 @@ export class EventStreams {
     return this.#stream(exchange, { name, sources, headersOf, admit: (...given) => admission.admit(...given) })
   }
 
-  /** The same for what changes of all documents whose names begin so, and for a permit to list them. */
-  followAll(exchange: Exchange, prefix: string, lastEventId: string, headersOf: () => Headers): Promise<void> {
+  /** The same for what changes of all documents whose names begin so, and for a permit to list them, or to read all as well. */
+  followAll(exchange: Exchange, { prefix, root, lastEventId }: FollowedAll, headersOf: () => Headers): Promise<void> {
     const { admission } = this.#context
-    const sources = [new Names(this.#names, prefix, lastEventId)]
-    const admit: Stream['admit'] = (...given) => admission.admitListing(...given)
+    const sources = [root ? this.#valuesOf(prefix, root, lastEventId) : new Names(this.#names, prefix, lastEventId)]
+    const admit: Stream['admit'] = (visitor, onEnd) => admission.admitListing(visitor, onEnd, root !== undefined)
     return this.#stream(exchange, { name: prefix, sources, headersOf, admit })
   }
 
@@ -104,6 +115,12 @@ export class EventStreams {
       cutLater(outgoing, incoming.socket, clock)
     })
     await stream.open(headersOf)
+  }
+
+  #valuesOf(prefix: string, root: WatchedRoot, lastEventId: string): Source {
+    const { clock, config, catalog } = this.#context
+    const context = { clock, catalog, feed: this.#names, values: this.#values, gatherMs: config.maxGatherMs }
+    return new ManyValues(prefix, root, lastEventId, context)
   }
 
   #sourcesOf(name: string, { root, hasPresence, lastEventId }: Followed): readonly Source[] {

@@ -11,6 +11,7 @@ import {
   knownKeyError,
   MAX_WRITE_KEYS,
   NO_LOG,
+  NOWHERE,
   partAfter,
   WRITE_KEY_MS,
 } from './log-part.ts'
@@ -86,6 +87,7 @@ export class MemoryDatabase {
   readonly documents = new Map<string, MemoryDocument>()
   /** Of documents that were deleted; those that were made anew are in `documents` as well. */
   readonly formerClients = new Map<string, Uint8Array>()
+  readonly deletionKeys: (MemoryKey & { readonly document: string })[] = []
   readonly revocations = new Map<string | null, StoredRevocation>()
   /** By the name of the cursor, then by document. */
   readonly cursors = new Map<string, Map<string, MemoryCursor>>()
@@ -308,6 +310,9 @@ export class MemoryStorage implements Storage {
   recall(document: string, id: Uint8Array): Promise<KnownWrite | undefined> {
     return this.#run(() => {
       const { incarnation } = this.#database.documents.get(document) ?? NO_LOG
+      const ofDeletions = this.#database.deletionKeys.filter((key) => key.document === document)
+      const deletion = this.#known(ofDeletions, id)
+      if (deletion) return { ...NOWHERE, request: deletion.request }
       const found = this.#keyOf(document, id)
       return found && { incarnation, seq: found.seq, request: found.request }
     })
@@ -368,13 +373,15 @@ export class MemoryStorage implements Storage {
     })
   }
 
-  delete(document: string, { incarnation, head, formerClients }: DeletionRequest): Promise<boolean> {
+  delete(document: string, { incarnation, head, formerClients, key }: DeletionRequest): Promise<boolean> {
     return this.#run(() => {
       const stored = this.#database.documents.get(document)
       if (stored && incarnation !== undefined && lastStanding(incarnation, stored) === 0) return false
       if (stored && head !== undefined && head !== stored.head) return false
       this.#forget(document)
       this.#database.formerClients.set(document, new Uint8Array(formerClients))
+      if (key) this.#database.deletionKeys.push({ ...key, document, seq: 0, time: this.#clock.now() })
+      if (this.#database.deletionKeys.length > MAX_WRITE_KEYS) this.#database.deletionKeys.shift()
       for (const tell of this.#database.followers.get(document) ?? []) tell()
       return true
     })
@@ -476,7 +483,10 @@ export class MemoryStorage implements Storage {
   }
 
   #keyOf(document: string, id: Uint8Array): MemoryKey | undefined {
-    const { keys = [] } = this.#database.documents.get(document) ?? {}
+    return this.#known(this.#database.documents.get(document)?.keys ?? [], id)
+  }
+
+  #known(keys: readonly MemoryKey[], id: Uint8Array): MemoryKey | undefined {
     const since = this.#clock.now() - WRITE_KEY_MS
     return keys.find((key) => key.time > since && Buffer.compare(key.id, id) === 0)
   }

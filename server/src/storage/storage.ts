@@ -198,7 +198,7 @@ export interface Segment {
 /** Which writes were done already, for those who ask for one again since they do not know. */
 export interface WriteKeyStore {
   /**
-   * What was appended with the key of this id: within a day, if it is one of the last thousand of the document that have one.
+   * What was appended, or deleted, with the key of this id: within a day, if it is one of the last thousand of the document that have one.
    * Rejects with STORAGE_CLOSED.
    */
   recall(document: string, id: Uint8Array): Promise<KnownWrite | undefined>
@@ -214,7 +214,7 @@ export interface WriteKey {
 
 export interface KnownWrite extends Pick<WriteKey, 'request'> {
   readonly incarnation: number
-  /** Where the document stood after it. */
+  /** Where the document stood after it; 0 of no incarnation after a deletion. */
   readonly seq: number
 }
 
@@ -277,6 +277,8 @@ export interface DeletionRequest {
   readonly head?: number | undefined
   /** As `Deletion` has it. */
   readonly formerClients: Uint8Array
+  /** Becomes known with it, and stays so whatever becomes of the document; of all documents at least the last thousand. */
+  readonly key?: WriteKey | undefined
 }
 
 export interface DeletedDocument {

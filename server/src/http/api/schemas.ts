@@ -50,7 +50,10 @@ export const newQuery = z.object({ root: root.default('content').describe('Which
 
 /** Whom a `POST …/disconnect` is about. */
 export const disconnection = z
-  .strictObject({ user: z.string().optional().describe('Default: everybody.') })
+  .strictObject({
+    user: z.string().optional().describe('Default: everybody.'),
+    connection: z.int().optional().describe('This one alone, by its `id` at the server that is asked.'),
+  })
   .openapi('Disconnection')
 
 export const nameParams = z.object({
@@ -79,6 +82,11 @@ export const eventsQuery = z.object({
 
 export const allEventsQuery = z.object({
   prefix: z.string().default('').describe('What the names begin with.'),
+  as: z
+    .enum(['text', 'json'])
+    .optional()
+    .describe('Brings the value of a root with each document. Default: names alone.'),
+  root: root.default('content'),
 })
 
 export const patchQuery = z.object({ root: root.default('content') })
@@ -140,6 +148,64 @@ export const presenceAnswer = z
   .object({ present: z.array(z.object({ clientId: z.number(), state: json })) })
   .openapi('Presence')
 
+const counts = z.record(z.string(), z.int())
+const distribution = z
+  .object({
+    count: z.int(),
+    sum: z.number().describe('Seconds.'),
+    buckets: z.array(z.object({ le: z.number(), count: z.int() })).describe('How many took at most `le` seconds.'),
+  })
+  .openapi('Distribution')
+
+export const statusAnswer = z
+  .object({
+    time: z.iso.datetime(),
+    startedAt: z.iso.datetime(),
+    node: z.string().optional().describe('The option `nodeName`.'),
+    memoryBytes: z.int().describe('Resident memory of the process.'),
+    cpuSeconds: z.number(),
+    eventLoop: z.object({ activeSeconds: z.number(), idleSeconds: z.number() }),
+    connections: z.int().describe('Open WebSockets.'),
+    visitors: z.int().describe('Who is let into a document, by WebSocket, event stream or request.'),
+    documents: z.int().describe('Those in memory.'),
+    pendingBytes: z.int().describe('Of edits that are not durable yet.'),
+    entries: z.int().describe('Log entries that were made durable.'),
+    commitFailures: z.int(),
+    commits: distribution.describe('How long a batch of entries took until it was durable.'),
+    shown: distribution.describe('From the first edit of a batch until all have been handed it.'),
+    compactions: distribution,
+    closes: counts.describe('WebSockets that were closed, by code.'),
+    refusals: counts.describe('Requests and upgrades that were refused, by code.'),
+    limits: counts.describe('How often somebody was slowed down, or something left out, by option.'),
+    storage: z.union([
+      z.object({ state: z.literal('ok') }),
+      z.object({ state: z.literal('degraded'), since: z.number(), error: z.string() }),
+    ]),
+    damage: counts,
+    hooks: z.record(z.string(), counts),
+    busiest: z
+      .array(z.object({ name: z.string(), editsPerMinute: z.int(), readers: z.int(), bytes: z.int() }))
+      .describe('Documents in memory, by how much was written of late.'),
+    quarantined: z
+      .array(z.object({ name: z.string(), updates: z.int() }))
+      .describe('Documents in memory of which damage has cut off updates.'),
+  })
+  .openapi('Status')
+
+export const connectionsAnswer = z
+  .object({
+    connections: z.array(
+      z.object({
+        id: z.int(),
+        user: z.string().optional(),
+        access: z.enum(['read', 'write']),
+        address: z.string().optional(),
+        since: z.iso.datetime(),
+      }),
+    ),
+    shown: z.array(z.string()).describe('How those call themselves who show something.'),
+  })
+  .openapi('Connections')
 const versionNumber = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
 const time = z.iso.datetime({ offset: true })
 const moment = z

@@ -3,7 +3,7 @@ import { type Log, silentLog } from '../../common/log.ts'
 import { Recent } from '../../common/recent.ts'
 import { Serial } from '../../common/serial.ts'
 import { type Clock, systemClock } from '../../common/timing.ts'
-import { checkBase, deletionOf, entriesAfter, partAfter } from '../log-part.ts'
+import { checkBase, deletionOf, entriesAfter, NOWHERE, partAfter } from '../log-part.ts'
 import { deflate } from '../segments.ts'
 import type {
   Appended,
@@ -72,7 +72,7 @@ import { Reclaimer } from './reclaimer.ts'
 import { RevocationTable } from './revocation-table.ts'
 import { SnapshotReplacer } from './snapshot-replacer.ts'
 import { describe, type LevelDocument, NOTHING, toStored } from './stored.ts'
-import { type NewKeys, putWriteKeys, readWrite } from './write-keys.ts'
+import { type NewKeys, WriteKeys } from './write-keys.ts'
 
 export interface LevelStorageOptions {
   /** Where the database is; made with its parents when it does not exist. */
@@ -107,6 +107,7 @@ export class LevelStorage implements Storage {
   readonly #replacer: SnapshotReplacer
   readonly #revocations: RevocationTable
   readonly #cursors: CursorTable
+  readonly #keys: WriteKeys
   readonly #gate = new Serial()
   /** Compactions, and what must not happen within one. A job in it enters the gate for each of its writes. */
   readonly #maintenance = new Serial()
@@ -131,6 +132,7 @@ export class LevelStorage implements Storage {
     this.#openings = new Openings(this.#database, newIncarnation(), log)
     this.#reclaimer = new Reclaimer({ database: this.#database, gate: this.#gate, clock, log })
     this.#cursors = new CursorTable(this.#database, log)
+    this.#keys = new WriteKeys(this.#database)
     this.#revocations = new RevocationTable({ database: this.#database, gate: this.#gate, clock, log })
     this.#replacer = new SnapshotReplacer({
       database: this.#database,
@@ -289,7 +291,7 @@ export class LevelStorage implements Storage {
     return keys.map(nameOf)
   }
 
-  async delete(document: string, { incarnation, head, formerClients }: DeletionRequest): Promise<boolean> {
+  async delete(document: string, { incarnation, head, formerClients, key }: DeletionRequest): Promise<boolean> {
     this.#assertOpen()
     return this.#maintain(document, () =>
       this.#gate.run(async () => {
@@ -297,7 +299,9 @@ export class LevelStorage implements Storage {
         const isAnother = position && incarnation !== this.#openings.incarnationOf(position.incarnation)
         if (incarnation !== undefined && isAnother) return false
         if (position && head !== undefined && head !== position.head) return false
-        await this.#remove(document, [putDeletion(document, formerClients)])
+        const noted = key && (await this.#keys.noteDeletion(document, key, this.#clock.now()))
+        await this.#remove(document, [putDeletion(document, formerClients), ...(noted?.operations ?? [])])
+        if (noted) this.#keys.wrote(noted)
         // What was deleted is not to be found in the files either.
         if (!position) return true
         this.#reclaimer.erase(documentRange(position.id))
@@ -321,9 +325,12 @@ export class LevelStorage implements Storage {
 
   async recall(document: string, id: Uint8Array): Promise<KnownWrite | undefined> {
     this.#assertOpen()
+    const now = this.#clock.now()
+    const deletion = await this.#keys.readDeletion(document, id, now)
+    if (deletion) return { ...NOWHERE, request: deletion.request }
     const position = this.#positions.get(document) ?? (await this.#gate.run(() => this.#locate(document)))
     if (!position) return undefined
-    const found = await this.#database.read((level) => readWrite(level, position.id, id, this.#clock.now()))
+    const found = await this.#keys.read(position.id, id, now)
     // Where a damaged log was cut off, the write is gone.
     if (!found || found.seq > position.head) return undefined
     const { seq, request } = found
@@ -428,10 +435,11 @@ export class LevelStorage implements Storage {
       for (const released of releases) operations.push(removeQuarantined(after.id, released))
       appended.push({ seq: after.head, incarnation: this.#openings.incarnationOf(after.incarnation), between })
     }
-    for (const added of known.values()) {
-      operations.push(...(await this.#database.read((level) => putWriteKeys(level, added))))
-    }
+    const noted = []
+    for (const added of known.values()) noted.push(await this.#keys.note(added))
+    operations.push(...noted.flatMap((one) => one.operations))
     if (operations.length > 0) await this.#database.write([...operations, ...begun.map(putCursor)])
+    for (const one of noted) this.#keys.wrote(one)
     this.#cursors.wrote(begun)
     for (const [document, position] of moved) this.#positions.set(document, position)
     return appended

@@ -45,6 +45,7 @@ import { nameVersion, readNamedVersion, readNamedVersions, removeNamedVersion } 
 import { closedError, STATES, stateOf, translated, unreachableError } from './pg-errors.ts'
 import {
   descriptionChecksum,
+  ofDeletion,
   readDated,
   readDeleted,
   readDocument,
@@ -82,6 +83,16 @@ export interface PostgresStorageOptions {
 const MAX_READERS = MAX_CONNECTIONS - 3
 /** How often what this node knows is compared with the database, in milliseconds. */
 const CHECK_MS = 2_000
+/** Keys of deletions are those of a document 0, which there is not. They are kept for as long as those of writes. */
+const DELETE_WITH_KEY = `
+WITH deleted AS MATERIALIZED (SELECT coedit.delete($1, $2, $3, $4) AS done),
+noted AS (
+  INSERT INTO coedit.keys (document, id, request, seq, time) SELECT 0, $5::bytea, $6::bytea, floor($7::float8)::bigint, $7 FROM deleted WHERE done
+  ON CONFLICT (document, id) DO UPDATE SET request = excluded.request, seq = excluded.seq, time = excluded.time
+),
+outdated AS (DELETE FROM coedit.keys k WHERE k.document = 0 AND k.seq < $8::float8 AND k.id <> $5)
+SELECT done FROM deleted`
+
 /** A snapshot is much to write: so many milliseconds may pass without an answer. */
 const COMPACT_SILENCE_MS = 120_000
 
@@ -354,10 +365,12 @@ export class PostgresStorage implements Storage {
     return this.#read((link) => readNames(link, prefix, cursor, limit))
   }
 
-  async delete(document: string, { incarnation, head, formerClients }: DeletionRequest): Promise<boolean> {
+  async delete(document: string, { incarnation, head, formerClients, key }: DeletionRequest): Promise<boolean> {
     this.#assertOpen()
-    const text = 'SELECT coedit.delete($1, $2, $3, $4) AS done'
-    const values = [document, incarnation ?? null, head ?? null, formerClients]
+    const text = key ? DELETE_WITH_KEY : 'SELECT coedit.delete($1, $2, $3, $4) AS done'
+    const now = this.#clock.now()
+    const noted = key ? [ofDeletion(document, key.id), key.request, now, now - WRITE_KEY_MS] : []
+    const values = [document, incarnation ?? null, head ?? null, formerClients, ...noted]
     const [row] = await this.#read((link) => link.query<{ done: boolean }>({ text, values }))
     // Numbers that are not those that others know have them look.
     if (row?.done) this.#announcer.announce([{ document, incarnation: NO_LOG.incarnation, seq: 0, update: null }])

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { lineageOf } from '../lineage.ts'
 import { deletionOf, NO_LOG } from '../log-part.ts'
@@ -187,7 +188,13 @@ export async function readFacts(link: Link, document: string): Promise<DocumentF
 
 const WRITE = `
 SELECT d.incarnation::float8 AS incarnation, k.seq::float8 AS seq, k.request
-FROM coedit.documents d JOIN coedit.keys k ON k.document = d.id WHERE d.name = $1 AND k.id = $2 AND k.time > $3`
+FROM coedit.documents d JOIN coedit.keys k ON k.document = d.id WHERE d.name = $1 AND k.id = $2 AND k.time > $3
+UNION ALL SELECT 0, 0, k.request FROM coedit.keys k WHERE k.document = 0 AND k.id = $4 AND k.time > $3`
+
+/** The id of the key of a deletion, which outlives the document: keys of different documents may be the same. */
+export function ofDeletion(document: string, id: Uint8Array): Uint8Array {
+  return createHash('sha256').update(id).update(document).digest()
+}
 
 export async function readWrite(
   link: Link,
@@ -195,7 +202,7 @@ export async function readWrite(
   id: Uint8Array,
   since: number,
 ): Promise<KnownWrite | undefined> {
-  const [row] = await link.query<KnownWrite>({ text: WRITE, values: [document, id, since] })
+  const [row] = await link.query<KnownWrite>({ text: WRITE, values: [document, id, since, ofDeletion(document, id)] })
   return row && { ...row, request: new Uint8Array(row.request) }
 }
 
