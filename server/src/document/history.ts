@@ -3,7 +3,7 @@ import type { Clock } from '../common/timing.ts'
 import { encodeWriter, type Writer } from '../protocol/update/update.ts'
 import type { DatedDocument, DatedEntry, HistoryStore, Segment } from '../storage/storage.ts'
 import type { WorkerPool } from '../workers/pool.ts'
-import { sharesOf } from './authors.ts'
+import { writersOf } from './authors.ts'
 import { RecentBytes } from './recent-bytes.ts'
 import { Timeline, type TimelinePage } from './timeline.ts'
 
@@ -113,7 +113,7 @@ export class History {
     await this.#load(name)
     const versions = await this.#context.storage.listNamedVersions(name)
     return versions.map(({ name, seq, namedAt, authors }) => {
-      return { name, version: seq, namedAt, by: sharesOf(authors)[0]?.writer ?? null }
+      return { name, version: seq, namedAt, by: writersOf(authors)[0] ?? null }
     })
   }
 
