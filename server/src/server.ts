@@ -20,6 +20,7 @@ import type { HookCounts, HookName, Hooks, Seed } from './hooks/hooks.ts'
 import { Admission } from './http/admission.ts'
 import { createDocumentsApi } from './http/api/documents-api.ts'
 import { createApp, type Health, type Readiness, type RequestListener } from './http/app.ts'
+import { Calls } from './http/calls.ts'
 import { hangUp } from './http/cut.ts'
 import { EventStreams } from './http/event-streams.ts'
 import { checkHostFor } from './http/host.ts'
@@ -90,6 +91,7 @@ export class CoeditServer {
   readonly #documents: Documents
   readonly #contents: Contents
   readonly #guests: Guests
+  readonly #calls: Calls
   readonly #tokens: TokenAuthenticator | undefined
   readonly #authority: Authority
   readonly #admission: Admission
@@ -128,6 +130,10 @@ export class CoeditServer {
     const documents = this.#documents
     this.#contents = new Contents({ config, clock, log, documents, workers })
     this.#guests = new Guests({ clock, documents, maxGuests: config.maxConnectionsPerDocument })
+    this.#calls = new Calls({ config, clock, documents, workers, admission })
+    const calls = this.#calls
+    const { callers } = calls
+    const streams = new EventStreams({ config, clock, log, documents, contents: this.#contents, admission, callers })
     const refusals = new Refusals(clock, log, meters)
     this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission, refusals, meters })
     this.#app = createApp({
@@ -148,8 +154,9 @@ export class CoeditServer {
           catalog: this.#storage,
           documents,
           contents: this.#contents,
-          streams: new EventStreams({ config, clock, log, documents, contents: this.#contents, admission }),
+          streams,
           guests: this.#guests,
+          calls,
         }),
         ...(this.#tokens ? [createRevocationRoutes({ config, log, authority })] : []),
       ],
@@ -380,6 +387,7 @@ export class CoeditServer {
     await this.#upgrades.close()
     await this.#contents.close()
     this.#guests.close()
+    this.#calls.close()
     this.#hooks.close()
     // A disk that stays full does not hold up the end: what it holds up was never acknowledged.
     const tellLost = () =>

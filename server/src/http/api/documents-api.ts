@@ -10,6 +10,7 @@ import type { Guests } from '../../content/guests.ts'
 import type { Documents } from '../../document/documents.ts'
 import type { Catalog, WriteKey, WriteKeyStore } from '../../storage/storage.ts'
 import type { Admission } from '../admission.ts'
+import type { Calls } from '../calls.ts'
 import { bearerIn } from '../credentials.ts'
 import { cursorId } from '../cursor-id.ts'
 import type { EventStreams } from '../event-streams.ts'
@@ -19,6 +20,7 @@ import { ApiRoutes } from './api-routes.ts'
 import { BINARY, changesIn, jsonIn, newContentIn, valid } from './bodies.ts'
 import { etag, expectedIn, isSame, seenIn } from './entity-tags.ts'
 import { addEvents } from './events-api.ts'
+import { addMessages } from './messages-api.ts'
 import { Retries } from './retries.ts'
 import {
   CHANGES,
@@ -46,6 +48,7 @@ export interface DocumentsApiContext {
   readonly contents: Contents
   readonly streams: EventStreams
   readonly guests: Guests
+  readonly calls: Calls
 }
 
 const DOCUMENT = '/api/documents/{name}'
@@ -77,6 +80,13 @@ const WRITING: readonly ErrorCode[] = [
   'GONE',
   'STORAGE_CLOSED',
   'KEY_REUSED',
+]
+
+/** What is refused of single edits is told by messages. */
+const CALLING: readonly ErrorCode[] = [
+  ...ADMISSION.filter((code) => code !== 'BODY_UNEXPECTED'),
+  'BODY_TOO_LARGE',
+  'STORAGE_CLOSED',
 ]
 
 const etagHeader = z.object({ ETag: z.string().openapi({ description: 'Where the document stands, in quotes.' }) })
@@ -113,6 +123,7 @@ export function createDocumentsApi(context: DocumentsApiContext): Routes {
   addContent(api, context, retries)
   addUpdates(api, context, retries)
   addPresence(api, context)
+  addMessages(api, context.calls, CALLING)
   addEvents(api, context.streams, { ofOne: READING_EVENTS, ofAll: ADMISSION })
   api.routes.doc31('/api/openapi.json', { openapi: '3.1.0', info: { title: 'coedit', version: '1' } })
   return api.routes
