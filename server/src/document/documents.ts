@@ -18,6 +18,7 @@ import { DocumentLog } from './document-log.ts'
 import { Edits } from './edits.ts'
 import { HookFollowers } from './hook-followers.ts'
 import { InProcess, type Place, type Yjs } from './in-process.ts'
+import { LoopCost } from './loop-cost.ts'
 import { NO_NEIGHBOURS } from './neighbours.ts'
 import { loopMeter, Pacing } from './pacing.ts'
 import { PresenceExchange } from './presence-exchange.ts'
@@ -97,6 +98,7 @@ export class Documents {
       config,
       clock,
       log,
+      loopCost: new LoopCost(clock),
       cursors: this.#followers.cursors,
       committed: ({ name, incarnation, head }) => this.#committed(name, incarnation, head),
       requestCommit: (source) => this.#committer.request(source),
