@@ -191,15 +191,16 @@ export class HttpSocket implements Socket {
       const isPolled = polled.has(server)
       const stream = new AbortController()
       this.#stream = stream
-      let cancel = clock.after(isPolled ? SILENCE_MS : BEGINNING_MS, () => {
+      const giveUp = () => {
         polled.add(server)
         stream.abort()
-      })
+      }
+      let cancel = clock.after(isPolled ? SILENCE_MS : BEGINNING_MS, giveUp)
       const path = `events?as=messages&client=${clientId}${isPolled ? '&poll=1' : ''}`
       await this.#read(await this.#fetch(path, stream), (type) => {
         if (type !== undefined) return true
         cancel()
-        cancel = clock.after(SILENCE_MS, () => stream.abort())
+        cancel = clock.after(SILENCE_MS, giveUp)
         if (this.#presence && clock.now() - this.#presenceAt > PRESENCE_MS) this.send(this.#presence)
         return false
       })
