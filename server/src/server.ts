@@ -13,6 +13,8 @@ import { type Clock, keepAlive, systemClock, withDeadline } from './common/timin
 import { type Config, checksTokens, parseOptions, type ServerOptions } from './config/config.ts'
 import { Contents } from './content/contents.ts'
 import { Guests } from './content/guests.ts'
+import { Past } from './content/past.ts'
+import { type ServerHistory, serverHistory } from './content/server-history.ts'
 import { Documents } from './document/documents.ts'
 import type { Yjs } from './document/in-process.ts'
 import { HookCalls } from './hooks/calls.ts'
@@ -81,7 +83,11 @@ export interface ServerStats {
   readonly hooks: Readonly<Record<HookName, HookCounts>>
 }
 
+export type { ServerHistory } from './content/server-history.ts'
+
 export class CoeditServer {
+  /** What documents were, who wrote what, and how they become that again; as long as the option `history` has it kept. */
+  readonly history: ServerHistory
   readonly #config: Config
   readonly #clock: Clock
   readonly #log: Log
@@ -92,6 +98,7 @@ export class CoeditServer {
   readonly #contents: Contents
   readonly #guests: Guests
   readonly #calls: Calls
+  readonly #past: Past
   readonly #tokens: TokenAuthenticator | undefined
   readonly #authority: Authority
   readonly #admission: Admission
@@ -131,9 +138,8 @@ export class CoeditServer {
     this.#contents = new Contents({ config, clock, log, documents, workers })
     this.#guests = new Guests({ clock, documents, maxGuests: config.maxConnectionsPerDocument })
     this.#calls = new Calls({ config, clock, documents, workers, admission })
-    const calls = this.#calls
-    const { callers } = calls
-    const streams = new EventStreams({ config, clock, log, documents, contents: this.#contents, admission, callers })
+    this.#past = new Past({ clock, log, documents })
+    this.history = serverHistory(this.#past, () => this.open())
     const refusals = new Refusals(clock, log, meters)
     this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission, refusals, meters })
     this.#app = createApp({
@@ -149,14 +155,26 @@ export class CoeditServer {
       routesWithBody: [
         createDocumentsApi({
           config,
+          clock,
           authority,
           admission,
           catalog: this.#storage,
           documents,
           contents: this.#contents,
-          streams,
+          streams: new EventStreams({
+            config,
+            clock,
+            log,
+            documents,
+            contents: this.#contents,
+            catalog: this.#storage,
+            admission,
+            callers: this.#calls.callers,
+          }),
           guests: this.#guests,
-          calls,
+          calls: this.#calls,
+          metrics,
+          past: this.#past,
         }),
         ...(this.#tokens ? [createRevocationRoutes({ config, log, authority })] : []),
       ],
@@ -354,6 +372,7 @@ export class CoeditServer {
 
   #present(): Present {
     return {
+      ...this.#node,
       ...this.stats,
       connections: this.#upgrades.size,
       visitors: this.#admission.size,
@@ -386,6 +405,7 @@ export class CoeditServer {
     await this.#opening?.catch(() => undefined)
     await this.#upgrades.close()
     await this.#contents.close()
+    await this.#past.close()
     this.#guests.close()
     this.#calls.close()
     this.#hooks.close()

@@ -11,12 +11,15 @@ import type { Documents } from '../document/documents.ts'
 import type { Callers } from '../peers/callers/callers.ts'
 import { messageIn } from '../protocol/wire/bodies.ts'
 import { updateHead } from '../protocol/wire/frames.ts'
+import type { Catalog } from '../storage/storage.ts'
 import type { Admission, Visitor } from './admission.ts'
 import { cutLater } from './cut.ts'
 import { EventData } from './event-data.ts'
+import { DocumentValues } from './streams/document-values.ts'
 import { EventOutput } from './streams/event-output.ts'
 import { EventStream } from './streams/event-stream.ts'
 import { Feeds } from './streams/feeds.ts'
+import { ManyValues } from './streams/many-values.ts'
 import { Lives, Messages } from './streams/messages.ts'
 import { Names } from './streams/names.ts'
 import { NamesFeed } from './streams/names-feed.ts'
@@ -32,6 +35,7 @@ export interface EventStreamsContext {
   readonly log: Log
   readonly documents: Documents
   readonly contents: Contents
+  readonly catalog: Catalog
   readonly admission: Admission
   readonly callers: Callers
 }
@@ -60,6 +64,11 @@ interface FollowedMessages {
   readonly lastEventId: string
 }
 
+/** What a stream is to bring of all documents whose names begin alike. */
+export interface FollowedAll extends Pick<FollowedEvents, 'root' | 'lastEventId'> {
+  readonly prefix: string
+}
+
 /** A request, and the answer to it. */
 export interface Exchange {
   readonly incoming: IncomingMessage
@@ -84,11 +93,13 @@ export class EventStreams {
   readonly #lives = new Lives()
   readonly #feeds: Feeds
   readonly #names: NamesFeed
+  readonly #values: DocumentValues
 
   constructor(context: EventStreamsContext) {
     this.#context = context
     this.#feeds = new Feeds(context)
     this.#names = new NamesFeed(context)
+    this.#values = new DocumentValues(context.contents)
   }
 
   /**
@@ -107,11 +118,11 @@ export class EventStreams {
     return this.#stream(exchange, { ...stream, isPoll, admitted })
   }
 
-  /** The same for what changes of all documents whose names begin so, and for a permit to list them. */
-  followAll(exchange: Exchange, prefix: string, lastEventId: string, headersOf: () => Headers): Promise<void> {
+  /** The same for what changes of all documents whose names begin so, and for a permit to list them, or to read all as well. */
+  followAll(exchange: Exchange, { prefix, root, lastEventId }: FollowedAll, headersOf: () => Headers): Promise<void> {
     const { admission } = this.#context
-    const sources = [new Names(this.#names, prefix, lastEventId)]
-    const admit: Stream['admit'] = (...given) => admission.admitListing(...given)
+    const sources = [root ? this.#valuesOf(prefix, root, lastEventId) : new Names(this.#names, prefix, lastEventId)]
+    const admit: Stream['admit'] = (visitor, onEnd) => admission.admitListing(visitor, onEnd, root !== undefined)
     return this.#stream(exchange, { name: prefix, sources, isPoll: false, headersOf, admit })
   }
 
@@ -140,6 +151,12 @@ export class EventStreams {
     })
     if (lease && admitted) outgoing.once('close', admitted(visitor.request, lease.permit))
     await events.open(headersOf)
+  }
+
+  #valuesOf(prefix: string, root: WatchedRoot, lastEventId: string): Source {
+    const { clock, config, catalog } = this.#context
+    const context = { clock, catalog, feed: this.#names, values: this.#values, gatherMs: config.maxGatherMs }
+    return new ManyValues(prefix, root, lastEventId, context)
   }
 
   #sourcesOf(name: string, followed: Followed): readonly Source[] {

@@ -17,9 +17,6 @@ import type { Throttle } from './throttle.ts'
  */
 const MAX_TURN_BYTES = 64 * 1024
 
-/** Whose edits those are that were changed here: nobody has them as they are now, so that everybody is sent them. */
-const CENSOR: Author = { isLimited: true }
-
 /** What became of a message with edits. */
 interface SubmittedEdits extends Pick<Receipt, 'ticket' | 'complete' | 'isRefused'> {
   /** Its bytes, which may have been cut. */
@@ -127,6 +124,11 @@ export class Intake {
     return count === undefined ? undefined : dialect.acknowledgement(count, before)
   }
 
+  /** Whose edits those are that were changed here: nobody has them as they are now, so that everybody is sent them. */
+  get #censor(): Author {
+    return { isLimited: true, writer: this.#context.author.writer }
+  }
+
   /** Whether the peer is sent Step1s. */
   get #isAsked(): boolean {
     return this.#access === 'write' || this.#context.dialect.countsEach
@@ -192,7 +194,7 @@ export class Intake {
     } catch (error) {
       if (!hasCode(error, 'UPDATE_TOO_DEEP')) throw error
       this.#tellTooDeep()
-      return submit(withoutTooDeep(update), CENSOR)
+      return submit(withoutTooDeep(update), this.#censor)
     }
   }
 
@@ -220,7 +222,7 @@ export class Intake {
     } catch (error) {
       if (!hasCode(error, 'UPDATE_TOO_DEEP')) throw error
       this.#tellTooDeep()
-      return { pieces: await workers.split({ ...request, dropsTooDeep: true }), author: CENSOR }
+      return { pieces: await workers.split({ ...request, dropsTooDeep: true }), author: this.#censor }
     }
   }
 

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { CoeditError, type ErrorCode } from '../../common/errors.ts'
+import { CoeditError } from '../../common/errors.ts'
 import type { CallAnswer, CallContent } from '../../peers/callers/call.ts'
 import type { Calls } from '../calls.ts'
 import { cursorId } from '../cursor-id.ts'
@@ -8,15 +8,16 @@ import { dataLine } from '../event-data.ts'
 import type { Env } from '../routes.ts'
 import type { ApiRoutes } from './api-routes.ts'
 import { BINARY } from './bodies.ts'
+import { ADMISSION_WITH_BODY, DOCUMENT } from './descriptions.ts'
 import { callHeaders, callQuery, nameParams } from './schemas.ts'
 
 /** The way in for clients of ours where WebSockets are blocked. */
-export function addMessages(api: ApiRoutes, calls: Calls, errors: readonly ErrorCode[]): void {
+export function addMessages(api: ApiRoutes, calls: Calls): void {
   const schema = z.string().openapi({ format: 'binary' })
   api.add(
     {
       method: 'post',
-      path: '/api/documents/{name}/messages',
+      path: `${DOCUMENT}/messages`,
       summary: 'Takes messages of the WebSocket protocol, for clients that have no WebSocket.',
       description:
         'Each has its length in four bytes before it, and each that answers is an event (PROTOCOL.md, from R57 on). What is new in them is durable when the answer comes. Any server of a database answers any request.',
@@ -27,7 +28,8 @@ export function addMessages(api: ApiRoutes, calls: Calls, errors: readonly Error
       responses: {
         200: { description: 'The messages of the server.', content: { 'text/event-stream': { schema: z.string() } } },
       },
-      errors: [...errors, 'MESSAGE_MALFORMED', 'UPDATE_MALFORMED', 'GONE'],
+      // What is refused of single edits is told by messages.
+      errors: [...ADMISSION_WITH_BODY, 'MESSAGE_MALFORMED', 'UPDATE_MALFORMED', 'GONE', 'STORAGE_CLOSED'],
     },
     async (c, { params: { name }, query: { access, leave, sent } }) => {
       const answer = await calls.take(c.env, {

@@ -3,6 +3,7 @@ import type { Config } from '../../config/config.ts'
 import type { Cursor } from '../../document/cursor.ts'
 import type { Author } from '../../document/subscriber.ts'
 import { TemporaryParticipant } from '../../document/temporary-participant.ts'
+import type { Writer } from '../../protocol/update/update.ts'
 import { Throttle } from '../throttle.ts'
 
 /** How long a caller is there of whom nothing is heard. Its client renews its presence every 40 s at the latest. */
@@ -13,7 +14,10 @@ const STREAMLESS_MS = 5_000
 const GOODBYE_MS = 1_000
 
 export interface CallerTerms {
+  /** Undefined where that is not known. */
   readonly user: string | undefined
+  /** By which it is known again at each server. */
+  readonly key: string
   readonly config: Config
   readonly clock: Clock
   readonly join: (caller: Caller) => Promise<Cursor>
@@ -32,11 +36,21 @@ export class Caller extends TemporaryParticipant implements Author {
   #streams = 0
   #isLeaving = false
   #wasRefused = false
+  #writer: Writer | undefined
 
   constructor(terms: CallerTerms) {
-    super(terms.user, terms.clock)
+    // One without a user takes over what is its own at another server by its key.
+    super(terms.user ?? `\0${terms.key}`, terms.clock)
     this.#terms = terms
+    this.#writer = terms.user === undefined ? undefined : { name: terms.user, isClaimed: false }
     this.throttle = new Throttle(terms.config, terms.clock)
+  }
+
+  /** By the name that it has shown last, where nothing else tells who it is. */
+  get writer(): Writer | undefined {
+    const name = this.#terms.user === undefined ? this.presence?.nameOf(this) : undefined
+    if (name !== undefined && name !== this.#writer?.name) this.#writer = { name, isClaimed: true }
+    return this.#writer
   }
 
   /** It calls. @param isLeaving whether that is its last word, so that it gives way to whoever claims what is its own */

@@ -42,8 +42,8 @@ export class Callers {
     }
     this.#held.set(address, held + 1)
     const caller = new Caller({
-      // One without a name takes over what is its own at another server by its key.
-      user: user ?? `\0${key}`,
+      user,
+      key,
       config,
       clock,
       join: (participant) => documents.join(document, { participant, onEnd: participant.end }),
