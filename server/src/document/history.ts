@@ -4,10 +4,13 @@ import { encodeWriter, type Writer } from '../protocol/update/update.ts'
 import type { DatedDocument, DatedEntry, HistoryStore, Segment } from '../storage/storage.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { sharesOf } from './authors.ts'
+import { RecentBytes } from './recent-bytes.ts'
 import { Timeline, type TimelinePage } from './timeline.ts'
 
 /** Segments that are listed at a time. */
 const LISTED = 64
+/** Merged segments in memory; one has a few KiB. */
+const MAX_MERGED_BYTES = 16 * 1024 * 1024
 /** How much may have been written between two versions for what has happened there to be looked at. */
 const MAX_STRETCH_BYTES = 256 * 1024 * 1024
 /** Segments that a page of a timeline is made of at most, of 256 KiB each: one with few groups ends early. */
@@ -65,9 +68,10 @@ interface Part extends Pick<Segment, 'first' | 'last' | 'since' | 'isStart'> {
   readonly place: number | undefined
 }
 
-/** Reads what documents were. Nothing of it is kept in memory. */
+/** Reads what documents were. Of what was asked for last, segments that are merged stay in memory. */
 export class History {
   readonly #context: HistoryContext
+  readonly #merged = new RecentBytes(MAX_MERGED_BYTES)
 
   constructor(context: HistoryContext) {
     this.#context = context
@@ -150,8 +154,8 @@ export class History {
     }
     const before = await this.#open(name, stored, 'named' in from ? from : { version: first })
     const entries = await this.#entriesAfter(name, stored, first, last)
-    const update = await this.#context.workers.merge(updatesOf(entries), [before.update])
-    return { from: before, to: last, entries, update }
+    const { groups } = await this.#context.workers.merge([[before.update], updatesOf(entries)])
+    return { from: before, to: last, entries, update: groups[1] }
   }
 
   async #load(name: string): Promise<DatedDocument> {
@@ -219,7 +223,7 @@ export class History {
   }
 
   async #versionOf(name: string, stored: DatedDocument, version: number): Promise<Version> {
-    const { storage, workers } = this.#context
+    const { storage } = this.#context
     const wanted: Part[] = []
     let earliest = stored.head
     if (version > stored.head) throw missing(`'${name}' has no version ${version}: it stands at ${stored.head}`)
@@ -229,15 +233,35 @@ export class History {
       if (part.isStart && part.first <= version + 1) {
         const chunks =
           part.place === undefined ? (stored.snapshot?.chunks ?? []) : await storage.readStart(name, part.place)
-        const entries: (readonly DatedEntry[])[] = []
-        for (const one of wanted) {
-          if (one.first <= version) entries.push(await this.#entriesOf(name, stored, one))
-        }
-        const updates = updatesOf(entries.flat().filter(({ seq }) => seq <= version))
-        return { version, update: await workers.merge([...(chunks ?? lost(name)), ...updates]) }
+        const wholly = wanted.filter((one) => one.first <= version)
+        return { version, update: await this.#merge(name, stored, chunks ?? lost(name), wholly, version) }
       }
     }
     throw missing(`the history of '${name}' begins at version ${earliest}, after ${version}`)
+  }
+
+  /** What the document was, of what it was before these parts and of their entries up to a version. */
+  async #merge(
+    name: string,
+    stored: DatedDocument,
+    chunks: readonly Uint8Array[],
+    parts: readonly Part[],
+    version: number,
+  ): Promise<Uint8Array> {
+    const { workers } = this.#context
+    const keys = parts.map((part) => (part.last <= version ? keyOf(name, stored, part) : undefined))
+    const groups: (readonly Uint8Array[])[] = [chunks]
+    for (const [index, part] of parts.entries()) {
+      const known = this.#merged.get(keys[index])
+      if (known) groups.push([known])
+      else {
+        const entries = await this.#entriesOf(name, stored, part)
+        groups.push(updatesOf(entries.filter(({ seq }) => seq <= version)))
+      }
+    }
+    const merged = await workers.merge(groups)
+    for (const [index, key] of keys.entries()) this.#merged.set(key, merged.groups[index + 1])
+    return merged.whole
   }
 
   /** The entries behind number `after`, up to `last`. */
@@ -265,6 +289,11 @@ export class History {
     if (first > after + 1) throw missing(`the history of '${name}' begins at version ${first - 1}, after ${after}`)
     return found.flat().filter(({ seq }) => seq > after && seq <= last)
   }
+}
+
+/** By which what a whole segment comes to is known; undefined for the log, which goes on. */
+function keyOf(name: string, { incarnation }: DatedDocument, { place, first, last }: Part): string | undefined {
+  return place === undefined ? undefined : JSON.stringify([name, incarnation, place, first, last])
 }
 
 function updatesOf(entries: readonly DatedEntry[]): readonly Uint8Array[] {

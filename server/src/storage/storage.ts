@@ -172,7 +172,7 @@ export interface HistoryRules {
 
 /** An entry, and what is known of how it was written. */
 export interface DatedEntry extends LogEntry {
-  /** Milliseconds of the epoch; 0 where that is not known. */
+  /** Milliseconds of the epoch; when the document was made where it was written before that was noted. */
   readonly time: number
   /** Who wrote it, as whoever appended it has encoded that; empty where nothing was said. */
   readonly authors: Uint8Array

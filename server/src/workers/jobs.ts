@@ -30,9 +30,10 @@ export interface DiffJob {
 
 export interface MergeJob {
   readonly kind: 'merge'
+  /** Consecutive entries of a log. */
   readonly updates: PackedUpdates
-  /** How many of the updates, from the first on, only tell what the others build on. */
-  readonly known: number
+  /** How many of them belong together, from the first on. */
+  readonly groups: readonly number[]
 }
 
 /** What comes back. Errors are values: one that is thrown loses its class and code on its way between threads. */

@@ -45,6 +45,11 @@ export interface DiffRequest {
   readonly maxBytes?: number
 }
 
+export interface MergedEntries {
+  readonly groups: readonly Uint8Array[]
+  readonly whole: Uint8Array
+}
+
 const COMPACT_TIMEOUT_MS = 60_000
 const IDLE_TIMEOUT_MS = 5_000
 const MAX_HEAP_MIB = 1024
@@ -134,15 +139,17 @@ export class WorkerPool {
   }
 
   /**
-   * Merges entries of a log in a row, of which those of different writers may overlap, into one update.
-   * @param known what is before them, where something is; it is not in the result
+   * Merges entries of a log in a row, of which those of different writers may overlap: each group as one update that follows
+   * those before, and all of them as one.
    * @throws CoeditError STORAGE_DAMAGED where an entry builds on something that is not there, SERVER_CLOSED
    */
-  async merge(entries: readonly Uint8Array[], known: readonly Uint8Array[] = []): Promise<Uint8Array> {
-    const [merged = EMPTY_UPDATE] = await this.#request(() => {
-      return { kind: 'merge', updates: packUpdates([...known, ...entries]), known: known.length }
+  async merge(groups: readonly (readonly Uint8Array[])[]): Promise<MergedEntries> {
+    const merged = await this.#request(() => {
+      return { kind: 'merge', updates: packUpdates(groups.flat()), groups: groups.map(({ length }) => length) }
     })
-    return merged
+    // Each in memory of its own: some stay longer than others.
+    const own = merged.map((update) => new Uint8Array(update))
+    return { groups: own.slice(0, -1), whole: own.at(-1) ?? EMPTY_UPDATE }
   }
 
   /** Ends the threads; jobs under way reject with SERVER_CLOSED. */

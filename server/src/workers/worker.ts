@@ -4,7 +4,6 @@ import {
   decodeStateVector,
   KnownState,
   mergeEntries,
-  scanUpdate,
   splitDifference,
   splitUpdate,
   trimEntry,
@@ -36,7 +35,7 @@ function perform(job: Job): JobResult {
     case 'diff':
       return { updates: packUpdates(diff(job)) }
     case 'merge':
-      return { updates: packUpdates([merge(job)]) }
+      return { updates: packUpdates(merge(job)) }
   }
 }
 
@@ -56,9 +55,15 @@ function diff({ updates, stateVector, maxBytes }: DiffJob): Uint8Array[] {
   return splitDifference(unpackUpdates(updates), decodeStateVector(stateVector), maxBytes)
 }
 
-function merge({ updates, known }: MergeJob): Uint8Array {
+/** Each group as one update that follows those before, and then all of them as one. */
+function merge({ updates, groups }: MergeJob): Uint8Array[] {
   const entries = unpackUpdates(updates)
   const state = new KnownState()
-  for (const update of entries.slice(0, known)) state.absorb(scanUpdate(update))
-  return mergeEntries(entries.slice(known).map((update) => trimEntry(update, state)))
+  let taken = 0
+  const merged = groups.map((count) => {
+    const group = entries.slice(taken, taken + count).map((update) => trimEntry(update, state))
+    taken += count
+    return mergeEntries(group)
+  })
+  return [...merged, mergeEntries(merged)]
 }

@@ -25,7 +25,7 @@ export interface PreparedHistory extends NewHistory {
 }
 
 const TAKEN = `
-SELECT e.seq::float8 AS seq, e.checksum, e.data, coalesce(e.time, 0) AS time, e.authors
+SELECT e.seq::float8 AS seq, e.checksum, e.data, coalesce(e.time, d.created_at) AS time, e.authors
 FROM coedit.documents d JOIN coedit.entries e ON e.document = d.id
 WHERE d.name = $1 AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq`
 

@@ -52,7 +52,7 @@ interface SnapshotRow {
 
 /** One statement, so that all of it is of one moment. */
 const load = (time: string, authors: string) => `
-WITH d AS (SELECT id, head, incarnation, earlier FROM coedit.documents WHERE name = $1)
+WITH d AS (SELECT id, head, incarnation, earlier, created_at FROM coedit.documents WHERE name = $1)
 SELECT 1 AS place, 'document' AS kind, head::float8 AS number, incarnation::float8 AS incarnation,
   earlier::float8[] AS earlier, 0 AS chunks, 0 AS checksum, NULL::bytea AS data, NULL::bytea AS delete_set,
   0::float8 AS time, NULL::bytea AS authors FROM d
@@ -66,7 +66,7 @@ UNION ALL SELECT 5, 'deletion', 0, 0, NULL, 0, 0, clients, NULL, 0, NULL FROM co
 ORDER BY place, number`
 
 const LOAD = load('0', 'NULL')
-const LOAD_DATED = load('coalesce(e.time, 0)', 'e.authors')
+const LOAD_DATED = load('coalesce(e.time, d.created_at)', 'e.authors')
 
 /** @throws CoeditError STORAGE_DAMAGED */
 export async function readDocument(link: Link, document: string): Promise<StoredDocument> {
