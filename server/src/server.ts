@@ -22,6 +22,7 @@ import type { HookCounts, HookName, Hooks, Seed } from './hooks/hooks.ts'
 import { Admission } from './http/admission.ts'
 import { createDocumentsApi } from './http/api/documents-api.ts'
 import { createApp, type Health, type Readiness, type RequestListener } from './http/app.ts'
+import { Calls } from './http/calls.ts'
 import { hangUp } from './http/cut.ts'
 import { EventStreams } from './http/event-streams.ts'
 import { checkHostFor } from './http/host.ts'
@@ -96,6 +97,7 @@ export class CoeditServer {
   readonly #documents: Documents
   readonly #contents: Contents
   readonly #guests: Guests
+  readonly #calls: Calls
   readonly #past: Past
   readonly #tokens: TokenAuthenticator | undefined
   readonly #authority: Authority
@@ -135,6 +137,7 @@ export class CoeditServer {
     const documents = this.#documents
     this.#contents = new Contents({ config, clock, log, documents, workers })
     this.#guests = new Guests({ clock, documents, maxGuests: config.maxConnectionsPerDocument })
+    this.#calls = new Calls({ config, clock, documents, workers, admission })
     this.#past = new Past({ clock, log, documents })
     this.history = serverHistory(this.#past, () => this.open())
     const refusals = new Refusals(clock, log, meters)
@@ -166,8 +169,10 @@ export class CoeditServer {
             contents: this.#contents,
             catalog: this.#storage,
             admission,
+            callers: this.#calls.callers,
           }),
           guests: this.#guests,
+          calls: this.#calls,
           metrics,
           past: this.#past,
         }),
@@ -402,6 +407,7 @@ export class CoeditServer {
     await this.#contents.close()
     await this.#past.close()
     this.#guests.close()
+    this.#calls.close()
     this.#hooks.close()
     // A disk that stays full does not hold up the end: what it holds up was never acknowledged.
     const tellLost = () =>

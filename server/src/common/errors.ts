@@ -72,7 +72,7 @@ const table = {
   COPY_INCOMPLETE: {
     meaning: 'Some documents were not copied whole, or are others at the destination; the command names them.',
   },
-  MESSAGE_MALFORMED: { meaning: 'A message does not follow the protocol.', close: 1008 },
+  MESSAGE_MALFORMED: { meaning: 'A message does not follow the protocol.', close: 1008, status: 400 },
   CLIENT_MISTAKEN: {
     meaning: 'A client of Hocuspocus, whose address is that of the server alone, came to that of a document.',
     close: 1008,

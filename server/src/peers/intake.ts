@@ -7,8 +7,9 @@ import { withoutTooDeep } from '../protocol/update/update.ts'
 import type { ClientMessage, Refusal } from '../protocol/wire/messages.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import type { Acknowledgements } from './acknowledgements.ts'
-import type { Channel } from './channel.ts'
 import type { Dialect } from './dialect.ts'
+import type { FrameWriter } from './frame-writer.ts'
+import type { Throttle } from './throttle.ts'
 
 /**
  * How much of an update is taken in one turn of the event loop. 256 KiB of the worst shape, a delete set of 46,000
@@ -29,11 +30,17 @@ export function isEditMessage(message: ClientMessage): message is EditMessage {
   return message.type === 'step2' || message.type === 'update'
 }
 
+/** What carries the edits of a peer, and what it is told of them. */
+export interface IntakeSocket {
+  readonly throttle: Pick<Throttle, 'measure' | 'pause'>
+  readonly writer: Pick<FrameWriter, 'isWritable' | 'write'>
+}
+
 export interface IntakeContext {
   readonly workers: WorkerPool
   readonly document: Document
   readonly dialect: Dialect
-  readonly socket: Channel
+  readonly socket: IntakeSocket
   /** Whose edits they are. */
   readonly author: Author
   readonly access: 'read' | 'write'

@@ -7,6 +7,7 @@ import type { Past } from '../../content/past.ts'
 import type { Documents } from '../../document/documents.ts'
 import type { Catalog, WriteKeyStore } from '../../storage/storage.ts'
 import type { Admission } from '../admission.ts'
+import type { Calls } from '../calls.ts'
 import type { EventStreams } from '../event-streams.ts'
 import type { Metrics } from '../metrics.ts'
 import { guardOrigin } from '../origin-guard.ts'
@@ -18,6 +19,7 @@ import { addContent } from './content-api.ts'
 import { idempotencyKey, READING, WRITING } from './descriptions.ts'
 import { addEvents } from './events-api.ts'
 import { addHistory } from './history-api.ts'
+import { addMessages } from './messages-api.ts'
 import { addPresence } from './presence-api.ts'
 import { Retries } from './retries.ts'
 import { addStatus } from './status-api.ts'
@@ -33,6 +35,7 @@ export interface DocumentsApiContext {
   readonly contents: Contents
   readonly streams: EventStreams
   readonly guests: Guests
+  readonly calls: Calls
   readonly past: Past
   readonly metrics: Metrics
 }
@@ -50,6 +53,7 @@ export function createDocumentsApi(context: DocumentsApiContext): Routes {
   addContent(api, writing)
   addUpdates(api, writing)
   addPresence(api, context)
+  addMessages(api, context.calls)
   addEvents(api, streams)
   addHistory(api, {
     past: context.past,

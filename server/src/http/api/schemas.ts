@@ -73,11 +73,48 @@ export const contentQuery = z.object({
 
 export const eventsQuery = z.object({
   as: z
-    .enum(['text', 'json'])
+    .enum(['text', 'json', 'messages'])
     .optional()
-    .describe('Tells how a root changes: a text by splices, any root by JSON Patches. Default: the updates of Yjs.'),
+    .describe(
+      'Tells how a root changes: a text by splices, any root by JSON Patches. `messages`: those of the WebSocket protocol. Default: the updates of Yjs.',
+    ),
   root: root.default('content'),
   presence: z.literal('1').optional().describe('Tells who is here, too.'),
+  client: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .optional()
+    .describe('With `messages`: the client id of Yjs whose own presence is left out.'),
+  poll: z
+    .literal('1')
+    .optional()
+    .describe(
+      'With `messages`: the answer ends soon after it has brought something, for who is behind a proxy that keeps it until then.',
+    ),
+})
+
+const clientKey = z
+  .string()
+  .min(16)
+  .max(MAX_ROOT)
+  .describe('A secret that a client makes once, such as a random UUID: by it its presence is its own.')
+
+export const callHeaders = z.object({ 'Coedit-Client': clientKey })
+export const streamHeaders = z.object({ 'Coedit-Client': clientKey.optional() })
+
+export const callQuery = z.object({
+  access: z.literal('read').optional().describe('Writes nothing, whatever the token allows.'),
+  sent: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe('How many messages with edits the client has sent before: the acknowledgement counts from there.'),
+  leave: z
+    .literal('1')
+    .optional()
+    .describe('The last request: the presence of the client gives way to who claims it, and is gone a second later.'),
 })
 
 export const allEventsQuery = z.object({
