@@ -35,7 +35,7 @@ function openDocument(name: string, stored: Snapshot): Document {
     config,
     clock: new ManualClock(),
     log: recordingLog().log,
-    cursors: [],
+    cursorsOf: () => [],
     requestCommit: () => undefined,
     committed: () => undefined,
     changed: () => undefined,

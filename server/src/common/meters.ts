@@ -13,6 +13,10 @@ export interface Meters {
   closed(code: number): void
   /** An upgrade or a request was refused. */
   refused(code: ErrorCode): void
+  /** A webhook was told of a document. */
+  webhookDelivered(ms: number): void
+  /** A webhook could not be told of a document; `isParked` where it is not tried again by itself. */
+  webhookFailed(isParked: boolean): void
 }
 
 export const NO_METERS: Meters = {
@@ -22,4 +26,6 @@ export const NO_METERS: Meters = {
   compacted: () => undefined,
   closed: () => undefined,
   refused: () => undefined,
+  webhookDelivered: () => undefined,
+  webhookFailed: () => undefined,
 }

@@ -35,12 +35,12 @@ export interface DocumentContext {
   readonly config: Config
   readonly clock: Clock
   readonly log: Log
-  /** The stored cursors that are told of what is written here. */
-  readonly cursors: readonly string[]
+  /** The stored cursors that are told of what is written to a document here. */
+  cursorsOf(document: Document): readonly string[]
   /** Asks for a commit of what is pending. */
   requestCommit(source: CommitSource): void
-  /** Called with each flush that brings edits, also those of other servers. */
-  committed(document: Document): void
+  /** Called with each flush that brings edits; `isForeign` where other servers wrote them. */
+  committed(document: Document, isForeign: boolean): void
   /** Called when the log has grown or the last subscriber has gone. */
   changed(document: Document): void
   /** The other servers that may show a document. */
@@ -287,6 +287,7 @@ export class Document implements CommitSource, Replica {
     }
     const releases = this.#released
     this.#released = []
+    const cursors = this.#context.cursorsOf(this).filter((cursor) => cursor !== author?.cursor)
     return updates.map((update, index) => ({
       document: this.name,
       update,
@@ -294,7 +295,7 @@ export class Document implements CommitSource, Replica {
       incarnation: this.incarnation,
       isFirst: this.#seeding !== undefined,
       anew: this.#seeding === 'anew',
-      cursors: this.#context.cursors.filter((cursor) => cursor !== author?.cursor),
+      cursors,
       keys: index === updates.length - 1 ? keys : [],
       releases: index === 0 ? releases : [],
     }))
@@ -413,7 +414,7 @@ export class Document implements CommitSource, Replica {
     const after = this.head - pieces.length
     this.#subscribers.deliver({ ...this.#flush(after, pieces, author, this.presence.flush()), isForeign })
     this.#deliveryMs += clock.now() - startedAt
-    if (pieces.length > 0) committed(this)
+    if (pieces.length > 0) committed(this, isForeign)
     changed(this)
   }
 

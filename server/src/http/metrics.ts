@@ -62,6 +62,9 @@ export class Metrics {
     const compactions = this.#histogram('coedit_compaction_seconds', 'How long workers took to rewrite a document.')
     const closes = this.#counter('coedit_closes_total', 'WebSockets that are closed, by code.', 'code')
     const refusals = this.#counter('coedit_refusals_total', 'Requests and upgrades refused, by code.', 'code')
+    const deliveries = this.#histogram('coedit_webhook_seconds', 'How long webhooks took to be told of a document.')
+    const untold = this.#counter('coedit_webhook_failures_total', 'Attempts to tell a webhook that have failed.')
+    const parked = this.#counter('coedit_webhook_parked_total', 'Those after which it is not tried again by itself.')
     return {
       committed: (count, ms) => {
         entries.inc(count)
@@ -72,6 +75,11 @@ export class Metrics {
       compacted: (ms) => compactions.observe(ms / 1000),
       closed: (code) => closes.inc({ code }),
       refused: (code) => refusals.inc({ code }),
+      webhookDelivered: (ms) => deliveries.observe(ms / 1000),
+      webhookFailed: (isParked) => {
+        untold.inc()
+        if (isParked) parked.inc()
+      },
     }
   }
 

@@ -7,11 +7,11 @@ import { CoeditError, type ErrorCode } from '../../common/errors.ts'
 import type { Config } from '../../config/config.ts'
 import type { Contents } from '../../content/contents.ts'
 import type { Guests } from '../../content/guests.ts'
+import { cursorId } from '../../document/cursor-id.ts'
 import type { Documents } from '../../document/documents.ts'
 import type { Catalog, WriteKey, WriteKeyStore } from '../../storage/storage.ts'
 import type { Admission } from '../admission.ts'
 import { bearerIn } from '../credentials.ts'
-import { cursorId } from '../cursor-id.ts'
 import type { EventStreams } from '../event-streams.ts'
 import { guardOrigin } from '../origin-guard.ts'
 import type { Env, Routes } from '../routes.ts'
@@ -36,6 +36,7 @@ import {
   shown,
   updateQuery,
 } from './schemas.ts'
+import { addWebhooks, type WebhooksApiContext } from './webhooks-api.ts'
 
 export interface DocumentsApiContext {
   readonly config: Config
@@ -46,6 +47,7 @@ export interface DocumentsApiContext {
   readonly contents: Contents
   readonly streams: EventStreams
   readonly guests: Guests
+  readonly webhooks: Omit<WebhooksApiContext, 'authority'>
 }
 
 const DOCUMENT = '/api/documents/{name}'
@@ -114,6 +116,7 @@ export function createDocumentsApi(context: DocumentsApiContext): Routes {
   addUpdates(api, context, retries)
   addPresence(api, context)
   addEvents(api, context.streams, { ofOne: READING_EVENTS, ofAll: ADMISSION })
+  addWebhooks(api, { ...context.webhooks, authority: context.authority })
   api.routes.doc31('/api/openapi.json', { openapi: '3.1.0', info: { title: 'coedit', version: '1' } })
   return api.routes
 }

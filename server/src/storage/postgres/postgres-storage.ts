@@ -9,11 +9,14 @@ import type {
   Appended,
   AppendListener,
   AppendRequest,
+  CursorFailure,
+  CursorPlace,
   DeletedDocument,
   DeletionRequest,
   DocumentFacts,
   KnownWrite,
   LogPart,
+  PostponedCursor,
   Relay,
   Snapshot,
   Storage,
@@ -21,6 +24,7 @@ import type {
   StorageStatus,
   StoredDocument,
   StoredRevocation,
+  StoredWebhook,
   Unfollow,
 } from '../storage.ts'
 import { Announcer } from './announcer.ts'
@@ -48,9 +52,11 @@ import {
 } from './reading.ts'
 import { RedisBroadcast } from './redis.ts'
 import { BroadcastRelay } from './relay.ts'
-import { RevocationWatch, readRevocations, writeRevocations } from './revocations.ts'
+import { REVOCATIONS_SUMMARY, readRevocations, writeRevocations } from './revocations.ts'
 import { checkRights, checkServer, MAX_CONNECTIONS, tellRisks } from './self-test.ts'
+import { SummaryWatch } from './summary-watch.ts'
 import { targetsOf } from './target.ts'
+import { eraseWebhook, readWebhooks, WEBHOOKS_SUMMARY, writeWebhook } from './webhooks.ts'
 
 export interface PostgresStorageOptions {
   /** `postgres://…`; several hosts have commas between them. */
@@ -98,7 +104,8 @@ export class PostgresStorage implements Storage {
   readonly #cursors: Cursors
   readonly #announcer: Announcer
   readonly #followers: Followers
-  readonly #revocations: RevocationWatch
+  readonly #revocations: SummaryWatch
+  readonly #webhooks: SummaryWatch
   readonly #relay: BroadcastRelay
   readonly #broadcast: Broadcast
   readonly #listeners = new Set<AppendListener>()
@@ -141,7 +148,8 @@ export class PostgresStorage implements Storage {
       settled: () => this.#gate.idle(),
       onLost: (document, entries) => this.#noteLoss(document, entries),
     })
-    this.#revocations = new RevocationWatch((work) => this.#read(work))
+    this.#revocations = new SummaryWatch(REVOCATIONS_SUMMARY, (work) => this.#read(work))
+    this.#webhooks = new SummaryWatch(WEBHOOKS_SUMMARY, (work) => this.#read(work))
     this.#relay = new BroadcastRelay(this.#sender, this.#broadcast, log)
   }
 
@@ -250,7 +258,7 @@ export class PostgresStorage implements Storage {
     return this.#read((link) => readWrite(link, document, id, since))
   }
 
-  async claim(cursor: string, document: string): Promise<number | undefined> {
+  async claim(cursor: string, document: string): Promise<CursorPlace | undefined> {
     this.#assertOpen()
     return this.#cursors.claim(cursor, document)
   }
@@ -270,6 +278,45 @@ export class PostgresStorage implements Storage {
     return this.#cursors.untold(cursor, limit)
   }
 
+  async toldDeletion(cursor: string, document: string, deletedAt: number): Promise<'told' | 'behind' | 'lost'> {
+    this.#assertOpen()
+    return this.#cursors.toldDeletion(cursor, document, deletedAt)
+  }
+
+  async postpone(cursor: string, document: string, failure: CursorFailure, deletedAt?: number): Promise<boolean> {
+    this.#assertOpen()
+    return this.#cursors.postpone(cursor, document, failure, deletedAt)
+  }
+
+  async listPostponed(cursor: string, after: string | undefined, limit: number): Promise<readonly PostponedCursor[]> {
+    this.#assertOpen()
+    return this.#cursors.listPostponed(cursor, after, limit)
+  }
+
+  async retry(cursor: string, document?: string): Promise<void> {
+    this.#assertOpen()
+    return this.#cursors.retry(cursor, document)
+  }
+
+  async loadWebhooks(): Promise<readonly StoredWebhook[]> {
+    this.#assertOpen()
+    return this.#read(readWebhooks)
+  }
+
+  async storeWebhook(webhook: StoredWebhook): Promise<void> {
+    this.#assertOpen()
+    return this.#read((link) => writeWebhook(link, webhook))
+  }
+
+  async removeWebhook(id: string): Promise<boolean> {
+    this.#assertOpen()
+    return this.#read((link) => eraseWebhook(link, id))
+  }
+
+  followWebhooks(onChange: () => void): Unfollow {
+    return this.#webhooks.add(onChange)
+  }
+
   async stat(document: string): Promise<DocumentFacts | undefined> {
     this.#assertOpen()
     return this.#read((link) => readFacts(link, document))
@@ -280,10 +327,15 @@ export class PostgresStorage implements Storage {
     return this.#read((link) => readNames(link, prefix, cursor, limit))
   }
 
-  async delete(document: string, { incarnation, head, formerClients }: DeletionRequest): Promise<boolean> {
+  async delete(document: string, request: DeletionRequest): Promise<boolean> {
     this.#assertOpen()
-    const text = 'SELECT coedit.delete($1, $2, $3, $4) AS done'
-    const values = [document, incarnation ?? null, head ?? null, formerClients]
+    const { incarnation, head, formerClients, cursors = [] } = request
+    const text = 'SELECT coedit.delete($1, $2, $3, $4, $5, $6, $7) AS done'
+    const holder = cursors.length > 0 ? await this.#cursors.holder() : null
+    const values = [
+      ...[document, incarnation ?? null, head ?? null, formerClients],
+      ...[cursors, holder, this.#clock.now()],
+    ]
     const [row] = await this.#read((link) => link.query<{ done: boolean }>({ text, values }))
     // Numbers that are not those that others know have them look.
     if (row?.done) this.#announcer.announce([{ document, incarnation: NO_LOG.incarnation, seq: 0, update: null }])
@@ -297,7 +349,8 @@ export class PostgresStorage implements Storage {
 
   async remove(document: string): Promise<void> {
     this.#assertOpen()
-    await this.#read((link) => link.query({ text: 'SELECT coedit.remove($1)', values: [document] }))
+    const text = 'WITH told AS (DELETE FROM coedit.farewells WHERE name = $1) SELECT coedit.remove($1)'
+    await this.#read((link) => link.query({ text, values: [document] }))
   }
 
   async loadRevocations(): Promise<readonly StoredRevocation[]> {
@@ -389,7 +442,7 @@ export class PostgresStorage implements Storage {
   }
 
   #check(): void {
-    for (const check of [this.#followers.check(), this.#revocations.check()]) {
+    for (const check of [this.#followers.check(), this.#revocations.check(), this.#webhooks.check()]) {
       check.catch((error: unknown) => {
         if (this.#state === 'open') this.#log.warn({ err: error }, 'what other servers wrote could not be looked for')
       })
