@@ -7,14 +7,15 @@
  * @param {string | URL} server
  * @param {string} document
  * @param {unknown} patch an array of operations is a JSON Patch, an object a JSON Merge Patch
+ * @param {string} [key] by which it is known, so that it is done once however often it is asked for
  */
-export async function patch(server, document, patch) {
+export async function patch(server, document, patch, key) {
   const kind = Array.isArray(patch) ? 'json-patch' : 'merge-patch'
   const answer = await fetch(
     new URL(`api/documents/${encodeURIComponent(document)}/content?root=${encodeURIComponent(document)}`, server),
     {
       method: 'PATCH',
-      headers: { 'content-type': `application/${kind}+json` },
+      headers: { 'content-type': `application/${kind}+json`, ...(key && { 'idempotency-key': key }) },
       body: JSON.stringify(patch),
     },
   )
