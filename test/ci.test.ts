@@ -19,6 +19,7 @@ interface Result {
   readonly status: number | null
   /** The last line. */
   readonly totals: string | undefined
+  readonly lines: readonly string[]
 }
 
 /** Runs what CI runs, with parts that do nothing but end in a certain way. */
@@ -30,7 +31,8 @@ async function runCi({ check = FINE, tests, faults }: Parts): Promise<Result> {
   await writeFile(npm, `#!/bin/sh\ncase "$*" in\n${branches.join('\n')}\n*) exit 99 ;;\nesac\n`)
   await chmod(npm, 0o755)
   const { status, stdout } = spawnSync(CI, { env: { PATH: `${directory}:${process.env.PATH}` }, encoding: 'utf8' })
-  return { status, totals: stdout.trimEnd().split('\n').at(-1) }
+  const lines = stdout.trimEnd().split('\n')
+  return { status, totals: lines.at(-1), lines }
 }
 
 const TESTS = 'echo 3 passed, 0 failed'
@@ -49,5 +51,11 @@ test.each<[string, Parts, number, string]>([
   ['one fails and ends well', { tests: 'echo 3 passed, 1 failed', faults: FAULTS }, 1, '5 passed, 1 failed'],
   ['the check fails', { check: 'exit 1', tests: TESTS, faults: FAULTS }, 1, '5 passed, 0 failed'],
 ])('CI sums the tests of both parts and hides no failure: %s', async (_, parts, status, totals) => {
-  expect(await runCi(parts)).toEqual({ status, totals })
+  expect(await runCi(parts)).toMatchObject({ status, totals })
+})
+
+test('CI names once more before its totals what failed, wherever that was in the output', async () => {
+  const tests = 'echo failed: a.test.ts: it broke; seq 100; echo 3 passed, 1 failed'
+  const { lines } = await runCi({ tests, faults: FAULTS })
+  expect(lines.slice(-2)).toEqual(['failed: a.test.ts: it broke', '5 passed, 1 failed'])
 })

@@ -5,6 +5,7 @@ import { Cursor, type Reader } from '../../server/src/document/cursor.ts'
 import { Document } from '../../server/src/document/document.ts'
 import { DocumentLog } from '../../server/src/document/document-log.ts'
 import { Edits } from '../../server/src/document/edits.ts'
+import { LoopCost } from '../../server/src/document/loop-cost.ts'
 import { NO_NEIGHBOURS } from '../../server/src/document/neighbours.ts'
 import { PrivateBytes } from '../../server/src/document/private-bytes.ts'
 import { type ReadingContext, readApart, readDifference, readSince } from '../../server/src/document/reading.ts'
@@ -31,10 +32,12 @@ function openDocument(name: string, stored: Snapshot): Document {
   const config = parseOptions({})
   const snapshot = new LoadedSnapshot(stored)
   const log = new DocumentLog({ head: snapshot.seq, tail: [] }, snapshot, CHUNK_BYTES)
+  const clock = new ManualClock()
   const context = {
     config,
-    clock: new ManualClock(),
+    clock,
     log: recordingLog().log,
+    loopCost: new LoopCost(clock),
     cursorsOf: () => [],
     requestCommit: () => undefined,
     committed: () => undefined,

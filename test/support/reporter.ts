@@ -1,8 +1,9 @@
-import type { Reporter, TestCase, TestModule } from 'vitest/node'
+import { stripVTControlCharacters } from 'node:util'
+import type { Reporter, TestCase, TestModule, TestSuite } from 'vitest/node'
 
 /**
  * Ends a run with one line of totals, for people and scripts: `12 passed, 0 failed` or `12 passed, 0 failed, 1 skipped`.
- * Before it, each skipped test with its reason. Failed counts everything that went wrong: tests, hooks, files that could
+ * Before it, each skipped test with its reason, and each failure with the first line of its message. Failed counts everything that went wrong: tests, hooks, files that could
  * not be loaded, tests that never finished, and errors outside of any test.
  */
 export default class TotalsReporter implements Reporter {
@@ -10,14 +11,19 @@ export default class TotalsReporter implements Reporter {
     const tests = modules.flatMap((module) => [...module.children.allTests()])
     const skipped = tests.filter((test) => state(test) === 'skipped')
     const passed = tests.filter((test) => state(test) === 'passed').length
-    const broken = modules
-      .flatMap((module) => [module, ...module.children.allSuites()])
-      .flatMap((suite) => suite.errors())
-    const failed = tests.length - passed - skipped.length + broken.length + unhandledErrors.length
+    const failures = [
+      ...tests
+        .filter((test) => !['passed', 'skipped'].includes(state(test)))
+        .map((test) => `${place(test)}: ${message(test.result().errors?.[0] ?? 'it never finished')}`),
+      ...modules
+        .flatMap((module) => [module, ...module.children.allSuites()])
+        .flatMap((suite) => suite.errors().map((error) => `${place(suite)}: ${message(error)}`)),
+      ...unhandledErrors.map((error) => `outside of any test: ${message(error)}`),
+    ]
 
-    for (const test of skipped)
-      console.log(`skipped: ${test.module.relativeModuleId} > ${test.fullName}: ${reason(test)}`)
-    console.log(`${passed} passed, ${failed} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`)
+    for (const test of skipped) console.log(`skipped: ${place(test)}: ${reason(test)}`)
+    for (const failure of failures) console.log(`failed: ${failure}`)
+    console.log(`${passed} passed, ${failures.length} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`)
   }
 }
 
@@ -28,4 +34,13 @@ function state(test: TestCase) {
 function reason(test: TestCase): string {
   const result = test.result()
   return (result.state === 'skipped' && result.note) || 'no reason given'
+}
+
+function place(of: TestCase | TestSuite | TestModule): string {
+  return of.type === 'module' ? of.relativeModuleId : `${of.module.relativeModuleId} > ${of.fullName}`
+}
+
+function message(error: unknown): string {
+  const { message = error } = Object(error) as { message?: unknown }
+  return stripVTControlCharacters(String(message)).split('\n', 1).join()
 }

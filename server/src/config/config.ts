@@ -249,9 +249,9 @@ export const serverSchema = z.strictObject({
       'Share of time that the event loop may be busy before edits gather; idle time saves up to 150 ms. 0: always for `maxGatherMs`.',
     ),
   documentBusyShare: real(0, 1)
-    .default(0.18)
+    .default(0.3)
     .describe(
-      'Share of time that sending the edits of one document may take before they gather. 0: always for `maxGatherMs`.',
+      'Share of time that the event loop may be busy with one document before its edits gather. 0: always for `maxGatherMs`.',
     ),
   maxGatherMs: real(0, 1000).default(25).describe('Longest time between two commits for which edits gather.'),
   presenceIntervalMs: integer(0, 60_000)
@@ -322,8 +322,8 @@ export const serverSchema = z.strictObject({
     .default('')
     .meta({
       description:
-        'Webhooks beside those that are made by the API: a list in JSON, or the path of a file with it. Each has an `id` and a ' +
-        '`secret` beside what `POST /api/webhooks` takes. Those that are no longer in it are removed at the start.',
+        'Webhooks beside those that are made by the API: a list in JSON, or the path of a file with it. Each has an id and a ' +
+        'secret beside what POST /api/webhooks takes. Those that are no longer in it are removed at the start.',
       expected: 'nothing, a list in JSON or the path of a file with it',
       secret: true,
     }),

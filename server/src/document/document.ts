@@ -14,12 +14,13 @@ import type {
   QuarantinedUpdate,
   StoredDocument,
 } from '../storage/storage.ts'
+import { Cadence } from './cadence.ts'
 import { type Admitted, capacityLeft, withinCapacity } from './capacity.ts'
 import type { CommitSource } from './committer.ts'
 import type { DocumentLog } from './document-log.ts'
 import { type Edits, Receipt } from './edits.ts'
+import type { LoopCost } from './loop-cost.ts'
 import type { Neighbours } from './neighbours.ts'
-import { Pacing } from './pacing.ts'
 import { EncodedPiece, type Piece } from './piece.ts'
 import { Presence } from './presence.ts'
 import { type Replica, SharedLog } from './shared-log.ts'
@@ -35,6 +36,8 @@ export interface DocumentContext {
   readonly config: Config
   readonly clock: Clock
   readonly log: Log
+  /** Shared by all documents. */
+  readonly loopCost: LoopCost
   /** The stored cursors that are told of what is written to a document here. */
   cursorsOf(document: Document): readonly string[]
   /** Asks for a commit of what is pending. */
@@ -63,9 +66,7 @@ export class Document implements CommitSource, Replica {
   readonly #context: DocumentContext
   readonly #subscribers = new Subscribers()
   readonly #edits: Edits
-  readonly #pacing: Pacing
-  /** How long it has taken to hand edits to the subscribers, all in all. */
-  #deliveryMs = 0
+  readonly #cadence: Cadence
   #lineage: Lineage
   #quarantined: readonly QuarantinedUpdate[]
   /** Quarantined updates that are in the log again, to be deleted with the next commit. */
@@ -99,7 +100,7 @@ export class Document implements CommitSource, Replica {
     this.#formerClients = decodeClients(stored.formerClients)
     this.#edits = edits
     const { documentBusyShare: busyShare, maxGatherMs } = context.config
-    this.#pacing = new Pacing({ busyShare, maxGatherMs }, context.clock, () => this.#deliveryMs)
+    this.#cadence = new Cadence({ busyShare, maxGatherMs }, context.clock, context.loopCost)
     this.#takeQuarantined()
     if (!this.#edits.isEmpty) context.requestCommit(this)
   }
@@ -210,7 +211,9 @@ export class Document implements CommitSource, Replica {
    */
   submit(update: Uint8Array, author: Author | null, key?: WriteKey): Receipt {
     if (this.#failure) throw this.#failure
-    const { chunkBytes } = this.#context.config
+    const { clock, config } = this.#context
+    const { chunkBytes } = config
+    const startedAt = clock.now()
     let complete = true
     let isRefused = false
     for (const piece of update.length > chunkBytes ? splitUpdate(update, chunkBytes) : [update]) {
@@ -225,6 +228,7 @@ export class Document implements CommitSource, Replica {
       this.#takeQuarantined()
       this.#context.requestCommit(this)
     }
+    this.#cadence.took(startedAt)
     return new Receipt(this.#edits, complete, isRefused)
   }
 
@@ -273,7 +277,7 @@ export class Document implements CommitSource, Replica {
   }
 
   restMs(): number {
-    return this.#pacing.restMs()
+    return this.#cadence.restMs()
   }
 
   takePending(): readonly AppendRequest[] {
@@ -413,7 +417,7 @@ export class Document implements CommitSource, Replica {
     const startedAt = clock.now()
     const after = this.head - pieces.length
     this.#subscribers.deliver({ ...this.#flush(after, pieces, author, this.presence.flush()), isForeign })
-    this.#deliveryMs += clock.now() - startedAt
+    this.#cadence.flushed(startedAt)
     if (pieces.length > 0) committed(this, isForeign)
     changed(this)
   }

@@ -18,6 +18,7 @@ import { DocumentLog } from './document-log.ts'
 import { Edits } from './edits.ts'
 import { HookFollowers } from './hook-followers.ts'
 import { InProcess, type Place, type Yjs } from './in-process.ts'
+import { LoopCost } from './loop-cost.ts'
 import { NO_NEIGHBOURS } from './neighbours.ts'
 import { loopMeter, Pacing } from './pacing.ts'
 import { PresenceExchange } from './presence-exchange.ts'
@@ -108,6 +109,7 @@ export class Documents {
       config,
       clock,
       log,
+      loopCost: new LoopCost(clock),
       cursorsOf: ({ name, head }) => [
         ...this.#followers.cursors,
         ...told.cursorsOf(name, head === 0 ? 'document.created' : 'document.changed'),

@@ -1,7 +1,7 @@
 import type { Clock } from '../common/timing.ts'
 
 /** Milliseconds that somebody has worked since a time in the past. */
-type Meter = () => number
+export type Meter = () => number
 
 /** For how long the event loop has been busy. */
 export const loopMeter: Meter = () => performance.eventLoopUtilization().active
@@ -14,7 +14,7 @@ export interface PacingOptions {
 }
 
 /** Timers know nothing shorter, in milliseconds. */
-const SHORTEST_REST_MS = 1
+export const SHORTEST_REST_MS = 1
 
 /**
  * How much busy time an idle event loop saves up, in milliseconds. The first edits after a while, for which code is not
@@ -23,7 +23,7 @@ const SHORTEST_REST_MS = 1
 const MAX_SAVED_MS = 150
 
 /**
- * How long to rest between two cycles of work, by how busy the event loop has been: a machine with time to spare begins
+ * How long all documents together rest between two cycles of work, by how busy the event loop has been: a machine with time to spare begins
  * the next at once, and a busy one gathers more for it. Whatever keeps the loop busy counts, and each wait is rest.
  */
 export class Pacing {
