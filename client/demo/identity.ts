@@ -56,6 +56,12 @@ export function rememberIdentity(slot: string, identity: Identity): void {
   remember('browser', slot, JSON.stringify(identity))
 }
 
+/** A colour for somebody of whom only the name is known: always the same. */
+export function colorOfName(name: string): string {
+  const sum = [...name].reduce((before, character) => (before * 31 + (character.codePointAt(0) ?? 0)) % 9973, 0)
+  return COLORS[sum % COLORS.length]?.[1] ?? ''
+}
+
 function randomIdentity(beside: Identity | undefined): Identity {
   const [colorName, color] = pick(COLORS.filter((one) => one[1] !== beside?.color))
   const animal = pick(ANIMALS.filter((name) => !beside?.name.endsWith(name)))

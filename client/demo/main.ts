@@ -4,6 +4,7 @@ import { find } from './find.ts'
 import { destination, isReadOnly } from './location.ts'
 import { showLost } from './lost.ts'
 import { Panes } from './panes.ts'
+import { offerPast } from './past.ts'
 import { showPeople } from './people.ts'
 import code from './share.ts?raw'
 import { offerSplit } from './split.ts'
@@ -32,4 +33,5 @@ function openDocument(name: string): void {
   showPeople(find(document, '#people', HTMLUListElement), presence, panes.first)
   offerSplit(find(document, '#split', HTMLButtonElement), find(document, '#panes', HTMLElement), panes, presence)
   offerActions(panes, name, title)
+  offerPast(root, name, presence)
 }

@@ -21,8 +21,8 @@ const TOO_LARGE =
   'An edit is larger than the server takes. Shorten the text, or download it: until then it is only here.'
 const FULL = 'The document is full. Delete something, or download the text: what was added last is only here.'
 const BLOCKED =
-  'The server answers, but something on the way blocks WebSocket connections: a proxy, a firewall or a browser ' +
-  'extension. Until it lets them through, nothing passes between you and others.'
+  'The server answers, but something on the way blocks WebSockets, and what takes their place as well: a proxy, a ' +
+  'firewall or a browser extension. Until it lets them through, nothing passes between you and others.'
 
 /** @param blocked whether the server answers other requests while no connection to it comes about */
 export function describe(state: ConnectionState, blocked: boolean): Wording {
@@ -33,15 +33,22 @@ export function describe(state: ConnectionState, blocked: boolean): Wording {
   if (blocked) return { ...describeOffline(state), notice: BLOCKED }
   if (connection === 'connecting') return { kind: 'working', words: 'Connecting…' }
   if (connection === 'offline') return describeOffline(state)
-  if (access === 'read' && state.synced) return { kind: 'read', words: 'Read-only', detail: 'you follow along' }
+  if (access === 'read' && state.synced)
+    return { kind: 'read', words: 'Read-only', detail: `you follow along${describeTransport(state)}` }
   if (state.saved) return { kind: 'saved', words: 'Saved', detail: describeSaving(state) }
   return { kind: 'working', words: state.synced && state.unsaved > 0 ? 'Saving…' : 'Loading…' }
 }
 
 /** From a key of this editor to the server's word that it is on disk, as it was measured. */
-function describeSaving({ saveTime }: ConnectionState): string {
-  if (saveTime === null) return 'on disk'
-  return `on disk · ${saveTime < 1 ? '< 1' : saveTime.toLocaleString('en')} ms`
+function describeSaving(state: ConnectionState): string {
+  const { saveTime } = state
+  const time = saveTime === null ? '' : ` · ${saveTime < 1 ? '< 1' : saveTime.toLocaleString('en')} ms`
+  return `on disk${time}${describeTransport(state)}`
+}
+
+/** Said where it is not as usual. */
+function describeTransport({ transport }: ConnectionState): string {
+  return transport === 'http' ? ' · HTTP' : ''
 }
 
 function describeDenial({ error, code, reason }: ConnectionState & Denied): Wording {

@@ -17,7 +17,7 @@ export type {
   LoadEvent,
   Seed,
 } from './hooks/hooks.ts'
-export type { CoeditServer, ServerParts, ServerStats } from './server.ts'
+export type { CoeditServer, ServerHistory, ServerParts, ServerStats } from './server.ts'
 /** The copy of Yjs that documents in code are made of: types that go into them have to be made by it, too. */
 export { Y }
 

@@ -13,6 +13,8 @@ import { type Clock, keepAlive, systemClock, withDeadline } from './common/timin
 import { type Config, checksTokens, parseOptions, type ServerOptions } from './config/config.ts'
 import { Contents } from './content/contents.ts'
 import { Guests } from './content/guests.ts'
+import { Past } from './content/past.ts'
+import { type ServerHistory, serverHistory } from './content/server-history.ts'
 import { Documents } from './document/documents.ts'
 import type { Yjs } from './document/in-process.ts'
 import { HookCalls } from './hooks/calls.ts'
@@ -20,6 +22,7 @@ import type { HookCounts, HookName, Hooks, Seed } from './hooks/hooks.ts'
 import { Admission } from './http/admission.ts'
 import { createDocumentsApi } from './http/api/documents-api.ts'
 import { createApp, type Health, type Readiness, type RequestListener } from './http/app.ts'
+import { Calls } from './http/calls.ts'
 import { hangUp } from './http/cut.ts'
 import { EventStreams } from './http/event-streams.ts'
 import { checkHostFor } from './http/host.ts'
@@ -84,7 +87,11 @@ export interface ServerStats {
   readonly hooks: Readonly<Record<HookName, HookCounts>>
 }
 
+export type { ServerHistory } from './content/server-history.ts'
+
 export class CoeditServer {
+  /** What documents were, who wrote what, and how they become that again; as long as the option `history` has it kept. */
+  readonly history: ServerHistory
   readonly #config: Config
   readonly #clock: Clock
   readonly #log: Log
@@ -96,6 +103,8 @@ export class CoeditServer {
   readonly #guests: Guests
   readonly #webhooks: WebhookList
   readonly #deliveries: Deliveries
+  readonly #calls: Calls
+  readonly #past: Past
   readonly #tokens: TokenAuthenticator | undefined
   readonly #authority: Authority
   readonly #admission: Admission
@@ -149,6 +158,9 @@ export class CoeditServer {
       contents,
       sender,
     })
+    this.#calls = new Calls({ config, clock, documents, workers, admission })
+    this.#past = new Past({ clock, log, documents })
+    this.history = serverHistory(this.#past, () => this.open())
     const refusals = new Refusals(clock, log, meters)
     this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission, refusals, meters })
     this.#app = createApp({
@@ -164,14 +176,27 @@ export class CoeditServer {
       routesWithBody: [
         createDocumentsApi({
           config,
+          clock,
           authority,
           admission,
           catalog: this.#storage,
           documents,
           contents: this.#contents,
-          streams: new EventStreams({ config, clock, log, documents, contents: this.#contents, admission }),
+          streams: new EventStreams({
+            config,
+            clock,
+            log,
+            documents,
+            contents: this.#contents,
+            catalog: this.#storage,
+            admission,
+            callers: this.#calls.callers,
+          }),
           guests: this.#guests,
           webhooks: { webhooks: this.#webhooks, deliveries: this.#deliveries, sender, cursors: storage },
+          calls: this.#calls,
+          metrics,
+          past: this.#past,
         }),
         ...(this.#tokens ? [createRevocationRoutes({ config, log, authority })] : []),
       ],
@@ -372,6 +397,7 @@ export class CoeditServer {
 
   #present(): Present {
     return {
+      ...this.#node,
       ...this.stats,
       connections: this.#upgrades.size,
       visitors: this.#admission.size,
@@ -406,7 +432,9 @@ export class CoeditServer {
     this.#webhooks.close()
     await this.#deliveries.close()
     await this.#contents.close()
+    await this.#past.close()
     this.#guests.close()
+    this.#calls.close()
     this.#hooks.close()
     // A disk that stays full does not hold up the end: what it holds up was never acknowledged.
     const tellLost = () =>

@@ -4,6 +4,7 @@ import { WebSocket as NodeWebSocket } from 'ws'
 import { WebsocketProvider as Provider3 } from 'y-websocket'
 import { WebsocketProvider as Provider2 } from 'y-websocket-v2'
 import * as Y from 'yjs'
+import { providerConformance } from '../conformance/provider.ts'
 import { contains, open, reached, recordErrors, startRestartable } from '../support/connections.ts'
 import { nodeWebSocket } from '../support/stock-clients.ts'
 import { startStockServer } from '../support/stock-server.ts'
@@ -52,20 +53,9 @@ describe.each(VERSIONS)('a provider of y-websocket %s', (_, version) => {
     return { provider, connection: connectionOf(provider, options) }
   }
 
-  test('edits are saved when the server has stored them, and survive', async () => {
-    const server = await startRestartable()
-    const { connection } = connected(server.url)
-    expect(connection.state).toMatchObject({ connection: 'connecting', synced: false, saved: false })
-    await connection.whenSynced
-    await connection.flush()
-    expect(connection.state).toMatchObject({ connection: 'online', synced: true, saved: true, unsaved: 0, error: null })
-    connection.text.insert(0, 'kept')
-    connection.text.insert(0, 'is ')
-    expect(connection.state).toMatchObject({ saved: false, unsaved: 2 })
-    await connection.flush()
-    await server.close()
-    await server.restart()
-    await contains(open({ url: server.url }), 'is kept')
+  providerConformance((url, options) => {
+    const { provider, connection } = connected(url, {}, options)
+    return { connection, again: () => connectionOf(provider), destroy: () => provider.doc.destroy() }
   })
 
   test('the state names the server that the socket leads to, where it has a name', async () => {
@@ -76,26 +66,6 @@ describe.each(VERSIONS)('a provider of y-websocket %s', (_, version) => {
     await server.close()
     await reached(connection, ({ connection }) => connection === 'offline')
     expect(connection.state.node).toBe(null)
-  })
-
-  test('edits made offline are unsaved until the next socket has brought them; others’ edits never are', async () => {
-    const server = await startRestartable()
-    const { connection } = connected(server.url)
-    connection.text.insert(0, 'online')
-    await connection.flush()
-    await server.close()
-    await reached(connection, ({ connection }) => connection === 'offline')
-    connection.text.insert(0, 'offline, ')
-    expect(connection.state).toMatchObject({ synced: false, saved: false, unsaved: 1 })
-    await server.restart()
-    await connection.flush()
-    const other = open({ url: server.url })
-    await contains(other, 'offline, online')
-    const claims: boolean[] = []
-    connection.subscribe(({ saved }) => claims.push(saved))
-    other.text.insert(0, 'by another: ')
-    await contains(connection, 'by another: offline, online')
-    expect(claims).toEqual([])
   })
 
   test('whose socket is open and has sent edits becomes saved only by what is counted from the start', async () => {
@@ -125,23 +95,6 @@ describe.each(VERSIONS)('a provider of y-websocket %s', (_, version) => {
     expect(claims[0]).toBe(false)
     await connection.flush()
     await contains(open({ url: server.url }), 'from a tab')
-  })
-
-  test('shows and is shown presence', async () => {
-    const { url } = await startRestartable()
-    const { connection } = connected(url, {}, { user: { name: 'Ann', color: '#2456d6' } })
-    const other = open({ url, user: { name: 'Ben' } })
-    const name = (from: typeof other, of: typeof other) =>
-      new Promise((resolve) => {
-        const look = () => {
-          const state = from.awareness.getStates().get(of.doc.clientID)
-          if (state) resolve(state.user.name)
-        }
-        from.awareness.on('change', look)
-        look()
-      })
-    expect(await name(other, connection)).toBe('Ann')
-    expect(await name(connection, other)).toBe('Ben')
   })
 
   test('that is refused for good tells why, comes back no more by itself, and does by resume', async () => {
@@ -180,59 +133,6 @@ describe.each(VERSIONS)('a provider of y-websocket %s', (_, version) => {
     connection.text.delete(4_000, 8_000)
     await connection.flush()
     expect(codes).toEqual(['FULL'])
-  })
-
-  test('tells of an edit that is too large until the rest is stored', async () => {
-    const { url } = await startRestartable({ maxMessageBytes: 10_000 })
-    const { connection } = connected(url)
-    await connection.flush()
-    connection.text.insert(0, 'x'.repeat(20_000))
-    await reached(connection, ({ error }) => error?.code === 'TOO_LARGE')
-    connection.text.delete(10, 20_000)
-    await connection.flush()
-    expect(connection.state).toMatchObject({ error: null, saved: true })
-  })
-
-  test('tells of a server that cannot be reached until it can', async () => {
-    const server = await startRestartable()
-    await server.close()
-    const { connection } = connected(server.url)
-    const codes = recordErrors(connection)
-    await reached(connection, ({ error }) => error?.code === 'UNREACHABLE')
-    await server.restart()
-    await connection.flush()
-    expect(connection.state.error).toBeNull()
-    expect(codes).toEqual(['UNREACHABLE'])
-  })
-
-  test('rests and comes back by pause and resume', async () => {
-    const { url } = await startRestartable()
-    const { connection } = connected(url)
-    await connection.flush()
-    connection.pause()
-    expect(connection.state).toMatchObject({ connection: 'offline', synced: false, saved: false })
-    connection.text.insert(0, 'a')
-    connection.resume()
-    await connection.flush()
-    await contains(open({ url }), 'a')
-  })
-
-  test('has one connection, outlives it, and may have another one then', async () => {
-    const { url } = await startRestartable()
-    const { provider, connection } = connected(url)
-    expect(connectionOf(provider)).toBe(connection)
-    await connection.flush()
-    connection.destroy()
-    await expect(connection.flush()).rejects.toMatchObject({ code: 'DESTROYED' })
-    connection.text.insert(0, 'by the provider')
-    await contains(open({ url }), 'by the provider')
-    const next = connectionOf(provider)
-    expect(next).not.toBe(connection)
-    next.text.insert(0, 'again ')
-    await next.flush()
-    await contains(open({ url }), 'again by the provider')
-    provider.doc.destroy()
-    await expect(next.flush()).rejects.toMatchObject({ code: 'DESTROYED' })
   })
 
   test('whose application gave a text of another name binds that', async () => {

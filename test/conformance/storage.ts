@@ -4,6 +4,7 @@ import type { WriteKey } from '../../server/src/storage/storage.ts'
 import { runs } from '../support/runs.ts'
 import { catalogConformance } from './storage-catalog.ts'
 import { cursorStoreConformance, webhookStoreConformance } from './storage-cursors.ts'
+import { historyStoreConformance } from './storage-history.ts'
 import { documentStoreConformance } from './storage-log.ts'
 import { type Operation, operations, StorageModel } from './storage-model.ts'
 import { bytes, type NewStorageHost, random, StorageScene, snapshot } from './storage-scene.ts'
@@ -16,6 +17,7 @@ import { bytes, type NewStorageHost, random, StorageScene, snapshot } from './st
 export function storageConformance(name: string, newHost: NewStorageHost, cost = 1): void {
   describe(`${name} keeps the promises of a storage`, () => {
     documentStoreConformance(newHost)
+    historyStoreConformance(newHost)
     cursorStoreConformance(newHost)
     webhookStoreConformance(newHost)
     catalogConformance(newHost)
@@ -122,6 +124,34 @@ function storageItselfConformance(newHost: NewStorageHost, cost: number): void {
         await write('a', 0)
         expect(await scene.storage.recall('a', keys[1000].id)).toBeUndefined()
         expect(await scene.storage.recall('b', keys[0].id)).toMatchObject({ seq: 1 })
+      })
+    })
+
+    describe('keys of deletions', () => {
+      const key = (id: number, request: number) => ({
+        id: new Uint8Array(32).fill(id),
+        request: new Uint8Array(32).fill(request),
+      })
+      const formerClients = Uint8Array.of()
+
+      test('outlive the document, and the next one of its name', async () => {
+        await scene.append('a', bytes(1))
+        await scene.storage.delete('a', { formerClients, key: key(1, 2) })
+        const known = { incarnation: 0, seq: 0, request: key(1, 2).request }
+        await scene.reopen()
+        expect(await scene.storage.recall('a', key(1, 2).id)).toEqual(known)
+        await scene.storage.append([{ document: 'a', update: bytes(1), base: 0, anew: true }])
+        expect(await scene.storage.recall('a', key(1, 2).id)).toEqual(known)
+        expect(await scene.storage.recall('b', key(1, 2).id)).toBeUndefined()
+        expect(await scene.storage.recall('a', key(2, 2).id)).toBeUndefined()
+        scene.clock.advance(24 * 60 * 60 * 1000)
+        expect(await scene.storage.recall('a', key(1, 2).id)).toBeUndefined()
+      })
+
+      test('are not noted where nothing is deleted', async () => {
+        await scene.append('a', bytes(1))
+        expect(await scene.storage.delete('a', { formerClients, head: 7, key: key(1, 2) })).toBe(false)
+        expect(await scene.storage.recall('a', key(1, 2).id)).toBeUndefined()
       })
     })
 

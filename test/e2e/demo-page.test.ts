@@ -99,6 +99,7 @@ describe('by keyboard alone', () => {
       'Two editors',
       'Open a second tab',
       'Hide cursors',
+      'History',
       'Download .txt',
       'Copy read-only link',
       'New document',

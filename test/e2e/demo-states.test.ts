@@ -22,11 +22,15 @@ const NARROW = { viewport: { width: 360, height: 740 } }
 const demo = setDemo()
 
 /**
- * An HTTP proxy that knows nothing of WebSockets: it passes their opening on as an ordinary request. With a code it
- * opens them and closes them with that, as an application that checks who comes would.
+ * An HTTP proxy that knows nothing of WebSockets, which it passes on as ordinary requests, and lets nothing through to the
+ * API. With a code it opens them and closes them with that, as an application that checks who comes would.
  */
-async function startHttpProxy(target: string, closeCode?: number): Promise<string> {
+async function startStrictProxy(target: string, closeCode?: number): Promise<string> {
   const proxy = createServer(({ url = '/', method, headers: { upgrade: _, connection: __, ...headers } }, response) => {
+    if (url.startsWith('/api/')) {
+      response.writeHead(403).end()
+      return
+    }
     const forwarded = request(new URL(url, target), { method, headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers)
       answer.pipe(response)
@@ -256,9 +260,9 @@ describe('a server that is killed while somebody types', () => {
 })
 
 describe('what stands in the way is named', () => {
-  test('a proxy that lets no WebSocket through', async () => {
-    const page = await openPage(demo.browser, await startHttpProxy(demo.url), onTestFinished, NARROW)
-    await notice(page).getByText('blocks WebSocket connections').waitFor()
+  test('a proxy that lets neither a WebSocket through nor what takes its place', async () => {
+    const page = await openPage(demo.browser, await startStrictProxy(demo.url), onTestFinished, NARROW)
+    await notice(page).getByText('blocks WebSockets, and what takes their place').waitFor()
     await stateIs(page, 'Offline')
     await page.keyboard.insertText('x')
     await stateIs(page, 'Offline, 1 edit kept here')
@@ -279,7 +283,7 @@ describe('what stands in the way is named', () => {
     [4403, 'No access', 'The server refused this document: the reason'],
     [4404, 'Gone', 'does not exist any more'],
   ])('a refusal with %i: %s', async (code, words, more) => {
-    const page = await openPage(demo.browser, await startHttpProxy(demo.url, code), onTestFinished, NARROW)
+    const page = await openPage(demo.browser, await startStrictProxy(demo.url, code), onTestFinished, NARROW)
     await stateIs(page, words)
     expect(await notice(page).innerText()).toContain(more)
   })

@@ -39,10 +39,8 @@ test('npm run dev:cluster serves three servers as one, says on which each editor
   if (findPostgres() === undefined) return skip(NO_POSTGRES)
   if (findProgram('nginx') === undefined) return skip('no nginx found')
   const { scripts } = JSON.parse(readFileSync(pathOf('package.json'), 'utf8'))
-  const [, program = ''] = /&& (.*)$/.exec(scripts['dev:cluster']) ?? []
-  const [, ...args] = program.split(' ')
-  // As npm runs it: its programs are on the PATH.
-  const child = spawn(pathOf('node_modules/.bin/tsx'), args, {
+  const [, program = ''] = /&& node (.*)$/.exec(scripts['dev:cluster']) ?? []
+  const child = spawn(process.execPath, program.split(' '), {
     cwd: pathOf(''),
     env: { PATH: process.env.PATH },
     detached: true,

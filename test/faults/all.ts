@@ -8,6 +8,7 @@ import { clusterLinks, clusterListeners } from './kinds/cluster-links.ts'
 import { clusterNetwork } from './kinds/cluster-network.ts'
 import { clusterLossyPromotion, clusterPromotion } from './kinds/cluster-promotion.ts'
 import { fullDisk } from './kinds/full-disk.ts'
+import { http } from './kinds/http.ts'
 import { kill } from './kinds/kill.ts'
 import { logCut } from './kinds/log-cut.ts'
 import { manifest } from './kinds/manifest.ts'
@@ -22,6 +23,7 @@ import { webhooks } from './kinds/webhooks.ts'
 /** Every fault, in the order in which they are injected. */
 export const FAULTS: readonly Fault[] = [
   kill,
+  http,
   power,
   fullDisk,
   logCut,

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ServerProcess } from '../support/process.ts'
 import { startProxy } from '../support/proxy.ts'
-import { Circles } from './circles.ts'
+import { Circles, type CirclesOptions } from './circles.ts'
 import type { Finding, Trial } from './fault.ts'
 
 /** A server that crashes. */
@@ -12,18 +12,39 @@ export interface Mortal {
   crash(server: ServerProcess): Promise<void>
 }
 
+/** Those who write while the server crashes, and what they were promised. */
+export interface Crowd {
+  readonly promised: number
+  /** Resolves when all of them write. */
+  start(): Promise<void>
+  /** Resolves when some more was promised. */
+  goOn(): Promise<void>
+  /** What of the promises is not kept at a server, in words. */
+  brokenAt(url: string): Promise<string[]>
+  /** Ends the writing; resolves when nothing is open any more. */
+  converge(): Promise<void>
+  /** In what a server differs from what they have, in words. */
+  differencesAt(url: string): Promise<string[]>
+}
+
 const LONGEST_PAUSE_MS = 10
 
 /**
- * Crashes the server at random moments while people type, `trial.amount` times or until a promise is broken, and looks
+ * Crashes the server at random moments while a crowd writes, `trial.amount` times or until a promise is broken, and looks
  * each time whether what it has kept is what it promised.
+ *
+ * @param gather default: people who type
  */
-export async function endureCrashes({ start, crash }: Mortal, trial: Trial): Promise<Finding> {
+export async function endureCrashes(
+  { start, crash }: Mortal,
+  trial: Trial,
+  gather: (options: Pick<CirclesOptions, 'release' | 'random'> & { readonly url: string }) => Crowd = people,
+): Promise<Finding> {
   const { release, random, amount } = trial
   let server = await start()
   const proxy = await startProxy({ release, target: server.url })
-  const circles = new Circles({ release, url: proxy.url, random })
-  await circles.start()
+  const crowd = gather({ release, url: proxy.url, random })
+  await crowd.start()
 
   const crashAndLook = async (look: (url: string) => Promise<string[]>): Promise<string[]> => {
     await crash(server)
@@ -40,14 +61,16 @@ export async function endureCrashes({ start, crash }: Mortal, trial: Trial): Pro
   }
 
   for (let injected = 1; injected <= amount; injected++) {
-    await circles.goOn()
+    await crowd.goOn()
     await pause(random.below(LONGEST_PAUSE_MS))
-    const broken = await crashAndLook((url) => circles.brokenAt(url))
-    if (broken.length > 0) return { injected, promised: circles.promised, broken }
-    trial.say(`${injected} crashes, ${circles.promised} promises`)
+    const broken = await crashAndLook((url) => crowd.brokenAt(url))
+    if (broken.length > 0) return { injected, promised: crowd.promised, broken }
+    trial.say(`${injected} crashes, ${crowd.promised} promises`)
   }
-  await circles.converge()
+  await crowd.converge()
   // They see each other's last edits, so these are durable.
-  const broken = await crashAndLook((url) => circles.differencesAt(url))
-  return { injected: amount, promised: circles.promised, broken }
+  const broken = await crashAndLook((url) => crowd.differencesAt(url))
+  return { injected: amount, promised: crowd.promised, broken }
 }
+
+const people = (options: CirclesOptions): Crowd => new Circles(options)

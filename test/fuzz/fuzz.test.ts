@@ -1,4 +1,7 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
+import { z } from 'zod'
 import { KnownState, takeNews } from '../../server/src/protocol/update/update.ts'
 import { bytes } from '../support/bytes.ts'
 import { startInProcess } from '../support/in-process-server.ts'
@@ -6,6 +9,8 @@ import { step1 } from '../support/messages.ts'
 import { findPostgres, NO_POSTGRES, startPostgres } from '../support/postgres.ts'
 import { cases, runs } from '../support/runs.ts'
 import { partsOf } from './amount.ts'
+import { HttpInputs } from './http-inputs.ts'
+import { fireHttp } from './http-shots.ts'
 import { Inputs } from './inputs.ts'
 import { fireKeyed, keyedVolleysOf } from './keyed-volleys.ts'
 import { readOptions } from './options.ts'
@@ -55,7 +60,7 @@ test.each(cases([1], [2]))('innocent editors notice nothing of hostile inputs (s
   expect(report.inputs).toBe(SIEGE.count)
 })
 
-async function besiegeShortly(how: Pick<SiegePlan, 'database' | 'isKeyed'>): Promise<void> {
+async function besiegeShortly(how: Pick<SiegePlan, 'database' | 'isKeyed' | 'requests'>): Promise<void> {
   const traffic = await readTraffic()
   const inputs = seeded(1, traffic)
   const nextRound = partsOf(SHORT_SIEGE, ROUND)
@@ -68,9 +73,26 @@ test('nor do editors with y-websocket and with Hocuspocus of what comes by the l
   besiegeShortly({ isKeyed: true }),
 )
 
+test('nor do editors of hostile requests to the API', TIME_LIMIT, async () =>
+  besiegeShortly({ requests: new HttpInputs(1, await readTraffic()) }),
+)
+
 test('nor do editors at other servers', TIME_LIMIT, async ({ skip }) => {
   skip(findPostgres() === undefined, NO_POSTGRES)
   await besiegeShortly({ database: await (await startPostgres(release)).newDatabase() })
+})
+
+test('of the requests a good part is well-formed, every method among them, and known by seed and number', async () => {
+  const traffic = await readTraffic()
+  const requests = new HttpInputs(7, traffic)
+  const all = Array.from({ length: 900 }, (_, number) => requests.at(number, 'notes'))
+  const sound = all.filter(({ isWellFormed }) => isWellFormed)
+  expect(sound.length).toBeGreaterThan(all.length / 2)
+  expect(sound.length).toBeLessThan(all.length)
+  expect(new Set(sound.map(({ method }) => method))).toEqual(
+    new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE']),
+  )
+  expect(new HttpInputs(7, traffic).at(500, 'notes')).toEqual(all[500])
 })
 
 test('an input is known by its seed and its number', async () => {
@@ -96,6 +118,23 @@ test('of those by the protocol of Hocuspocus a good part has to be kept, with al
   expect(kept.length).toBeLessThan((volleys.length * 9) / 10)
   const said = new Set(kept.flatMap(({ frames }) => frames.map(({ payload }) => payload?.[payload[0] + 1])))
   for (const type of [0, 1, 2, 5, 7, 8]) expect(said).toContain(type)
+})
+
+test('a request that is answered by an error of the server, without a code, or not at all, is a find', async () => {
+  const answers = ['500 Oops', '400 Bad Request']
+  const http = createServer((socket) => {
+    socket.on('error', () => undefined)
+    const answer = answers.shift()
+    socket.end(answer === undefined ? '' : `HTTP/1.1 ${answer}\r\nConnection: close\r\n\r\n`)
+  }).listen(0, '127.0.0.1')
+  release(async () => void http.close())
+  await once(http, 'listening')
+  const { port } = z.object({ port: z.number() }).parse(http.address())
+  const input = { number: 0, method: 'GET', target: '/', headers: [], body: bytes(), isWellFormed: true }
+  const fired = () => fireHttp(input, `http://127.0.0.1:${port}`)
+  expect(await fired()).toMatch(/is answered 500/)
+  expect(await fired()).toMatch(/400 without a code/)
+  expect(await fired()).toMatch(/answered by ""/)
 })
 
 test('a connection that is closed and should not be, or the other way round, is a find', async () => {
@@ -132,6 +171,7 @@ test.each([
   [['--count', '50', '--seed', '3'], { first: 0, amount: { count: 50 }, seed: 3 }],
   [['--minutes', '2', '--validator'], { amount: { minutes: 2 }, mode: 'validator' }],
   [['--cluster', '--hocuspocus'], { mode: 'cluster', isKeyed: true }],
+  [['--http'], { mode: 'server', isHttp: true }],
   [[], { amount: { minutes: 1 }, mode: 'server', seed: 99 }],
 ])('options %j', (args, expected) => {
   expect(readOptions(args, () => 99)).toMatchObject(expected)

@@ -2,6 +2,7 @@ import { startPostgres } from '../support/postgres.ts'
 import { Random } from '../support/random.ts'
 import { inScope } from '../support/scope.ts'
 import { partsOf } from './amount.ts'
+import { HttpInputs } from './http-inputs.ts'
 import { Inputs } from './inputs.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { recordTraffic } from './record.ts'
@@ -59,11 +60,12 @@ async function validate(options: Options): Promise<number> {
 async function attack(options: Options): Promise<number> {
   const traffic = await readTraffic()
   const inputs = new Inputs(options.seed, traffic)
+  const requests = options.isHttp ? new HttpInputs(options.seed, traffic) : undefined
   const nextRound = partsOf(options.amount, ROUND)
   const start = performance.now()
   const say = (progress: string) => console.error(progress)
   const report = await inScope(async (release) => {
-    const siege = { release, traffic, inputs, isKeyed: options.isKeyed, first: options.first, nextRound, say }
+    const siege = { release, traffic, inputs, isKeyed: options.isKeyed, requests, first: options.first, nextRound, say }
     if (options.mode === 'server') return besiege(siege)
     return besiege({ ...siege, database: await (await startPostgres(release)).newDatabase() })
   })
@@ -75,7 +77,7 @@ async function attack(options: Options): Promise<number> {
       `most ${report.peakMiB} MiB and answered ${count} pings in ${median.toFixed(1)} ms (median), ${p99.toFixed(0)} ms ` +
       `(p99), ${longest.toFixed(0)} ms (longest)`,
   )
-  const flags = `${options.mode === 'cluster' ? ' --cluster' : ''}${options.isKeyed ? ' --hocuspocus' : ''}`
+  const flags = `${options.mode === 'cluster' ? ' --cluster' : ''}${options.isKeyed ? ' --hocuspocus' : ''}${options.isHttp ? ' --http' : ''}`
   for (const find of report.finds.slice(0, MAX_SHOWN)) console.log(`find: ${find}`)
   if (report.finds.length > MAX_SHOWN) console.log(`and ${report.finds.length - MAX_SHOWN} more finds`)
   console.log(

@@ -2,12 +2,15 @@ import { expect, onTestFinished, test } from 'vitest'
 import { findPostgres, NO_POSTGRES, startPostgres } from '../support/postgres.ts'
 import { runs } from '../support/runs.ts'
 import { partsOf } from './amount.ts'
+import { HttpInputs } from './http-inputs.ts'
 import { Inputs } from './inputs.ts'
 import { besiege, ROUND, type SiegePlan } from './siege.ts'
 import { readTraffic } from './traffic.ts'
 import { expectUnharmed } from './unharmed.ts'
 
 const MINUTES = runs(1)
+/** Requests come one a connection, and so fast that this is as much as a minute of the others. */
+const HTTP_MINUTES = MINUTES / 2
 /** The last round and the judgement come after the time is over. */
 const TIME_LIMIT = { timeout: (MINUTES + 4) * 60_000 }
 
@@ -22,7 +25,12 @@ test('nor do those at other servers', TIME_LIMIT, async ({ skip }) => {
 
 test('nor do those with Hocuspocus, by whose protocol they come', TIME_LIMIT, () => besiegeAtRandom({ isKeyed: true }))
 
-async function besiegeAtRandom(how: Pick<SiegePlan, 'database' | 'isKeyed'> = {}): Promise<void> {
+test('nor do they of hostile requests to the API', TIME_LIMIT, () => besiegeAtRandom({ isHttp: true }))
+
+async function besiegeAtRandom({
+  isHttp = false,
+  ...how
+}: Pick<SiegePlan, 'database' | 'isKeyed'> & { readonly isHttp?: boolean } = {}): Promise<void> {
   const seed = Math.floor(Math.random() * 2 ** 32)
   console.log(`seed ${seed}`)
   const traffic = await readTraffic()
@@ -30,9 +38,10 @@ async function besiegeAtRandom(how: Pick<SiegePlan, 'database' | 'isKeyed'> = {}
     release: onTestFinished,
     traffic,
     inputs: new Inputs(seed, traffic),
+    requests: isHttp ? new HttpInputs(seed, traffic) : undefined,
     ...how,
     first: 0,
-    nextRound: partsOf({ minutes: MINUTES }, ROUND),
+    nextRound: partsOf({ minutes: isHttp ? HTTP_MINUTES : MINUTES }, ROUND),
     say: () => undefined,
   })
   console.log(`${report.inputs} inputs over ${report.connections} connections, ${report.promises} edits were promised`)

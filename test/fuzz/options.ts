@@ -8,6 +8,7 @@ export const USAGE = `npm run fuzz -- [options]
   --only A-B     these inputs alone, as a find names them; a single one as N
   --cluster      to one of three servers that share a PostgreSQL, with the others at all of them
   --hocuspocus   as @hocuspocus/provider sends them, over sockets with many documents
+  --http         requests to the API instead, every method and body of it
   --validator    puts the inputs to the protocol code in this process; without it they go to a real server over WebSockets
   --record       records the traffic that inputs are made of anew; seeds mean other inputs from then on
 `
@@ -20,6 +21,8 @@ export interface Options {
   readonly first: number
   /** Whether inputs go over the sockets of @hocuspocus/provider. */
   readonly isKeyed: boolean
+  /** Whether requests to the API are sent instead. */
+  readonly isHttp: boolean
   readonly mode: 'server' | 'cluster' | 'validator' | 'record'
 }
 
@@ -34,17 +37,18 @@ export function readOptions(args: readonly string[], randomSeed: () => number): 
       only: { type: 'string' },
       cluster: { type: 'boolean', default: false },
       hocuspocus: { type: 'boolean', default: false },
+      http: { type: 'boolean', default: false },
       validator: { type: 'boolean', default: false },
       record: { type: 'boolean', default: false },
     },
   })
   const seed = values.seed === undefined ? randomSeed() : wholeNumber('seed', values.seed)
   const mode = (['record', 'validator', 'cluster'] as const).find((name) => values[name]) ?? 'server'
-  const isKeyed = values.hocuspocus
-  if (values.only !== undefined) return { seed, mode, isKeyed, ...range(values.only) }
+  const { hocuspocus: isKeyed, http: isHttp } = values
+  if (values.only !== undefined) return { seed, mode, isKeyed, isHttp, ...range(values.only) }
   const minutes = wholeNumber('minutes', values.minutes)
   const amount = values.count === undefined ? { minutes } : { count: wholeNumber('count', values.count) }
-  return { seed, mode, isKeyed, amount, first: 0 }
+  return { seed, mode, isKeyed, isHttp, amount, first: 0 }
 }
 
 function range(only: string): Pick<Options, 'first' | 'amount'> {

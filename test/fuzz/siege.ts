@@ -5,6 +5,8 @@ import { Random } from '../support/random.ts'
 import { store } from '../support/raw-client.ts'
 import { inScope } from '../support/scope.ts'
 import type { Release } from '../support/temporary.ts'
+import { HOSTILE_BODY_BYTES, type HttpInputs } from './http-inputs.ts'
+import { fireHttp } from './http-shots.ts'
 import { Innocents } from './innocents.ts'
 import type { Inputs } from './inputs.ts'
 import { fireKeyed, keyedVolleysOf } from './keyed-volleys.ts'
@@ -24,6 +26,8 @@ const FLAGS = [
   ...['--compact-max-entries', '300', '--compact-min-bytes', '0', '--compact-interval-ms', '0'],
   ...['--chunk-bytes', '16384'],
 ]
+/** So that the largest bodies are refused. */
+const HTTP_FLAGS = ['--max-body-bytes', String(HOSTILE_BODY_BYTES - 1)]
 const HEAP_MIB = 256
 
 export interface SiegePlan {
@@ -38,6 +42,8 @@ export interface SiegePlan {
   readonly database?: string
   /** Whether the inputs are sent as @hocuspocus/provider does, and one innocent of each document is such a client. */
   readonly isKeyed?: boolean
+  /** Requests that are sent instead of the inputs. */
+  readonly requests?: HttpInputs | undefined
   readonly first: number
   /** How many inputs the next round has, told how many there were; 0 ends the siege. */
   readonly nextRound: (done: number) => number
@@ -61,14 +67,15 @@ export interface SiegeReport {
  * In the end the server is killed, and all that share its documents, and what they acknowledged must be there.
  */
 export async function besiege(plan: SiegePlan): Promise<SiegeReport> {
-  const { release, inputs, traffic, database, isKeyed = false, say } = plan
+  const { release, database, requests, say } = plan
   const place = database === undefined ? [] : ['--database', database]
   const env = { NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB}` }
-  const start = () => startServer({ release, flags: [...FLAGS, ...place], env })
+  const flags = [...FLAGS, ...(requests ? HTTP_FLAGS : []), ...place]
+  const start = () => startServer({ release, flags, env })
   const attacked = await start()
   const servers = database === undefined ? [attacked] : [attacked, await start(), await start()]
   const probes = await Promise.all(servers.map(({ url }) => startProbe(release, url)))
-  const siege = new Siege(servers, inputs, traffic, isKeyed)
+  const siege = new Siege(servers, plan)
 
   let done = 0
   for (let size = plan.nextRound(0); size > 0 && siege.finds.length === 0; size = plan.nextRound(done)) {
@@ -96,6 +103,14 @@ export async function besiege(plan: SiegePlan): Promise<SiegeReport> {
   return { inputs: done, connections: siege.connections, promises, finds, waits, peakMiB }
 }
 
+/** Inputs that one connection sends. */
+interface Shot {
+  readonly first: number
+  readonly last: number
+  /** Resolves to what should not be, in words, or undefined. */
+  readonly fire: () => Promise<string | undefined>
+}
+
 class Siege {
   connections = 0
   readonly finds: string[] = []
@@ -103,28 +118,25 @@ class Siege {
   readonly #url: string
   /** Where the innocents of each document are. */
   readonly #urls: readonly string[]
-  readonly #inputs: Inputs
-  readonly #traffic: Traffic
-  readonly #isKeyed: boolean
+  readonly #plan: SiegePlan
 
   /** @param servers the first of them is attacked */
-  constructor(servers: readonly ServerProcess[], inputs: Inputs, traffic: Traffic, isKeyed: boolean) {
+  constructor(servers: readonly ServerProcess[], plan: SiegePlan) {
     const urls = servers.map(({ url }) => url)
     this.#url = urls[0]
     this.#urls = urls.length > 1 ? urls : [...urls, ...urls]
-    this.#inputs = inputs
-    this.#traffic = traffic
-    this.#isKeyed = isKeyed
+    this.#plan = plan
   }
 
   round(first: number, last: number): Promise<void> {
     const url = this.#url
+    const { traffic, isKeyed = false } = this.#plan
     const document = `attacked-${first}`
     return inScope(async (release) => {
-      await store({ release, url, document }, this.#traffic.base)
+      await store({ release, url, document }, traffic.base)
       const random = new Random(first)
       const pairs = [document, `elsewhere-${first}`].map(
-        (name) => new Innocents({ release, urls: this.#urls, document: name, random, isMixed: this.#isKeyed }),
+        (name) => new Innocents({ release, urls: this.#urls, document: name, random, isMixed: isKeyed }),
       )
       this.innocents.push(...pairs)
       await within(LIMIT_MS, 'the innocent to join', Promise.all(pairs.map((pair) => pair.start())))
@@ -139,17 +151,29 @@ class Siege {
   }
 
   async #attack(first: number, last: number, document: string): Promise<void> {
-    const [volleys, send] = this.#isKeyed
-      ? [keyedVolleysOf(this.#inputs, first, last, document), fireKeyed]
-      : [volleysOf(this.#inputs, first, last), fire]
+    const shots = this.#shots(first, last, document)
     const attacker = async () => {
-      for (const volley of volleys) {
+      for (const shot of shots) {
         this.connections++
-        const wrong = await send(volley, this.#url, document).catch(messageOf)
-        if (wrong !== undefined) this.#found(volley.first, volley.last, wrong)
+        const wrong = await shot.fire().catch(messageOf)
+        if (wrong !== undefined) this.#found(shot.first, shot.last, wrong)
       }
     }
     await Promise.all(Array.from({ length: ATTACKERS }, attacker))
+  }
+
+  *#shots(first: number, last: number, document: string): Generator<Shot> {
+    const { inputs, isKeyed, requests } = this.#plan
+    const url = this.#url
+    if (requests) {
+      for (let number = first; number <= last; number++) {
+        yield { first: number, last: number, fire: () => fireHttp(requests.at(number, document), url) }
+      }
+      return
+    }
+    const volleys = isKeyed ? keyedVolleysOf(inputs, first, last, document) : volleysOf(inputs, first, last)
+    const send = isKeyed ? fireKeyed : fire
+    for (const volley of volleys) yield { ...volley, fire: () => send(volley, url, document) }
   }
 
   #found(first: number, last: number, what: string): void {

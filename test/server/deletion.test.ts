@@ -230,6 +230,24 @@ test('no file of LevelDB has anything left of it', async () => {
   expect(await bytesIn(data)).not.toContain('very peculiar')
 })
 
+test('no file of LevelDB has anything left of its history', async () => {
+  const data = await temporaryDirectory(release)
+  const options = { data, compactMaxEntries: 3, compactIntervalMs: 0 }
+  const { server, logged } = await startInProcess({ release, options })
+  // Bytes without a pattern are in what is compressed as they are.
+  const bytes = crypto.getRandomValues(new Uint8Array(20_000))
+  const peculiar = Buffer.from(bytes.subarray(5_000, 5_050)).toString('latin1')
+  await server.edit(NAME, (doc) => doc.getMap('map').set('bytes', bytes))
+  await server.edit(NAME, (doc) => doc.getMap('map').delete('bytes'))
+  for (const text of ['once', 'again']) await server.edit(NAME, writing(text))
+  await logged('compacted a document')
+  expect(await bytesIn(data)).toContain(peculiar)
+  expect(await server.history.read(NAME, 1, { root: 'map' })).toMatchObject({ version: 1 })
+  await server.delete(NAME)
+  await server.close()
+  expect(await bytesIn(data)).not.toContain(peculiar)
+})
+
 test('a token says who may create and who may delete', async () => {
   const { url } = await startInProcess({ release, options: { authSecret: SECRET } })
   const as = async (coedit: object) => documentsApi(url, { authorization: `Bearer ${await token({ coedit })}` })

@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { ServerOptions } from '../../server/src/index.ts'
 import { documentsApi } from '../support/documents-api.ts'
 import { partsOf, requestEvents, type StreamPart } from '../support/event-stream.ts'
@@ -14,9 +14,9 @@ async function start(options?: ServerOptions) {
   return { ...started, api: documentsApi(started.url) }
 }
 
-/** What changes below a prefix, an event at a time. */
+/** What changes below a prefix, to which more of the query may be added, an event at a time. */
 async function follow(url: string, prefix: string, lastEventId?: string, headers: Record<string, string> = {}) {
-  const path = `api/events?prefix=${encodeURIComponent(prefix)}`
+  const path = `api/events?prefix=${prefix}`
   const response = await requestEvents({ release, url, path, lastEventId, headers })
   const parts = partsOf(response)
   const next = async (): Promise<Extract<StreamPart, { kind: 'event' }> | undefined> => {
@@ -99,4 +99,63 @@ test('tells of what is written at another server of the database, too', async ({
   expect(await shop.change()).toEqual({ document: 'shop/apple', cursor: etag })
   const { etag: own } = await documentsApi(nodes[0].url).patch('shop/apple', { n: 2 })
   expect(await shop.change()).toEqual({ document: 'shop/apple', cursor: own })
+})
+
+describe('with values', () => {
+  const followValues = (url: string, query = '', lastEventId?: string, headers: Record<string, string> = {}) =>
+    follow(url, `shop/&as=json&root=stock${query}`, lastEventId, headers)
+
+  test('tells what is in all documents, then in each that changes, and goes on behind the last event', async () => {
+    const { url, api } = await start()
+    await api.patch('other', { n: 1 }, '?root=stock')
+    const { etag } = await api.patch('shop/apple', { n: 1 }, '?root=stock')
+    const shop = await followValues(url)
+    expect(await shop.next()).toMatchObject({ name: 'reset', id: undefined })
+    expect(await shop.change()).toEqual({ document: 'shop/apple', cursor: etag, value: { n: 1 } })
+    await api.patch('shop/pear', { n: 2 }, '?root=stock')
+    const { data, id } = (await shop.next()) ?? {}
+    expect(JSON.parse(data ?? '')).toMatchObject({ document: 'shop/pear', value: { n: 2 } })
+    shop.leave()
+    await api.patch('shop/pear', { n: 3 }, '?root=stock')
+    await api.patch('shop/pear', { n: 4 }, '?root=stock')
+    const again = await followValues(url, '', id)
+    expect(await again.change()).toMatchObject({ document: 'shop/pear', value: { n: 4 } })
+  })
+
+  test('leaves out what is of another kind, with the reason', async () => {
+    const { url, api } = await start()
+    await api.patch('shop/apple', { n: 1 }, '?root=content')
+    const shop = await follow(url, 'shop/&as=text')
+    expect(await shop.next()).toMatchObject({ name: 'reset' })
+    expect(await shop.next()).toMatchObject({
+      name: 'refused',
+      data: '{"document":"shop/apple","code":"EDIT_CONFLICT"}',
+    })
+    await api.patch('shop/pear', [{ index: 0, insert: 'ripe' }])
+    expect(await shop.change()).toMatchObject({ document: 'shop/pear', value: 'ripe' })
+  })
+
+  test('needs the right to read all of them', async () => {
+    const { url } = await start({ authSecret: SECRET })
+    const statusWith = async (rights: object) => {
+      const headers = { authorization: `Bearer ${await token({ coedit: rights })}` }
+      return (await followValues(url, '', undefined, headers)).status
+    }
+    expect(await statusWith({ list: ['shop/*'] })).toBe(403)
+    expect(await statusWith({ list: ['shop/*'], read: ['shop/a*'] })).toBe(403)
+    expect(await statusWith({ list: ['*'], write: ['shop/*'] })).toBe(200)
+  })
+
+  test('of many changes that come at once, the last value is enough', async () => {
+    const { url, api } = await start()
+    const shop = await followValues(url)
+    expect(await shop.next()).toMatchObject({ name: 'reset' })
+    const changes = Array.from({ length: 50 }, () =>
+      api.patch('shop/apple', [{ op: 'add', path: '/-', value: 1 }], '?root=stock'),
+    )
+    await Promise.all(changes)
+    let events = 0
+    for (let length = 0; length < 50; events++) length = (await shop.change()).value.length
+    expect(events).toBeLessThan(50)
+  })
 })

@@ -1,5 +1,6 @@
+import { crc32 } from 'node:zlib'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { FORMAT_KEY, revocationKey } from '../../server/src/storage/level/keys.ts'
+import { entryKey, FORMAT_KEY, revocationKey } from '../../server/src/storage/level/keys.ts'
 import { encodeNumber } from '../../server/src/storage/level/records.ts'
 import type { LevelDocument } from '../../server/src/storage/level/stored.ts'
 import { ManualClock } from '../support/manual-clock.ts'
@@ -76,14 +77,36 @@ describe('a damaged revocation', () => {
 describe('the format version', () => {
   test('a newer one is refused with STORAGE_VERSION, and the directory stays usable to the newer program', async () => {
     await write()
-    await damage((raw) => raw.put(FORMAT_KEY, encodeNumber(FORMAT_KEY, 2)))
+    await damage((raw) => raw.put(FORMAT_KEY, encodeNumber(FORMAT_KEY, 3)))
     await expect(open()).rejects.toMatchObject({
       code: 'STORAGE_VERSION',
       message: expect.stringContaining(directory),
     })
-    await damage((raw) => raw.put(FORMAT_KEY, encodeNumber(FORMAT_KEY, 1)))
+    await damage((raw) => raw.put(FORMAT_KEY, encodeNumber(FORMAT_KEY, 2)))
     const { storage } = await open()
     expect((await storage.load('doc')).head).toBe(1)
+  })
+
+  test('what the first one wrote is read as it is, and becomes the present one', async () => {
+    await write()
+    // 4 bytes of CRC, 6 of the time, and the update: nobody is named.
+    const record = Buffer.from('000000000000000003e8616e7920757064617465', 'hex')
+    const key = entryKey(1, 2)
+    record.writeUInt32BE(crc32(record.subarray(4), crc32(key)))
+    await damage(async (raw) => {
+      await raw.put(key, record)
+      await raw.put(FORMAT_KEY, encodeNumber(FORMAT_KEY, 1))
+    })
+    const { storage } = await open()
+    const { tail } = await storage.loadDated('doc')
+    expect(tail[1]).toEqual({
+      seq: 2,
+      time: 1000,
+      authors: Uint8Array.of(),
+      update: new Uint8Array(Buffer.from('any update')),
+    })
+    await storage.close()
+    expect(await damage((raw) => raw.get(FORMAT_KEY))).toEqual(encodeNumber(FORMAT_KEY, 2))
   })
 
   test('its record may be damaged', async () => {

@@ -250,6 +250,7 @@ test('a killed process loses nothing that it acknowledged', async () => {
       const stored = valuesIn(await storage.load(document))
       expect(stored).toEqual(Array.from({ length: stored.length }, (_, value) => value))
       expect(stored.length).toBeGreaterThan(acknowledged.at(-1) ?? 0)
+      expect(await pastOf(storage, document)).toEqual(stored)
     }
     expect(storage.damage.records).toBe(0)
     await storage.close()
@@ -271,6 +272,16 @@ test('the directory is at most half as large again as what is in it, when it was
   expect(Number.parseInt(stdout, 10) * 1024).toBeLessThan(1.5 * 5 * LARGE.length)
 })
 
-function seqs(appended: readonly Appended[]): number[] {
+/** The values of all entries that ever were, each once, in segments or in the log. */
+async function pastOf(storage: LevelStorage, document: string): Promise<number[]> {
+  const { tail } = await storage.loadDated(document)
+  const segments = (await storage.listSegments(document, undefined, 1000)).toReversed()
+  const past = await Promise.all(segments.map(({ place }) => storage.readSegment(document, place)))
+  const entries = [...past.flatMap((entries) => entries ?? []), ...tail]
+  expect(seqs(entries)).toEqual(entries.map((_, index) => index + 1))
+  return valuesIn({ snapshot: null, tail: entries })
+}
+
+function seqs(appended: readonly Pick<Appended, 'seq'>[]): number[] {
   return appended.map(({ seq }) => seq)
 }

@@ -70,6 +70,20 @@ function onEngine(newPlace: () => Promise<ServerOptions>): void {
     expect(await api.call('POST', `api/documents/${NAME}/updates`, post)).toEqual(posted)
   })
 
+  test('of a deletion as well, which does not take what was made since', async () => {
+    const { api } = await start(await newPlace())
+    const remove = (key: string) => api.call('DELETE', `api/documents/${NAME}`, keyed(key))
+    const make = () => api.call('PUT', `api/documents/${NAME}`, { type: 'text/plain', body: 'new' })
+    await make()
+    expect(await Promise.all([remove('a'), remove('a')])).toMatchObject([{ status: 204 }, { status: 204 }])
+    expect(await remove('b')).toMatchObject({ status: 410 })
+    expect(await api.patch(NAME, ADD, '', keyed('a'))).toMatchObject({ status: 422, code: 'KEY_REUSED' })
+    await make()
+    expect(await remove('a')).toMatchObject({ status: 204 })
+    expect(await api.read(NAME, '?root=content')).toMatchObject({ body: 'new' })
+    expect(await remove('b')).toMatchObject({ status: 204 })
+  })
+
   test('another request with the key is refused, and what was refused is tried anew', async () => {
     const { api } = await start(await newPlace())
     await api.patch(NAME, ADD, '', keyed('a'))

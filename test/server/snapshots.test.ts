@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { NO_METERS } from '../../server/src/common/meters.ts'
 import { atOnce } from '../../server/src/common/turns.ts'
 import { parseOptions } from '../../server/src/config/config.ts'
 import { Cursor, type Reader } from '../../server/src/document/cursor.ts'
@@ -37,6 +38,7 @@ function openDocument(name: string, stored: Snapshot): Document {
     config,
     clock,
     log: recordingLog().log,
+    meters: NO_METERS,
     loopCost: new LoopCost(clock),
     cursorsOf: () => [],
     requestCommit: () => undefined,

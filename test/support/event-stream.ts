@@ -60,7 +60,7 @@ export async function* partsOf(response: IncomingMessage): AsyncGenerator<Stream
       if (!text.includes('\n')) continue
       const blocks = buffered.split('\n\n')
       buffered = blocks.pop() ?? ''
-      for (const block of blocks) yield parse(block)
+      for (const block of blocks) yield parsePart(block)
     }
   } catch (error) {
     if (!isCut(error)) throw error
@@ -101,7 +101,8 @@ function isCut(error: unknown): boolean {
   return error.code === 'ECONNRESET' || error.code === 'ERR_STREAM_PREMATURE_CLOSE'
 }
 
-function parse(block: string): StreamPart {
+/** What is between two empty lines. */
+export function parsePart(block: string): StreamPart {
   const lines = block.split('\n')
   if (lines.every((line) => line.startsWith(':'))) return { kind: 'comment' }
   const field = (name: string) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2)

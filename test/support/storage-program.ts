@@ -35,7 +35,8 @@ async function compact(document: string): Promise<void> {
     chunks.push(encodeValues(values.slice(start, start + VALUES_PER_CHUNK)))
   }
   const snapshot = { seq: stored.head, chunks, stateVector: null, deleteSet: null }
-  await storage.compact(document, snapshot, stored.snapshot?.seq ?? 0)
+  const rules = { maxRunMs: Number.POSITIVE_INFINITY }
+  await storage.compact(document, snapshot, stored.snapshot?.seq ?? 0, undefined, rules)
 }
 
 function report(message: Report): void {

@@ -8,7 +8,7 @@ export function encodeValues(values: readonly number[]): Uint8Array {
 }
 
 /** All numbers of a document of such updates. */
-export function valuesIn({ snapshot, tail }: StoredDocument): number[] {
+export function valuesIn({ snapshot, tail }: Pick<StoredDocument, 'snapshot' | 'tail'>): number[] {
   const updates = [...(snapshot?.chunks ?? []), ...tail.map(({ update }) => update)]
   const all = Buffer.concat(updates)
   return Array.from({ length: all.length / 4 }, (_, index) => all.readUInt32BE(4 * index))

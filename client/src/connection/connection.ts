@@ -28,6 +28,11 @@ export interface ConnectOptions {
    * server that does not acknowledge (any but coedit) it would ask after every edit.
    */
   readonly guardUnload?: boolean
+  /**
+   * Whether documents go by HTTP where WebSockets are blocked on the way, while the server answers plain requests.
+   * Default: true.
+   */
+  readonly httpFallback?: boolean
   /** The WebSocket class; the runtime's own unless given. Node before 22 has none: pass that of the `ws` package. */
   readonly WebSocket?: WebSocketClass
 }

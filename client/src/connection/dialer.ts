@@ -1,7 +1,9 @@
 import type { Cancel, Clock } from '../common/clock.ts'
 import { ClientError, type ClientErrorCode } from '../common/errors.ts'
+import type { OpenSocket } from './socket.ts'
 import type { StateStore } from './state.ts'
 import type { TokenSource } from './token.ts'
+import type { Transports } from './transports.ts'
 import type { Wire } from './wire.ts'
 
 const FIRST_DELAY_MS = 100
@@ -17,6 +19,8 @@ const SIGN_IN_DELAY_MS = 5_000
 const TOKENS_TRIED = 3
 /** Browsers wait minutes for a socket to open. */
 const OPEN_DEADLINE_MS = 15_000
+/** Of a WebSocket that is not open by then it is asked whether it is blocked. */
+const DOUBT_MS = 4_000
 /** With this many attempts the server counts as unreachable, when the last one did not get to an open socket. */
 const UNREACHABLE_AFTER = 3
 
@@ -28,8 +32,9 @@ export interface DialerContext {
   readonly store: StateStore
   readonly clock: Clock
   readonly token: TokenSource | undefined
+  readonly transports: Transports
   /** Opens a socket that offers these subprotocols beside that of the acknowledgements. May throw. */
-  readonly open: (protocols: readonly string[]) => Wire
+  readonly open: (protocols: readonly string[], open: OpenSocket) => Wire
 }
 
 /**
@@ -86,6 +91,7 @@ export class Dialer {
   opened(): void {
     const { wire } = this
     if (!wire) return
+    if (wire.transport === 'websocket') this.#context.transports.opened()
     this.#enter({ name: 'open', wire })
     this.#context.token?.keepFresh()
   }
@@ -109,20 +115,34 @@ export class Dialer {
     const phase: Phase = { name: 'asking' }
     this.#enter(phase)
     this.#attempts += 1
-    const token = this.#context.token && (await this.#context.token.get())
+    const { token: source, transports } = this.#context
+    const token = source && (await source.get())
+    const next = transports.next()
+    const open = next instanceof Promise ? await next : next
     if (this.#phase !== phase) return
     if (token instanceof ClientError) this.#fail(token)
-    else this.#open(token === undefined ? [] : [`bearer.${token}`])
+    else this.#open(token === undefined ? [] : [`bearer.${token}`], open)
   }
 
-  #open(protocols: readonly string[]): void {
-    const { clock, open } = this.#context
+  #open(protocols: readonly string[], openSocket: OpenSocket): void {
+    const { clock, open, transports } = this.#context
     try {
-      const wire = open(protocols)
-      this.#enter({ name: 'opening', wire, cancel: clock.after(OPEN_DEADLINE_MS, () => this.hangUp()) })
+      const wire = open(protocols, openSocket)
+      let cancel = clock.after(DOUBT_MS, () => {
+        cancel = clock.after(OPEN_DEADLINE_MS - DOUBT_MS, () => this.hangUp())
+        void this.#doubt(wire)
+      })
+      this.#enter({ name: 'opening', wire, cancel: () => cancel() })
     } catch (cause) {
+      transports.failed()
       this.#fail(new ClientError('UNREACHABLE', 'no socket can be opened', { cause }))
     }
+  }
+
+  /** Gives up a WebSocket that does not open, where the server answers otherwise. */
+  async #doubt(wire: Wire): Promise<void> {
+    const isBlocked = await this.#context.transports.ask()
+    if (isBlocked && this.#phase.name === 'opening' && this.wire === wire) this.hangUp()
   }
 
   /** Waits for the next attempt where no socket was opened, so that none will be closed. */
@@ -147,7 +167,11 @@ export class Dialer {
   }
 
   #retry(code: number): void {
-    const { store } = this.#context
+    const { store, transports } = this.#context
+    if (this.#phase.name === 'opening' && transports.failed()) {
+      void this.#dial()
+      return
+    }
     const isTooLarge = code === CLOSED_TOO_LARGE
     if (isTooLarge) {
       store.block(new ClientError('TOO_LARGE', 'the server takes no message of this size'))

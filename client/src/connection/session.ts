@@ -10,10 +10,12 @@ import { Dialer } from './dialer.ts'
 import { Liveness } from './liveness.ts'
 import { SUBPROTOCOL } from './messages.ts'
 import { watchPage } from './page-lifecycle.ts'
+import { type OpenSocket, webSocket } from './socket.ts'
 import { StateStore } from './state.ts'
 import { StatedConnection } from './stated-connection.ts'
 import type { Tabs } from './tabs.ts'
 import { TokenSource } from './token.ts'
+import { Transports } from './transports.ts'
 import { guardUnload } from './unload-guard.ts'
 import { webSocketClass } from './web-socket-class.ts'
 import { Wire } from './wire.ts'
@@ -30,7 +32,6 @@ export class Session extends StatedConnection implements Connection {
   readonly #clock: Clock
   readonly #address: string
   readonly #room: string
-  readonly #WebSocket: typeof WebSocket
   readonly #dialer: Dialer
   readonly #liveness: Liveness
   #tabs: Tabs | undefined
@@ -47,8 +48,14 @@ export class Session extends StatedConnection implements Connection {
     this.#clock = clock
     this.#address = socketAddress(options.url)
     this.#room = pathSegment(options.document)
-    this.#WebSocket = webSocketClass(options.WebSocket)
-    this.#dialer = new Dialer({ store, clock, token: this.#tokenSource(), open: (protocols) => this.#open(protocols) })
+    const transports = this.#transports(webSocketClass(options.WebSocket))
+    this.#dialer = new Dialer({
+      store,
+      clock,
+      token: this.#tokenSource(),
+      transports,
+      open: (protocols, open) => this.#open(protocols, open),
+    })
     this.#liveness = new Liveness({
       store,
       clock,
@@ -102,19 +109,36 @@ export class Session extends StatedConnection implements Connection {
     })
   }
 
-  #open(protocols: readonly string[]): Wire {
+  #transports(WebSocketClass: typeof WebSocket): Transports {
+    const { document, access, token, httpFallback = true } = this.#options
+    const isReadOnly = access === 'read'
+    const url = `${this.#address}/${documentPath(document)}${isReadOnly ? '?access=read' : ''}`
+    return new Transports({
+      clock: this.#clock,
+      server: this.#address,
+      api: `${this.#address.replace('ws', 'http')}/api/documents/${this.#room}`,
+      isReadOnly,
+      clientId: this.doc.clientID,
+      key: this.doc.guid,
+      // A server that allows all origins takes no cookies, and needs none where there is a token.
+      credentials: token ? 'omit' : 'include',
+      webSocket: webSocket(WebSocketClass, url),
+      mayFallBack: httpFallback,
+    })
+  }
+
+  #open(protocols: readonly string[], open: OpenSocket): Wire {
     const store = this.store
     const dialer = this.#dialer
     return Wire.open({
-      url: `${this.#address}/${documentPath(this.#options.document)}${this.#options.access === 'read' ? '?access=read' : ''}`,
       protocols: [SUBPROTOCOL, ...protocols],
-      WebSocket: this.#WebSocket,
+      open,
       doc: this.doc,
       awareness: this.awareness,
       clock: this.#clock,
       origin: this,
-      onOpen: () => {
-        store.opened()
+      onOpen: (transport) => {
+        store.opened(transport)
         dialer.opened()
       },
       onSent: (bytes) => this.#liveness.sent(bytes),

@@ -12,6 +12,8 @@ export interface Progress {
    *   when the server refused a message as too large), unless it was paused or access is denied.
    */
   readonly connection: 'connecting' | 'online' | 'offline'
+  /** By what the present connection goes, or the last one went: `http` where WebSockets are blocked on the way. */
+  readonly transport: 'websocket' | 'http'
   /** The name of the server that the socket leads to, of several; null where there is no socket, or it has none. */
   readonly node: string | null
   /**
@@ -67,6 +69,7 @@ export interface Denied {
 
 const INITIAL_PROGRESS: Progress = {
   connection: 'connecting',
+  transport: 'websocket',
   node: null,
   retryAt: null,
   synced: false,
@@ -113,11 +116,11 @@ export class StateStore {
     this.#set({ ...this.#progress, ...progress }, this.#access)
   }
 
-  opened(): void {
+  opened(transport: Progress['transport'] = 'websocket'): void {
     const { error } = this.#progress
     // An open socket says nothing of these two: they are over when the edits are stored.
     const mayPersist = error?.code === 'TOO_LARGE' || error?.code === 'FULL'
-    this.change({ connection: 'online', error: mayPersist ? error : null })
+    this.change({ connection: 'online', transport, error: mayPersist ? error : null })
   }
 
   grant(access: Granted['access']): void {

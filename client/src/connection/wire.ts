@@ -12,13 +12,12 @@ import { isolate } from '../common/listeners.ts'
 import { Ledger } from './acknowledgement.ts'
 import { MESSAGE, SUBPROTOCOL, SYNC } from './messages.ts'
 import { bytesOf } from './received.ts'
-
-/** The `readyState` of an open socket. Not every WebSocket class has the constant. */
-const OPEN = 1
+import type { OpenSocket, Socket } from './socket.ts'
 
 /** What there is to say about one socket. */
 export interface WireEvents {
-  onOpen(): void
+  /** It is open, or goes on by another transport. */
+  onOpen(transport: Socket['transport']): void
   onSent(bytes: number): void
   /** Any message has come. */
   onReceived(): void
@@ -41,9 +40,8 @@ export interface WireEvents {
 }
 
 export interface WireContext extends WireEvents {
-  readonly url: string
-  readonly protocols: string[]
-  readonly WebSocket: typeof WebSocket
+  readonly protocols: readonly string[]
+  readonly open: OpenSocket
   readonly doc: Y.Doc
   readonly awareness: Awareness
   readonly clock: Clock
@@ -51,23 +49,33 @@ export interface WireContext extends WireEvents {
   readonly origin: unknown
 }
 
-/** One WebSocket from its opening to its end: exchanges a document's edits and presence over it. */
+/** One socket from its opening to its end: exchanges a document's edits and presence over it. */
 export class Wire {
   readonly #context: WireContext
-  readonly #socket: WebSocket
-  readonly #ledger = new Ledger()
+  readonly #socket: Socket
+  #ledger = new Ledger()
   #taken: Promise<unknown> = Promise.resolve()
+  #hasEnded = false
 
-  /** Throws what the WebSocket class throws: a SecurityError for an address without TLS in a page of HTTPS. */
+  /** Throws as `OpenSocket` does. */
   static open(context: WireContext): Wire {
-    const wire = new Wire(context, new context.WebSocket(context.url, context.protocols))
+    const wire = new Wire(context)
     wire.#start()
     return wire
   }
 
-  constructor(context: WireContext, socket: WebSocket) {
+  constructor(context: WireContext) {
     this.#context = context
-    this.#socket = socket
+    this.#socket = context.open(context.protocols, {
+      onOpen: () => this.#onOpen(),
+      // Whatever of the application throws, it must not end the socket.
+      onMessage: (data) => isolate(() => this.#onMessage(data)),
+      onClose: (code, reason) => this.#end(code, reason),
+    })
+  }
+
+  get transport(): Socket['transport'] {
+    return this.#socket.transport
   }
 
   /** Sends a Step1, which every server answers. */
@@ -77,6 +85,7 @@ export class Wire {
 
   /** Goes on under another token. Other servers than coedit's are not told, and would not know what it is. */
   renew(token: string): void {
+    if (this.#socket.renew?.(token)) return
     if (this.#socket.protocol === SUBPROTOCOL) this.#send(new TextEncoder().encode(token), MESSAGE.token)
   }
 
@@ -87,23 +96,13 @@ export class Wire {
 
   #start(): void {
     const { doc, awareness } = this.#context
-    const socket = this.#socket
-    socket.binaryType = 'arraybuffer'
-    socket.onopen = () => this.#onOpen()
-    socket.onmessage = ({ data }) => this.#onMessage(data)
-    socket.onclose = ({ code, reason }) => this.#end(code, reason)
-    // An error event says nothing that the close event does not; in Node one without a listener would end the process.
-    socket.onerror = () => undefined
     doc.on('update', this.#onUpdate)
     awareness.on('update', this.#onPresence)
   }
 
   #end(code: number, reason: string): void {
     const { doc, awareness, onClose } = this.#context
-    const socket = this.#socket
-    socket.onopen = null
-    socket.onmessage = null
-    socket.onclose = null
+    this.#hasEnded = true
     doc.off('update', this.#onUpdate)
     awareness.off('update', this.#onPresence)
     this.#forgetPeers()
@@ -112,7 +111,8 @@ export class Wire {
 
   #onOpen(): void {
     const { awareness, onOpen } = this.#context
-    onOpen()
+    this.#ledger = new Ledger()
+    onOpen(this.#socket.transport)
     this.probe()
     // Setting the state sends it with a higher clock: who saw this editor leave ignores the old one, and everybody a 0.
     const state = awareness.getLocalState()
@@ -130,9 +130,9 @@ export class Wire {
     this.#taken = this.#taken
       .then(() => reading)
       .then(
-        (bytes) => this.#socket.onmessage && isolate(() => this.#take(bytes)),
+        (bytes) => this.#hasEnded || isolate(() => this.#take(bytes)),
         // Without this message the rest of the connection is worth nothing; the next one brings it all.
-        () => this.#socket.close(),
+        () => this.#hasEnded || this.close(),
       )
   }
 
@@ -173,7 +173,7 @@ export class Wire {
 
   readonly #onUpdate = (update: Uint8Array, origin: unknown): void => {
     if (origin === this.#context.origin) return
-    if (this.#socket.readyState !== OPEN) {
+    if (!this.#socket.isOpen) {
       this.#ledger.missedUpdate()
       return
     }
@@ -189,7 +189,7 @@ export class Wire {
   }
 
   #send(content: Uint8Array, ...types: number[]): void {
-    if (this.#socket.readyState !== OPEN) return
+    if (!this.#socket.isOpen) return
     const message = createEncoder()
     for (const type of types) writeVarUint(message, type)
     writeVarUint8Array(message, content)

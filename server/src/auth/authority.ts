@@ -5,7 +5,7 @@ import { type Clock, withDeadline } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import type { RevocationStore, Unfollow } from '../storage/storage.ts'
 import { type Authenticate, type AuthRequest, admitEverybody, type Bearer, type Holder, type Permit } from './grant.ts'
-import { Lease, type OnAccess, type OnEnd } from './lease.ts'
+import { Lease, type LeaseFacts, type OnAccess, type OnEnd } from './lease.ts'
 import { type Revocation, Revocations } from './revocations.ts'
 import type { Deed } from './rights.ts'
 import { permitOf } from './verdict.ts'
@@ -36,6 +36,7 @@ export class Authority {
   readonly #context: AuthorityContext
   readonly #revocations = new Revocations()
   readonly #leases = new Set<Lease>()
+  #lastLease = 0
   readonly #readings = new Serial()
   #unfollow: Unfollow | undefined
   #isReadingDue = false
@@ -87,12 +88,16 @@ export class Authority {
   /**
    * Lets somebody be told of all names that begin so; where nobody is asked for a token, everybody. Resolves with a permit that can
    * be held, and is for no document. Rejects as `authorize` does.
+   * @param reads whether it is told what is in them as well
    */
-  async authorizeListing(token: string | undefined, prefix: string): Promise<Permit> {
+  async authorizeListing(token: string | undefined, prefix: string, reads = false): Promise<Permit> {
     const permit = { document: '', access: 'read' } as const
     if (this.admitsEverybody) return { ...permit, ...ANYBODY, issuedAt: this.#context.clock.now() }
-    const { user, tokenId, issuedAt, expiresAt, mayList } = await this.#holderOf(token)
+    const { user, tokenId, issuedAt, expiresAt, mayList, mayReadAll } = await this.#holderOf(token)
     if (!mayList(prefix)) throw new CoeditError('FORBIDDEN', 'the token does not allow to list these documents')
+    if (reads && !mayReadAll(prefix)) {
+      throw new CoeditError('FORBIDDEN', 'the token does not allow to read all of these documents')
+    }
     return { ...permit, user, tokenId, issuedAt, expiresAt }
   }
 
@@ -131,9 +136,27 @@ export class Authority {
 
   /** Ends what everybody, or this user alone, holds of a document. They may come back. */
   disconnect(document: string, user: string | undefined): void {
+    this.#disconnect(document, ({ permit }) => user === undefined || permit.user === user)
+  }
+
+  /** Ends the one that `holders` tells under this id, if it is still there. */
+  disconnectOne(document: string, id: number): void {
+    this.#disconnect(document, ({ facts }) => facts.id === id)
+  }
+
+  /** Who holds something of a document at this server: of all, the first so many. */
+  holders(document: string, limit: number): readonly LeaseFacts[] {
+    const found: LeaseFacts[] = []
+    for (const lease of this.#leases) {
+      if (found.length === limit) break
+      if (lease.permit.document === document) found.push(lease.facts)
+    }
+    return found
+  }
+
+  #disconnect(document: string, isMeant: (lease: Lease) => boolean): void {
     for (const lease of [...this.#leases]) {
-      const { permit } = lease
-      if (permit.document !== document || (user !== undefined && permit.user !== user)) continue
+      if (lease.permit.document !== document || !isMeant(lease)) continue
       lease.end(new CoeditError('DISCONNECTED', 'the server was asked to disconnect; come back'))
     }
   }
@@ -159,6 +182,8 @@ export class Authority {
     const { document } = permit
     const lease = new Lease(permit, {
       clock: this.#context.clock,
+      id: ++this.#lastLease,
+      address,
       authorize: (token) => this.authorize({ document, token, headers: {}, address, origin }),
       onEnd,
       onAccess,

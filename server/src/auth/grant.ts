@@ -60,6 +60,8 @@ export interface Holder extends Bearer {
   mayList(prefix: string): boolean
   /** Whether it may have others told of all documents whose names begin so. */
   mayTell(prefix: string): boolean
+  /** Whether it may read all documents whose names begin so. */
+  mayReadAll(prefix: string): boolean
   mayDo(deed: Deed, document: string): boolean
 }
 

@@ -13,6 +13,10 @@ export type OnAccess = (access: Permit['access']) => void
 
 export interface LeaseContext {
   readonly clock: Clock
+  /** By which it can be ended. */
+  readonly id: number
+  /** Where its holder is. */
+  readonly address: string | undefined
   /** Asks what another token allows. */
   readonly authorize: (token: string) => Promise<Permit>
   readonly onEnd: OnEnd
@@ -22,9 +26,15 @@ export interface LeaseContext {
   readonly onOver: (lease: Lease) => void
 }
 
+/** Who holds a permit, from where, and since when, in milliseconds of the epoch. */
+export interface LeaseFacts extends Pick<Permit, 'user' | 'access'>, Pick<LeaseContext, 'id' | 'address'> {
+  readonly since: number
+}
+
 /** A permit for as long as a connection or a stream lives: ends it when its time is over, unless it is renewed. */
 export class Lease {
   readonly #context: LeaseContext
+  readonly #since: number
   #permit: Permit
   #isOver = false
   #cancelExpiry: Cancel = () => undefined
@@ -35,10 +45,18 @@ export class Lease {
   constructor(permit: Permit, context: LeaseContext) {
     this.#permit = permit
     this.#context = context
+    this.#since = context.clock.now()
   }
 
   get permit(): Permit {
     return this.#permit
+  }
+
+  /** For those who may see who is there. */
+  get facts(): LeaseFacts {
+    const { id, address } = this.#context
+    const { user, access } = this.#permit
+    return { id, user, access, address, since: this.#since }
   }
 
   get isOver(): boolean {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isOneOf } from '../common/patterns.ts'
 
 const patterns = z.array(z.string()).default([])
 
@@ -23,31 +24,32 @@ export type Rights = z.output<typeof rightsClaim>
 
 /** The most that the rights allow with a document: who may write may read. */
 export function accessTo(document: string, { read, write }: Rights): 'write' | 'read' | 'none' {
-  if (write.some((pattern) => matches(document, pattern))) return 'write'
-  return read.some((pattern) => matches(document, pattern)) ? 'read' : 'none'
+  if (isOneOf(document, write)) return 'write'
+  return isOneOf(document, read) ? 'read' : 'none'
 }
 
 /** What somebody may do with a document as a whole. */
 export type Deed = 'create' | 'delete'
 
 export function mayDo(deed: Deed, document: string, rights: Pick<Rights, Deed>): boolean {
-  return rights[deed].some((pattern) => matches(document, pattern))
+  return isOneOf(document, rights[deed])
 }
 
 /** Whether the rights allow to be told of all names that begin so. */
 export function mayList(prefix: string, { list }: Pick<Rights, 'list'>): boolean {
-  return coverAll(prefix, list)
+  return list.some((pattern) => matchesAll(prefix, pattern))
 }
 
 /** Whether the rights allow to have others told of all documents whose names begin so. */
 export function mayTell(prefix: string, { webhooks }: Pick<Rights, 'webhooks'>): boolean {
-  return coverAll(prefix, webhooks)
+  return webhooks.some((pattern) => matchesAll(prefix, pattern))
 }
 
-function coverAll(prefix: string, patterns: readonly string[]): boolean {
-  return patterns.some((pattern) => pattern.endsWith('*') && prefix.startsWith(pattern.slice(0, -1)))
+/** Whether they allow to read all documents whose names begin so. */
+export function mayReadAll(prefix: string, { read, write }: Pick<Rights, 'read' | 'write'>): boolean {
+  return [...read, ...write].some((pattern) => matchesAll(prefix, pattern))
 }
 
-function matches(document: string, pattern: string): boolean {
-  return pattern.endsWith('*') ? document.startsWith(pattern.slice(0, -1)) : document === pattern
+function matchesAll(prefix: string, pattern: string): boolean {
+  return pattern.endsWith('*') && prefix.startsWith(pattern.slice(0, -1))
 }

@@ -44,7 +44,7 @@ export const copy = declareCommand({
     'both sides must be stopped: it refuses to start while one has a directory open or is connected to a database. For ' +
     'a new database, run coedit migrate before. After an interruption, run it again: what is at the destination already is ' +
     'completed, and never changed. Documents that are others there are named, and the exit code is 1. Event streams begin ' +
-    'anew afterwards.',
+    'anew afterwards, and so does the history, which stays behind.',
   operands: [],
   schema,
   async execute({ options, print }) {

@@ -7,6 +7,7 @@ import type { Log } from '../common/log.ts'
 import { type Config, serverSchema } from '../config/config.ts'
 import {
   encodeNews,
+  holdsDeleted,
   KnownState,
   type News,
   type ScannedUpdate,
@@ -35,6 +36,8 @@ interface Finding {
   /** Updates, or parts of them, that build on something that is not there. */
   readonly holes: number
   readonly malformed: number
+  /** Whether there is content in it that was deleted, as where garbage is not collected. */
+  readonly holdsDeleted: boolean
   /** What was done to its line ends. */
   readonly normalization: Normalization
 }
@@ -99,7 +102,7 @@ async function importDocument(
   const before = updatesOf(stored)
   const known = new KnownState()
   for (const update of before) known.absorb(scanUpdate(update))
-  const { news, holes, malformed } = takeAll(updates, known)
+  const { news, holes, malformed, holdsDeleted } = takeAll(updates, known)
   const isNew = news.length > 0
   const normalization = normalizeLineEnds ? normalizationOf([...before, encodeNews(news)]) : AS_IT_IS
   if (normalization.update) news.push(...takeAll([normalization.update], known).news)
@@ -107,7 +110,7 @@ async function importDocument(
     const entries = splitUpdate(encodeNews(news), chunkBytes)
     await storage.append(entries.map((update) => ({ document: name, update, base: stored.head })))
   }
-  return { updates: updates.length, isNew, holes, malformed, normalization }
+  return { updates: updates.length, isNew, holes, malformed, holdsDeleted, normalization }
 }
 
 function updatesOf({ snapshot, tail }: StoredDocument): Uint8Array[] {
@@ -130,7 +133,8 @@ function takeAll(updates: readonly Uint8Array[], known: KnownState) {
       return !taken.complete
     })
   }
-  return { news, holes: left.length, malformed: scanned.filter((update) => update === undefined).length }
+  const malformed = scanned.filter((update) => update === undefined).length
+  return { news, holes: left.length, malformed, holdsDeleted: scanned.some((update) => update && holdsDeleted(update)) }
 }
 
 /** Of an update of either encoding; undefined where it is of none. */
@@ -170,7 +174,7 @@ class Report {
   imported(
     name: string,
     { problems }: SourceDocument,
-    { updates, isNew, holes, malformed, normalization }: Finding,
+    { updates, isNew, holes, malformed, holdsDeleted, normalization }: Finding,
   ): void {
     const { lineEnds, isUnreadable } = normalization
     this.#documents++
@@ -181,6 +185,7 @@ class Report {
       ...(lineEnds > 0 ? [`${counted(lineEnds, 'line end')} normalized`] : []),
       ...(holes > 0 ? [`${holes} left out behind a hole`] : []),
       ...(malformed > 0 ? [`${malformed} malformed`] : []),
+      ...(holdsDeleted ? ['holds deleted content'] : []),
       ...new Set(problems),
       ...(isUnreadable ? ['line ends kept, for Yjs cannot read it'] : []),
     ]

@@ -40,6 +40,12 @@ const table = {
     status: 400,
   },
   DOCUMENT_MISSING: { meaning: 'There is no document of this name.', status: 404 },
+  HISTORY_MISSING: {
+    meaning: 'The history of a document does not reach back so far, or has no version of this number or name.',
+    status: 404,
+  },
+  VERSION_EXISTS: { meaning: 'A version of the document has this name already.', status: 409 },
+  VERSIONS_FULL: { meaning: 'The document has as many named versions as it may have.', status: 409 },
   DOCUMENT_EXISTS: { meaning: 'There is a document of this name already.', status: 409 },
   GONE: { meaning: 'The document was deleted.', close: 4404, status: 410 },
   DOCUMENT_UNREADABLE: {
@@ -73,7 +79,7 @@ const table = {
   COPY_INCOMPLETE: {
     meaning: 'Some documents were not copied whole, or are others at the destination; the command names them.',
   },
-  MESSAGE_MALFORMED: { meaning: 'A message does not follow the protocol.', close: 1008 },
+  MESSAGE_MALFORMED: { meaning: 'A message does not follow the protocol.', close: 1008, status: 400 },
   CLIENT_MISTAKEN: {
     meaning: 'A client of Hocuspocus, whose address is that of the server alone, came to that of a document.',
     close: 1008,

@@ -1,5 +1,8 @@
 import type { ErrorCode } from './errors.ts'
 
+/** Limits that slow somebody down or cut what they write, rather than refuse a request. */
+export type LimitOption = 'maxBytesPerSecond' | 'maxCpuMsPerSecond' | 'maxDocumentBytes'
+
 /** What is counted as it happens. Called where edits pass, so each must cost next to nothing. */
 export interface Meters {
   /** A batch of log entries is durable. */
@@ -13,6 +16,8 @@ export interface Meters {
   closed(code: number): void
   /** An upgrade or a request was refused. */
   refused(code: ErrorCode): void
+  /** Somebody is held to the option of this name; that of `maxDocumentClients` counts as `maxDocumentBytes`. */
+  limited(option: LimitOption): void
   /** A webhook was told of a document. */
   webhookDelivered(ms: number): void
   /** A webhook could not be told of a document; `isParked` where it is not tried again by itself. */
@@ -26,6 +31,7 @@ export const NO_METERS: Meters = {
   compacted: () => undefined,
   closed: () => undefined,
   refused: () => undefined,
+  limited: () => undefined,
   webhookDelivered: () => undefined,
   webhookFailed: () => undefined,
 }

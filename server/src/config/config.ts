@@ -4,11 +4,13 @@ import { CoeditError } from '../common/errors.ts'
 import { LOG_LEVELS } from '../common/log.ts'
 import { isLoopback, isPrivateUrl } from '../common/loopback.ts'
 import { areOrigins, isWebOriginOrEmpty } from '../common/origins.ts'
+import { isOneOf } from '../common/patterns.ts'
 import { OptionSet } from './options.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
 const GiB = 1024 * MiB
+const DAY_MS = 24 * 60 * 60 * 1000
 
 const integer = (min: number, max: number) => z.int().min(min).max(max)
 const real = (min: number, max: number) => z.number().min(min).max(max)
@@ -358,6 +360,26 @@ export const serverSchema = z.strictObject({
   compactIntervalMs: integer(0, 3_600_000)
     .default(10_000)
     .describe('Shortest time between two compactions of an open document, unless its log passes the limits by far.'),
+  history: z
+    .string()
+    .regex(/^(off|forever|[1-9]\d{0,4}d)$/)
+    .default('30d')
+    .meta({
+      description:
+        'How long it is kept what documents were, and who wrote it, for the API of the history: so many days (some more, as it goes away in ' +
+        'pieces), forever, or off. Deleting a document erases its history in any case.',
+      expected: 'a number of days such as 30d, forever or off',
+    }),
+  keepDeleted: z
+    .string()
+    .regex(/^([^,]+(,[^,]+)*)?$/)
+    .default('')
+    .meta({
+      description:
+        'Documents of which compaction keeps the deleted content, for editors that show versions by Y.snapshot: they grow with each edit. What was freed ' +
+        'before does not come back.',
+      expected: 'nothing, or names and beginnings of names such as notes,team/* with commas between them',
+    }),
   chunkBytes: integer(KiB, 16 * MiB)
     .default(256 * KiB)
     .describe(
@@ -401,6 +423,18 @@ export function configFromProcess(argv: readonly string[], env: Readonly<NodeJS.
 /** Whether it names a PostgreSQL rather than a directory. */
 export function isDatabaseUrl(text: string): boolean {
   return /^postgres(ql)?:\/\//.test(text)
+}
+
+/** Whether deleted content of a document is kept. */
+export function keepsDeleted(document: string, { keepDeleted }: Pick<Config, 'keepDeleted'>): boolean {
+  const patterns = keepDeleted.split(',').map((pattern) => pattern.trim())
+  return isOneOf(document, patterns)
+}
+
+/** How long the option says that history is kept, in milliseconds: 0 for none, infinite for ever. */
+export function historyMs({ history }: Pick<Config, 'history'>): number {
+  if (history === 'off') return 0
+  return history === 'forever' ? Number.POSITIVE_INFINITY : Number.parseInt(history, 10) * DAY_MS
 }
 
 function isRedisUrl(text: string): boolean {

@@ -2,7 +2,7 @@ import { CoeditError } from '../common/errors.ts'
 import type { Cursor } from '../document/cursor.ts'
 import type { Place } from '../document/in-process.ts'
 import type { Author, WriteKey } from '../document/subscriber.ts'
-import { EMPTY_UPDATE } from '../protocol/update/update.ts'
+import { EMPTY_UPDATE, type Writer } from '../protocol/update/update.ts'
 import { ContentThread } from './content-thread.ts'
 import {
   type ContentsContext,
@@ -89,9 +89,9 @@ export class Contents {
    * Makes a document, also one that was deleted, of a whole Yjs update (v1) or of values. Resolves once it is durable.
    * Rejects with DOCUMENT_EXISTS, UPDATE_MALFORMED, BODY_INVALID, DOCUMENT_UNREADABLE, and as `Documents.create` does.
    */
-  async create(document: string, content: Uint8Array | NewRoots, key?: WriteKey): Promise<Place> {
+  async create(document: string, content: Uint8Array | NewRoots, writer?: Writer, key?: WriteKey): Promise<Place> {
     const update = content instanceof Uint8Array ? content : await this.#updateOf(document, content)
-    return this.#context.documents.inProcess.create(document, update, key)
+    return this.#context.documents.inProcess.create(document, update, writer, key)
   }
 
   /** A document of these values. */

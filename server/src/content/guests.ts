@@ -1,13 +1,9 @@
 import { createHash } from 'node:crypto'
 import { CoeditError } from '../common/errors.ts'
-import type { Cancel, Clock } from '../common/timing.ts'
-import type { Cursor } from '../document/cursor.ts'
+import type { Clock } from '../common/timing.ts'
 import type { Documents } from '../document/documents.ts'
-import type { Participant } from '../document/participant.ts'
+import { TemporaryParticipant } from '../document/temporary-participant.ts'
 import { encodePresence } from '../protocol/wire/awareness.ts'
-
-/** How often it is looked whether others have to be shown a guest again. */
-const RENEWAL_MS = 5_000
 
 export interface GuestsContext {
   readonly clock: Clock
@@ -76,33 +72,15 @@ export class Guests {
 }
 
 /** One of them, in one document. */
-class Guest implements Participant {
-  readonly user: string | undefined
-  /** It may have been shown before, with clocks that nobody here knows of. */
-  readonly mayRemember = true
-  readonly mayRepeat = false
+class Guest extends TemporaryParticipant {
   readonly #clientId: number
-  readonly #clock: Clock
-  #entering: Promise<Cursor> | undefined
-  #cursor: Cursor | undefined
-  #onLeft: () => void = () => undefined
   #ownClock = 0
   #refusal: string | undefined
-  #cancelEnd: Cancel = () => undefined
-  #cancelRenewal: Cancel = () => undefined
 
   constructor(clientId: number, user: string | undefined, clock: Clock) {
+    super(user, clock)
     this.#clientId = clientId
-    this.user = user
-    this.#clock = clock
   }
-
-  /** It counts as there until its time is over. */
-  get lastHeardAt(): number {
-    return this.#clock.now()
-  }
-
-  show(): void {}
 
   refusePresence(reason: string): void {
     this.#refusal = reason
@@ -113,47 +91,14 @@ class Guest implements Participant {
     return false
   }
 
-  /** Takes part in the document, unless it does already. */
-  async enter(join: () => Promise<Cursor>, onLeft: () => void): Promise<void> {
-    this.#onLeft = onLeft
-    const entering = this.#entering ?? join()
-    this.#entering = entering
-    const cursor = await entering
-    if (this.#cursor) return
-    // It may have left meanwhile.
-    if (this.#entering !== entering) return cursor.release()
-    this.#cursor = cursor
-    cursor.document.presence.join(this)
-    this.#renewLater(cursor)
-  }
-
   /** @throws CoeditError BODY_INVALID */
   say(state: Uint8Array, ttlMs: number): void {
-    this.#cancelEnd()
-    this.#cancelEnd = this.#clock.after(ttlMs, this.leave)
+    this.stay(ttlMs)
     const entry = { clientId: this.#clientId, clock: ++this.#ownClock, state }
-    this.#cursor?.document.presence.receive(this, encodePresence([entry]))
+    this.presence?.receive(this, encodePresence([entry]))
     const refusal = this.#refusal
     this.#refusal = undefined
     if (refusal !== undefined) throw new CoeditError('BODY_INVALID', refusal)
-  }
-
-  readonly leave = (): void => {
-    this.#cancelEnd()
-    this.#cancelRenewal()
-    const cursor = this.#cursor
-    this.#cursor = undefined
-    this.#entering = undefined
-    cursor?.document.presence.leave(this)
-    cursor?.release()
-    this.#onLeft()
-  }
-
-  #renewLater(cursor: Cursor): void {
-    this.#cancelRenewal = this.#clock.after(RENEWAL_MS, () => {
-      cursor.document.presence.renew(this)
-      this.#renewLater(cursor)
-    })
   }
 }
 

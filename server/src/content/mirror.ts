@@ -1,11 +1,21 @@
 import * as Y from 'yjs'
 import { applyOperation } from './json-patch.ts'
+import { keepFormatting } from './keep-formatting.ts'
 import { mergeInto } from './merge-patch.ts'
-import { conflict, Refused } from './refused.ts'
-import type { ContentResult, EditRequest, LocateRequest, PositionedUpdate, ReadRequest, WatchNews } from './requests.ts'
+import { RecentChanges } from './recent-changes.ts'
+import { conflict, outdated } from './refused.ts'
+import type {
+  ContentRequest,
+  ContentResult,
+  EditRequest,
+  LocateRequest,
+  PositionedUpdate,
+  ReadRequest,
+  WatchNews,
+} from './requests.ts'
 import { Roots } from './roots.ts'
 import { editText } from './text.ts'
-import { TextHistory } from './text-history.ts'
+import { PRESENT, type View } from './view.ts'
 import { Watches } from './watches.ts'
 
 /** A document as a Y.Doc, in step with the log, for those who want to read and to write values. */
@@ -14,16 +24,24 @@ export class Mirror {
   readonly #roots = new Roots(this.#doc)
   /** The roots whose changes are told. */
   readonly watches = new Watches(this.#roots)
-  readonly #histories = new Map<string, TextHistory>()
+  #past: RecentChanges | undefined
+  /** Whether the past goes back as far as the log does. */
+  #isPastWhole = false
   #position = 0
-  /** Whether it holds edits that the log has not brought yet. */
-  #isAhead = false
+  /** Up to which clock the log has to bring what was written here; undefined where it has brought all of that. */
+  #ownClock: number | undefined
   /** Whether a request that was refused has left something behind. */
   #isSpoilt = false
 
   /** @param clientId under which it writes */
   constructor(clientId: number) {
     this.#doc.clientID = clientId
+  }
+
+  /** Whether what an edit has seen is known, or is not in the log either; else the document has to be brought anew. */
+  knows(request: ContentRequest): boolean {
+    if (request.kind !== 'edit' || request.seen === undefined || request.seen < 0) return true
+    return this.#isPastWhole || this.#isAt(request.seen) || (this.#past?.knows(request.seen) ?? false)
   }
 
   get isSpoilt(): boolean {
@@ -33,26 +51,29 @@ export class Mirror {
   /**
    * Takes in what the log brings, and tells what it has changed in the roots that are watched.
    * @param isWhole whether it is all of a document: the snapshot, then each entry
+   * @param remembers whether somebody asks for what was seen earlier
    * @throws what Yjs throws on content that is too much for it
    */
-  apply(updates: readonly PositionedUpdate[], isWhole: boolean): readonly WatchNews[] {
+  apply(updates: readonly PositionedUpdate[], isWhole: boolean, remembers = false): readonly WatchNews[] {
+    this.#isPastWhole ||= isWhole && remembers
     this.#doc.on('beforeObserverCalls', keepFormatting)
     for (const { update, position } of updates) {
       Y.applyUpdate(this.#doc, update)
       this.#position = position ?? this.#position
-      // Entries of others come after own ones here that are behind them in the log, where texts are not like this.
-      if (!this.#isAhead) this.#mark()
+      this.#reached(update)
+      if (this.#isPastWhole && position !== undefined) this.#remember()
+      if (position !== undefined) this.#mark()
       if (isWhole && position !== undefined) this.watches.pass(position)
     }
     this.#doc.off('beforeObserverCalls', keepFormatting)
     // What was written here is in the log before the next updates are.
-    this.#isAhead = false
+    this.#ownClock = undefined
     this.#mark()
     return this.watches.arrive(this.#position)
   }
 
   read({ root, as }: ReadRequest): ContentResult {
-    if (root !== undefined) this.#historyOf(root)
+    this.#remember()
     return { ok: true, kind: 'read', body: this.#represent(root, as) }
   }
 
@@ -67,6 +88,7 @@ export class Mirror {
 
   edit(request: EditRequest): ContentResult {
     const updates: Uint8Array[] = []
+    const before = Y.getState(this.#doc.store, this.#doc.clientID)
     const keep = (update: Uint8Array) => updates.push(update)
     this.#doc.on('update', keep)
     try {
@@ -79,7 +101,9 @@ export class Mirror {
       this.#doc.off('update', keep)
     }
     if (updates.length === 0) return { ok: true, kind: 'edit', update: null }
-    this.#isAhead = true
+    const clock = Y.getState(this.#doc.store, this.#doc.clientID)
+    // What only deletes cannot be told from what others delete.
+    this.#ownClock = Math.max(this.#ownClock ?? 0, clock > before ? clock : Number.POSITIVE_INFINITY)
     return { ok: true, kind: 'edit', update: Y.mergeUpdates(updates) }
   }
 
@@ -104,40 +128,48 @@ export class Mirror {
   }
 
   #change({ root, seen, changes }: EditRequest): void {
-    if (changes.as === 'text-edits') {
-      const text = this.#roots.text(root)
-      editText(text, changes.edits, this.#historyOf(root) ?? new TextHistory(text, this.#position), seen)
-      return
+    const view = this.#viewAt(seen)
+    switch (changes.as) {
+      case 'text-edits':
+        editText(this.#roots.text(root), changes.edits, view)
+        break
+      case 'merge-patch':
+        mergeInto(this.#roots.map(root), changes.patch, view)
+        break
+      case 'roots':
+        for (const [name, value] of Object.entries(changes.roots)) this.#roots.fill(name, value)
+        break
+      case 'json-patch':
+        for (const operation of changes.operations) {
+          applyOperation({ roots: this.#roots, view }, operation.root ?? root, operation)
+        }
     }
-    if (seen !== undefined && (seen !== this.#position || this.#isAhead)) {
-      throw new Refused('EDIT_OUTDATED', 'the document has changed since then: read it again')
-    }
-    if (changes.as === 'merge-patch') {
-      mergeInto(this.#roots.map(root), changes.patch)
-      return
-    }
-    if (changes.as === 'roots') {
-      for (const [name, value] of Object.entries(changes.roots)) this.#roots.fill(name, value)
-      return
-    }
-    for (const operation of changes.operations) applyOperation(this.#roots, operation.root ?? root, operation)
   }
 
-  /** Undefined for what is no text. */
-  #historyOf(root: string): TextHistory | undefined {
-    const known = this.#histories.get(root)
-    if (known || this.#roots.kindOf(root) !== 'text' || this.#isAhead) return known
-    const history = new TextHistory(this.#roots.text(root), this.#position)
-    this.#histories.set(root, history)
-    return history
+  /** @throws Refused EDIT_OUTDATED where that is not known */
+  #viewAt(seen: number | undefined): View {
+    if (seen === undefined || this.#isAt(seen)) return PRESENT
+    if (!this.#past) throw outdated('nobody knows what has changed since then')
+    return this.#past.viewAt(seen)
   }
 
+  #isAt(position: number): boolean {
+    return position === this.#position && this.#ownClock === undefined
+  }
+
+  #remember(): void {
+    if (!this.#past && this.#ownClock === undefined) this.#past = new RecentChanges(this.#doc, this.#position)
+  }
+
+  /** Entries of others come after own ones here that are behind them in the log, where the document is not like this. */
   #mark(): void {
-    for (const history of this.#histories.values()) history.mark(this.#position)
+    if (this.#ownClock === undefined) this.#past?.mark(this.#position)
   }
-}
 
-/** Yjs deletes formatting that has no effect yet, but only in transactions of others. */
-function keepFormatting(transaction: Y.Transaction): void {
-  transaction.local = true
+  /** Whether the log has brought all that was written here. */
+  #reached(update: Uint8Array): void {
+    if (this.#ownClock === undefined) return
+    const end = Y.parseUpdateMeta(update).to.get(this.#doc.clientID) ?? 0
+    if (end >= this.#ownClock) this.#ownClock = undefined
+  }
 }

@@ -14,6 +14,11 @@ export function conflict(message: string): Refused {
   return new Refused('EDIT_CONFLICT', message)
 }
 
+/** What was seen is not there any more, or nobody knows what has become of it. */
+export function outdated(problem: string): Refused {
+  return new Refused('EDIT_OUTDATED', `${problem}: read the document again`)
+}
+
 export function invalid(message: string): Refused {
   return new Refused('BODY_INVALID', message)
 }

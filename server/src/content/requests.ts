@@ -1,5 +1,7 @@
+import type { Ids } from '../protocol/update/update.ts'
+
 /** What is asked of the content of a document; it goes to the thread that has it. */
-export type ContentRequest = ReadRequest | LocateRequest | EditRequest
+export type ContentRequest = ReadRequest | LocateRequest | EditRequest | RevertRequest
 
 /** How content is represented. */
 export const REPRESENTATIONS = ['text', 'json', 'xml'] as const
@@ -27,6 +29,17 @@ export interface EditRequest {
   /** The log position that whoever asks has seen; undefined where what is there now is meant. */
   readonly seen: number | undefined
   readonly changes: Changes
+}
+
+/** Takes back what was written since a document was as it was. Nothing else of the document is needed. */
+export interface RevertRequest {
+  readonly kind: 'revert'
+  /** The document as it was (v1). */
+  readonly before: Uint8Array
+  /** What has brought it to where it is now (v1). */
+  readonly since: Uint8Array
+  /** What of that is to be taken back: ids, or updates of which all is; undefined for all of it. */
+  readonly undone: readonly (Ids | Uint8Array)[] | undefined
 }
 
 export type Changes =

@@ -32,6 +32,11 @@ export class Roots {
     return kind
   }
 
+  /** Whether there is, or was, something in it in an order. */
+  hadElements(name: string): boolean {
+    return Boolean(this.#doc.share.get(name)?._start)
+  }
+
   find(name: string): Root | undefined {
     const kind = this.kindOf(name)
     return kind && this.#get(name, kind)

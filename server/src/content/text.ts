@@ -1,7 +1,7 @@
 import type * as Y from 'yjs'
 import { conflict, invalid } from './refused.ts'
 import type { TextEdit } from './requests.ts'
-import type { TextHistory } from './text-history.ts'
+import type { View } from './view.ts'
 
 /** Makes a text another one; what both begin and end with stays, with its formatting and the cursors in it. */
 export function replaceText(text: Y.Text, value: string): void {
@@ -14,13 +14,8 @@ export function replaceText(text: Y.Text, value: string): void {
  * Applies edits whose positions are those of the text that whoever asks has seen, all of them at once.
  * @throws Refused EDIT_CONFLICT, EDIT_OUTDATED, BODY_INVALID
  */
-export function editText(
-  text: Y.Text,
-  edits: readonly TextEdit[],
-  history: TextHistory,
-  seen: number | undefined,
-): void {
-  const splices = edits.flatMap((edit) => ('find' in edit ? found(text, edit) : carried(text, edit, history, seen)))
+export function editText(text: Y.Text, edits: readonly TextEdit[], view: View): void {
+  const splices = edits.flatMap((edit) => ('find' in edit ? found(text, edit) : carried(text, edit, view)))
   // From the last to the first, so that none moves another one.
   splices.sort((one, other) => other.index - one.index || other.length - one.length)
   for (const [place, { index, length }] of splices.slice(1).entries()) {
@@ -55,13 +50,11 @@ function found(text: Y.Text, { find, replace, all = false }: Extract<TextEdit, {
 function carried(
   text: Y.Text,
   { index, delete: length = 0, insert = '' }: Extract<TextEdit, { index: number }>,
-  history: TextHistory,
-  seen: number | undefined,
+  view: View,
 ): Splice[] {
-  const { at, ranges } = history.carry(seen, index, length)
   const present = String(text)
-  const splices = ranges.map((range) => ({ ...range, insert: '' }))
-  const all = insert === '' ? splices : [...splices, { index: at, length: 0, insert }]
+  const splices = view.ranges(text, index, length).map((range) => ({ ...range, insert: '' }))
+  const all = insert === '' ? splices : [...splices, { index: view.gap(text, index), length: 0, insert }]
   for (const splice of all) expectPlace(present, splice)
   return all
 }

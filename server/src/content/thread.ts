@@ -10,6 +10,7 @@ import type {
   ThreadMessages,
   WatchNews,
 } from './requests.ts'
+import { revert } from './revert.ts'
 
 // The entry of the thread that holds documents as values.
 
@@ -30,13 +31,18 @@ function answerTo({ document, isWhole, clientId, updates, watches, requests }: C
   let news: readonly WatchNews[] = []
   try {
     mirror.watches.keep(watches)
-    news = mirror.apply(updates, isWhole)
+    const remembers = requests.some((request) => request.kind === 'edit' && request.seen !== undefined)
+    news = mirror.apply(updates, isWhole, remembers)
   } catch (error) {
     forget(document)
     return { results: requests.map(() => refusal(error)), news: [], unreadable: messageOf(error), isLost: true }
   }
   const results: ContentResult[] = []
   for (const request of requests) {
+    if (!mirror.knows(request)) {
+      forget(document)
+      return { results, news, isLost: true }
+    }
     results.push(resultOf(mirror, request))
     if (!mirror.isSpoilt) continue
     forget(document)
@@ -47,8 +53,16 @@ function answerTo({ document, isWhole, clientId, updates, watches, requests }: C
 
 function resultOf(mirror: Mirror, request: ContentRequest): ContentResult {
   try {
-    if (request.kind === 'edit') return mirror.edit(request)
-    return request.kind === 'read' ? mirror.read(request) : mirror.locate(request)
+    switch (request.kind) {
+      case 'read':
+        return mirror.read(request)
+      case 'locate':
+        return mirror.locate(request)
+      case 'edit':
+        return mirror.edit(request)
+      case 'revert':
+        return { ok: true, kind: 'edit', update: revert(request) }
+    }
   } catch (error) {
     return refusal(error)
   }

@@ -2,8 +2,8 @@ import { CoeditError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Meters } from '../common/meters.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
-import type { Config } from '../config/config.ts'
-import type { Snapshot, Storage } from '../storage/storage.ts'
+import { type Config, historyMs, keepsDeleted } from '../config/config.ts'
+import type { HistoryRules, Snapshot, Storage } from '../storage/storage.ts'
 import type { Compaction } from '../workers/compaction.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import type { Document } from './document.ts'
@@ -28,6 +28,9 @@ const SENT_CHECK_MS = 1_000
  * taken out of it before, since a server that finds some gone loads the document anew, and its clients have to come back.
  */
 const OTHERS_READ_MS = 5_000
+
+/** History goes away in runs of segments, each of which may be so much of the time that it is kept. */
+const RUN_FRACTION = 1 / 4
 
 export interface CompactorContext {
   readonly config: Config
@@ -55,6 +58,8 @@ export class Compactor {
   readonly #context: CompactorContext
   readonly #courses = new Map<Document, Course>()
   readonly #onDone: (document: Document) => void
+  /** Undefined where none is kept. */
+  readonly #history: HistoryRules | undefined
   /** Each ends a wait: for a worker, or for other servers. */
   readonly #waiting = new Set<() => void>()
   #hasGivenUp = false
@@ -63,6 +68,8 @@ export class Compactor {
   constructor(context: CompactorContext, onDone: (document: Document) => void) {
     this.#context = context
     this.#onDone = onDone
+    const keptMs = historyMs(context.config)
+    this.#history = keptMs > 0 ? { maxRunMs: keptMs * RUN_FRACTION } : undefined
   }
 
   /**
@@ -150,11 +157,11 @@ export class Compactor {
     const replaces = content.snapshot?.seq ?? 0
     const seq = content.head
     const othersHaveReadAt = start + (storage.isShared ? OTHERS_READ_MS : 0)
-    const result = await this.#workOut(content)
+    const result = await this.#workOut(name, content)
     meters.compacted(clock.now() - start)
     if (!result || !(await this.#reaches(othersHaveReadAt))) return
     const made = { seq, ...result }
-    const isStored = await storage.compact(name, made, replaces, document.incarnation)
+    const isStored = await storage.compact(name, made, replaces, document.incarnation, this.#history)
     // It may have been deleted meanwhile.
     if (!isStored && document.hasFailed) return
     const snapshot = new LoadedSnapshot(isStored ? made : await this.#readNewer(document, replaces))
@@ -189,12 +196,13 @@ export class Compactor {
   }
 
   /** Resolves with what a worker makes of a snapshot and the entries after it; null where it is given up. */
-  #workOut({ snapshot, entries }: Content): Promise<Compaction | null> {
+  #workOut(name: string, { snapshot, entries }: Content): Promise<Compaction | null> {
     const { workers, config } = this.#context
     const work = workers.compact({
       chunks: (snapshot?.chunks ?? []).map((piece) => piece.update),
       tail: entries.map((piece) => piece.update),
       maxChunkBytes: config.chunkBytes,
+      keepsDeleted: keepsDeleted(name, config),
     })
     return new Promise((resolve, reject) => {
       const giveUp = () => resolve(null)

@@ -1,5 +1,6 @@
 import { CoeditError, goneError, hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
+import type { Meters } from '../common/meters.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
 import { inTurns } from '../common/turns.ts'
 import type { Config } from '../config/config.ts'
@@ -14,6 +15,7 @@ import type {
   QuarantinedUpdate,
   StoredDocument,
 } from '../storage/storage.ts'
+import { Activity } from './activity.ts'
 import { Cadence } from './cadence.ts'
 import { type Admitted, capacityLeft, withinCapacity } from './capacity.ts'
 import type { CommitSource } from './committer.ts'
@@ -36,6 +38,7 @@ export interface DocumentContext {
   readonly config: Config
   readonly clock: Clock
   readonly log: Log
+  readonly meters: Meters
   /** Shared by all documents. */
   readonly loopCost: LoopCost
   /** The stored cursors that are told of what is written to a document here. */
@@ -63,6 +66,8 @@ export class Document implements CommitSource, Replica {
   readonly name: string
   readonly log: DocumentLog
   readonly presence: Presence
+  /** Of entries that were made durable, here and at other servers. */
+  readonly activity = new Activity()
   readonly #context: DocumentContext
   readonly #subscribers = new Subscribers()
   readonly #edits: Edits
@@ -165,6 +170,16 @@ export class Document implements CommitSource, Replica {
   /** Whether something was refused for want of capacity since it was compacted last. */
   get isFull(): boolean {
     return this.#isFull
+  }
+
+  /** How many follow it: those who are connected, and what the server itself does for some of them. */
+  get readers(): number {
+    return this.#subscribers.size
+  }
+
+  /** How many updates were cut off by damage, and wait for what they build on. */
+  get quarantined(): number {
+    return this.#quarantined.length
   }
 
   /** Next clock by client, of everything received. */
@@ -283,8 +298,8 @@ export class Document implements CommitSource, Replica {
   takePending(): readonly AppendRequest[] {
     // Entries of others are still to be read before the last batch.
     if (this.#edits.isInFlight || this.#edits.isEmpty) return []
-    const { updates, author, keys } = this.#edits.drain(this.#context.config.chunkBytes)
-    if (updates.length === 0) {
+    const { entries, author, keys } = this.#edits.drain(this.#context.config.chunkBytes)
+    if (entries.length === 0) {
       // Others have committed all of it meanwhile.
       this.#deliver([], this.#edits.settle())
       return []
@@ -292,15 +307,16 @@ export class Document implements CommitSource, Replica {
     const releases = this.#released
     this.#released = []
     const cursors = this.#context.cursorsOf(this).filter((cursor) => cursor !== author?.cursor)
-    return updates.map((update, index) => ({
+    return entries.map(({ update, authors }, index) => ({
       document: this.name,
       update,
+      authors,
       base: this.head,
       incarnation: this.incarnation,
       isFirst: this.#seeding !== undefined,
       anew: this.#seeding === 'anew',
       cursors,
-      keys: index === updates.length - 1 ? keys : [],
+      keys: index === entries.length - 1 ? keys : [],
       releases: index === 0 ? releases : [],
     }))
   }
@@ -382,6 +398,7 @@ export class Document implements CommitSource, Replica {
     const admitted = withinCapacity(update, capacityLeft(encodedBytes, known, this.#context.config), known)
     if (admitted.isWhole) return admitted
     this.#isFull = true
+    this.#context.meters.limited('maxDocumentBytes')
     this.#context.changed(this)
     return admitted
   }
@@ -418,7 +435,10 @@ export class Document implements CommitSource, Replica {
     const after = this.head - pieces.length
     this.#subscribers.deliver({ ...this.#flush(after, pieces, author, this.presence.flush()), isForeign })
     this.#cadence.flushed(startedAt)
-    if (pieces.length > 0) committed(this, isForeign)
+    if (pieces.length > 0) {
+      this.activity.note(pieces.length, startedAt)
+      committed(this, isForeign)
+    }
     changed(this)
   }
 

@@ -4,7 +4,7 @@ import { type Meters, NO_METERS } from '../common/meters.ts'
 import { RejectionDelay } from '../common/rejection-delay.ts'
 import { type Clock, Condition } from '../common/timing.ts'
 import { inTurns } from '../common/turns.ts'
-import type { Config } from '../config/config.ts'
+import { type Config, historyMs } from '../config/config.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import { encodeClients } from '../protocol/update/update.ts'
 import type { PresenceEntry } from '../protocol/wire/awareness.ts'
@@ -16,6 +16,8 @@ import { Cursor, type CursorOptions, type Reader } from './cursor.ts'
 import { Document, type DocumentContext } from './document.ts'
 import { DocumentLog } from './document-log.ts'
 import { Edits } from './edits.ts'
+import { Expiry } from './expiry.ts'
+import { History } from './history.ts'
 import { HookFollowers } from './hook-followers.ts'
 import { InProcess, type Place, type Yjs } from './in-process.ts'
 import { LoopCost } from './loop-cost.ts'
@@ -26,7 +28,7 @@ import { PrivateBytes } from './private-bytes.ts'
 import { readApart, readDifference, readSince } from './reading.ts'
 import { LoadedSnapshot } from './snapshot.ts'
 import { Snapshots } from './snapshots.ts'
-import type { WriteKey } from './subscriber.ts'
+import type { Author, WriteKey } from './subscriber.ts'
 import { NOBODY_TOLD, type Told } from './told.ts'
 
 /** How often it is tried to delete a document that somebody writes to, so that all who wrote it are known. */
@@ -35,6 +37,7 @@ const MAX_DELETION_ATTEMPTS = 20
 /** What a document is made of. */
 interface Content {
   readonly update: Uint8Array
+  readonly author: Author
   readonly key: WriteKey | undefined
 }
 
@@ -73,6 +76,8 @@ export interface CommitListener {
 export class Documents {
   /** For the code around the server. */
   readonly inProcess: InProcess
+  /** What they were. */
+  readonly history: History
   /** By name: how long a connection to a document that could not be opened is kept waiting before it hears so. */
   readonly refusals: RejectionDelay
   readonly #context: DocumentsContext
@@ -84,6 +89,7 @@ export class Documents {
   readonly #opening = new Map<string, Promise<Document>>()
   readonly #documentContext: DocumentContext
   readonly #followers: HookFollowers
+  readonly #expiry: Expiry
   readonly #reader: Reader
   readonly #emptied = new Condition()
   readonly #listeners = new Set<CommitListener>()
@@ -94,6 +100,7 @@ export class Documents {
     const { config, clock, log, storage, workers, yjs, meters = NO_METERS, told = NOBODY_TOLD } = context
     this.#context = context
     this.inProcess = new InProcess(this, config, yjs)
+    this.history = new History({ clock, storage, workers })
     this.refusals = new RejectionDelay(clock)
     this.#committer = new Committer(storage, new Pacing(config, clock, loopMeter), clock, log, meters)
     const snapshots = new Snapshots(config.snapshotCacheBytes, async (name) => (await storage.load(name)).snapshot)
@@ -105,10 +112,12 @@ export class Documents {
     const { onDisconnect = () => undefined } = context
     this.#exchange = relay && new PresenceExchange({ relay, clock, log, onDisconnect })
     this.#followers = new HookFollowers({ ...context, documents: this, inProcess: this.inProcess })
+    this.#expiry = new Expiry({ clock, log, storage, keptMs: historyMs(config) })
     this.#documentContext = {
       config,
       clock,
       log,
+      meters,
       loopCost: new LoopCost(clock),
       cursorsOf: ({ name, head }) => [
         ...this.#followers.cursors,
@@ -137,6 +146,11 @@ export class Documents {
   /** How many documents are in memory. */
   get size(): number {
     return this.#open.size
+  }
+
+  /** Those in memory. */
+  get open(): Iterable<Document> {
+    return this.#open.values()
   }
 
   /** Of edits that are not durable yet. */
@@ -181,16 +195,16 @@ export class Documents {
    * Makes a document, also one that was deleted, of a whole Yjs update (v1). Resolves when that is durable. Rejects with
    * DOCUMENT_EXISTS, SERVER_CLOSED, and as loading does.
    */
-  async create(name: string, update: Uint8Array, key?: WriteKey): Promise<Place> {
+  async create(name: string, update: Uint8Array, author: Author, key?: WriteKey): Promise<Place> {
     if (this.#isClosing) throw new CoeditError('SERVER_CLOSED', 'the server is closing')
     for (let opening = this.#opening.get(name); opening; opening = this.#opening.get(name)) {
       await opening.catch(() => undefined)
     }
     const open = this.#open.get(name)
-    if (!open) return placeOf(await this.#load(name, { update, key }))
+    if (!open) return placeOf(await this.#load(name, { update, author, key }))
     if (open.head > 0) throw existsError(name)
     try {
-      await this.inProcess.plant(open, update, 'anew', key)
+      await this.inProcess.plant(open, update, author, 'anew', key)
     } catch (error) {
       if (open.hasFailed && (await this.#context.storage.load(name)).head > 0) throw existsError(name)
       throw error
@@ -202,7 +216,7 @@ export class Documents {
    * Deletes a document: nothing of it is kept, and nothing brings it back but `create`. Whoever takes part in it is told, at
    * other servers too. Resolves when it is durable. Rejects with DOCUMENT_MISSING, and with GONE where it was deleted before.
    */
-  async delete(name: string): Promise<void> {
+  async delete(name: string, key?: WriteKey): Promise<void> {
     const { storage, told = NOBODY_TOLD } = this.#context
     let stored = await this.#loadForDeletion(name)
     for (let attempt = 1; ; attempt++) {
@@ -210,7 +224,7 @@ export class Documents {
       // Who writes at another server all the time does not keep it from being deleted.
       const head = attempt < MAX_DELETION_ATTEMPTS ? stored?.head : undefined
       const cursors = told.cursorsOf(name, 'document.deleted')
-      if (await storage.delete(name, { incarnation: stored?.incarnation, head, formerClients, cursors })) break
+      if (await storage.delete(name, { incarnation: stored?.incarnation, head, formerClients, key, cursors })) break
       stored = await this.#loadForDeletion(name, stored && { ...stored, formerClients })
     }
     await this.#opening.get(name)?.catch(() => undefined)
@@ -261,6 +275,7 @@ export class Documents {
   /** To be called when the storage is open: hooks are told what they were not told in time. */
   start(): void {
     this.#followers.start()
+    this.#expiry.start()
     this.#unfollow = this.#context.storage.followAll?.({
       onAppended: (name, incarnation, position) => this.#committed(name, { incarnation, position, isForeign: true }),
       onMissed: () => {
@@ -274,6 +289,7 @@ export class Documents {
     this.#isClosing = true
     this.#unfollow?.()
     await this.#followers.stop()
+    await this.#expiry.stop()
     await Promise.allSettled(this.#opening.values())
     for (const document of [...this.#open.values()]) {
       document.end('restart')
@@ -311,7 +327,7 @@ export class Documents {
     if (isShared && !content) document.share(this.#context.storage)
     this.#followers.observe(document)
     try {
-      if (content) await this.inProcess.plant(document, content.update, 'anew', content.key)
+      if (content) await this.inProcess.plant(document, content.update, content.author, 'anew', content.key)
       else if (document.incarnation === 0) await this.inProcess.seed(document, this.#context.hooks)
     } catch (error) {
       document.close()

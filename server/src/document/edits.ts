@@ -1,6 +1,7 @@
 import { type CoeditError, hasCode } from '../common/errors.ts'
 import type { Steps } from '../common/turns.ts'
 import {
+  encodeAuthors,
   encodeNews,
   type IdRanges,
   type KnownState,
@@ -16,8 +17,8 @@ import type { Author, WriteKey } from './subscriber.ts'
 
 /** What is handed over to be committed. */
 export interface Batch {
-  /** One for each log entry. */
-  readonly updates: readonly Uint8Array[]
+  /** One for each log entry, and who wrote what of it. */
+  readonly entries: readonly { readonly update: Uint8Array; readonly authors: Uint8Array }[]
   /** The only one who wrote all of it; null for several or nobody. */
   readonly author: Author | null
   /** Those of edits in it. */
@@ -124,11 +125,12 @@ export class Edits {
    */
   drain(maxEntryBytes: number): Batch {
     if (this.#mustRetake) this.#retake()
-    const updates = inGroups(this.#pending, ({ news }) => news.byteLength, maxEntryBytes).map((group) =>
-      encodeNews(group.map(({ news }) => news)),
-    )
+    const entries = inGroups(this.#pending, ({ news }) => news.byteLength, maxEntryBytes).map((group) => ({
+      update: encodeNews(group.map(({ news }) => news)),
+      authors: encodeAuthors(group.map(({ news, author }) => ({ news, writer: author?.writer ?? null }))),
+    }))
     const batch = {
-      updates,
+      entries,
       author: soleAuthor(this.#pending),
       keys: this.#pending.flatMap(({ key }) => (key ? [key] : [])),
       byteLength: this.#pendingBytes,

@@ -6,7 +6,15 @@ import { Serial } from '../common/serial.ts'
 import type { Config } from '../config/config.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import type { Seed } from '../hooks/hooks.ts'
-import { EMPTY_UPDATE, KnownState, mergeEntries, scanUpdate, splitUpdate, takeNews } from '../protocol/update/update.ts'
+import {
+  EMPTY_UPDATE,
+  KnownState,
+  mergeEntries,
+  scanUpdate,
+  splitUpdate,
+  takeNews,
+  type Writer,
+} from '../protocol/update/update.ts'
 import { checkName } from '../protocol/wire/document-name.ts'
 import type { Cursor, CursorOptions } from './cursor.ts'
 import type { Document } from './document.ts'
@@ -33,8 +41,8 @@ export interface DocumentSource {
   /** A cursor on a document that is in memory. */
   follow(document: Document, options?: CursorOptions): Cursor
   /** Makes one that is not there of an update. */
-  create(name: string, update: Uint8Array, key?: WriteKey): Promise<Place>
-  delete(name: string): Promise<void>
+  create(name: string, update: Uint8Array, author: Author, key?: WriteKey): Promise<Place>
+  delete(name: string, key?: WriteKey): Promise<void>
 }
 
 /** The author of edits by the code around the server, which are shown to all. */
@@ -108,20 +116,21 @@ export class InProcess {
   /**
    * Makes a document, also one that was deleted. Resolves when that is durable.
    * @param seed default: no content
+   * @param writer who makes it, where that is known
    * @throws CoeditError DOCUMENT_NAME, DOCUMENT_EXISTS, UPDATE_MALFORMED, EDIT_ASYNC, YJS_FOREIGN, STORAGE_CLOSED, SERVER_CLOSED
    */
-  async create(name: string, seed: Seed = EMPTY_UPDATE, key?: WriteKey): Promise<Place> {
+  async create(name: string, seed: Seed = EMPTY_UPDATE, writer?: Writer, key?: WriteKey): Promise<Place> {
     checkName(name, this.#config.maxNameBytes)
-    return this.#documents.create(name, this.#updateOf(seed), key)
+    return this.#documents.create(name, this.#updateOf(seed), { ...APP, writer }, key)
   }
 
   /**
    * Deletes a document. Resolves when that is durable.
    * @throws CoeditError DOCUMENT_NAME, DOCUMENT_MISSING, GONE, STORAGE_CLOSED
    */
-  async delete(name: string): Promise<void> {
+  async delete(name: string, key?: WriteKey): Promise<void> {
     checkName(name, this.#config.maxNameBytes)
-    return this.#documents.delete(name)
+    return this.#documents.delete(name, key)
   }
 
   /**
@@ -130,17 +139,23 @@ export class InProcess {
    */
   async seed(document: Document, hooks: HookCalls): Promise<void> {
     const update = await hooks.load(document.name, (seed) => this.#updateOf(seed))
-    if (update) await this.plant(document, update, 'first')
+    if (update) await this.plant(document, update, APP, 'first')
   }
 
   /**
    * Has a document that was never written, or was deleted, begin with an update. Rejects with STORAGE_CLOSED where another
    * server has written to it first.
    */
-  async plant(document: Document, update: Uint8Array, seeding: 'first' | 'anew', key?: WriteKey): Promise<void> {
+  async plant(
+    document: Document,
+    update: Uint8Array,
+    author: Author,
+    seeding: 'first' | 'anew',
+    key?: WriteKey,
+  ): Promise<void> {
     const cursor = this.#documents.follow(document)
     try {
-      await document.seed(update, APP, seeding, key)
+      await document.seed(update, author, seeding, key)
     } finally {
       cursor.release()
     }

@@ -28,6 +28,9 @@ const OUTDATED_MS = 30_000
  */
 const MAX_LEAD = 2 ** 16
 
+/** Characters that are taken of a name. */
+const MAX_NAME = 64
+
 /** The shortest time between two reminders of one connection, which cost more than what asks for them. */
 const REMINDER_MS = 1_000
 
@@ -53,6 +56,8 @@ export class Presence {
   readonly #table: PresenceTable
   readonly #claimants = new Claimants()
   readonly #elsewhere: PresenceElsewhere
+  /** What was read in states, each of which is an object of its own. */
+  readonly #names = new WeakMap<Uint8Array, string>()
   /** Ids whose owner is being asked whether it is there. */
   readonly #contested = new Set<number>()
 
@@ -147,6 +152,18 @@ export class Presence {
   /** The ids that a participant owns. */
   idsOf(participant: Participant): ReadonlySet<number> {
     return this.#claimants.idsOf(participant)
+  }
+
+  /** The name that a participant shows to others, shortened; undefined where it shows none. */
+  nameOf(participant: Participant): string | undefined {
+    const strong = this.#claimants.of(participant)?.strong
+    const shown = strong === undefined ? undefined : this.#table.get(strong)
+    if (!shown || shown.owner !== participant) return undefined
+    const known = this.#names.get(shown.state)
+    if (known !== undefined) return known || undefined
+    const name = nameIn(shown.state)
+    this.#names.set(shown.state, name)
+    return name || undefined
   }
 
   /** Everybody who is here, by their own clocks: so nobody is set back, whoever of them is shown it. */
@@ -284,6 +301,18 @@ export class Presence {
     const shown = { ...HELD, clientId, clock: above, ownClock: clock, state: copy, owner, strong, claimedAt, rival }
     tellOwner(this.#table.announce(shown))
   }
+}
+
+/** As editors show it: `{ user: { name } }`, or `{ name }`. Empty where there is none. */
+function nameIn(state: Uint8Array): string {
+  const { user, name: own }: Shown = Object(JSON.parse(Buffer.from(state).toString()))
+  const name = user?.name ?? own
+  return typeof name === 'string' ? name.slice(0, MAX_NAME) : ''
+}
+
+interface Shown {
+  readonly user?: { readonly name?: unknown } | null
+  readonly name?: unknown
 }
 
 function onlyPresent(entries: readonly PresenceEntry[]): PresenceEntry | undefined {

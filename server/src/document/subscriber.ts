@@ -1,3 +1,4 @@
+import type { Writer } from '../protocol/update/update.ts'
 import type { PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { Participant } from './participant.ts'
 import type { Piece } from './piece.ts'
@@ -10,6 +11,8 @@ export interface Author {
   readonly isLimited: boolean
   /** The stored cursor of which what it writes is no news. */
   readonly cursor?: string
+  /** Who that is, for the history. */
+  readonly writer?: Writer | undefined
 }
 
 /** Whoever reads a document, as the document sees it; `Cursor` is what all of them use. */

@@ -85,9 +85,12 @@ export class Admission {
     return this.#hold({ line, request }, await authority.authorize(request), onEnd, onAccess)
   }
 
-  /** The same for whoever is told of all names that begin with what was asked for. Rejects with all but DOCUMENT_NAME. */
-  async admitListing({ line, request }: Visitor, onEnd: OnEnd): Promise<Lease | undefined> {
-    const permit = await this.#context.authority.authorizeListing(request.token, request.document)
+  /**
+   * The same for whoever is told of all names that begin with what was asked for, and what is in those documents where it
+   * `reads` them. Rejects with all but DOCUMENT_NAME.
+   */
+  async admitListing({ line, request }: Visitor, onEnd: OnEnd, reads: boolean): Promise<Lease | undefined> {
+    const permit = await this.#context.authority.authorizeListing(request.token, request.document, reads)
     return this.#hold({ line, request }, permit, onEnd)
   }
 

@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { getRequestListener } from '@hono/node-server'
+import { getRequestListener, RequestError } from '@hono/node-server'
 import { Hono } from 'hono'
 import { CoeditError, ERRORS } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { StorageDamage } from '../storage/storage.ts'
 import { Answers } from './answers.ts'
 import { expectNoBody, hasBody } from './body.ts'
-import { failure } from './failure.ts'
+import { failure, failureBody } from './failure.ts'
 import type { CheckHost } from './host.ts'
 import { createPage } from './page.ts'
 import type { Refusals } from './refusals.ts'
@@ -79,6 +79,11 @@ export function createApp(options: AppOptions): RequestListener {
   } = options
   const root = new Hono<Env>()
   root.use(async (c, next) => {
+    await next()
+    // What is left of a body would be taken for the next request.
+    if (hasBody(c.env.incoming) && !c.env.incoming.readableEnded) c.header('connection', 'close')
+  })
+  root.use(async (c, next) => {
     for (const [name, value] of Object.entries(HEADERS)) c.header(name, value)
     c.header('x-request-id', requestId(c.env.incoming))
     const unknownHost = checkHost(c.env.incoming.headers.host)
@@ -90,8 +95,6 @@ export function createApp(options: AppOptions): RequestListener {
   })
   for (const some of routesWithBody) root.route(basePath, some)
   root.use(async (c, next) => {
-    // What is left of the body would be taken for the next request.
-    if (hasBody(c.env.incoming)) c.header('connection', 'close')
     expectNoBody(c.env.incoming)
     await next()
   })
@@ -120,11 +123,28 @@ export function createApp(options: AppOptions): RequestListener {
   root.route('/', createPage(basePath, publicDirectory))
 
   // Without the override node-server would replace the global Request and Response of whoever embeds the server.
-  const answer = getRequestListener(root.fetch, { overrideGlobalObjects: false })
+  const answer = getRequestListener(root.fetch, {
+    overrideGlobalObjects: false,
+    errorHandler: (error) => answerBefore(error, log),
+  })
   const answers = new Answers(options.stallTimeoutMs)
   return async (request, response) => {
     if (answers.admit(request, response)) await answer(request, response)
   }
+}
+
+/** What a request is answered that does not come as far as the routes: its address or its host is none. */
+function answerBefore(err: unknown, log: Log): Response {
+  const headers = { ...HEADERS, 'cache-control': 'no-store' }
+  if (err instanceof RequestError) {
+    const body = failureBody('REQUEST_INVALID', 'the address or the host of the request is none')
+    return Response.json(body, { status: 400, headers })
+  }
+  log.error({ err }, 'request failed')
+  return Response.json(failureBody('INTERNAL', 'the server failed to answer; its log says why'), {
+    status: 500,
+    headers,
+  })
 }
 
 /** Why a request brings a key for a WebSocket (RFC 6455 §4.1), and yet is no upgrade. */

@@ -7,19 +7,29 @@ import type { Piece } from '../document/piece.ts'
 export class EventData {
   /** An event is kept while somebody is being sent it: kept any longer, it would hold the document in memory twice. */
   readonly #made = new WeakMap<Piece, WeakRef<Uint8Array>>()
+  readonly #partsOf: (update: Uint8Array) => readonly Uint8Array[]
+
+  /** @param partsOf what becomes the data, of an update. Default: the update itself */
+  constructor(partsOf = (update: Uint8Array): readonly Uint8Array[] => [update]) {
+    this.#partsOf = partsOf
+  }
 
   /**
-   * The event, as the HTML standard has it: a line of data, one with the id, and an empty one. The data is the update of the
-   * piece in base64.
+   * The event, as the HTML standard has it: a line of data in base64, one with the id, and an empty one.
    * @param id the same for all who are sent the piece; empty for none
    */
   of(piece: Piece, id: string): Uint8Array {
     const made = this.#made.get(piece)?.deref()
     if (made) return made
-    const { buffer, byteOffset, length } = piece.update
-    const data = Buffer.from(buffer, byteOffset, length).toString('base64')
-    const event = Buffer.from(`data: ${data}\n${id === '' ? '' : `id: ${id}\n`}\n`)
+    const event = Buffer.from(`${dataLine(this.#partsOf(piece.update))}${id === '' ? '' : `id: ${id}\n`}\n`)
     this.#made.set(piece, new WeakRef(event))
     return event
   }
+}
+
+/** The line of an event with these bytes in base64. */
+export function dataLine(parts: readonly Uint8Array[]): string {
+  const [only] = parts
+  const bytes = only && parts.length === 1 ? only : Buffer.concat(parts)
+  return `data: ${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64')}\n`
 }

@@ -1,7 +1,9 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { CoeditError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Config } from '../config/config.ts'
+import { failureBody } from './failure.ts'
 
 /** How often requests are looked at that take too long: Node's 30 s would add to every deadline. */
 const REQUEST_CHECK_MS = 1_000
@@ -12,15 +14,48 @@ export function httpServer({ requestTimeoutMs }: Config, log: Log, onRequest: Re
     requestTimeout: requestTimeoutMs,
     connectionsCheckingInterval: REQUEST_CHECK_MS,
   }
-  const http = createServer(deadlines, onRequest)
+  /** The last answer that was begun on each connection. */
+  const answers = new WeakMap<Duplex, ServerResponse>()
+  const http = createServer(deadlines, (request, response) => {
+    answers.set(request.socket, response)
+    onRequest(request, response)
+  })
+  http.on('clientError', (error, socket) => {
+    const answer = answers.get(socket)
+    // What is written into an answer would be taken for a part of it.
+    const isAnswering = answer?.headersSent && !answer.writableFinished
+    if (socket.writable && !isAnswering) socket.write(refusalOf(error))
+    socket.destroy(error)
+  })
   http.on('connection', (socket) => {
     const { remoteAddress: address } = socket
-    // Node answers what is no request by itself. The error would bring all that came into the log, tokens included.
+    // The error would bring all that came into the log, tokens included.
     socket.on('error', ({ code, message: reason }: NodeJS.ErrnoException) => {
       log.debug({ code, reason, address }, 'a connection broke')
     })
   })
   return http
+}
+
+/** Statuses for what HTTP itself has something against; all else is a bad request. */
+const STATUSES: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+}
+
+/** The answer to what is no request, or comes too slowly to become one. */
+function refusalOf({ code = '' }: NodeJS.ErrnoException): string {
+  const status = STATUSES[code] ?? 400
+  const reason = STATUS_CODES[status] ?? ''
+  const body = JSON.stringify(failureBody('REQUEST_INVALID', `this is no request as HTTP has it: ${reason}`))
+  const headers = [
+    `HTTP/1.1 ${status} ${reason}`,
+    'Connection: close',
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ]
+  return `${headers.join('\r\n')}\r\n\r\n${body}`
 }
 
 /** Resolves when it listens. Rejects with PORT_IN_USE or CANNOT_LISTEN. */

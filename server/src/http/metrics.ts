@@ -20,6 +20,8 @@ interface Calls {
 
 /** What there is at the moment in which somebody asks. */
 export interface Present {
+  /** The name of the server, if it has one. */
+  readonly node?: string
   readonly connections: number
   readonly visitors: number
   readonly documents: number
@@ -29,10 +31,31 @@ export interface Present {
   readonly hooks: Readonly<Record<string, Calls>>
 }
 
+/** How long something took since the start, in seconds. */
+export interface Distribution {
+  readonly count: number
+  readonly sum: number
+  /** How many took at most so long. */
+  readonly buckets: readonly { readonly le: number; readonly count: number }[]
+}
+
+/** What was counted since the start. */
+export interface Totals {
+  readonly entries: number
+  readonly commitFailures: number
+  readonly commits: Distribution
+  readonly shown: Distribution
+  readonly compactions: Distribution
+  readonly closes: Readonly<Record<string, number>>
+  readonly refusals: Readonly<Record<string, number>>
+  readonly limits: Readonly<Record<string, number>>
+}
+
 /** What the server tells Prometheus, in seconds and bytes as is usual there. */
 export class Metrics {
   readonly meters: Meters
   readonly #registry = new Registry()
+  readonly #counted = this.#counters()
   readonly #present: () => Present
   #loopThen: EventLoopUtilization = performance.eventLoopUtilization()
 
@@ -50,8 +73,25 @@ export class Metrics {
     return this.#registry.metrics()
   }
 
-  /** What is counted as it happens. */
-  #count(): Meters {
+  get present(): Present {
+    return this.#present()
+  }
+
+  async totals(): Promise<Totals> {
+    const { entries, failures, commits, shown, compactions, closes, refusals, limits } = this.#counted
+    return {
+      entries: await countOf(entries),
+      commitFailures: await countOf(failures),
+      commits: await distributionOf(commits),
+      shown: await distributionOf(shown),
+      compactions: await distributionOf(compactions),
+      closes: await valuesBy('code', closes),
+      refusals: await valuesBy('code', refusals),
+      limits: await valuesBy('option', limits),
+    }
+  }
+
+  #counters() {
     const entries = this.#counter('coedit_entries_total', 'Log entries that were made durable.')
     const failures = this.#counter('coedit_commit_failures_total', 'Commits that the storage refused.')
     const commits = this.#histogram('coedit_commit_seconds', 'How long a batch of entries took until it was durable.')
@@ -62,9 +102,21 @@ export class Metrics {
     const compactions = this.#histogram('coedit_compaction_seconds', 'How long workers took to rewrite a document.')
     const closes = this.#counter('coedit_closes_total', 'WebSockets that are closed, by code.', 'code')
     const refusals = this.#counter('coedit_refusals_total', 'Requests and upgrades refused, by code.', 'code')
+    const limits = this.#counter(
+      'coedit_limits_total',
+      'How often somebody was slowed down, or something left out, by the option.',
+      'option',
+    )
     const deliveries = this.#histogram('coedit_webhook_seconds', 'How long webhooks took to be told of a document.')
     const untold = this.#counter('coedit_webhook_failures_total', 'Attempts to tell a webhook that have failed.')
     const parked = this.#counter('coedit_webhook_parked_total', 'Those after which it is not tried again by itself.')
+    const webhooks = { deliveries, untold, parked }
+    return { entries, failures, commits, shown, compactions, closes, refusals, limits, webhooks }
+  }
+
+  /** What is counted as it happens. */
+  #count(): Meters {
+    const { entries, failures, commits, shown, compactions, closes, refusals, limits, webhooks } = this.#counted
     return {
       committed: (count, ms) => {
         entries.inc(count)
@@ -75,10 +127,11 @@ export class Metrics {
       compacted: (ms) => compactions.observe(ms / 1000),
       closed: (code) => closes.inc({ code }),
       refused: (code) => refusals.inc({ code }),
-      webhookDelivered: (ms) => deliveries.observe(ms / 1000),
+      limited: (option) => limits.inc({ option }),
+      webhookDelivered: (ms) => webhooks.deliveries.observe(ms / 1000),
       webhookFailed: (isParked) => {
-        untold.inc()
-        if (isParked) parked.inc()
+        webhooks.untold.inc()
+        if (isParked) webhooks.parked.inc()
       },
     }
   }
@@ -161,6 +214,22 @@ export class Metrics {
       },
     })
   }
+}
+
+async function countOf(counter: Counter): Promise<number> {
+  return (await counter.get()).values[0]?.value ?? 0
+}
+
+async function valuesBy<L extends string>(label: L, counter: Counter<L>): Promise<Record<string, number>> {
+  const { values } = await counter.get()
+  return Object.fromEntries(values.map(({ labels, value }) => [String(labels[label]), value]))
+}
+
+async function distributionOf(histogram: Histogram): Promise<Distribution> {
+  const { values } = await histogram.get()
+  const sumOf = (suffix: string) => values.find(({ metricName }) => metricName?.endsWith(suffix))?.value ?? 0
+  const buckets = values.flatMap(({ labels: { le }, value: count }) => (typeof le === 'number' ? [{ le, count }] : []))
+  return { count: sumOf('_count'), sum: sumOf('_sum'), buckets }
 }
 
 /** `GET /metrics`, for whoever's token has the right `status`; where nobody is asked for a token, for everybody. */

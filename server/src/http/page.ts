@@ -38,7 +38,7 @@ const CONTENT_SECURITY_POLICY = [
  * The built page: `/` and `/d/NAME` (one percent-encoded segment) are the same index.html, which reads the document's
  * name from its URL; `/new` leads to a document that nobody can guess. So is, with status 404, every address that
  * nothing else is at, for who wants HTML: there the page offers to create a document. Others get the answer of the
- * routes after these.
+ * routes after these. `/status` shows how the server is doing, to whoever the API tells it.
  *
  * The build refers to its assets by relative URLs, and the page is served from two depths, so a `<base>` relative to
  * the depth is put in. All links and redirects are relative: they hold below any base path and behind a proxy that
@@ -53,8 +53,9 @@ export function createPage(basePath: string, directory: string): Hono {
   const page = new Hono()
   page.use(compress())
   if (basePath !== '') page.get(basePath, (c) => c.redirect(`${basename(basePath)}/`))
-  page.get(`${basePath}/`, (c) => sendIndex(c, directory, './'))
-  page.get(`${basePath}/d/:name`, (c) => sendIndex(c, directory, '../'))
+  page.get(`${basePath}/`, (c) => sendPage(c, directory, './'))
+  page.get(`${basePath}/d/:name`, (c) => sendPage(c, directory, '../'))
+  page.get(`${basePath}/status`, (c) => sendPage(c, directory, './', { file: 'status.html' }))
   page.get(`${basePath}/new`, (c) => c.redirect(`d/${unguessableName()}`))
   page.get(`${basePath}/assets${FILE}`, async (c, next) => {
     return (await sendFile(c, join(directory, 'assets', c.req.param('file')), IMMUTABLE)) ?? next()
@@ -64,7 +65,7 @@ export function createPage(basePath: string, directory: string): Hono {
   })
   page.get(`${basePath}/*`, async (c, next) => {
     if (!c.req.header('accept')?.includes('text/html')) return next()
-    return sendIndex(c, directory, '../'.repeat(depth(c.req.url, basePath)) || './', 404)
+    return sendPage(c, directory, '../'.repeat(depth(c.req.url, basePath)) || './', { status: 404 })
   })
   return page
 }
@@ -74,8 +75,18 @@ function depth(url: string, basePath: string): number {
   return new URL(url).pathname.slice(basePath.length + 1).split('/').length - 1
 }
 
-async function sendIndex(c: Context, directory: string, base: string, status: 200 | 404 = 200): Promise<Response> {
-  const html = await readIfPresent(join(directory, 'index.html'))
+interface PageChoice {
+  readonly file?: 'index.html' | 'status.html'
+  readonly status?: 200 | 404
+}
+
+async function sendPage(
+  c: Context,
+  directory: string,
+  base: string,
+  { file = 'index.html', status = 200 }: PageChoice = {},
+): Promise<Response> {
+  const html = await readIfPresent(join(directory, file))
   if (html === undefined) return c.text('The page is not built yet: run `npm run build`.\n', 503)
   const headers = { 'cache-control': REVALIDATE, 'content-security-policy': CONTENT_SECURITY_POLICY }
   return c.html(html.toString('utf8').replace(/<head[^>]*>/i, `$&<base href="${base}">`), status, headers)

@@ -28,8 +28,6 @@ export function createRevocationRoutes({ config, log, authority }: RevocationsCo
   const routes = new Hono<Env>()
   routes.use(PATH, guardOrigin(config))
   routes.post(PATH, async (c) => {
-    // The body of a refused request is not read, and would be taken for the next request.
-    c.header('connection', 'close')
     const { user: by } = await authority.authorizeRevoking(bearerIn(c.req.header('authorization')))
     const revoked = await revocationIn(c)
     await authority.revoke(revoked)

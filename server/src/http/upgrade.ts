@@ -192,7 +192,7 @@ export class Upgrades {
       cutLater(webSocket, below, this.#context.clock, delayMs)
     })
     if (!lease || lease.isOver || webSocket.readyState !== webSocket.OPEN) return
-    const { config, clock } = this.#context
+    const { config, clock, meters } = this.#context
     const isOwn = webSocket.protocol === SUBPROTOCOL
     const terms: SessionTerms = {
       lease,
@@ -203,7 +203,7 @@ export class Upgrades {
       // What is not acknowledged is known to be stored when it comes back: y-websocket 4 counts on that.
       echo: (visitor.query.get('echo') ?? (isOwn ? '0' : '1')) === '1',
     }
-    socket = new Socket(webSocket, below, config, clock)
+    socket = new Socket(webSocket, below, config, clock, meters)
     const session = new Session(socket, terms, this.#sessions)
     this.#connections.set(webSocket, session)
     session.start()
@@ -211,9 +211,9 @@ export class Upgrades {
 
   /** Who it is says each message for a document that is not open yet, so all of them are read. */
   #share(webSocket: WebSocket, below: Duplex, { query, request }: Visitor): void {
-    const { admission, config, clock } = this.#context
+    const { admission, config, clock, meters } = this.#context
     const rejectionMs = () => this.#rejections.next(request.address ?? '')
-    const socket = new Socket(webSocket, below, config, clock)
+    const socket = new Socket(webSocket, below, config, clock, meters)
     const multiplexer = new Multiplexer({
       ...this.#sessions,
       socket,

@@ -7,8 +7,13 @@ export class Acknowledgements {
   readonly #waiting: { ticket: number; count: number }[] = []
   #received = 0
   #acknowledged = 0
-  #hasStep2 = false
+  #hasStep2: boolean
   #isHeld = false
+
+  /** @param hasStep2 whether the peer has answered a Step1 before */
+  constructor(hasStep2 = false) {
+    this.#hasStep2 = hasStep2
+  }
 
   /** What was acknowledged so far. */
   get acknowledged(): number {

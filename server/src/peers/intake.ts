@@ -7,17 +7,15 @@ import { withoutTooDeep } from '../protocol/update/update.ts'
 import type { ClientMessage, Refusal } from '../protocol/wire/messages.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import type { Acknowledgements } from './acknowledgements.ts'
-import type { Channel } from './channel.ts'
 import type { Dialect } from './dialect.ts'
+import type { FrameWriter } from './frame-writer.ts'
+import type { Throttle } from './throttle.ts'
 
 /**
  * How much of an update is taken in one turn of the event loop. 256 KiB of the worst shape, a delete set of 46,000
  * clients, took 50 to 110 ms (measured).
  */
 const MAX_TURN_BYTES = 64 * 1024
-
-/** Whose edits those are that were changed here: nobody has them as they are now, so that everybody is sent them. */
-const CENSOR: Author = { isLimited: true }
 
 /** What became of a message with edits. */
 interface SubmittedEdits extends Pick<Receipt, 'ticket' | 'complete' | 'isRefused'> {
@@ -32,11 +30,17 @@ export function isEditMessage(message: ClientMessage): message is EditMessage {
   return message.type === 'step2' || message.type === 'update'
 }
 
+/** What carries the edits of a peer, and what it is told of them. */
+export interface IntakeSocket {
+  readonly throttle: Pick<Throttle, 'measure' | 'pause'>
+  readonly writer: Pick<FrameWriter, 'isWritable' | 'write'>
+}
+
 export interface IntakeContext {
   readonly workers: WorkerPool
   readonly document: Document
   readonly dialect: Dialect
-  readonly socket: Channel
+  readonly socket: IntakeSocket
   /** Whose edits they are. */
   readonly author: Author
   readonly access: 'read' | 'write'
@@ -120,6 +124,11 @@ export class Intake {
     return count === undefined ? undefined : dialect.acknowledgement(count, before)
   }
 
+  /** Whose edits those are that were changed here: nobody has them as they are now, so that everybody is sent them. */
+  get #censor(): Author {
+    return { isLimited: true, writer: this.#context.author.writer }
+  }
+
   /** Whether the peer is sent Step1s. */
   get #isAsked(): boolean {
     return this.#access === 'write' || this.#context.dialect.countsEach
@@ -185,7 +194,7 @@ export class Intake {
     } catch (error) {
       if (!hasCode(error, 'UPDATE_TOO_DEEP')) throw error
       this.#tellTooDeep()
-      return submit(withoutTooDeep(update), CENSOR)
+      return submit(withoutTooDeep(update), this.#censor)
     }
   }
 
@@ -213,7 +222,7 @@ export class Intake {
     } catch (error) {
       if (!hasCode(error, 'UPDATE_TOO_DEEP')) throw error
       this.#tellTooDeep()
-      return { pieces: await workers.split({ ...request, dropsTooDeep: true }), author: CENSOR }
+      return { pieces: await workers.split({ ...request, dropsTooDeep: true }), author: this.#censor }
     }
   }
 

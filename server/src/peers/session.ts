@@ -10,6 +10,7 @@ import type { Participant } from '../document/participant.ts'
 import type { Author, EndReason, Flush } from '../document/subscriber.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import type { ConnectionFacts } from '../hooks/hooks.ts'
+import type { Writer } from '../protocol/update/update.ts'
 import type { PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { ClientMessage } from '../protocol/wire/messages.ts'
 import type { WorkerPool } from '../workers/pool.ts'
@@ -99,13 +100,25 @@ export class Session implements ChannelUser, Participant, Author {
   #isEnding = false
   #wasPresenceRefused = false
   #isForeign = false
+  #writer: Writer | undefined
 
   constructor(socket: Channel, terms: SessionTerms, context: SessionContext) {
     this.user = terms.lease.permit.user
+    this.#writer = this.user === undefined ? undefined : { name: this.user, isClaimed: false }
     this.socket = socket
     this.#terms = terms
     this.#context = context
     this.#access = terms.access
+  }
+
+  /** Whoever has left is still who it was. */
+  get writer(): Writer | undefined {
+    const state = this.#state
+    if (this.user === undefined && state.name === 'joined') {
+      const name = state.cursor.document.presence.nameOf(this)
+      if (name !== undefined && name !== this.#writer?.name) this.#writer = { name, isClaimed: true }
+    }
+    return this.#writer
   }
 
   /** Joins the document, and begins to read what the peer sends. */
@@ -205,6 +218,7 @@ export class Session implements ChannelUser, Participant, Author {
     if (state.name === 'opening') this.#state = { name: 'abandoned' }
     if (state.name !== 'joined') return
     const { cursor, intake } = state
+    this.#writer = this.writer
     this.#state = { name: 'leaving', cursor, intake }
     cursor.stop()
     if (!this.#isEnding) cursor.document.presence.leave(this)

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { RawData, WebSocket } from 'ws'
+import type { Meters } from '../common/meters.ts'
 import type { Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import type { Channel, ChannelUser } from './channel.ts'
@@ -29,11 +30,11 @@ export class Socket implements Channel {
   #isBusy = true
   #hasLeft = false
 
-  constructor(webSocket: WebSocket, below: Duplex, config: Config, clock: Clock) {
+  constructor(webSocket: WebSocket, below: Duplex, config: Config, clock: Clock, meters?: Meters) {
     this.#webSocket = webSocket
     this.#config = config
     this.#heartbeat = new Heartbeat(webSocket, clock, config.pingIntervalMs)
-    this.throttle = new Throttle(config, clock)
+    this.throttle = new Throttle(config, clock, meters)
     this.writer = new FrameWriter(below, config.socketBufferBytes, clock, () => this.#drained())
   }
 

@@ -1,3 +1,4 @@
+import { type Meters, NO_METERS } from '../common/meters.ts'
 import { type Clock, Condition } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 
@@ -36,14 +37,16 @@ class Budget {
  */
 export class Throttle {
   readonly #clock: Clock
+  readonly #meters: Meters
   readonly #bytes: Budget
   readonly #cpu: Budget
   readonly #lifted = new Condition()
   #isLifted = false
 
-  constructor({ maxBytesPerSecond, maxBurstBytes, maxCpuMsPerSecond }: Config, clock: Clock) {
+  constructor({ maxBytesPerSecond, maxBurstBytes, maxCpuMsPerSecond }: Config, clock: Clock, meters = NO_METERS) {
     const now = clock.now()
     this.#clock = clock
+    this.#meters = meters
     this.#bytes = new Budget(maxBytesPerSecond, maxBurstBytes, now)
     this.#cpu = new Budget(maxCpuMsPerSecond, CPU_BURST_SECONDS * maxCpuMsPerSecond, now)
   }
@@ -65,8 +68,10 @@ export class Throttle {
   /** Resolves when the connection may cost more; undefined where it may at once. */
   pause(): Promise<unknown> | undefined {
     const now = this.#clock.now()
-    const recoveryMs = Math.max(this.#bytes.recoveryMs(now), this.#cpu.recoveryMs(now))
+    const [bytesMs, cpuMs] = [this.#bytes.recoveryMs(now), this.#cpu.recoveryMs(now)]
+    const recoveryMs = Math.max(bytesMs, cpuMs)
     if (recoveryMs === 0 || this.#isLifted) return undefined
+    this.#meters.limited(bytesMs > cpuMs ? 'maxBytesPerSecond' : 'maxCpuMsPerSecond')
     return this.#lifted.waitFor(this.#clock, recoveryMs)
   }
 

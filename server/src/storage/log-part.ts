@@ -1,6 +1,6 @@
 import { CoeditError, goneError } from '../common/errors.ts'
 import { lastStanding, lineageOf } from './lineage.ts'
-import type { AppendRequest, Deletion, Lineage, LogEntry, LogPart, StoredDocument } from './storage.ts'
+import type { AppendRequest, Deletion, KnownWrite, Lineage, LogEntry, LogPart, StoredDocument } from './storage.ts'
 
 /** Most bytes of `Appended.between`. */
 const MAX_BETWEEN_BYTES = 64 * 1024
@@ -8,6 +8,9 @@ const MAX_BETWEEN_BYTES = 64 * 1024
 /** How long a key of a write is known, in milliseconds, and how many of a document are. */
 export const WRITE_KEY_MS = 24 * 60 * 60 * 1000
 export const MAX_WRITE_KEYS = 1000
+
+/** Where a document that was deleted stands. */
+export const NOWHERE: Pick<KnownWrite, 'incarnation' | 'seq'> = { incarnation: 0, seq: 0 }
 
 /** The log of a document that was never written. */
 export const NO_LOG: Pick<StoredDocument, 'head' | 'incarnation'> = { head: 0, incarnation: 0 }

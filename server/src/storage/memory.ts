@@ -11,25 +11,33 @@ import {
   knownKeyError,
   MAX_WRITE_KEYS,
   NO_LOG,
+  NOWHERE,
   partAfter,
   WRITE_KEY_MS,
 } from './log-part.ts'
+import { decodeSegment, expiredUpTo, inflateAll, MAX_NAMED_VERSIONS, makeHistory, type NewSegment } from './segments.ts'
 import type {
   Appended,
   AppendRequest,
   CursorFailure,
   CursorPlace,
+  DatedDocument,
+  DatedEntry,
   DeletedDocument,
   Deletion,
   DeletionRequest,
   DocumentFacts,
   EarlierIncarnation,
+  HistoryRules,
   KnownWrite,
   LogEntry,
   LogPart,
+  NamedVersion,
+  NewNamedVersion,
   PostponedCursor,
   Relay,
   RelayListener,
+  Segment,
   Snapshot,
   Storage,
   StorageDamage,
@@ -42,8 +50,14 @@ import type {
 } from './storage.ts'
 import { MAX_REASON_LENGTH, webhookOf } from './webhook-cursor.ts'
 
-interface MemoryEntry extends LogEntry {
+interface MemoryEntry extends DatedEntry {
   readonly writer: MemoryStorage
+}
+
+interface MemorySegment extends NewSegment {
+  readonly place: number
+  /** What was before it, where it is a start. */
+  readonly start: readonly Uint8Array[]
 }
 
 interface MemoryKey extends WriteKey {
@@ -70,6 +84,8 @@ interface MemoryDocument {
   snapshot: Snapshot | null
   tail: MemoryEntry[]
   keys: readonly MemoryKey[]
+  segments: readonly MemorySegment[]
+  readonly versions: Map<string, NewNamedVersion>
 }
 
 /** What several storages share as servers share an engine. It is gone with the process. */
@@ -79,6 +95,7 @@ export class MemoryDatabase {
   readonly documents = new Map<string, MemoryDocument>()
   /** Of documents that were deleted; those that were made anew are in `documents` as well. */
   readonly formerClients = new Map<string, Uint8Array>()
+  readonly deletionKeys: (MemoryKey & { readonly document: string })[] = []
   readonly revocations = new Map<string | null, StoredRevocation>()
   /** By the name of the cursor, then by document. */
   readonly cursors = new Map<string, Map<string, MemoryCursor>>()
@@ -157,8 +174,8 @@ export class MemoryStorage implements Storage {
 
   load(document: string): Promise<StoredDocument> {
     return this.#run(() => {
-      const { head, snapshot, tail, ...lineage } = this.#database.documents.get(document) ?? NOTHING
-      return { head, ...lineageOf(lineage), ...this.#deletionOf(document), snapshot, tail: tail.map(plain) }
+      const { tail, ...stored } = this.#storedOf(document)
+      return { ...stored, tail: tail.map(plain) }
     })
   }
 
@@ -182,16 +199,89 @@ export class MemoryStorage implements Storage {
     })
   }
 
-  compact(document: string, snapshot: Snapshot, replaces: number, incarnation?: number): Promise<boolean> {
+  async compact(
+    document: string,
+    snapshot: Snapshot,
+    replaces: number,
+    incarnation?: number,
+    history?: HistoryRules,
+  ): Promise<boolean> {
+    const before = this.#database.documents.get(document)
+    const made = history && before && (await this.#historyOf(before, snapshot.seq, history))
     return this.#run(() => {
       const stored = this.#database.documents.get(document)
       if (!stored || (stored.snapshot?.seq ?? 0) !== replaces) return false
       if (incarnation !== undefined && lastStanding(incarnation, stored) < snapshot.seq) return false
       if (snapshot.seq < replaces || snapshot.seq > stored.head) return false
+      if (made && (stored !== before || stored.segments.at(-1)?.place !== made.after)) return false
       stored.snapshot = { ...snapshot, chunks: snapshot.chunks.map((chunk) => new Uint8Array(chunk)) }
       stored.tail = stored.tail.filter(({ seq }) => seq > snapshot.seq)
+      stored.segments = [...stored.segments, ...(made?.segments ?? [])]
       return true
     })
+  }
+
+  loadDated(document: string): Promise<DatedDocument> {
+    return this.#run(() => {
+      const { tail, ...stored } = this.#storedOf(document)
+      return { ...stored, tail: tail.map(({ seq, time, authors, update }) => ({ seq, time, authors, update })) }
+    })
+  }
+
+  listSegments(document: string, place = Number.POSITIVE_INFINITY, limit: number): Promise<readonly Segment[]> {
+    return this.#run(() => {
+      const { segments = [] } = this.#database.documents.get(document) ?? {}
+      const found = segments.filter((segment) => segment.place < place).toReversed()
+      return found.slice(0, limit).map(({ place, first, last, since, until, isStart }) => {
+        return { place, first, last, since, until, isStart }
+      })
+    })
+  }
+
+  async readSegment(document: string, place: number): Promise<readonly DatedEntry[] | undefined> {
+    const found = await this.#run(() => this.#segmentOf(document, place))
+    return found && decodeSegment(found.content)
+  }
+
+  async readStart(document: string, place: number): Promise<readonly Uint8Array[] | undefined> {
+    const found = await this.#run(() => this.#segmentOf(document, place))
+    return found?.isStart ? inflateAll(found.start) : undefined
+  }
+
+  expireHistory(time: number): Promise<void> {
+    return this.#run(() => {
+      for (const document of this.#database.documents.values()) {
+        const last = expiredUpTo(document.segments, time) ?? 0
+        document.segments = document.segments.filter(({ place }) => place > last)
+      }
+    })
+  }
+
+  nameVersion(document: string, version: NewNamedVersion): Promise<'named' | 'taken' | 'full' | 'missing'> {
+    return this.#run(() => {
+      const stored = this.#database.documents.get(document)
+      if (!stored || lastStanding(version.incarnation, stored) < version.seq) return 'missing'
+      if (stored.versions.has(version.name)) return 'taken'
+      if (stored.versions.size >= MAX_NAMED_VERSIONS) return 'full'
+      stored.versions.set(version.name, { ...version, update: new Uint8Array(version.update) })
+      return 'named'
+    })
+  }
+
+  listNamedVersions(document: string): Promise<readonly NamedVersion[]> {
+    return this.#run(() => {
+      const { versions = new Map<string, NewNamedVersion>() } = this.#database.documents.get(document) ?? {}
+      const named = [...versions.values()].map(({ name, seq, namedAt, authors }) => ({ name, seq, namedAt, authors }))
+      return named.sort((a, b) => inByteOrder(a.name, b.name))
+    })
+  }
+
+  readNamedVersion(document: string, name: string): Promise<Uint8Array | undefined> {
+    return this.#run(() => this.#database.documents.get(document)?.versions.get(name)?.update)
+  }
+
+  removeNamedVersion(document: string, name: string): Promise<boolean> {
+    return this.#run(() => this.#database.documents.get(document)?.versions.delete(name) ?? false)
   }
 
   follow(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow {
@@ -232,6 +322,9 @@ export class MemoryStorage implements Storage {
   recall(document: string, id: Uint8Array): Promise<KnownWrite | undefined> {
     return this.#run(() => {
       const { incarnation } = this.#database.documents.get(document) ?? NO_LOG
+      const ofDeletions = this.#database.deletionKeys.filter((key) => key.document === document)
+      const deletion = this.#known(ofDeletions, id)
+      if (deletion) return { ...NOWHERE, request: deletion.request }
       const found = this.#keyOf(document, id)
       return found && { incarnation, seq: found.seq, request: found.request }
     })
@@ -366,7 +459,8 @@ export class MemoryStorage implements Storage {
     })
   }
 
-  delete(document: string, { incarnation, head, formerClients, cursors = [] }: DeletionRequest): Promise<boolean> {
+  delete(document: string, request: DeletionRequest): Promise<boolean> {
+    const { incarnation, head, formerClients, key, cursors = [] } = request
     return this.#run(() => {
       const stored = this.#database.documents.get(document)
       if (stored && incarnation !== undefined && lastStanding(incarnation, stored) === 0) return false
@@ -377,6 +471,8 @@ export class MemoryStorage implements Storage {
       const untold = [...before.keys()].filter((cursor) => before.get(cursor)?.deletedAt !== undefined)
       this.#forget(document)
       this.#database.formerClients.set(document, new Uint8Array(formerClients))
+      if (key) this.#database.deletionKeys.push({ ...key, document, seq: 0, time: this.#clock.now() })
+      if (this.#database.deletionKeys.length > MAX_WRITE_KEYS) this.#database.deletionKeys.shift()
       for (const cursor of new Set([...cursors, ...untold])) {
         const { holder = this } = before.get(cursor) ?? {}
         const deletedAt = this.#clock.now()
@@ -450,6 +546,31 @@ export class MemoryStorage implements Storage {
     })
   }
 
+  #storedOf(document: string): Omit<StoredDocument, 'tail'> & { readonly tail: readonly MemoryEntry[] } {
+    const { head, snapshot, tail, ...lineage } = this.#database.documents.get(document) ?? NOTHING
+    return { head, ...lineageOf(lineage), ...this.#deletionOf(document), snapshot, tail }
+  }
+
+  #segmentOf(document: string, place: number): MemorySegment | undefined {
+    return this.#database.documents.get(document)?.segments.find((segment) => segment.place === place)
+  }
+
+  async #historyOf({ snapshot, tail, segments }: MemoryDocument, seq: number, rules: HistoryRules) {
+    const entries = tail.filter((entry) => entry.seq <= seq)
+    if (entries.length === 0) return undefined
+    const chunks = snapshot?.chunks ?? []
+    const before = { byteLength: sumBytes(chunks), chunks: async () => chunks }
+    const last = segments.at(-1)
+    const made = await makeHistory({ entries, before, last, rules })
+    const place = (index: number) => (last?.place ?? 0) + 1 + index
+    return {
+      after: last?.place,
+      segments: made.segments.map((segment, index) => {
+        return { ...segment, place: place(index), start: index === 0 ? made.start : [] }
+      }),
+    }
+  }
+
   #deletionOf(document: string): Deletion {
     const { documents, formerClients } = this.#database
     return deletionOf(formerClients.get(document), documents.has(document))
@@ -465,12 +586,16 @@ export class MemoryStorage implements Storage {
   }
 
   #keyOf(document: string, id: Uint8Array): MemoryKey | undefined {
-    const { keys = [] } = this.#database.documents.get(document) ?? {}
+    return this.#known(this.#database.documents.get(document)?.keys ?? [], id)
+  }
+
+  #known(keys: readonly MemoryKey[], id: Uint8Array): MemoryKey | undefined {
     const since = this.#clock.now() - WRITE_KEY_MS
     return keys.find((key) => key.time > since && Buffer.compare(key.id, id) === 0)
   }
 
-  #append({ document, update, base, cursors = [], keys = [] }: AppendRequest, written: Set<MemoryDocument>): Appended {
+  #append(request: AppendRequest, written: Set<MemoryDocument>): Appended {
+    const { document, update, base, cursors = [], keys = [], authors = new Uint8Array() } = request
     const stored = this.#database.documents.get(document) ?? this.#create(document)
     if (stored.epoch !== this.#database.epoch) this.#beginEpoch(stored)
     const between = written.has(stored) ? [] : entriesAfter(stored.tail, base)
@@ -478,8 +603,8 @@ export class MemoryStorage implements Storage {
     for (const cursor of cursors) this.#begin(cursor, document, stored.head)
     stored.head += 1
     stored.updatedAt = this.#clock.now()
-    stored.tail.push({ seq: stored.head, update: new Uint8Array(update), writer: this })
     const { head: seq, updatedAt: time } = stored
+    stored.tail.push({ seq, time, authors: new Uint8Array(authors), update: new Uint8Array(update), writer: this })
     stored.keys = [...stored.keys, ...keys.map((key) => ({ ...key, seq, time }))].slice(-MAX_WRITE_KEYS)
     return { seq: stored.head, ...lineageOf(stored), between }
   }
@@ -507,7 +632,8 @@ export class MemoryStorage implements Storage {
   #create(document: string): MemoryDocument {
     const now = this.#clock.now()
     const { epoch } = this.#database
-    const created = { ...NOTHING, epoch, incarnation: newIncarnation(), createdAt: now, updatedAt: now, tail: [] }
+    const own = { tail: [], versions: new Map<string, NewNamedVersion>() }
+    const created = { ...NOTHING, ...own, epoch, incarnation: newIncarnation(), createdAt: now, updatedAt: now }
     this.#database.documents.set(document, created)
     return created
   }
@@ -565,6 +691,8 @@ const NOTHING: MemoryDocument = {
   snapshot: null,
   tail: [],
   keys: [],
+  segments: [],
+  versions: new Map(),
 }
 
 function isDue(failure: CursorFailure | undefined, now: number): boolean {

@@ -10,7 +10,14 @@
  * wrote in between. So entries may overlap, where a client has brought the same edit to two servers. Whoever applies a
  * log does so strictly by number, its own entries too, and takes of each what is new against those before it.
  */
-export interface Storage extends DocumentStore, WriteKeyStore, CursorStore, Catalog, RevocationStore, WebhookStore {
+export interface Storage
+  extends DocumentStore,
+    HistoryStore,
+    WriteKeyStore,
+    CursorStore,
+    Catalog,
+    RevocationStore,
+    WebhookStore {
   /** Opens the engine. Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE, STORAGE_VERSION or STORAGE_DAMAGED. */
   open(): Promise<void>
 
@@ -65,8 +72,16 @@ export interface DocumentStore {
    * Resolves false and changes nothing when the stored snapshot is no longer the one with number `replaces`
    * (0: none), which means that somebody else compacted first, when the document has no entry `snapshot.seq`, or when its
    * numbers are no longer of the `incarnation` given. Rejects with STORAGE_CLOSED.
+   *
+   * @param history has the same step put the entries that it takes out of the log into segments. Default: they are gone
    */
-  compact(document: string, snapshot: Snapshot, replaces: number, incarnation?: number): Promise<boolean>
+  compact(
+    document: string,
+    snapshot: Snapshot,
+    replaces: number,
+    incarnation?: number,
+    history?: HistoryRules,
+  ): Promise<boolean>
 
   /**
    * Reports the entries after number `after` that others commit, in ascending order, as soon as it can but never within this
@@ -97,10 +112,100 @@ export interface AppendListener {
   onMissed(): void
 }
 
+/**
+ * What compactions took out of logs, by document: segments of entries without a gap between them, each a `start` or behind
+ * another one. What the document was before a start is kept with it, so that no older segment is needed to tell what it
+ * was at an entry.
+ */
+export interface HistoryStore {
+  /** The document as `load` gives it, and its tail with what is known of each entry. Rejects as `load` does. */
+  loadDated(document: string): Promise<DatedDocument>
+
+  /** At most `limit` segments of a document, the latest first, before `place` (exclusive; default: all). Rejects with STORAGE_CLOSED. */
+  listSegments(document: string, place: number | undefined, limit: number): Promise<readonly Segment[]>
+
+  /** The entries of a segment; undefined where it is gone, or damaged. Rejects with STORAGE_CLOSED. */
+  readSegment(document: string, place: number): Promise<readonly DatedEntry[] | undefined>
+
+  /**
+   * What the document was before the start at this place, as the chunks of a snapshot: none where it was empty; undefined where that is
+   * gone, or damaged. Rejects with STORAGE_CLOSED.
+   */
+  readStart(document: string, place: number): Promise<readonly Uint8Array[] | undefined>
+
+  /**
+   * Removes the segments of all documents in which no entry was written at `time` (in milliseconds of the epoch) or later, except those that stand
+   * between an entry that was, and the start before it. Rejects with STORAGE_CLOSED.
+   */
+  expireHistory(time: number): Promise<void>
+
+  /**
+   * Keeps a version under a name, until that or the document is removed. Changes nothing and resolves 'taken' where another one has the name, 'full'
+   * where the document has MAX_NAMED_VERSIONS of them, and 'missing' where it is not of the incarnation any more. Rejects with STORAGE_CLOSED.
+   */
+  nameVersion(document: string, version: NewNamedVersion): Promise<'named' | 'taken' | 'full' | 'missing'>
+
+  /** By name, in byte order. Rejects with STORAGE_CLOSED. */
+  listNamedVersions(document: string): Promise<readonly NamedVersion[]>
+
+  /** What the document was; undefined where there is none of this name, or it is damaged. Rejects with STORAGE_CLOSED. */
+  readNamedVersion(document: string, name: string): Promise<Uint8Array | undefined>
+
+  /** Resolves whether there was one of this name. Rejects with STORAGE_CLOSED. */
+  removeNamedVersion(document: string, name: string): Promise<boolean>
+}
+
+export interface NamedVersion {
+  readonly name: string
+  /** The number of its last entry. */
+  readonly seq: number
+  /** When it was named, in milliseconds of the epoch. */
+  readonly namedAt: number
+  /** Who has named it, as whoever did so has encoded that. */
+  readonly authors: Uint8Array
+}
+
+export interface NewNamedVersion extends NamedVersion {
+  /** That the number is of. */
+  readonly incarnation: number
+  /** What the document was, in Yjs' encoding (v1). */
+  readonly update: Uint8Array
+}
+
+export interface HistoryRules {
+  /** How long after its start, in milliseconds, segments may go on without another one. */
+  readonly maxRunMs: number
+}
+
+/** An entry, and what is known of how it was written. */
+export interface DatedEntry extends LogEntry {
+  /** Milliseconds of the epoch; when the document was made where it was written before that was noted. */
+  readonly time: number
+  /** Who wrote it, as whoever appended it has encoded that; empty where nothing was said. */
+  readonly authors: Uint8Array
+}
+
+export interface DatedDocument extends StoredDocument {
+  readonly tail: readonly DatedEntry[]
+}
+
+export interface Segment {
+  /** By which it is known; later ones have larger ones. */
+  readonly place: number
+  /** The numbers of its first and last entry. */
+  readonly first: number
+  readonly last: number
+  /** When the earliest and the latest of its entries were written, in milliseconds of the epoch. */
+  readonly since: number
+  readonly until: number
+  /** Whether what was before it is kept with it. */
+  readonly isStart: boolean
+}
+
 /** Which writes were done already, for those who ask for one again since they do not know. */
 export interface WriteKeyStore {
   /**
-   * What was appended with the key of this id: within a day, if it is one of the last thousand of the document that have one.
+   * What was appended, or deleted, with the key of this id: within a day, if it is one of the last thousand of the document that have one.
    * Rejects with STORAGE_CLOSED.
    */
   recall(document: string, id: Uint8Array): Promise<KnownWrite | undefined>
@@ -116,7 +221,7 @@ export interface WriteKey {
 
 export interface KnownWrite extends Pick<WriteKey, 'request'> {
   readonly incarnation: number
-  /** Where the document stood after it. */
+  /** Where the document stood after it; 0 of no incarnation after a deletion. */
   readonly seq: number
 }
 
@@ -251,6 +356,8 @@ export interface DeletionRequest {
   readonly head?: number | undefined
   /** As `Deletion` has it. */
   readonly formerClients: Uint8Array
+  /** Becomes known with it, and stays so whatever becomes of the document; of all documents at least the last thousand. */
+  readonly key?: WriteKey | undefined
   /** Cursors that tell of the deletion. */
   readonly cursors?: readonly string[]
 }
@@ -407,6 +514,8 @@ export interface AppendRequest {
   readonly cursors?: readonly string[]
   /** Keys that become known with it. */
   readonly keys?: readonly WriteKey[]
+  /** Who wrote it, for `DatedEntry`. */
+  readonly authors?: Uint8Array
   /** Quarantined updates that this one contains; they are deleted in the same commit. */
   readonly releases?: readonly number[]
 }

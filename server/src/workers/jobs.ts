@@ -2,7 +2,7 @@ import type { ErrorCode } from '../common/errors.ts'
 import type { PackedUpdates } from './packing.ts'
 
 /** What is sent to a worker thread. */
-export type Job = CompactJob | SplitJob | DiffJob
+export type Job = CompactJob | SplitJob | DiffJob | MergeJob
 
 export interface CompactJob {
   readonly kind: 'compact'
@@ -26,6 +26,14 @@ export interface DiffJob {
   /** What the reader has, in Yjs' encoding. */
   readonly stateVector: Uint8Array
   readonly maxBytes: number
+}
+
+export interface MergeJob {
+  readonly kind: 'merge'
+  /** Consecutive entries of a log. */
+  readonly updates: PackedUpdates
+  /** How many of them belong together, from the first on. */
+  readonly groups: readonly number[]
 }
 
 /** What comes back. Errors are values: one that is thrown loses its class and code on its way between threads. */

@@ -4,6 +4,7 @@ import { CoeditError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import { Serial } from '../common/serial.ts'
 import { type Clock, systemClock } from '../common/timing.ts'
+import { EMPTY_UPDATE } from '../protocol/update/update.ts'
 import type { Compaction } from './compaction.ts'
 import type { CompactJob, Job, JobOutcome, JobResult } from './jobs.ts'
 import { packUpdates, unpackUpdates } from './packing.ts'
@@ -24,6 +25,8 @@ export interface CompactRequest {
   readonly tail: readonly Uint8Array[]
   /** Default 256 KiB. */
   readonly maxChunkBytes?: number
+  /** Whether deleted content stays. Default: it is freed. */
+  readonly keepsDeleted?: boolean
 }
 
 export interface SplitRequest {
@@ -40,6 +43,11 @@ export interface DiffRequest {
   readonly stateVector: Uint8Array
   /** Default 256 KiB. */
   readonly maxBytes?: number
+}
+
+export interface MergedEntries {
+  readonly groups: readonly Uint8Array[]
+  readonly whole: Uint8Array
 }
 
 const COMPACT_TIMEOUT_MS = 60_000
@@ -87,16 +95,18 @@ export class WorkerPool {
   }
 
   /**
-   * Compacts a document: its snapshot's chunks and the entries after them. Deleted content is freed where Yjs manages
-   * that in time and nothing is lost; otherwise the result is a plain copy, which is logged.
+   * Compacts a document: its snapshot's chunks and the entries after them. Deleted content is freed, unless it is to stay, where Yjs
+   * manages that in time and nothing is lost; otherwise the result is a plain copy, which is logged.
    * @throws CoeditError UPDATE_MALFORMED, SERVER_CLOSED
    */
-  async compact({ chunks, tail, maxChunkBytes = CHUNK_BYTES }: CompactRequest): Promise<Compaction> {
+  async compact(request: CompactRequest): Promise<Compaction> {
+    const { chunks, tail, maxChunkBytes = CHUNK_BYTES, keepsDeleted = false } = request
     const updates = [...chunks, ...tail]
     const newJob = (collectsGarbage: boolean): CompactJob => {
       return { kind: 'compact', updates: packUpdates(updates), maxChunkBytes, collectsGarbage }
     }
     return this.#compacting.run(async () => {
+      if (keepsDeleted) return toCompaction(await this.#run(this.#compactions, () => newJob(false)))
       try {
         return toCompaction(
           await this.#withTimeout((signal) => this.#run(this.#compactions, () => newJob(true), signal)),
@@ -126,6 +136,20 @@ export class WorkerPool {
    */
   async diff({ chunks, stateVector, maxBytes = CHUNK_BYTES }: DiffRequest): Promise<Uint8Array[]> {
     return this.#request(() => ({ kind: 'diff', updates: packUpdates(chunks), stateVector, maxBytes }))
+  }
+
+  /**
+   * Merges entries of a log in a row, of which those of different writers may overlap: each group as one update that follows
+   * those before, and all of them as one.
+   * @throws CoeditError STORAGE_DAMAGED where an entry builds on something that is not there, SERVER_CLOSED
+   */
+  async merge(groups: readonly (readonly Uint8Array[])[]): Promise<MergedEntries> {
+    const merged = await this.#request(() => {
+      return { kind: 'merge', updates: packUpdates(groups.flat()), groups: groups.map(({ length }) => length) }
+    })
+    // Each in memory of its own: some stay longer than others.
+    const own = merged.map((update) => new Uint8Array(update))
+    return { groups: own.slice(0, -1), whole: own.at(-1) ?? EMPTY_UPDATE }
   }
 
   /** Ends the threads; jobs under way reject with SERVER_CLOSED. */

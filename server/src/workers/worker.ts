@@ -1,8 +1,16 @@
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { CoeditError } from '../common/errors.ts'
-import { decodeStateVector, splitDifference, splitUpdate, withoutTooDeep } from '../protocol/update/update.ts'
+import {
+  decodeStateVector,
+  KnownState,
+  mergeEntries,
+  splitDifference,
+  splitUpdate,
+  trimEntry,
+  withoutTooDeep,
+} from '../protocol/update/update.ts'
 import { compactCollecting, compactCopying } from './compaction.ts'
-import type { CompactJob, DiffJob, Job, JobOutcome, JobResult, SplitJob } from './jobs.ts'
+import type { CompactJob, DiffJob, Job, JobOutcome, JobResult, MergeJob, SplitJob } from './jobs.ts'
 import { packUpdates, unpackUpdates } from './packing.ts'
 
 /** The entry of a worker thread: runs one job. What is thrown is sent as a value, see JobOutcome. */
@@ -26,6 +34,8 @@ function perform(job: Job): JobResult {
       return { updates: packUpdates(split(job)) }
     case 'diff':
       return { updates: packUpdates(diff(job)) }
+    case 'merge':
+      return { updates: packUpdates(merge(job)) }
   }
 }
 
@@ -43,4 +53,17 @@ function split({ updates, maxBytes, dropsTooDeep }: SplitJob): Uint8Array[] {
 
 function diff({ updates, stateVector, maxBytes }: DiffJob): Uint8Array[] {
   return splitDifference(unpackUpdates(updates), decodeStateVector(stateVector), maxBytes)
+}
+
+/** Each group as one update that follows those before, and then all of them as one. */
+function merge({ updates, groups }: MergeJob): Uint8Array[] {
+  const entries = unpackUpdates(updates)
+  const state = new KnownState()
+  let taken = 0
+  const merged = groups.map((count) => {
+    const group = entries.slice(taken, taken + count).map((update) => trimEntry(update, state))
+    taken += count
+    return mergeEntries(group)
+  })
+  return [...merged, mergeEntries(merged)]
 }

@@ -1,10 +1,8 @@
-import type { IncomingMessage } from 'node:http'
 import { OpenAPIHono, type RouteConfig } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import type { z } from 'zod'
 import { CoeditError, ERRORS, type ErrorCode } from '../../common/errors.ts'
-import { expectNoBody } from '../body.ts'
+import { expectNoBody, readBody } from '../body.ts'
 import type { Env } from '../routes.ts'
 import { errorAnswer } from './schemas.ts'
 
@@ -53,30 +51,28 @@ export class ApiRoutes {
       request: { params, query, ...(headers && { headers: [headers] }), ...(body && { body }) },
       responses: { ...responses, ...failures(errors) },
     })
-    const limit = bodyLimit({
-      maxSize: this.#maxBodyBytes,
-      onError: () => {
-        throw new CoeditError('BODY_TOO_LARGE', `the body is larger than ${this.#maxBodyBytes} bytes`)
-      },
-    })
     this.routes.on(
       method.toUpperCase(),
       path.replaceAll(/\{(\w+)\}/g, ':$1'),
       async (c, next) => {
-        if (!body) expectNoBody(c.env.incoming)
-        const answer = body && !this.#fits(c.env.incoming) ? await limit(c, next) : await next()
-        // What is left of a body would be taken for the next request.
-        if (!c.env.incoming.readableEnded) c.header('connection', 'close')
-        return answer
+        if (body) this.#offerBody(c)
+        else expectNoBody(c.env.incoming)
+        await next()
       },
       (c) => handle(c, { params: parsed(params, c.req.param()), query: parsed(query, c.req.query()) }),
     )
   }
 
-  /** Whether a body says how long it is, and is not too long: its length need not be watched, which makes a whole Request of it. */
-  #fits({ headers }: IncomingMessage): boolean {
-    const length = headers['content-length']
-    return headers['transfer-encoding'] === undefined && length !== undefined && Number(length) <= this.#maxBodyBytes
+  /** Has the body read when a handler asks for it, and once: to watch its length, Hono would make another Request of it. */
+  #offerBody({ req, env }: Context<Env>): void {
+    let reading: Promise<ArrayBuffer> | undefined
+    Object.defineProperty(req.bodyCache, 'arrayBuffer', {
+      enumerable: true,
+      get: () => {
+        reading ??= readBody(env.incoming, this.#maxBodyBytes)
+        return reading
+      },
+    })
   }
 }
 

@@ -25,11 +25,28 @@ export async function newContentIn(c: Context<Env>, root: string): Promise<Uint8
 }
 
 export function jsonIn(body: Uint8Array): unknown {
+  const text = new TextDecoder().decode(body)
   try {
-    return JSON.parse(new TextDecoder().decode(body))
+    const value: unknown = JSON.parse(text)
+    if (!SURROGATE.test(text) || isWellFormed(value)) return value
   } catch (cause) {
     throw new CoeditError('BODY_INVALID', 'expected JSON', { cause })
   }
+  throw new CoeditError('BODY_INVALID', 'a string holds half of a surrogate pair, which no document can keep')
+}
+
+/** How JSON writes one; as they are they do not come out of UTF-8. */
+const SURROGATE = /\\u[dD][89a-fA-F]/
+
+/** Without recursion, which a body could exhaust. */
+function isWellFormed(value: unknown): boolean {
+  for (const left = [value]; left.length > 0; ) {
+    const next = left.pop()
+    if (typeof next === 'string' && /\p{Surrogate}/u.test(next)) return false
+    if (typeof next !== 'object' || next === null) continue
+    for (const [key, inner] of Object.entries(next)) left.push(key, inner)
+  }
+  return true
 }
 
 function typeIn(c: Context<Env>): string {
@@ -41,9 +58,7 @@ export async function changesIn(c: Context<Env>): Promise<Changes> {
   const known = Object.keys(CHANGES).join(', ')
   if (!isChangeType(type))
     throw new CoeditError('BODY_INVALID', `the content-type is '${type}', expected one of ${known}`)
-  const body = await c.req.json().catch((cause: unknown) => {
-    throw new CoeditError('BODY_INVALID', 'expected JSON', { cause })
-  })
+  const body = jsonIn(new Uint8Array(await c.req.arrayBuffer()))
   switch (type) {
     case 'application/json-patch+json':
       return { as: 'json-patch', operations: valid(CHANGES[type], body) }

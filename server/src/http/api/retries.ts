@@ -49,8 +49,15 @@ export class Retries {
   async #writeOnce(document: string, key: WriteKey, write: (key: WriteKey) => Promise<Place>): Promise<Place> {
     const before = await this.#recall(document, key)
     if (before) return before
-    const at = await write(key)
-    return (await this.#recall(document, key)) ?? at
+    try {
+      const at = await write(key)
+      return (await this.#recall(document, key)) ?? at
+    } catch (error) {
+      // Another server may have done it meanwhile, which leaves nothing to be done.
+      const done = await this.#recall(document, key)
+      if (!done) throw error
+      return done
+    }
   }
 
   async #recall(document: string, { id, request }: WriteKey): Promise<Place | undefined> {

@@ -50,7 +50,10 @@ export const newQuery = z.object({ root: root.default('content').describe('Which
 
 /** Whom a `POST …/disconnect` is about. */
 export const disconnection = z
-  .strictObject({ user: z.string().optional().describe('Default: everybody.') })
+  .strictObject({
+    user: z.string().optional().describe('Default: everybody.'),
+    connection: z.int().optional().describe('This one alone, by its `id` at the server that is asked.'),
+  })
   .openapi('Disconnection')
 
 export const nameParams = z.object({
@@ -70,15 +73,57 @@ export const contentQuery = z.object({
 
 export const eventsQuery = z.object({
   as: z
-    .enum(['text', 'json'])
+    .enum(['text', 'json', 'messages'])
     .optional()
-    .describe('Tells how a root changes: a text by splices, any root by JSON Patches. Default: the updates of Yjs.'),
+    .describe(
+      'Tells how a root changes: a text by splices, any root by JSON Patches. `messages`: those of the WebSocket protocol. Default: the updates of Yjs.',
+    ),
   root: root.default('content'),
   presence: z.literal('1').optional().describe('Tells who is here, too.'),
+  client: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .optional()
+    .describe('With `messages`: the client id of Yjs whose own presence is left out.'),
+  poll: z
+    .literal('1')
+    .optional()
+    .describe(
+      'With `messages`: the answer ends soon after it has brought something, for who is behind a proxy that keeps it until then.',
+    ),
+})
+
+const clientKey = z
+  .string()
+  .min(16)
+  .max(MAX_ROOT)
+  .describe('A secret that a client makes once, such as a random UUID: by it its presence is its own.')
+
+export const callHeaders = z.object({ 'Coedit-Client': clientKey })
+export const streamHeaders = z.object({ 'Coedit-Client': clientKey.optional() })
+
+export const callQuery = z.object({
+  access: z.literal('read').optional().describe('Writes nothing, whatever the token allows.'),
+  sent: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe('How many messages with edits the client has sent before: the acknowledgement counts from there.'),
+  leave: z
+    .literal('1')
+    .optional()
+    .describe('The last request: the presence of the client gives way to who claims it, and is gone a second later.'),
 })
 
 export const allEventsQuery = z.object({
   prefix: z.string().default('').describe('What the names begin with.'),
+  as: z
+    .enum(['text', 'json'])
+    .optional()
+    .describe('Brings the value of a root with each document. Default: names alone.'),
+  root: root.default('content'),
 })
 
 export const patchQuery = z.object({ root: root.default('content') })
@@ -139,6 +184,152 @@ export const presenceParams = nameParams.extend({
 export const presenceAnswer = z
   .object({ present: z.array(z.object({ clientId: z.number(), state: json })) })
   .openapi('Presence')
+
+const counts = z.record(z.string(), z.int())
+const distribution = z
+  .object({
+    count: z.int(),
+    sum: z.number().describe('Seconds.'),
+    buckets: z.array(z.object({ le: z.number(), count: z.int() })).describe('How many took at most `le` seconds.'),
+  })
+  .openapi('Distribution')
+
+export const statusAnswer = z
+  .object({
+    time: z.iso.datetime(),
+    startedAt: z.iso.datetime(),
+    node: z.string().optional().describe('The option `nodeName`.'),
+    memoryBytes: z.int().describe('Resident memory of the process.'),
+    cpuSeconds: z.number(),
+    eventLoop: z.object({ activeSeconds: z.number(), idleSeconds: z.number() }),
+    connections: z.int().describe('Open WebSockets.'),
+    visitors: z.int().describe('Who is let into a document, by WebSocket, event stream or request.'),
+    documents: z.int().describe('Those in memory.'),
+    pendingBytes: z.int().describe('Of edits that are not durable yet.'),
+    entries: z.int().describe('Log entries that were made durable.'),
+    commitFailures: z.int(),
+    commits: distribution.describe('How long a batch of entries took until it was durable.'),
+    shown: distribution.describe('From the first edit of a batch until all have been handed it.'),
+    compactions: distribution,
+    closes: counts.describe('WebSockets that were closed, by code.'),
+    refusals: counts.describe('Requests and upgrades that were refused, by code.'),
+    limits: counts.describe('How often somebody was slowed down, or something left out, by option.'),
+    storage: z.union([
+      z.object({ state: z.literal('ok') }),
+      z.object({ state: z.literal('degraded'), since: z.number(), error: z.string() }),
+    ]),
+    damage: counts,
+    hooks: z.record(z.string(), counts),
+    busiest: z
+      .array(z.object({ name: z.string(), editsPerMinute: z.int(), readers: z.int(), bytes: z.int() }))
+      .describe('Documents in memory, by how much was written of late.'),
+    quarantined: z
+      .array(z.object({ name: z.string(), updates: z.int() }))
+      .describe('Documents in memory of which damage has cut off updates.'),
+  })
+  .openapi('Status')
+
+export const connectionsAnswer = z
+  .object({
+    connections: z.array(
+      z.object({
+        id: z.int(),
+        user: z.string().optional(),
+        access: z.enum(['read', 'write']),
+        address: z.string().optional(),
+        since: z.iso.datetime(),
+      }),
+    ),
+    shown: z.array(z.string()).describe('How those call themselves who show something.'),
+  })
+  .openapi('Connections')
+const versionNumber = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
+const time = z.iso.datetime({ offset: true })
+const moment = z
+  .union([z.string().regex(/^\d{1,15}$/), time, z.string().regex(/^named:./)])
+  .describe('The number of a version, a time such as `2026-01-31T12:00:00Z`, or `named:` and the name of a version.')
+const versionName = z.string().min(1).max(MAX_ROOT)
+const momentJson = z.union([versionNumber, time, z.strictObject({ named: versionName })]).openapi('Moment')
+
+export const timelineQuery = z.object({
+  before: z.coerce.number().pipe(versionNumber).optional().describe('The `next` of the page before.'),
+  limit: z.coerce.number().int().min(1).max(MAX_LISTED).default(100).describe('Groups at most.'),
+  pause: z.coerce
+    .number()
+    .min(0)
+    .max(86_400)
+    .default(300)
+    .describe('Seconds without an edit of somebody, after which another group of theirs begins.'),
+})
+
+export const momentQuery = z.object({ at: moment })
+
+export const pastContentQuery = contentQuery.extend({ at: moment })
+
+export const changesQuery = z.object({
+  from: moment,
+  to: moment,
+  root: root.default('content'),
+  as: z.enum(['text', 'json']).default('json'),
+})
+
+const writer = z
+  .strictObject({
+    name: z.string().describe('The user of a token, or the name that a connection showed.'),
+    claimed: z.boolean().default(false).describe('Whether nothing but the connection itself said so.'),
+  })
+  .openapi('Author')
+
+export const timelineAnswer = z
+  .object({
+    groups: z.array(
+      z.object({
+        author: writer.nullable().describe('Null where nobody is known.'),
+        first: z.int().describe('The version that its first entry made.'),
+        last: z.int().describe('The version that its last entry made.'),
+        since: z.iso.datetime(),
+        until: z.iso.datetime(),
+        entries: z.int().describe('In how many entries of the log there is something of theirs.'),
+      }),
+    ),
+    next: z.int().optional().describe('Missing on the last page.'),
+  })
+  .openapi('Timeline')
+
+const change = z.object({
+  index: z.int().optional(),
+  delete: z.int().optional(),
+  insert: z.string().optional(),
+  op: z.enum(['add', 'remove', 'replace']).optional(),
+  path: z.string().optional(),
+  value: json.optional(),
+})
+
+export const changesAnswer = z.object({ from: z.int(), to: z.int(), changes: z.array(change) }).openapi('Changes')
+
+export const versionParams = nameParams.extend({
+  version: versionName.openapi({ param: { description: 'The name of a version.' } }),
+})
+
+/** Which version is to get a name. */
+export const naming = z
+  .strictObject({ at: momentJson.optional().describe('Default: what is there now.') })
+  .openapi('Naming')
+
+const named = z.object({
+  name: z.string(),
+  version: z.int(),
+  namedAt: z.iso.datetime(),
+  by: writer.nullable().describe('Null where nobody is known.'),
+})
+
+export const versionsAnswer = z.object({ versions: z.array(named) }).openapi('Versions')
+export const namedAnswer = z.object({ version: z.int() }).openapi('NamedVersion')
+
+/** What a document is to become: what it was, or what it would be without what somebody has written since. */
+export const restoration = z
+  .union([z.strictObject({ to: momentJson }), z.strictObject({ since: momentJson, author: writer })])
+  .openapi('Restoration')
 
 export const errorAnswer = z.object({ error: z.object({ code: z.string(), message: z.string() }) }).openapi('Error')
 

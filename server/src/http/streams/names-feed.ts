@@ -5,6 +5,8 @@ import type { Documents } from '../../document/documents.ts'
 /** Documents of which it is remembered when they changed last, for those who come back or are slow. */
 const MAX_REMEMBERED = 10_000
 
+const RESET = Buffer.from('event: reset\ndata: {}\n\n')
+
 interface Reader {
   readonly prefix: string
   /** A document has changed that it is to be told of. */
@@ -72,9 +74,19 @@ export class NamesFeed {
     return [...this.#last.values()].filter((one) => one.number > number && one.document.startsWith(prefix))
   }
 
+  /** The id of the event about a change. */
+  idOf(number: number): string {
+    return `${this.#life}.${number}`
+  }
+
+  /** An event that says that all that was told before may be outdated; it has no id, for those who are told all anew. */
+  resetAll(): Uint8Array {
+    return RESET
+  }
+
   /** An event that says that any document may have changed. */
   reset(): Uint8Array {
-    return Buffer.from(`event: reset\ndata: {}\nid: ${this.#life}.${this.#number}\n\n`)
+    return Buffer.from(`event: reset\ndata: {}\nid: ${this.idOf(this.#number)}\n\n`)
   }
 
   /** To the end of the server, which has one feed. */
@@ -113,7 +125,7 @@ export class NamesFeed {
   #changeOf(document: string, incarnation: number, position: number): NameChange {
     const number = ++this.#number
     const cursor = cursorId({ incarnation, position })
-    const id = `${this.#life}.${number}`
+    const id = this.idOf(number)
     let made: Uint8Array | undefined
     return {
       document,

@@ -156,7 +156,8 @@ function shownOf({ clientId, state }: PresenceEntry): string {
   return JSON.stringify({ clientId, state: JSON.parse(Buffer.from(state).toString()) })
 }
 
-function observer(): Participant {
+/** Who shows nothing. */
+export function observer(): Participant {
   return {
     user: undefined,
     mayRemember: false,

@@ -1,13 +1,20 @@
 import { goneError } from '../../common/errors.ts'
-import type { Cursor } from '../../document/cursor.ts'
+import type { Cursor, CursorOptions } from '../../document/cursor.ts'
 import { cursorId, placeOf } from '../../document/cursor-id.ts'
 import type { Document } from '../../document/document.ts'
 import type { Documents } from '../../document/documents.ts'
 import type { Piece } from '../../document/piece.ts'
-import type { Flush } from '../../document/subscriber.ts'
+import type { Flush, PresenceStep } from '../../document/subscriber.ts'
 import type { EventData } from '../event-data.ts'
 import type { EventOutput } from './event-output.ts'
 import type { Source } from './source.ts'
+
+export interface UpdatesContext {
+  readonly name: string
+  readonly documents: Documents
+  readonly eventData: EventData
+  readonly lastEventId: string
+}
 
 /** The updates of a document, each with the position behind it. A large document comes in pieces, all before the position. */
 export class Updates implements Source {
@@ -21,7 +28,7 @@ export class Updates implements Source {
   #isReading = false
   #hasEnded = false
 
-  constructor(name: string, lastEventId: string, documents: Documents, eventData: EventData) {
+  constructor({ name, documents, eventData, lastEventId }: UpdatesContext) {
     this.#name = name
     this.#documents = documents
     this.#eventData = eventData
@@ -37,7 +44,9 @@ export class Updates implements Source {
   }
 
   resume(): void {
-    this.#readAll().catch(this.#onEnd)
+    this.#readAll()
+      .then(() => this.caughtUp())
+      .catch(this.#onEnd)
   }
 
   end(): void {
@@ -45,15 +54,37 @@ export class Updates implements Source {
     this.#cursor?.release()
   }
 
+  protected get cursor(): Cursor | undefined {
+    return this.#cursor
+  }
+
+  protected get output(): EventOutput | undefined {
+    return this.#output
+  }
+
+  /** What else the cursor is for. */
+  protected get options(): CursorOptions {
+    return {}
+  }
+
+  /** The document is there; nothing of it was read. */
+  protected joined(_document: Document): void {}
+
+  /** It has read as much as the output takes, or a flush has come, which has changed this of the presence. */
+  protected caughtUp(_step?: PresenceStep | null): void {}
+
   async #join(): Promise<void> {
     const cursor = await this.#documents.join(this.#name, {
+      ...this.options,
       onFlush: (flush) => this.#flushed(flush),
       onEnd: (reason) => this.#onEnd(reason === 'deleted' ? goneError(this.#name) : undefined),
     })
     this.#cursor = cursor
-    if (this.#hasEnded) cursor.release()
+    if (this.#hasEnded) return cursor.release()
     cursor.seek(positionOf(this.#lastEventId, cursor.document))
+    this.joined(cursor.document)
     await this.#readAll()
+    this.caughtUp()
   }
 
   #flushed(flush: Flush): void {
@@ -61,6 +92,7 @@ export class Updates implements Source {
     if (!cursor || !output || this.#isReading) return
     if (!output.isFull && cursor.follow(flush)) for (const piece of flush.pieces) this.#write(cursor, output, piece)
     else if (!output.isFull && cursor.isBehind) this.resume()
+    this.caughtUp(flush.presence)
   }
 
   /** As far as the output takes it. */
@@ -83,13 +115,14 @@ export class Updates implements Source {
 
   #write({ document: { incarnation } }: Cursor, output: EventOutput, piece: Piece): void {
     const { position } = piece
-    output.write(this.#eventData.of(piece, position === undefined ? '' : cursorId({ incarnation, position })))
+    const id = position === undefined ? '' : cursorId({ incarnation, position })
+    output.write(this.#eventData.of(piece, id), id === '' ? 'part' : 'news')
   }
 }
 
 /** Where a stream starts: behind the event it names, or at the beginning where the log knows no such event. */
 function positionOf(lastEventId: string, document: Document): number {
-  const place = placeOf(lastEventId)
+  const place = placeOf(lastEventId.replace(/\..*$/, ''))
   if (!place || !document.stands(place.incarnation, place.position)) return 0
   return place.position <= document.head ? place.position : 0
 }

@@ -1,9 +1,19 @@
 /** Yjs updates (v1) as bytes: checked, taken apart and put together without Yjs. */
+export {
+  type Brought,
+  decodeAuthors,
+  encodeAuthors,
+  encodeWriter,
+  type Ids,
+  type Share,
+  type Writer,
+} from './authorship.ts'
 export { decodeClients, encodeClients } from './clients.ts'
 export { diffUpdate, EMPTY_UPDATE, encodeNews, mergeEntries } from './compose.ts'
+export { holdsDeleted } from './deleted-content.ts'
 export { type HeldBack, holdBack, isParted, joinPieceBytes, splitDifference, splitSnapshot } from './hold-back.ts'
 export { isJson } from './json.ts'
-export { type IdRanges, readInParts } from './ranges.ts'
+export { type IdRanges, readInParts, unionOf } from './ranges.ts'
 export { indexUpdate, type ScannedUpdate, scanUpdate } from './scan.ts'
 export { splitUpdate } from './split.ts'
 export { type Clocks, coversState, coversStateVector, decodeStateVector, KnownState, Overlay } from './state.ts'

@@ -1,6 +1,6 @@
 import { CoeditError } from '../../common/errors.ts'
 import type { Log } from '../../common/log.ts'
-import type { Database } from './database.ts'
+import type { Database, Operation } from './database.ts'
 import { DOCUMENTS, FORMAT_KEY, nameRange, REVOCATIONS } from './keys.ts'
 import { readLast } from './read-range.ts'
 import { decodeNumber, decodeTime, encodeNumber } from './records.ts'
@@ -8,7 +8,10 @@ import { decodeNumber, decodeTime, encodeNumber } from './records.ts'
 /** Rewrites a directory from the version at its index + 1 to the next one; ends by writing that version's record. */
 type Migration = (database: Database) => Promise<void>
 
-const MIGRATIONS: readonly Migration[] = []
+const MIGRATIONS: readonly Migration[] = [
+  // Entries may tell who wrote them, which programs of the first version would take for a part of the update.
+  (database) => database.write([putVersion(2)]),
+]
 
 /** The version of keys.ts and records.ts. */
 const FORMAT_VERSION = MIGRATIONS.length + 1
@@ -53,6 +56,10 @@ async function versionWithoutRecord(database: Database, directory: string, log: 
     throw new CoeditError('STORAGE_DAMAGED', message)
   }
   if (isOurs) log.error({ directory }, 'the format version record was damaged; it is written anew')
-  await database.write([{ type: 'put', key: FORMAT_KEY, value: encodeNumber(FORMAT_KEY, FORMAT_VERSION) }])
+  await database.write([putVersion(FORMAT_VERSION)])
   return FORMAT_VERSION
+}
+
+function putVersion(version: number): Operation {
+  return { type: 'put', key: FORMAT_KEY, value: encodeNumber(FORMAT_KEY, version) }
 }

@@ -16,6 +16,11 @@
  * | `05` name (UTF-8) | that a document was deleted: who wrote it. It is deleted now where it is not in the name table |
  * | `06` id(4) `01` key(32) | that a write with this key was done |
  * | `06` id(4) `02` seq(6) key(32) | nothing: which of them is older |
+ * | `07` id(4) `01` place(4) | that a segment of the history is there, and its facts |
+ * | `07` id(4) `02` place(4) | its entries |
+ * | `07` id(4) `03` place(4) index(4) | chunk of what was before it |
+ * | `07` id(4) `04` name (UTF-8) | that a version has this name, and which one it is |
+ * | `07` id(4) `05` name (UTF-8) | what the document was |
  * | `08` id (UTF-8) | a webhook |
  * | `09` cursor (UTF-8) `00` name (UTF-8) | what is known of a cursor beside its number |
  */
@@ -25,6 +30,7 @@ const REVOCATION = 3
 const CURSOR = 4
 const DELETED = 5
 const WRITTEN = 6
+const HISTORY = 7
 const WEBHOOK = 8
 const NOTE = 9
 
@@ -37,6 +43,12 @@ const METADATA = 1
 const ENTRY = 2
 const CHUNK = 3
 const QUARANTINED = 4
+
+const SEGMENT = 1
+const SEGMENT_ENTRIES = 2
+const SEGMENT_START = 3
+const NAMED = 4
+const NAMED_CONTENT = 5
 
 const KEYED = 1
 const ORDERED = 2
@@ -204,8 +216,88 @@ export function orderedKeyOf(key: Uint8Array): Uint8Array {
 }
 
 function writtenKey(id: number, kind: number): Buffer {
+  return besideKey(WRITTEN, id, kind)
+}
+
+/** The history of all documents. */
+export const HISTORIES: KeyRange = { gte: Uint8Array.of(HISTORY), lt: Uint8Array.of(HISTORY + 1) }
+
+/** All of the history of the documents from `first` to before `end`. */
+export function historiesRange(first: number, end: number): KeyRange {
+  return { gte: besideKey(HISTORY, first, 0), lt: besideKey(HISTORY, end, 0) }
+}
+
+/** All of the history of a document. */
+export function historyRange(id: number): KeyRange {
+  return historiesRange(id, id + 1)
+}
+
+/** The facts of its segments, before a place. */
+export function segmentRange(id: number, before?: number): KeyRange {
+  const gte = besideKey(HISTORY, id, SEGMENT)
+  return { gte, lt: before === undefined ? besideKey(HISTORY, id, SEGMENT + 1) : segmentKey(id, before) }
+}
+
+/** The entries of its segments from one place on, and those of the starts. */
+export function segmentPartRanges(id: number, from: number): readonly KeyRange[] {
+  return [
+    { gte: segmentEntriesKey(id, from), lt: besideKey(HISTORY, id, SEGMENT_ENTRIES + 1) },
+    { gte: startKey(id, from), lt: besideKey(HISTORY, id, SEGMENT_START + 1) },
+  ]
+}
+
+export function segmentKey(id: number, place: number): Uint8Array {
+  return placeKey(id, SEGMENT, place)
+}
+
+export function segmentEntriesKey(id: number, place: number): Uint8Array {
+  return placeKey(id, SEGMENT_ENTRIES, place)
+}
+
+/** What begins the keys of the chunks at a place. */
+export function startKey(id: number, place: number): Uint8Array {
+  return placeKey(id, SEGMENT_START, place)
+}
+
+export function startChunkKey(id: number, place: number, index: number): Uint8Array {
+  const key = Buffer.alloc(4)
+  key.writeUInt32BE(index)
+  return Buffer.concat([startKey(id, place), key])
+}
+
+/** Which versions of a document have names. */
+export function namedRange(id: number): KeyRange {
+  return { gte: besideKey(HISTORY, id, NAMED), lt: besideKey(HISTORY, id, NAMED + 1) }
+}
+
+export function namedKey(id: number, name: string): Uint8Array {
+  return Buffer.concat([besideKey(HISTORY, id, NAMED), Buffer.from(name)])
+}
+
+export function namedContentKey(id: number, name: string): Uint8Array {
+  return Buffer.concat([besideKey(HISTORY, id, NAMED_CONTENT), Buffer.from(name)])
+}
+
+/** The name in a key of the range of names. */
+export function nameOfVersion(key: Uint8Array): string {
+  return asBuffer(key).toString('utf8', NUMBER_OFFSET)
+}
+
+/** The place in a key of a history, whatever its kind. */
+export function placeOf(key: Uint8Array): number {
+  return asBuffer(key).readUInt32BE(NUMBER_OFFSET)
+}
+
+function placeKey(id: number, kind: number, place: number): Buffer {
+  const number = Buffer.alloc(4)
+  number.writeUInt32BE(place)
+  return Buffer.concat([besideKey(HISTORY, id, kind), number])
+}
+
+/** What begins a key of a document outside of its range. */
+function besideKey(room: number, id: number, kind: number): Buffer {
   const key = Buffer.alloc(NUMBER_OFFSET)
-  key[0] = WRITTEN
+  key[0] = room
   key.writeUInt32BE(id, 1)
   key[KIND_OFFSET] = kind
   return key

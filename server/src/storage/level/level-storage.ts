@@ -3,19 +3,27 @@ import { type Log, silentLog } from '../../common/log.ts'
 import { Recent } from '../../common/recent.ts'
 import { Serial } from '../../common/serial.ts'
 import { type Clock, systemClock } from '../../common/timing.ts'
-import { checkBase, deletionOf, entriesAfter, partAfter } from '../log-part.ts'
+import { checkBase, deletionOf, entriesAfter, NOWHERE, partAfter } from '../log-part.ts'
+import { deflate } from '../segments.ts'
 import type {
   Appended,
   AppendRequest,
   CursorFailure,
   CursorPlace,
+  DatedDocument,
+  DatedEntry,
   DeletedDocument,
+  Deletion,
   DeletionRequest,
   DocumentFacts,
+  HistoryRules,
   KnownWrite,
   LogEntry,
   LogPart,
+  NamedVersion,
+  NewNamedVersion,
   PostponedCursor,
+  Segment,
   Snapshot,
   Storage,
   StorageDamage,
@@ -26,10 +34,28 @@ import type {
 } from '../storage.ts'
 import { webhookOf } from '../webhook-cursor.ts'
 import { CursorTable, type Farewell, type Place, putCursor } from './cursor-table.ts'
-import { Database, type Operation } from './database.ts'
+import { Database, type Operation, type RawLevel } from './database.ts'
 import { prepareFormat } from './format.ts'
+import {
+  dated,
+  readDocumentsWithHistory,
+  readEntries,
+  readExpired,
+  readHistory,
+  readSegments,
+  readStart,
+} from './history.ts'
 import { Openings, randomIncarnation } from './incarnation.ts'
-import { deletionKey, documentRange, MAX_DOCUMENT_ID, nameKey, nameOf, nameRange, writeKeyRange } from './keys.ts'
+import {
+  deletionKey,
+  documentRange,
+  historyRange,
+  MAX_DOCUMENT_ID,
+  nameKey,
+  nameOf,
+  nameRange,
+  writeKeyRange,
+} from './keys.ts'
 import { emptyMetadata, type Layout } from './layout.ts'
 import { closedError } from './level-errors.ts'
 import {
@@ -45,13 +71,14 @@ import {
   readPosition,
   searchId,
 } from './lookup.ts'
+import { putNamedVersion, readNamedVersion, readNamedVersions, removalOfNamed } from './named-versions.ts'
 import { putDeletion, putEntry, putMetadata, putName, removeKey, removeQuarantined, repair } from './operations.ts'
 import { Reclaimer } from './reclaimer.ts'
 import { RevocationTable } from './revocation-table.ts'
 import { SnapshotReplacer } from './snapshot-replacer.ts'
 import { describe, type LevelDocument, NOTHING, toStored } from './stored.ts'
 import { eraseWebhook, readWebhooks, writeWebhook } from './webhook-table.ts'
-import { type NewKeys, putWriteKeys, readWrite } from './write-keys.ts'
+import { type NewKeys, WriteKeys } from './write-keys.ts'
 
 export interface LevelStorageOptions {
   /** Where the database is; made with its parents when it does not exist. */
@@ -62,6 +89,8 @@ export interface LevelStorageOptions {
   /** A number from 1 to 2^48 that no earlier incarnation of the document had. Default: a random one. */
   readonly newIncarnation?: () => number
 }
+
+const NO_AUTHORS = new Uint8Array()
 
 /** Positions of documents kept in memory, about 200 bytes each; the others are looked up when they are written. */
 const MAX_POSITIONS = 10_000
@@ -84,6 +113,7 @@ export class LevelStorage implements Storage {
   readonly #replacer: SnapshotReplacer
   readonly #revocations: RevocationTable
   readonly #cursors: CursorTable
+  readonly #keys: WriteKeys
   readonly #gate = new Serial()
   /** Compactions, and what must not happen within one. A job in it enters the gate for each of its writes. */
   readonly #maintenance = new Serial()
@@ -108,6 +138,7 @@ export class LevelStorage implements Storage {
     this.#openings = new Openings(this.#database, newIncarnation(), log)
     this.#reclaimer = new Reclaimer({ database: this.#database, gate: this.#gate, clock, log })
     this.#cursors = new CursorTable(this.#database, log)
+    this.#keys = new WriteKeys(this.#database)
     this.#revocations = new RevocationTable({ database: this.#database, gate: this.#gate, clock, log })
     this.#replacer = new SnapshotReplacer({
       database: this.#database,
@@ -144,8 +175,7 @@ export class LevelStorage implements Storage {
   async load(document: string): Promise<LevelDocument> {
     this.#assertOpen()
     const found = await this.#find(document)
-    const formerClients = await this.#database.read((level) => readFormerClients(level, document))
-    const deletion = deletionOf(formerClients, found !== undefined)
+    const deletion = await this.#deletionOf(document, found !== undefined)
     if (found === 'damaged') {
       const repaired = await this.#gate.run(() => this.#repair(document))
       return { ...(repaired?.stored ?? NOTHING), ...deletion }
@@ -164,9 +194,83 @@ export class LevelStorage implements Storage {
     return this.#gate.run(() => this.#append(batch))
   }
 
-  async compact(document: string, snapshot: Snapshot, replaces: number, incarnation?: number): Promise<boolean> {
+  async compact(
+    document: string,
+    snapshot: Snapshot,
+    replaces: number,
+    incarnation?: number,
+    history?: HistoryRules,
+  ): Promise<boolean> {
     this.#assertOpen()
-    return this.#maintain(document, () => this.#replacer.compact(document, snapshot, replaces, incarnation))
+    return this.#maintain(document, () => this.#replacer.compact(document, snapshot, replaces, incarnation, history))
+  }
+
+  async loadDated(document: string): Promise<DatedDocument> {
+    this.#assertOpen()
+    const found = await this.#find(document)
+    if (typeof found === 'object') {
+      const deletion = await this.#deletionOf(document, true)
+      return { ...toStored(found, this.#openings), ...deletion, tail: found.tail.map(dated) }
+    }
+    // This repairs it.
+    const { head, ...stored } = await this.load(document)
+    return head > 0 ? this.loadDated(document) : { ...stored, head, tail: [] }
+  }
+
+  async listSegments(document: string, place: number | undefined, limit: number): Promise<readonly Segment[]> {
+    return this.#ofHistory(document, (level, id) => readSegments(level, id, place, limit), [])
+  }
+
+  async readSegment(document: string, place: number): Promise<readonly DatedEntry[] | undefined> {
+    return this.#ofHistory(document, (level, id) => readEntries(level, id, place), undefined)
+  }
+
+  async readStart(document: string, place: number): Promise<readonly Uint8Array[] | undefined> {
+    return this.#ofHistory(document, (level, id) => readStart(level, id, place), undefined)
+  }
+
+  async expireHistory(time: number): Promise<void> {
+    this.#assertOpen()
+    for (const id of await this.#database.read(readDocumentsWithHistory)) {
+      await this.#maintenance.run(async () => {
+        const expired = await this.#database.read((level) => readExpired(level, id, time))
+        if (!expired || this.#state !== 'open') return
+        await this.#gate.run(() => this.#database.write(expired.keys.map(removeKey)))
+        this.#reclaimer.removed(expired.bytes)
+      })
+    }
+  }
+
+  async nameVersion(document: string, version: NewNamedVersion): Promise<'named' | 'taken' | 'full' | 'missing'> {
+    this.#assertOpen()
+    const content = await deflate(version.update)
+    return this.#gate.run(async () => {
+      const position = await this.#locate(document)
+      if (!position || version.incarnation !== this.#openings.incarnationOf(position.incarnation)) return 'missing'
+      const operations = await this.#database.read((level) => putNamedVersion(level, position.id, version, content))
+      if (typeof operations === 'string') return operations
+      await this.#database.write(operations)
+      return 'named'
+    })
+  }
+
+  async listNamedVersions(document: string): Promise<readonly NamedVersion[]> {
+    return this.#ofHistory(document, readNamedVersions, [])
+  }
+
+  async readNamedVersion(document: string, name: string): Promise<Uint8Array | undefined> {
+    return this.#ofHistory(document, (level, id) => readNamedVersion(level, id, name), undefined)
+  }
+
+  async removeNamedVersion(document: string, name: string): Promise<boolean> {
+    this.#assertOpen()
+    return this.#gate.run(async () => {
+      const position = await this.#locate(document)
+      if (!position) return false
+      const removals = await this.#database.read((level) => removalOfNamed(level, position.id, name))
+      if (removals.length > 0) await this.#database.write(removals)
+      return removals.length > 0
+    })
   }
 
   /** Nobody else can write: the process owns the directory. */
@@ -195,7 +299,7 @@ export class LevelStorage implements Storage {
 
   async delete(document: string, request: DeletionRequest): Promise<boolean> {
     this.#assertOpen()
-    const { incarnation, head, formerClients, cursors = [] } = request
+    const { incarnation, head, formerClients, key, cursors = [] } = request
     return this.#maintain(document, () =>
       this.#gate.run(async () => {
         const position = await this.#locate(document)
@@ -203,9 +307,13 @@ export class LevelStorage implements Storage {
         if (incarnation !== undefined && isAnother) return false
         if (position && head !== undefined && head !== position.head) return false
         const deletion = { cursors, time: this.#clock.now() }
-        await this.#remove(document, [putDeletion(document, formerClients)], deletion)
+        const noted = key && (await this.#keys.noteDeletion(document, key, this.#clock.now()))
+        await this.#remove(document, [putDeletion(document, formerClients), ...(noted?.operations ?? [])], deletion)
+        if (noted) this.#keys.wrote(noted)
         // What was deleted is not to be found in the files either.
-        if (position) this.#reclaimer.erase(documentRange(position.id))
+        if (!position) return true
+        this.#reclaimer.erase(documentRange(position.id))
+        this.#reclaimer.erase(historyRange(position.id))
         return true
       }),
     )
@@ -225,9 +333,12 @@ export class LevelStorage implements Storage {
 
   async recall(document: string, id: Uint8Array): Promise<KnownWrite | undefined> {
     this.#assertOpen()
+    const now = this.#clock.now()
+    const deletion = await this.#keys.readDeletion(document, id, now)
+    if (deletion) return { ...NOWHERE, request: deletion.request }
     const position = this.#positions.get(document) ?? (await this.#gate.run(() => this.#locate(document)))
     if (!position) return undefined
-    const found = await this.#database.read((level) => readWrite(level, position.id, id, this.#clock.now()))
+    const found = await this.#keys.read(position.id, id, now)
     // Where a damaged log was cut off, the write is gone.
     if (!found || found.seq > position.head) return undefined
     const { seq, request } = found
@@ -352,6 +463,17 @@ export class LevelStorage implements Storage {
     if (this.#state !== 'open') throw closedError()
   }
 
+  /** Reads of the history of a document; `nothing` where there is no such document. */
+  async #ofHistory<T>(document: string, read: (level: RawLevel, id: number) => Promise<T>, nothing: T): Promise<T> {
+    this.#assertOpen()
+    const position = this.#positions.get(document) ?? (await this.#gate.run(() => this.#locate(document)))
+    return position ? this.#database.read((level) => read(level, position.id)) : nothing
+  }
+
+  async #deletionOf(document: string, isThere: boolean): Promise<Deletion> {
+    return deletionOf(await this.#database.read((level) => readFormerClients(level, document)), isThere)
+  }
+
   async #find(document: string): Promise<Layout | 'damaged' | undefined> {
     const id = await this.#database.read((level) => readId(level, document))
     if (id === 'damaged') return 'damaged'
@@ -369,13 +491,13 @@ export class LevelStorage implements Storage {
     const begun: Place[] = []
     const known = new Map<string, NewKeys>()
     for (const request of batch) {
-      const { document, update, cursors = [], keys = [], releases = [] } = request
+      const { document, update, cursors = [], keys = [], releases = [], authors = NO_AUTHORS } = request
       const earlier = moved.get(document)
       const before = earlier ?? (await this.#locate(document)) ?? (await this.#create(request, time, operations))
       const between = earlier ? [] : await this.#between(request, before)
       const after = { ...before, head: before.head + 1 }
       moved.set(document, after)
-      operations.push(putEntry(after.id, after.head, { time, update }))
+      operations.push(putEntry(after.id, after.head, { time, authors, update }))
       if (!earlier) begun.push(...this.#cursors.missing(cursors, document, before.head))
       const { keys: others = [] } = known.get(document) ?? {}
       const all = [...others, ...keys]
@@ -383,10 +505,11 @@ export class LevelStorage implements Storage {
       for (const released of releases) operations.push(removeQuarantined(after.id, released))
       appended.push({ seq: after.head, incarnation: this.#openings.incarnationOf(after.incarnation), between })
     }
-    for (const added of known.values()) {
-      operations.push(...(await this.#database.read((level) => putWriteKeys(level, added))))
-    }
+    const noted = []
+    for (const added of known.values()) noted.push(await this.#keys.note(added))
+    operations.push(...noted.flatMap((one) => one.operations))
     if (operations.length > 0) await this.#database.write([...operations, ...begun.map(putCursor)])
+    for (const one of noted) this.#keys.wrote(one)
     this.#cursors.wrote(begun)
     for (const [document, position] of moved) this.#positions.set(document, position)
     return appended
@@ -468,11 +591,12 @@ export class LevelStorage implements Storage {
     }
     const { keys, bytes } = await this.#database.read((level) => readAll(level, position.id))
     const written = await this.#database.read((level) => level.keys({ ...writeKeyRange(position.id) }).all())
-    const removals = [nameKey(document), ...keys, ...written].map(removeKey)
+    const history = await this.#database.read((level) => readHistory(level, position.id))
+    const removals = [nameKey(document), ...keys, ...written, ...history.keys].map(removeKey)
     await this.#database.write([...removals, ...cursors, ...and])
     this.#cursors.removed(document, deletion)
     this.#positions.delete(document)
-    this.#reclaimer.removed(bytes)
+    this.#reclaimer.removed(bytes + history.bytes)
   }
 
   #removeLeftovers(document: string): void {

@@ -2,7 +2,7 @@ import type { Log } from '../../common/log.ts'
 import type { Serial } from '../../common/serial.ts'
 import type { Cancel, Clock } from '../../common/timing.ts'
 import type { Database } from './database.ts'
-import { DOCUMENTS, documentIdOf, documentsRange, type KeyRange } from './keys.ts'
+import { DOCUMENTS, documentIdOf, documentsRange, HISTORIES, historiesRange, type KeyRange } from './keys.ts'
 import { removeKey } from './operations.ts'
 import { readLast } from './read-range.ts'
 
@@ -82,8 +82,7 @@ export class Reclaimer {
   async #reclaim({ bytes, part }: typeof BUSY): Promise<void> {
     const { database } = this.#context
     if (database.isDamaged) return
-    const { gte, lt } = DOCUMENTS
-    const size = await database.read((level) => level.approximateSize(gte, lt))
+    const size = await database.read((level) => level.approximateSize(DOCUMENTS.gte, HISTORIES.lt))
     if (this.#removedBytes < Math.max(bytes, size * part)) return
     this.#removedBytes = 0
     for (const slice of await this.#slices(size)) {
@@ -98,7 +97,7 @@ export class Reclaimer {
     const count = last ? documentIdOf(last.key) + 1 : 0
     const step = Math.ceil(count / Math.ceil((size + 1) / SLICE_BYTES))
     const slices: KeyRange[] = []
-    for (let id = 0; id < count; id += step) slices.push(documentsRange(id, id + step))
+    for (let id = 0; id < count; id += step) slices.push(documentsRange(id, id + step), historiesRange(id, id + step))
     return slices
   }
 

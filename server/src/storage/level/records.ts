@@ -1,6 +1,8 @@
 import { crc32 } from 'node:zlib'
 import { ByteReader } from '../../protocol/wire/reader.ts'
-import { ByteWriter } from '../../protocol/wire/writer.ts'
+import { ByteWriter, varUintBytes } from '../../protocol/wire/writer.ts'
+import type { SegmentFacts } from '../segments.ts'
+import type { NamedVersion } from '../storage.ts'
 
 /*
  * Values of the LevelDB engine: 4 bytes of CRC, then the body. The CRC covers the key too, so that a record which turns
@@ -52,6 +54,8 @@ export interface Metadata {
 export interface EntryBody {
   /** Milliseconds of the epoch. */
   readonly time: number
+  /** Who wrote it, as the storage was told; empty where it was not. */
+  readonly authors: Uint8Array
   readonly update: Uint8Array
 }
 
@@ -67,17 +71,32 @@ export interface QuarantinedBody {
   readonly update: Uint8Array | undefined
 }
 
-export function encodeEntry(key: Uint8Array, { time, update }: EntryBody): Uint8Array {
-  const value = Buffer.allocUnsafe(ENTRY_HEADER + update.length)
-  value.writeUIntBE(time, CRC_BYTES, TIME_BYTES)
-  value.set(update, ENTRY_HEADER)
+/** Where it is said who wrote an entry, that stands with its length between the time and the update. */
+const HAS_AUTHORS = 2 ** 47
+
+const NO_AUTHORS = new Uint8Array()
+
+export function encodeEntry(key: Uint8Array, { time, authors, update }: EntryBody): Uint8Array {
+  const length = authors.length > 0 ? varUintBytes(authors.length) + authors.length : 0
+  const value = Buffer.allocUnsafe(ENTRY_HEADER + length + update.length)
+  value.writeUIntBE(length > 0 ? time + HAS_AUTHORS : time, CRC_BYTES, TIME_BYTES)
+  if (length > 0) {
+    const body = new ByteWriter(length)
+    body.varBytes(authors)
+    value.set(body.finish(), ENTRY_HEADER)
+  }
+  value.set(update, ENTRY_HEADER + length)
   return seal(key, value)
 }
 
 export function decodeEntry({ key, value }: RawRecord): EntryBody | undefined {
   const record = unseal(key, value, ENTRY_HEADER)
   if (!record) return undefined
-  return { time: record.readUIntBE(CRC_BYTES, TIME_BYTES), update: bytesFrom(record, ENTRY_HEADER) }
+  const time = record.readUIntBE(CRC_BYTES, TIME_BYTES)
+  if (time < HAS_AUTHORS) return { time, authors: NO_AUTHORS, update: bytesFrom(record, ENTRY_HEADER) }
+  const body = new ByteReader(bytesFrom(record, ENTRY_HEADER), 0, 'STORAGE_DAMAGED')
+  const authors = body.varBytes()
+  return { time: time - HAS_AUTHORS, authors, update: bytesFrom(record, ENTRY_HEADER + body.position) }
 }
 
 export function encodeChunk(key: Uint8Array, { snapshotSeq, chunkCount, update }: ChunkBody): Uint8Array {
@@ -139,7 +158,7 @@ export function decodeNumber(record: RawRecord): number | undefined {
   return decodeBody(record, (body) => body.varUint())
 }
 
-/** Who wrote a document that was deleted. */
+/** Who wrote a document that was deleted, and whatever else is bytes alone. */
 export function encodeBytes(key: Uint8Array, bytes: Uint8Array): Uint8Array {
   return encodeBody(key, (body) => body.copy(bytes))
 }
@@ -168,6 +187,54 @@ export function decodeWritten(record: RawRecord): WrittenBody | undefined {
   return decodeBody(record, (body) => {
     const [seq, time] = [body.varUint(), body.varUint()]
     return { seq, time, request: body.bytes.subarray(body.position) }
+  })
+}
+
+export interface SegmentRecord extends SegmentFacts {
+  /** Chunks that are kept of what was before it. */
+  readonly startChunks: number
+}
+
+export function encodeSegmentFacts(key: Uint8Array, facts: SegmentRecord): Uint8Array {
+  return encodeBody(key, (body) => {
+    body.varUint(facts.first)
+    body.varUint(facts.last)
+    body.varUint(facts.since)
+    body.varUint(facts.until)
+    body.varUint(facts.runSince)
+    body.varUint(facts.runBytes)
+    body.byte(facts.isStart ? 1 : 0)
+    body.varUint(facts.startChunks)
+  })
+}
+
+export function decodeSegmentFacts(record: RawRecord): SegmentRecord | undefined {
+  return decodeBody(record, (body) => ({
+    first: body.varUint(),
+    last: body.varUint(),
+    since: body.varUint(),
+    until: body.varUint(),
+    runSince: body.varUint(),
+    runBytes: body.varUint(),
+    isStart: body.byte() === 1,
+    startChunks: body.varUint(),
+  }))
+}
+
+type NamedBody = Omit<NamedVersion, 'name'>
+
+export function encodeNamed(key: Uint8Array, { seq, namedAt, authors }: NamedBody): Uint8Array {
+  return encodeBody(key, (body) => {
+    body.varUint(seq)
+    body.varUint(Math.round(namedAt))
+    body.copy(authors)
+  })
+}
+
+export function decodeNamed(record: RawRecord): NamedBody | undefined {
+  return decodeBody(record, (body) => {
+    const [seq, namedAt] = [body.varUint(), body.varUint()]
+    return { seq, namedAt, authors: body.bytes.subarray(body.position) }
   })
 }
 

@@ -1,7 +1,8 @@
 import { CoeditError } from '../../common/errors.ts'
 import type { Serial } from '../../common/serial.ts'
-import type { Snapshot } from '../storage.ts'
+import type { HistoryRules, Snapshot } from '../storage.ts'
 import type { Database, Operation, RawLevel } from './database.ts'
+import { type PreparedHistory, prepareHistory, readHistoryLeftovers } from './history.ts'
 import { chunkKey, entryKey, entryRange } from './keys.ts'
 import { sortRecords } from './layout.ts'
 import { type Position, type Removable, readLeftovers, readMetadata } from './lookup.ts'
@@ -34,8 +35,9 @@ export interface SnapshotReplacerContext {
 
 /**
  * Replaces snapshots. The new chunks are written one by one, so that appends go on in between, under a generation that
- * nobody reads yet; then one small write makes it the snapshot and removes what it replaces. A crash before that leaves
- * chunks without meaning, which the next compaction or load removes.
+ * nobody reads yet, and so are the parts of what goes to the history; then one small write makes it the snapshot, removes what it
+ * replaces and makes the segments count. A crash before that leaves chunks and parts without meaning, which the next
+ * compaction or load removes.
  *
  * To be called one at a time: what another one has written so far would look like the remains of a crash.
  */
@@ -46,14 +48,23 @@ export class SnapshotReplacer {
     this.#context = context
   }
 
-  async compact(document: string, snapshot: Snapshot, replaces: number, incarnation?: number): Promise<boolean> {
+  async compact(
+    document: string,
+    snapshot: Snapshot,
+    replaces: number,
+    incarnation?: number,
+    history?: HistoryRules,
+  ): Promise<boolean> {
     const before = await this.#find(document)
     if (before?.metadata.snapshotSeq !== replaces) return false
     if (incarnation !== undefined && incarnation !== this.#context.incarnationOf(before.incarnation)) return false
     if (snapshot.seq < replaces || snapshot.seq > before.head) return false
     await this.#removeLeftovers(before)
     await this.#writeChunks(before, snapshot)
-    const isReplaced = await this.#context.gate.run(() => this.#replace(document, before, snapshot))
+    const { database } = this.#context
+    const prepared = history && (await database.read((level) => prepareHistory(level, before, snapshot.seq, history)))
+    for (const part of prepared?.parts ?? []) await this.#write([part])
+    const isReplaced = await this.#context.gate.run(() => this.#replace(document, before, snapshot, prepared))
     if (!isReplaced) await this.removeLeftovers(document)
     return isReplaced
   }
@@ -78,8 +89,9 @@ export class SnapshotReplacer {
   async #removeLeftovers({ id, metadata }: Current): Promise<void> {
     const { database, reclaimer } = this.#context
     const { keys, bytes } = await database.read((level) => readLeftovers(level, id, metadata))
-    if (keys.length === 0) return
-    await this.#write(keys.map(removeKey))
+    const parts = await database.read((level) => readHistoryLeftovers(level, id))
+    if (keys.length + parts.length === 0) return
+    await this.#write([...keys, ...parts].map(removeKey))
     reclaimer.removed(bytes)
   }
 
@@ -99,7 +111,12 @@ export class SnapshotReplacer {
   }
 
   /** Runs within the gate. Resolves false where the document was removed or repaired meanwhile. */
-  async #replace(document: string, before: Current, snapshot: Snapshot): Promise<boolean> {
+  async #replace(
+    document: string,
+    before: Current,
+    snapshot: Snapshot,
+    history: PreparedHistory | undefined,
+  ): Promise<boolean> {
     const { database, reclaimer } = this.#context
     const now = await this.#current(document)
     if (now?.id !== before.id || now.incarnation !== before.incarnation) return false
@@ -107,6 +124,7 @@ export class SnapshotReplacer {
     await database.write([
       putMetadata(before.id, snapshotMetadata(now.metadata, snapshot, replaced.updatedAt)),
       ...replaced.keys.map(removeKey),
+      ...(history?.facts ?? []),
     ])
     reclaimer.removed(replaced.bytes)
     return true

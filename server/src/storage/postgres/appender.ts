@@ -27,6 +27,8 @@ interface Group {
   readonly cursors: readonly string[]
   readonly keys: WriteKey[]
   readonly updates: Uint8Array[]
+  /** Of each update, who wrote it; null where that is not known. */
+  readonly authors: (Uint8Array | null)[]
   /** Where they stand in the batch. */
   readonly places: number[]
 }
@@ -125,18 +127,40 @@ const APPEND = `
 SELECT item, incarnation, seq, checksum, data
 FROM coedit.append(
   $1, $2, $3, $4::text[], $5::bigint[], $6::bigint[], $7::boolean[], $8::integer[], $9::integer[], $10::integer[], $11,
-  $12::text[], $13, $14::boolean[], $15::bytea[]
+  $12::text[], $13, $14::boolean[], $15::bytea[], $16::bytea[]
 )`
 
 /** By document, in the order of the bytes of their names, which is the order in which every node locks them. */
 function grouped(batch: readonly AppendRequest[]): readonly Group[] {
   const groups = new Map<string, Group>()
   for (const [place, request] of batch.entries()) {
-    const { document, base, incarnation, isFirst = false, anew = false, cursors = [], keys = [], update } = request
-    const first = { document, base, incarnation, isFirst, anew, cursors, keys: [], updates: [], places: [] }
+    const {
+      document,
+      base,
+      incarnation,
+      isFirst = false,
+      anew = false,
+      cursors = [],
+      keys = [],
+      update,
+      authors,
+    } = request
+    const first = {
+      document,
+      base,
+      incarnation,
+      isFirst,
+      anew,
+      cursors,
+      keys: [],
+      updates: [],
+      authors: [],
+      places: [],
+    }
     const group: Group = groups.get(document) ?? first
     groups.set(document, group)
     group.updates.push(update)
+    group.authors.push(authors && authors.length > 0 ? authors : null)
     group.keys.push(...keys)
     group.places.push(place)
   }
@@ -160,6 +184,7 @@ function parameters(groups: readonly Group[], now: number, holder: number | null
     holder,
     groups.map(({ anew }) => anew),
     groups.map(({ keys }) => Buffer.concat(keys.flatMap(({ id, request }) => [id, request]))),
+    groups.flatMap(({ authors }) => authors.map((bytes) => bytes && Buffer.from(bytes))),
   ]
 }
 

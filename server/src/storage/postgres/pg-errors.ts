@@ -20,6 +20,8 @@ export const STATES = {
   conflict: 'CE002',
   /** A document was deleted. */
   gone: 'CE003',
+  /** A segment of the history is not the last one any more. */
+  outrun: 'CE004',
 } as const
 
 /** The SQLSTATE of an error of the database; undefined for all else. */
@@ -36,7 +38,7 @@ export function isLasting(error: unknown): boolean {
 }
 
 function isOurs(state: string): boolean {
-  return state === STATES.wrongBatch || state === STATES.conflict || state === STATES.gone
+  return Object.values<string>(STATES).includes(state)
 }
 
 /** What tells that the database does not hold what it should as a CoeditError; others as they are. */

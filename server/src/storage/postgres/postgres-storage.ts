@@ -11,13 +11,19 @@ import type {
   AppendRequest,
   CursorFailure,
   CursorPlace,
+  DatedDocument,
+  DatedEntry,
   DeletedDocument,
   DeletionRequest,
   DocumentFacts,
+  HistoryRules,
   KnownWrite,
   LogPart,
+  NamedVersion,
+  NewNamedVersion,
   PostponedCursor,
   Relay,
+  Segment,
   Snapshot,
   Storage,
   StorageDamage,
@@ -34,13 +40,17 @@ import { pack } from './checked.ts'
 import { Cursors } from './cursors.ts'
 import { Followers } from './followers.ts'
 import { decodeHints, hintsOf } from './hints.ts'
+import { expireHistory, historyParameters, prepareHistory, readEntries, readSegments, readStart } from './history.ts'
 import { Lane } from './lane.ts'
 import { Dialer, type Link, Timelines } from './link.ts'
 import { Listener } from './listener.ts'
 import { expectSchema, prepareSchema } from './migrate.ts'
-import { closedError, translated, unreachableError } from './pg-errors.ts'
+import { nameVersion, readNamedVersion, readNamedVersions, removeNamedVersion } from './named-versions.ts'
+import { closedError, STATES, stateOf, translated, unreachableError } from './pg-errors.ts'
 import {
   descriptionChecksum,
+  ofDeletion,
+  readDated,
   readDeleted,
   readDocument,
   readFacts,
@@ -79,8 +89,23 @@ export interface PostgresStorageOptions {
 const MAX_READERS = MAX_CONNECTIONS - 3
 /** How often what this node knows is compared with the database, in milliseconds. */
 const CHECK_MS = 2_000
+const DELETE = 'SELECT coedit.delete($1, $2, $3, $4, $5, $6, $7) AS done'
+/** Keys of deletions are those of a document 0, which there is not. They are kept for as long as those of writes. */
+const DELETE_WITH_KEY = `
+WITH deleted AS MATERIALIZED (${DELETE}),
+noted AS (
+  INSERT INTO coedit.keys (document, id, request, seq, time) SELECT 0, $8::bytea, $9::bytea, floor($7::float8)::bigint, $7 FROM deleted WHERE done
+  ON CONFLICT (document, id) DO UPDATE SET request = excluded.request, seq = excluded.seq, time = excluded.time
+),
+outdated AS (DELETE FROM coedit.keys k WHERE k.document = 0 AND k.seq < $10::float8 AND k.id <> $8)
+SELECT done FROM deleted`
+
 /** A snapshot is much to write: so many milliseconds may pass without an answer. */
 const COMPACT_SILENCE_MS = 120_000
+
+const COMPACT = 'SELECT coedit.compact($1, $2, $3, $4, $5, $6, $7, $8::integer[], $9::integer[], $10) AS done'
+const COMPACT_KEEPING = `SELECT coedit.compact($1, $2, $3, $4, $5, $6, $7, $8::integer[], $9::integer[], $10,
+  $11, $12::double precision[], $13::integer[], $14::integer[], $15, $16::integer[], $17::integer[], $18) AS done`
 
 /**
  * The engine PostgreSQL, which any number of servers share. All of it lies in the schema `coedit`, which postgres/schema.ts
@@ -229,18 +254,79 @@ export class PostgresStorage implements Storage {
     })
   }
 
-  async compact(document: string, snapshot: Snapshot, replaces: number, incarnation?: number): Promise<boolean> {
+  async compact(
+    document: string,
+    snapshot: Snapshot,
+    replaces: number,
+    incarnation?: number,
+    history?: HistoryRules,
+  ): Promise<boolean> {
     this.#assertOpen()
     const { seq, chunks, stateVector, deleteSet } = snapshot
     const { sizes, checksums, content } = pack(chunks)
     const checksum = descriptionChecksum(stateVector, deleteSet)
-    const text = 'SELECT coedit.compact($1, $2, $3, $4, $5, $6, $7, $8::integer[], $9::integer[], $10) AS done'
     const described = [document, incarnation ?? null, replaces, seq, checksum, stateVector, deleteSet]
     const values = [...described, sizes, checksums, content]
-    const [row] = await this.#read((link) =>
-      link.query<{ done: boolean }>({ text, values, silenceMs: COMPACT_SILENCE_MS }),
-    )
-    return row?.done === true
+    for (;;) {
+      try {
+        const [row] = await this.#read(async (link) => {
+          const prepared = history && (await prepareHistory(link, { document, replaces, seq }, history))
+          const query = prepared
+            ? { text: COMPACT_KEEPING, values: [...values, ...historyParameters(prepared)] }
+            : { text: COMPACT, values }
+          return link.query<{ done: boolean }>({ ...query, silenceMs: COMPACT_SILENCE_MS })
+        })
+        return row?.done === true
+      } catch (error) {
+        // Old segments were removed meanwhile, maybe those that these were to go on with.
+        if (stateOf(error) !== STATES.outrun) throw error
+      }
+    }
+  }
+
+  async loadDated(document: string): Promise<DatedDocument> {
+    this.#assertOpen()
+    return this.#read((link) => readDated(link, document))
+  }
+
+  async listSegments(document: string, place: number | undefined, limit: number): Promise<readonly Segment[]> {
+    this.#assertOpen()
+    return this.#read((link) => readSegments(link, document, place, limit))
+  }
+
+  async readSegment(document: string, place: number): Promise<readonly DatedEntry[] | undefined> {
+    this.#assertOpen()
+    return this.#read((link) => readEntries(link, document, place))
+  }
+
+  async readStart(document: string, place: number): Promise<readonly Uint8Array[] | undefined> {
+    this.#assertOpen()
+    return this.#read((link) => readStart(link, document, place))
+  }
+
+  async expireHistory(time: number): Promise<void> {
+    this.#assertOpen()
+    return this.#read((link) => expireHistory(link, time))
+  }
+
+  async nameVersion(document: string, version: NewNamedVersion): Promise<'named' | 'taken' | 'full' | 'missing'> {
+    this.#assertOpen()
+    return this.#read((link) => nameVersion(link, document, version))
+  }
+
+  async listNamedVersions(document: string): Promise<readonly NamedVersion[]> {
+    this.#assertOpen()
+    return this.#read((link) => readNamedVersions(link, document))
+  }
+
+  async readNamedVersion(document: string, name: string): Promise<Uint8Array | undefined> {
+    this.#assertOpen()
+    return this.#read((link) => readNamedVersion(link, document, name))
+  }
+
+  async removeNamedVersion(document: string, name: string): Promise<boolean> {
+    this.#assertOpen()
+    return this.#read((link) => removeNamedVersion(link, document, name))
   }
 
   follow(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow {
@@ -329,13 +415,12 @@ export class PostgresStorage implements Storage {
 
   async delete(document: string, request: DeletionRequest): Promise<boolean> {
     this.#assertOpen()
-    const { incarnation, head, formerClients, cursors = [] } = request
-    const text = 'SELECT coedit.delete($1, $2, $3, $4, $5, $6, $7) AS done'
+    const { incarnation, head, formerClients, key, cursors = [] } = request
+    const now = this.#clock.now()
     const holder = cursors.length > 0 ? await this.#cursors.holder() : null
-    const values = [
-      ...[document, incarnation ?? null, head ?? null, formerClients],
-      ...[cursors, holder, this.#clock.now()],
-    ]
+    const deleted = [document, incarnation ?? null, head ?? null, formerClients, cursors, holder, now]
+    const noted = key ? [ofDeletion(document, key.id), key.request, now - WRITE_KEY_MS] : []
+    const [text, values] = [key ? DELETE_WITH_KEY : DELETE, [...deleted, ...noted]]
     const [row] = await this.#read((link) => link.query<{ done: boolean }>({ text, values }))
     // Numbers that are not those that others know have them look.
     if (row?.done) this.#announcer.announce([{ document, incarnation: NO_LOG.incarnation, seq: 0, update: null }])

@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { lineageOf } from '../lineage.ts'
 import { deletionOf, NO_LOG } from '../log-part.ts'
 import type {
+  DatedDocument,
+  DatedEntry,
   DeletedDocument,
   DocumentFacts,
   KnownWrite,
@@ -24,9 +27,14 @@ interface EntryRow extends CheckedRow {
 type LoadedRow =
   | ({ readonly kind: 'document'; readonly number: number } & LineageRow)
   | ({ readonly kind: 'chunk'; readonly number: number } & CheckedRow)
-  | ({ readonly kind: 'entry'; readonly number: number } & CheckedRow)
+  | ({ readonly kind: 'entry'; readonly number: number } & CheckedRow & DatedRow)
   | ({ readonly kind: 'snapshot' } & SnapshotRow)
   | { readonly kind: 'deletion'; readonly data: Uint8Array }
+
+export interface DatedRow {
+  readonly time: number
+  readonly authors: Uint8Array | null
+}
 
 interface LineageRow {
   readonly incarnation: number
@@ -42,23 +50,43 @@ interface SnapshotRow {
   readonly delete_set: Uint8Array | null
 }
 
-// One statement, so that all of it is of one moment.
-const LOAD = `
-WITH d AS (SELECT id, head, incarnation, earlier FROM coedit.documents WHERE name = $1)
+/** One statement, so that all of it is of one moment. */
+const load = (time: string, authors: string) => `
+WITH d AS (SELECT id, head, incarnation, earlier, created_at FROM coedit.documents WHERE name = $1)
 SELECT 1 AS place, 'document' AS kind, head::float8 AS number, incarnation::float8 AS incarnation,
-  earlier::float8[] AS earlier, 0 AS chunks, 0 AS checksum, NULL::bytea AS data, NULL::bytea AS delete_set FROM d
-UNION ALL SELECT 2, 'snapshot', seq, 0, NULL, chunks, checksum, state_vector, delete_set
+  earlier::float8[] AS earlier, 0 AS chunks, 0 AS checksum, NULL::bytea AS data, NULL::bytea AS delete_set,
+  0::float8 AS time, NULL::bytea AS authors FROM d
+UNION ALL SELECT 2, 'snapshot', seq, 0, NULL, chunks, checksum, state_vector, delete_set, 0, NULL
   FROM d JOIN coedit.snapshots s ON s.document = d.id
-UNION ALL SELECT 3, 'chunk', c.place, 0, NULL, 0, c.checksum, c.data, NULL
+UNION ALL SELECT 3, 'chunk', c.place, 0, NULL, 0, c.checksum, c.data, NULL, 0, NULL
   FROM d JOIN coedit.chunks c ON c.document = d.id
-UNION ALL SELECT 4, 'entry', e.seq, 0, NULL, 0, e.checksum, e.data, NULL
+UNION ALL SELECT 4, 'entry', e.seq, 0, NULL, 0, e.checksum, e.data, NULL, ${time}, ${authors}
   FROM d JOIN coedit.entries e ON e.document = d.id
-UNION ALL SELECT 5, 'deletion', 0, 0, NULL, 0, 0, clients, NULL FROM coedit.deletions WHERE name = $1
+UNION ALL SELECT 5, 'deletion', 0, 0, NULL, 0, 0, clients, NULL, 0, NULL FROM coedit.deletions WHERE name = $1
 ORDER BY place, number`
+
+const LOAD = load('0', 'NULL')
+const LOAD_DATED = load('coalesce(e.time, d.created_at)', 'e.authors')
 
 /** @throws CoeditError STORAGE_DAMAGED */
 export async function readDocument(link: Link, document: string): Promise<StoredDocument> {
-  const rows = await link.query<LoadedRow>({ text: LOAD, values: [document] })
+  return documentIn(await link.query<LoadedRow>({ text: LOAD, values: [document] }), document)
+}
+
+/** @throws CoeditError STORAGE_DAMAGED */
+export async function readDated(link: Link, document: string): Promise<DatedDocument> {
+  const rows = await link.query<LoadedRow>({ text: LOAD_DATED, values: [document] })
+  const entries = new Map(rows.flatMap((row) => (row.kind === 'entry' ? [[row.number, row]] : [])))
+  const { tail, ...stored } = documentIn(rows, document)
+  return { ...stored, tail: tail.map(({ seq, update }) => dated(seq, update, entries.get(seq))) }
+}
+
+export function dated(seq: number, update: Uint8Array, row: Partial<DatedRow> = {}): DatedEntry {
+  const { time = 0, authors } = row
+  return { seq, time, authors: new Uint8Array(authors ?? []), update }
+}
+
+function documentIn(rows: readonly LoadedRow[], document: string): StoredDocument {
   const [found] = rows
   const formerClients = rows.find((row) => row.kind === 'deletion')?.data
   const deletion = deletionOf(formerClients && new Uint8Array(formerClients), found?.kind === 'document')
@@ -160,7 +188,13 @@ export async function readFacts(link: Link, document: string): Promise<DocumentF
 
 const WRITE = `
 SELECT d.incarnation::float8 AS incarnation, k.seq::float8 AS seq, k.request
-FROM coedit.documents d JOIN coedit.keys k ON k.document = d.id WHERE d.name = $1 AND k.id = $2 AND k.time > $3`
+FROM coedit.documents d JOIN coedit.keys k ON k.document = d.id WHERE d.name = $1 AND k.id = $2 AND k.time > $3
+UNION ALL SELECT 0, 0, k.request FROM coedit.keys k WHERE k.document = 0 AND k.id = $4 AND k.time > $3`
+
+/** The id of the key of a deletion, which outlives the document: keys of different documents may be the same. */
+export function ofDeletion(document: string, id: Uint8Array): Uint8Array {
+  return createHash('sha256').update(id).update(document).digest()
+}
 
 export async function readWrite(
   link: Link,
@@ -168,7 +202,7 @@ export async function readWrite(
   id: Uint8Array,
   since: number,
 ): Promise<KnownWrite | undefined> {
-  const [row] = await link.query<KnownWrite>({ text: WRITE, values: [document, id, since] })
+  const [row] = await link.query<KnownWrite>({ text: WRITE, values: [document, id, since, ofDeletion(document, id)] })
   return row && { ...row, request: new Uint8Array(row.request) }
 }
 

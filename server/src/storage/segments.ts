@@ -1,0 +1,176 @@
+import { promisify } from 'node:util'
+import { deflate as deflateWith, inflate as inflateWith } from 'node:zlib'
+import { ByteReader } from '../protocol/wire/reader.ts'
+import { ByteWriter } from '../protocol/wire/writer.ts'
+import type { DatedEntry, HistoryRules, Segment } from './storage.ts'
+
+// In threads of Node's own, so that the event loop goes on.
+export const deflate = promisify<Uint8Array, Uint8Array>(deflateWith)
+const inflate = promisify<Uint8Array, Uint8Array>(inflateWith)
+
+/** Entries of a segment before they are compressed, unless one entry alone is more. */
+const SEGMENT_BYTES = 256 * 1024
+
+/**
+ * What was before a segment is kept with it when those since the last start, compressed, are so many times what the document
+ * was as a snapshot, which is compressed to half of it or less: that keeps it below a fourth of the segments.
+ */
+const RUN_SHARE = 2
+
+const VERSION = 1
+
+/** What is known of a segment beside its entries. */
+export interface SegmentFacts extends Omit<Segment, 'place'> {
+  /** When the run began that it belongs to: the segments from a start on. */
+  readonly runSince: number
+  /** Bytes of the run, compressed, up to the end of this segment. */
+  readonly runBytes: number
+}
+
+/** A segment as it is to be stored. */
+export interface NewSegment extends SegmentFacts {
+  /** Compressed entries. */
+  readonly content: Uint8Array
+}
+
+/** What a compaction takes out of a log. */
+export interface TakenOut {
+  /** In order, and without a gap; at least one. */
+  readonly entries: readonly DatedEntry[]
+  /** What was before them. */
+  readonly before: {
+    readonly byteLength: number
+    chunks(): Promise<readonly Uint8Array[]>
+  }
+  /** The last segment that there is. */
+  readonly last: SegmentFacts | undefined
+  readonly rules: HistoryRules
+}
+
+export interface NewHistory {
+  readonly segments: readonly NewSegment[]
+  /** Compressed chunks of what was before the first of them, where that is a start. */
+  readonly start: readonly Uint8Array[]
+}
+
+/** Makes segments of what a compaction takes out. */
+export async function makeHistory({ entries, before, last, rules }: TakenOut): Promise<NewHistory> {
+  const [earliest] = entries
+  const isStart = last?.last !== entries[0].seq - 1 || isRunOver(last, before.byteLength, earliest.time, rules)
+  const chunks = isStart && entries[0].seq > 1 ? await before.chunks() : []
+  const start: Uint8Array[] = []
+  for (const chunk of chunks) start.push(await deflate(chunk))
+  const segments: NewSegment[] = []
+  let run = isStart ? { runSince: earliest.time, runBytes: 0 } : last
+  for (const part of partsOf(entries)) {
+    const content = await deflate(encodeEntries(part))
+    const facts = factsOf(part, isStart && segments.length === 0)
+    run = { runSince: run.runSince, runBytes: run.runBytes + content.length }
+    segments.push({ ...facts, ...run, content })
+  }
+  return { segments, start }
+}
+
+function isRunOver(last: SegmentFacts, snapshotBytes: number, now: number, { maxRunMs }: HistoryRules): boolean {
+  return last.runBytes >= Math.max(RUN_SHARE * snapshotBytes, SEGMENT_BYTES) || now - last.runSince > maxRunMs
+}
+
+function factsOf(entries: readonly DatedEntry[], isStart: boolean): Omit<Segment, 'place'> {
+  const first = entries[0].seq
+  let since = Number.POSITIVE_INFINITY
+  let until = 0
+  for (const { time } of entries) {
+    since = Math.min(since, time)
+    until = Math.max(until, time)
+  }
+  return { first, last: first + entries.length - 1, since, until, isStart }
+}
+
+function* partsOf(entries: readonly DatedEntry[]): Generator<readonly DatedEntry[]> {
+  let begin = 0
+  let bytes = 0
+  for (const [index, { update }] of entries.entries()) {
+    if (index > begin && bytes + update.length > SEGMENT_BYTES) {
+      yield entries.slice(begin, index)
+      begin = index
+      bytes = 0
+    }
+    bytes += update.length
+  }
+  yield entries.slice(begin)
+}
+
+/** A compressed segment from its start to its end: the version, the first number, then each entry. */
+export async function decodeSegment(content: Uint8Array): Promise<readonly DatedEntry[]> {
+  const reader = new ByteReader(await inflate(content), 0, 'STORAGE_DAMAGED')
+  const version = reader.byte()
+  if (version !== VERSION) reader.fail(`segments of version ${version} are not known`, 0)
+  const first = reader.varUint()
+  const known: Uint8Array[] = []
+  const entries: DatedEntry[] = []
+  for (let time = 0; reader.remaining > 0; ) {
+    time += signed(reader.varUint())
+    const index = reader.varUint()
+    if (index === known.length) known.push(reader.varBytes())
+    const authors = known[index] ?? reader.fail(`there are no authors ${index}`)
+    entries.push({ seq: first + entries.length, time, authors, update: reader.varBytes() })
+  }
+  return entries
+}
+
+/** Times are told as the distance to the one before, and authors by the number under which they stand where they come first. */
+function encodeEntries(entries: readonly DatedEntry[]): Uint8Array {
+  const writer = new ByteWriter(SEGMENT_BYTES)
+  writer.byte(VERSION)
+  writer.varUint(entries[0].seq)
+  const numbers = new Map<string, number>()
+  let before = 0
+  for (const { time, authors, update } of entries) {
+    const whole = Math.round(time)
+    writer.varUint(unsigned(whole - before))
+    before = whole
+    const key = Buffer.from(authors).toString('latin1')
+    const number = numbers.get(key)
+    writer.varUint(number ?? numbers.size)
+    if (number === undefined) {
+      numbers.set(key, numbers.size)
+      writer.varBytes(authors)
+    }
+    writer.varBytes(update)
+  }
+  return writer.finish()
+}
+
+/** Clocks of several servers may go back. */
+function unsigned(value: number): number {
+  return value < 0 ? -2 * value - 1 : 2 * value
+}
+
+function signed(value: number): number {
+  return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+}
+
+/** Named versions that a document may have. */
+export const MAX_NAMED_VERSIONS = 1000
+
+export async function inflateAll(parts: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
+  const whole: Uint8Array[] = []
+  // A Buffer's `slice` shares memory where that of a Uint8Array copies.
+  for (const part of parts) whole.push(plain(await inflate(part)))
+  return whole
+}
+
+export function plain({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length)
+}
+
+/**
+ * Up to which of these segments, which are all of a document in order, all may go: no entry in them was written at a time or
+ * later, nor do later ones need what they hold. Undefined where none may.
+ */
+export function expiredUpTo(segments: readonly Segment[], time: number): number | undefined {
+  const living = segments.findIndex(({ until }) => until >= time)
+  if (living < 0) return segments.at(-1)?.place
+  const start = segments.findLastIndex(({ isStart }, index) => isStart && index <= living)
+  return segments[start - 1]?.place
+}

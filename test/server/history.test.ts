@@ -1,0 +1,461 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import * as Y from 'yjs'
+import { History } from '../../server/src/document/history.ts'
+import type { ServerOptions } from '../../server/src/index.ts'
+import { EMPTY_UPDATE, encodeWriter } from '../../server/src/protocol/update/update.ts'
+import { MemoryStorage } from '../../server/src/storage/memory.ts'
+import { WorkerPool } from '../../server/src/workers/pool.ts'
+import { type PatchOperation, patched, type Splice, spliced } from '../support/changes.ts'
+import { documentsApi } from '../support/documents-api.ts'
+import { contentOf, docOf, Editor } from '../support/editing.ts'
+import { startInProcess } from '../support/in-process-server.ts'
+import { recordingLog } from '../support/log.ts'
+import { ManualClock } from '../support/manual-clock.ts'
+import { Random } from '../support/random.ts'
+import { runs } from '../support/runs.ts'
+import { allRead, syncedClient, textOf } from '../support/stock-clients.ts'
+import { SECRET, token } from '../support/tokens.ts'
+import { untilChanged } from '../support/until.ts'
+
+const release = onTestFinished
+const NAME = 'team/notes'
+const MINUTE = 60_000
+/** Ten entries are compacted at once. */
+const EAGER = { compactMaxEntries: 10, compactIntervalMs: 0 } satisfies ServerOptions
+
+async function start(options: ServerOptions = {}, clock?: ManualClock) {
+  const { server, url, data, logged, lines } = await startInProcess({ release, options, ...(clock && { clock }) })
+  return { server, url, data, logged, lines, clock, api: documentsApi(url) }
+}
+
+type Started = Awaited<ReturnType<typeof start>>
+
+/** Types of the API as these tests read them. */
+interface Timeline {
+  readonly groups: readonly {
+    readonly author: { readonly name: string; readonly claimed: boolean } | null
+    readonly first: number
+    readonly last: number
+    readonly since: string
+    readonly until: string
+    readonly entries: number
+  }[]
+  readonly next?: number
+}
+
+function past({ api }: Pick<Started, 'api'>, name = NAME) {
+  const at = (rest: string) => `api/documents/${encodeURIComponent(name)}/history${rest}`
+  return {
+    timeline: async (query = ''): Promise<Timeline> => {
+      const { status, body } = await api.call('GET', at(query))
+      expect(status).toBe(200)
+      return body as Timeline
+    },
+    content: (moment: number | string, query = '') =>
+      api.call('GET', at(`/content?at=${encodeURIComponent(moment)}${query}`)),
+    update: (moment: number | string) => api.call('GET', at(`/update?at=${encodeURIComponent(moment)}`)),
+    changes: (from: number, to: number, query: string) => api.call('GET', at(`/changes?from=${from}&to=${to}${query}`)),
+    restore: (body: object, headers = {}) =>
+      api.call('POST', at('/restore'), { type: 'application/json', body, headers }),
+  }
+}
+
+/** Edits with everything that Yjs has, each of which is an entry, and what the document was after each. */
+async function edited(started: Started, seed: number, count: number) {
+  const doc = docOf()
+  const editor = new Editor(doc, new Random(seed))
+  const versions = [contentOf(doc)]
+  const updates: Uint8Array[] = []
+  doc.on('update', (update: Uint8Array) => updates.push(update))
+  while (versions.length <= count) {
+    editor.edit()
+    if (updates.length === 0) continue
+    const update = Y.mergeUpdates(updates.splice(0))
+    const { status, etag = '' } = await started.api.postUpdate(NAME, update)
+    expect(status).toBe(204)
+    // An undo may change nothing.
+    if (Number(etag.split('-')[1]) !== versions.length) continue
+    versions.push(contentOf(doc))
+    if (versions.length % 12 === 0) await started.logged('compacted a document', versions.length / 12)
+  }
+  return versions
+}
+
+describe('a document', () => {
+  test('is told as it was at each version, in the log and in segments, also after a restart', async () => {
+    const started = await start(EAGER)
+    const versions = await edited(started, 1, 35)
+    await started.server.close()
+    const again = await start({ ...EAGER, data: started.data })
+    for (const [version, expected] of versions.entries()) {
+      const { status, body } = await past(again).update(version)
+      expect(status).toBe(200)
+      expect(contentOf(docOf(body as Uint8Array))).toEqual(expected)
+    }
+    expect(await past(again).update(versions.length)).toMatchObject({ status: 404, code: 'HISTORY_MISSING' })
+  })
+
+  test('is told as text, JSON and XML, and how a root has changed', async () => {
+    const started = await start(EAGER)
+    const { server } = started
+    const texts: string[] = ['']
+    const maps: unknown[] = [{}]
+    for (let round = 1; round <= 25; round++) {
+      await server.edit(NAME, (doc) => {
+        const text = doc.getText('content')
+        if (round % 4 === 0) text.delete(0, 2)
+        else text.insert(round % 3, `${round} `)
+        doc.getMap('map').set(`key ${round % 5}`, round)
+        texts.push(text.toString())
+        maps.push(doc.getMap('map').toJSON())
+      })
+    }
+    const { content, changes } = past(started)
+    for (const version of [1, 9, 10, 11, 24, 25]) {
+      expect(await content(version, '&root=content&as=text')).toMatchObject({ status: 200, body: texts[version] })
+      expect(await content(version, '&root=map')).toMatchObject({ status: 200, body: maps[version] })
+    }
+    for (const [from, to] of [
+      [1, 25],
+      [10, 11],
+      [7, 7],
+    ]) {
+      const text = await changes(from, to, '&as=text')
+      expect(text).toMatchObject({ status: 200, body: { from, to } })
+      expect(spliced(texts[from], (text.body as { changes: Splice[] }).changes)).toBe(texts[to])
+      const map = await changes(from, to, '&as=json&root=map')
+      expect(patched(maps[from] as never, (map.body as { changes: PatchOperation[] }).changes)).toEqual(maps[to])
+    }
+    expect(await content(25, '&root=map&as=text')).toMatchObject({ status: 409, code: 'EDIT_CONFLICT' })
+    expect(await changes(1, 25, '&as=text&root=map')).toMatchObject({ status: 409, code: 'EDIT_CONFLICT' })
+    expect(await changes(25, 1, '&as=text')).toMatchObject({ status: 400, code: 'REQUEST_INVALID' })
+    for (const bad of ['-1', 'yesterday', '1.5', '']) expect(await content(bad)).toMatchObject({ status: 400 })
+    expect(await past(started, 'missing').content(0)).toMatchObject({ status: 404, code: 'DOCUMENT_MISSING' })
+    expect(await server.history.read(NAME, 9, { root: 'content', as: 'text' })).toEqual({
+      version: 9,
+      content: texts[9],
+    })
+    expect(await server.history.changes(NAME, 9, 9, { root: 'map', as: 'json' })).toEqual({
+      from: 9,
+      to: 9,
+      changes: [],
+    })
+  })
+
+  test('is told as it was at a time', async () => {
+    const clock = new ManualClock()
+    const started = await start(EAGER, clock)
+    const times = [new Date(clock.now())]
+    for (let version = 1; version <= 25; version++) {
+      clock.advance(MINUTE)
+      await written(started, (doc) => doc.getArray('list').push([version]))
+      times.push(new Date(clock.now()))
+    }
+    await started.logged('compacted a document', 2)
+    for (const version of [1, 10, 11, 25]) {
+      expect(await started.server.history.update(NAME, times[version])).toMatchObject({ version })
+      const { body } = await past(started).content(times[version].toISOString(), '&root=list')
+      expect(body).toHaveLength(version)
+    }
+    expect(await started.server.history.update(NAME, times[0])).toMatchObject({ version: 0 })
+  })
+
+  /** Edits while the clock goes on as far as a commit needs. */
+  async function written({ server, clock }: Started, change: (doc: Y.Doc) => void): Promise<void> {
+    let isDone = false
+    const editing = server.edit(NAME, change).finally(() => {
+      isDone = true
+    })
+    while (!isDone) {
+      clock?.advance(1)
+      await new Promise(setImmediate)
+    }
+    await editing
+  }
+})
+
+describe('a timeline', () => {
+  test('tells who wrote, by the user of a token or by the name that a connection shows', async () => {
+    const { url } = await start({ authSecret: SECRET })
+    const as = async (sub?: string) => ({ authorization: `Bearer ${await token({ sub, coedit: { write: ['*'] } })}` })
+    const ada = documentsApi(url, await as('ada'))
+    await ada.patch(NAME, [{ index: 0, insert: 'by ada' }])
+    await ada.patch(NAME, [{ index: 0, insert: 'and ' }])
+    const nobody = await token({ sub: undefined, coedit: { write: ['*'] } })
+    const client = await syncedClient({ release, url, document: NAME, params: { token: nobody } })
+    client.provider.awareness.setLocalStateField('user', { name: 'Grace', color: '#ff0000' })
+    textOf(client).insert(0, 'by Grace')
+    await textIs(ada, 'by Grace')
+    await documentsApi(url, await as(undefined)).patch(NAME, [{ index: 0, insert: 'by nobody' }])
+    const { groups } = await past({ api: ada }).timeline()
+    expect(groups).toMatchObject([
+      { author: null, first: 4, last: 4, entries: 1 },
+      { author: { name: 'Grace', claimed: true }, first: 3, last: 3 },
+      { author: { name: 'ada', claimed: false }, first: 1, last: 2, entries: 2 },
+    ])
+  })
+
+  test('parts what one author writes where there is a pause, and is read in pages, also out of segments', async () => {
+    const clock = new ManualClock()
+    const storage = new MemoryStorage({ clock })
+    await storage.open()
+    release(() => storage.close())
+    const history = new History({ clock, storage, workers: new WorkerPool({ log: recordingLog().log }) })
+    const writer = { name: 'ada', isClaimed: false }
+    for (let version = 1; version <= 30; version++) {
+      const request = { document: NAME, update: EMPTY_UPDATE, base: version - 1, authors: encodeWriter(writer) }
+      await storage.append([request])
+      clock.advance(version % 3 === 0 ? 10 * MINUTE : MINUTE)
+      if (version % 8 !== 0) continue
+      const snapshot = { seq: version, chunks: [EMPTY_UPDATE], stateVector: null, deleteSet: null }
+      await storage.compact(NAME, snapshot, version - 8, undefined, { maxRunMs: MINUTE })
+    }
+    const numbers = Array.from({ length: 10 }, (_, index) => 28 - 3 * index)
+    const expected = numbers.map((first) => ({ writer, first, last: first + 2, entries: 3 }))
+    const query = { limit: 100, pauseMs: 5 * MINUTE }
+    expect(await history.timeline(NAME, query)).toMatchObject({ groups: expected })
+    const long = await history.timeline(NAME, { ...query, pauseMs: 60 * MINUTE })
+    expect(long).toMatchObject({ groups: [{ first: 1, last: 30, entries: 30 }] })
+    const paged: unknown[] = []
+    let before: number | undefined
+    do {
+      const { groups, next } = await history.timeline(NAME, { ...query, limit: 4, before })
+      paged.push(...groups)
+      before = next
+    } while (before !== undefined)
+    expect(paged).toMatchObject(expected)
+  })
+
+  test('names each who has a share in an entry', async () => {
+    const started = await start()
+    const clients = await Promise.all(
+      ['Ada', 'Grace'].map(async (name) => {
+        const client = await syncedClient({ release, url: started.url, document: NAME })
+        client.provider.awareness.setLocalStateField('user', { name })
+        return client
+      }),
+    )
+    for (let round = 0; round < 20; round++)
+      for (const [index, client] of clients.entries()) textOf(client).insert(0, `${index}`)
+    const docs = clients.map(({ doc }) => doc)
+    await untilChanged(docs, 'all is there', () => clients.every((client) => textOf(client).length === 40))
+    const { groups } = await past(started).timeline()
+    expect(groups.map(({ author }) => author?.name).toSorted()).toEqual(['Ada', 'Grace'])
+  })
+})
+
+describe('restoring', () => {
+  test('makes of all shared types what they were, by an edit that can be taken back', async () => {
+    for (let seed = 1; seed <= runs(2); seed++) {
+      const started = await start(EAGER)
+      const versions = await edited(started, seed, 20)
+      const random = new Random(seed)
+      const current = async () => contentOf(docOf(await started.server.readUpdate(NAME)))
+      for (let round = 0; round < 4; round++) {
+        const version = random.below(versions.length)
+        expect(await past(started).restore({ to: version })).toMatchObject({ status: 204 })
+        expect(await current()).toEqual(versions[version])
+      }
+      await started.server.history.restore(NAME, 20)
+      expect(await current()).toEqual(versions[20])
+      expect(started.lines.filter(({ level }) => level === 'error')).toEqual([])
+      await started.server.close()
+    }
+  })
+
+  test('loses nothing of those who write at the same time', async () => {
+    const started = await start()
+    const { url, server } = started
+    const client = await syncedClient({ release, url, document: NAME })
+    textOf(client).insert(0, 'hello')
+    await textIs(started.api, 'hello')
+    const { groups } = await past(started).timeline()
+    await server.edit(NAME, (doc) => doc.getText('text').insert(5, ' world'))
+    await server.edit(NAME, (doc) => doc.getText('text').delete(0, 4))
+    await allRead([client], 'o world')
+    await client.leave()
+    textOf(client).insert(textOf(client).length, '!')
+    textOf(client).insert(1, 'ch')
+    await past(started).restore({ to: groups[0].last })
+    client.provider.connect()
+    await client.synced()
+    await textIs(started.api, 'helloch!')
+    await allRead([client], 'helloch!')
+  })
+
+  test('takes back what one author has written since a moment, and nothing of others', async () => {
+    const started = await start({ ...EAGER, authSecret: SECRET })
+    const as = async (sub: string) =>
+      documentsApi(started.url, { authorization: `Bearer ${await token({ sub, coedit: { write: ['*'] } })}` })
+    const [ada, mallory] = [await as('ada'), await as('mallory')]
+    await mallory.patch(NAME, [{ index: 0, insert: 'once upon a time' }])
+    const { etag = '' } = await ada.patch(NAME, { title: 'A story', count: 1 }, '?root=map')
+    const since = Number(etag.split('-')[1])
+    await mallory.patch(NAME, [{ find: 'upon', replace: 'below' }])
+    for (let round = 0; round < 15; round++) await ada.patch(NAME, [{ index: 0, insert: `${round % 10}` }])
+    await mallory.patch(NAME, { title: 'Nonsense', count: null, more: [1] }, '?root=map')
+    await ada.patch(NAME, { count: 2 }, '?root=map')
+    await mallory.patch(NAME, [{ find: 'time', replace: '' }])
+    const author = { name: 'mallory' }
+    expect(await past({ api: ada }).restore({ since, author })).toMatchObject({ status: 204 })
+    expect(await ada.read(NAME)).toMatchObject({
+      body: { content: '432109876543210once upon a time', map: { title: 'A story', count: 2 } },
+    })
+    expect(await past({ api: ada }).restore({ since, author: { name: 'eve' } })).toMatchObject({ status: 204 })
+    expect(await past({ api: ada }).restore({ since, author: { name: 'mallory', claimed: true } })).toMatchObject({
+      status: 204,
+    })
+    expect(await ada.read(NAME)).toMatchObject({ body: { content: '432109876543210once upon a time' } })
+    const { groups } = await past({ api: ada }).timeline('?limit=1')
+    expect(groups).toMatchObject([{ author: { name: 'ada' } }])
+  })
+
+  test('is done once for a key, and refused for what is none', async () => {
+    const started = await start()
+    for (const letter of ['a', 'b']) await started.server.edit(NAME, (doc) => doc.getText('text').insert(0, letter))
+    const { restore } = past(started)
+    const keyed = { 'idempotency-key': 'once' }
+    const first = await restore({ to: 1 }, keyed)
+    expect(first.status).toBe(204)
+    await started.server.edit(NAME, (doc) => doc.getText('text').insert(0, 'c'))
+    expect(await restore({ to: 1 }, keyed)).toEqual(first)
+    await textIs(started.api, 'ca')
+    for (const bad of [{}, { to: -1 }, { to: 'now' }, { to: 1, since: 1 }, { since: 1 }, { since: 1, author: 'ada' }]) {
+      expect(await restore(bad)).toMatchObject({ status: 400, code: 'BODY_INVALID' })
+    }
+    expect(await restore({ to: 99 })).toMatchObject({ status: 404, code: 'HISTORY_MISSING' })
+    expect(await past(started, 'missing').restore({ to: 0 })).toMatchObject({ status: 404, code: 'DOCUMENT_MISSING' })
+  })
+})
+
+describe('a named version', () => {
+  const named = (name: string) => `api/documents/${encodeURIComponent(NAME)}/versions/${encodeURIComponent(name)}`
+
+  test('is read and restored when the history before it is gone', async () => {
+    const started = await start({ ...EAGER, history: 'off' })
+    const { api, server } = started
+    const write = (letter: string) => server.edit(NAME, (doc) => doc.getText('content').insert(0, letter))
+    for (const letter of ['a', 'b', 'c']) await write(letter)
+    expect(await api.call('PUT', named('draft 😀'))).toMatchObject({ status: 201, body: { version: 3 } })
+    await server.edit(NAME, (doc) => doc.getText('content').delete(0, 2))
+    let status = 200
+    while (status === 200) {
+      await write('x')
+      ;({ status } = await past(started).content(3))
+    }
+    expect(status).toBe(404)
+    expect(await past(started).content('named:draft 😀')).toMatchObject({ status: 200, body: { content: 'cba' } })
+    expect(await past(started).restore({ to: { named: 'draft 😀' } })).toMatchObject({ status: 204 })
+    expect(await api.read(NAME)).toMatchObject({ body: { content: 'cba' } })
+    expect(await past(started).restore({ to: { named: 'other' } })).toMatchObject({
+      status: 404,
+      code: 'HISTORY_MISSING',
+    })
+  })
+
+  test('is listed with who named it, has a name of its own, and can be removed', async () => {
+    const started = await start({ authSecret: SECRET })
+    const api = documentsApi(started.url, { authorization: `Bearer ${await token({ coedit: { write: ['*'] } })}` })
+    for (const letter of ['a', 'b']) await api.patch(NAME, [{ index: 0, insert: letter }])
+    const put = (name: string, body?: object) => api.call('PUT', named(name), { type: 'application/json', body })
+    expect(await put('second')).toMatchObject({ status: 201, body: { version: 2 } })
+    expect(await put('first', { at: 1 })).toMatchObject({ status: 201, body: { version: 1 } })
+    expect(await put('first')).toMatchObject({ status: 409, code: 'VERSION_EXISTS' })
+    expect(await put('third', { at: 3 })).toMatchObject({ status: 404, code: 'HISTORY_MISSING' })
+    expect(await put('third', { at: 'x' })).toMatchObject({ status: 400, code: 'BODY_INVALID' })
+    const list = named('').slice(0, -1)
+    const by = { name: 'ada', claimed: false }
+    expect(await api.call('GET', list)).toMatchObject({
+      body: {
+        versions: [
+          { name: 'first', version: 1, by },
+          { name: 'second', version: 2, by },
+        ],
+      },
+    })
+    expect(await api.call('DELETE', named('first'))).toMatchObject({ status: 204 })
+    expect(await api.call('DELETE', named('first'))).toMatchObject({ status: 404, code: 'HISTORY_MISSING' })
+    expect(await started.server.history.versions(NAME)).toMatchObject([{ name: 'second' }])
+    expect(await api.call('GET', 'api/documents/missing/versions')).toMatchObject({ status: 404 })
+  })
+})
+
+describe('how long it is kept', () => {
+  test('off keeps nothing of what is compacted', async () => {
+    const started = await start({ ...EAGER, history: 'off' })
+    await edited(started, 3, 25)
+    expect(await past(started).update(1)).toMatchObject({ status: 404, code: 'HISTORY_MISSING' })
+    expect(await past(started).update(25)).toMatchObject({ status: 200 })
+  })
+
+  test('what is too old goes away, also of a document that nobody opens', async () => {
+    const clock = new ManualClock()
+    const started = await start({ ...EAGER, history: '2d' }, clock)
+    const editing = edited(started, 3, 25)
+    let isDone = false
+    void editing.finally(() => {
+      isDone = true
+    })
+    while (!isDone) {
+      clock.advance(1)
+      await new Promise(setImmediate)
+    }
+    expect(await past(started).update(1)).toMatchObject({ status: 200 })
+    clock.advance(2 * 24 * 60 * MINUTE)
+    let status = 200
+    while (status === 200) ({ status } = await past(started).update(1))
+    expect(status).toBe(404)
+    expect(await past(started).update(25)).toMatchObject({ status: 200 })
+  })
+
+  test('a document that is deleted has none', async () => {
+    const started = await start(EAGER)
+    await edited(started, 3, 25)
+    await started.server.delete(NAME)
+    expect(await past(started).update(1)).toMatchObject({ status: 410, code: 'GONE' })
+    await started.server.create(NAME, (doc) => doc.getText('text').insert(0, 'new'))
+    expect(await past(started).update(2)).toMatchObject({ status: 404, code: 'HISTORY_MISSING' })
+    expect((await past(started).timeline()).groups).toHaveLength(1)
+  })
+})
+
+test('it takes the right to write', async () => {
+  const { url, server } = await start({ authSecret: SECRET })
+  await server.edit(NAME, (doc) => doc.getText('text').insert(0, 'x'))
+  const api = documentsApi(url, { authorization: `Bearer ${await token({ coedit: { read: ['*'] } })}` })
+  const forbidden = { status: 403, code: 'FORBIDDEN' }
+  const { content, update, changes, restore } = past({ api })
+  for (const call of [content(1), update(1), changes(0, 1, ''), restore({ to: 0 })]) {
+    expect(await call).toMatchObject(forbidden)
+  }
+  expect(await api.call('GET', `api/documents/${encodeURIComponent(NAME)}/history`)).toMatchObject(forbidden)
+  expect(await past({ api: documentsApi(url) }).content(1)).toMatchObject({ status: 401 })
+})
+
+test('keepDeleted keeps deleted content for versions by Y.snapshot, of the documents that it names', async () => {
+  const { server, logged } = await start({ ...EAGER, keepDeleted: 'notes, team/*' })
+  const names = ['notes', 'team/plan', 'notes 2']
+  const versions: Y.Snapshot[] = []
+  for (const name of names) {
+    await server.edit(name, (doc) => {
+      doc.getText('text').insert(0, 'what was written first')
+      versions.push(Y.snapshot(doc))
+    })
+    await server.edit(name, (doc) => doc.getText('text').delete(0, 22))
+    for (let round = 0; round < 9; round++) await server.edit(name, (doc) => doc.getText('text').insert(0, 'x'))
+  }
+  await logged('compacted a document', 3)
+  const texts = await Promise.all(
+    names.map(async (name, index) => {
+      const doc = new Y.Doc({ gc: false })
+      Y.applyUpdate(doc, await server.readUpdate(name))
+      return Y.createDocFromSnapshot(doc, versions[index]).getText('text').toString()
+    }),
+  )
+  expect(texts).toEqual(['what was written first', 'what was written first', ''])
+})
+
+async function textIs(api: Started['api'], expected: string): Promise<void> {
+  let body: unknown
+  while (body !== expected) ({ body } = await api.read(NAME, '?root=text&as=text'))
+}
