@@ -95,6 +95,23 @@ test('of the requests a good part is well-formed, every method among them, and k
   expect(new HttpInputs(7, traffic).at(500, 'notes')).toEqual(all[500])
 })
 
+test('every operation of the API is among the requests, as it is meant', async () => {
+  const { url } = await startInProcess({ release })
+  const answer = await fetch(`${url}api/openapi.json`)
+  const { paths } = z
+    .object({ paths: z.record(z.string(), z.record(z.string(), z.unknown())) })
+    .parse(await answer.json())
+  const requests = new HttpInputs(1, await readTraffic())
+  const asked = Array.from({ length: 4_000 }, (_, number) => requests.at(number, 'notes'))
+  const missing = Object.entries(paths).flatMap(([path, methods]) => {
+    const pattern = new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[\\w-]+')}(\\?|$)`)
+    const isAsked = (method: string) =>
+      asked.some((one) => one.isWellFormed && one.method === method && pattern.test(one.target))
+    return Object.keys(methods).flatMap((method) => (isAsked(method.toUpperCase()) ? [] : [`${method} ${path}`]))
+  })
+  expect(missing).toEqual([])
+})
+
 test('an input is known by its seed and its number', async () => {
   const traffic = await readTraffic()
   expect(seeded(7, traffic).at(1_000_000)).toEqual(seeded(7, traffic).at(1_000_000))

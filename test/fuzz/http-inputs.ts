@@ -1,5 +1,5 @@
-import type { Random } from '../support/random.ts'
-import { Random as Seeded } from '../support/random.ts'
+import { bodyOf } from '../support/caller.ts'
+import { Random } from '../support/random.ts'
 import { harmBytes } from './hostile-bytes.ts'
 import { UpdateSpoiler } from './hostile-updates.ts'
 import type { Traffic } from './traffic.ts'
@@ -31,6 +31,7 @@ export const HOSTILE_BODY_BYTES = 70_000
 
 const JSON_PATCH = 'application/json-patch+json'
 const MERGE_PATCH = 'application/merge-patch+json'
+const JSON_TYPE = 'application/json'
 const BINARY = 'application/octet-stream'
 const LONG = 'x'.repeat(HOSTILE_BODY_BYTES)
 const DEEP = `${'['.repeat(5_000)}${']'.repeat(5_000)}`
@@ -38,18 +39,8 @@ const DEEP = `${'['.repeat(5_000)}${']'.repeat(5_000)}`
 /** Roots that no innocent edits. */
 const ROOTS = ['content', 'map', 'list', 'text', 'array', 'xml', '__proto__', 'constructor', '😀'] as const
 const KEYS = [
-  'a',
-  'b',
-  '__proto__',
-  'constructor',
-  'toString',
-  'hasOwnProperty',
-  '',
-  '/',
-  '~',
-  '😀',
-  '0',
-  '-1',
+  ...['a', 'b', '__proto__', 'constructor', 'toString', 'hasOwnProperty'],
+  ...['', '/', '~', '😀', '0', '-1'],
 ] as const
 const POINTERS = [
   ...['', '/', '/a', '/a/b', '/0', '/-', '/1/0', '/-1', '/01', '/1e3', '/9007199254740993', '/__proto__/x'],
@@ -57,82 +48,33 @@ const POINTERS = [
 ] as const
 /** As JSON, since some of it no value of JavaScript stands for. */
 const VALUES = [
-  ...[
-    'null',
-    'true',
-    '-1',
-    '0',
-    '1e400',
-    '-0',
-    '1.5',
-    '9007199254740993',
-    '4294967296',
-    '2147483648',
-    '""',
-    '"\\ud800"',
-  ],
-  ...[
-    '"😀"',
-    '[]',
-    '{}',
-    '{"__proto__":{"x":1}}',
-    '[[[[[[]]]]]]',
-    DEEP,
-    '"op"',
-    `"${'y'.repeat(1_000)}"`,
-    '{"a":1,"a":2}',
-  ],
+  ...['null', 'true', '-1', '0', '1e400', '-0', '1.5', '9007199254740993', '4294967296', '2147483648'],
+  ...['""', '"\\ud800"', '"😀"', '"op"', `"${'y'.repeat(1_000)}"`],
+  ...['[]', '{}', '{"__proto__":{"x":1}}', '[[[[[[]]]]]]', DEEP, '{"a":1,"a":2}'],
 ] as const
 const NAMES = [
-  ...[
-    '',
-    '.',
-    '..',
-    '%2e%2e',
-    '%00',
-    '%ff',
-    '%',
-    '%zz',
-    'a%2Fb',
-    '%F0%9F%98%80',
-    'x'.repeat(2_000),
-    '%5C',
-    '%0d%0a',
-    ';',
-  ],
-  ...['__proto__', 'api', '*', '%20', '%ED%A0%80', "'", '"', '|', '\\', '{}', 'a?b', 'a#b'],
+  ...['', '.', '..', '%2e%2e', '%00', '%ff', '%', '%zz', 'a%2Fb', '%F0%9F%98%80', '%5C', '%0d%0a', ';'],
+  ...['x'.repeat(2_000), '__proto__', 'api', '*', '%20', '%ED%A0%80'],
+  ...["'", '"', '|', '\\', '{}', 'a?b', 'a#b'],
 ] as const
 const TAGS = [
-  '"abc"',
-  '"1-1"',
-  '*',
-  '',
-  'W/"x-1"',
-  '"zz-999999999"',
-  '"0-0"',
-  '"1-99999999999999999"',
-  '"',
-  'a,b',
+  ...['"abc"', '"1-1"', '*', '', 'W/"x-1"', '"zz-999999999"', '"0-0"', '"1-99999999999999999"', '"', 'a,b'],
 ] as const
 const TYPES = [
-  JSON_PATCH,
-  MERGE_PATCH,
-  'application/json',
-  'text/plain',
-  BINARY,
-  '',
-  'application/json; charset=utf-16',
-  'x/y',
+  ...[JSON_PATCH, MERGE_PATCH, JSON_TYPE, 'text/plain', BINARY],
+  ...['', 'application/json; charset=utf-16', 'x/y'],
 ] as const
 const QUERIES: readonly [string, string][] = [
   ...(['text', 'json', 'xml', 'update', '', '__proto__'] as const).map((as): [string, string] => ['as', as]),
   ...ROOTS.map((root): [string, string] => ['root', encodeURIComponent(root)]),
   ...[LONG.slice(0, 2_000), '%ff', '', '%', '1e9', '-1', '0.5'].flatMap((value): [string, string][] =>
-    ['limit', 'after', 'prefix', 'since', 'presence'].map((name): [string, string] => [name, value]),
+    ['limit', 'after', 'prefix', 'since', 'presence', 'at', 'from', 'to', 'before', 'pause', 'sent'].map(
+      (name): [string, string] => [name, value],
+    ),
   ),
 ]
-/** Those of the last line Node refuses by itself, or has no answer for. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'] as const
+/** Node refuses them by itself, or has no answer for them. */
 const ODD_METHODS = ['CONNECT', 'get', 'FOO', 'QUERY', 'PRI'] as const
 /** What a proxy and a server may read in different ways (RFC 9112 §6.3, §11.2). */
 const FRAMINGS: readonly (readonly [string, string])[][] = [
@@ -166,6 +108,65 @@ const FRAMINGS: readonly (readonly [string, string])[][] = [
   [['Bad Name', 'x']],
 ]
 
+/** What a request is made of. */
+interface Making {
+  /** It is written to, but not deleted, set back, or its connections closed: innocents edit it. */
+  readonly document: string
+  /** A document that may be harmed. */
+  readonly own: string
+  readonly number: string
+  readonly update: Uint8Array
+  readonly messages: Uint8Array
+  readonly base: Uint8Array
+  readonly random: Random
+}
+
+/** Every operation of the API as services ask for it: its method, its path below `/api`, and what its body is. */
+const REQUESTS: readonly ((making: Making) => readonly [string, string, string?, (string | Uint8Array)?])[] = [
+  () => ['GET', 'documents'],
+  () => ['GET', 'events'],
+  () => ['GET', 'status'],
+  () => ['GET', 'openapi.json'],
+  ({ document }) => ['GET', `documents/${document}`],
+  ({ document }) => ['GET', `documents/${document}/content`],
+  ({ document }) => ['GET', `documents/${document}/update`],
+  ({ document }) => ['GET', `documents/${document}/presence`],
+  ({ document }) => ['GET', `documents/${document}/connections`],
+  ({ document }) => ['GET', `documents/${document}/events`],
+  ({ document }) => ['GET', `documents/${document}/history`],
+  ({ document }) => ['GET', `documents/${document}/history/changes`],
+  ({ document }) => ['GET', `documents/${document}/history/content`],
+  ({ document }) => ['GET', `documents/${document}/history/update`],
+  ({ document }) => ['GET', `documents/${document}/versions`],
+  ({ document, number }) => ['PUT', `documents/${document}/versions/v${number}`, JSON_TYPE, '{"at":1}'],
+  ({ document, number }) => ['DELETE', `documents/${document}/versions/v${number}`],
+  ({ own }) => ['POST', `documents/${own}/history/restore`, JSON_TYPE, '{"to":1}'],
+  ({ own }) => ['POST', `documents/${own}/history/restore`, JSON_TYPE, '{"since":1,"author":{"name":"ada"}}'],
+  ({ own }) => ['PUT', `documents/${own}`, JSON_TYPE, '{"content":"text","map":{"a":[1,{"b":null}]},"list":[1,"x"]}'],
+  ({ own, base }) => ['PUT', `documents/${own}`, BINARY, base],
+  ({ own }) => ['PUT', `documents/${own}`, 'text/plain', 'hello'],
+  ({ own }) => ['DELETE', `documents/${own}`],
+  ({ own }) => ['POST', `documents/${own}/disconnect`, JSON_TYPE, '{"user":"ada"}'],
+  ({ document, number }) => ['PUT', `documents/${document}/presence/s${number}`, JSON_TYPE, SHOWN],
+  ({ document, number }) => ['DELETE', `documents/${document}/presence/s${number}`],
+  ({ document, update }) => ['POST', `documents/${document}/updates`, BINARY, update],
+  ({ document, update }) => ['POST', `documents/${document}/updates`, BINARY, update],
+  ({ document, messages }) => ['POST', `documents/${document}/messages`, BINARY, messages],
+  ({ document }) => ['PATCH', `documents/${document}/content`, MERGE_PATCH, '{"a":{"b":1},"c":null}'],
+  ({ document, random }) => ['PATCH', `documents/${document}/content`, JSON_TYPE, textEdits(random)],
+  ({ document, random }) => ['PATCH', `documents/${document}/content`, JSON_TYPE, textEdits(random)],
+  ({ document, random }) => ['PATCH', `documents/${document}/content`, JSON_PATCH, operations(random)],
+  ({ document, random }) => ['PATCH', `documents/${document}/content`, JSON_PATCH, operations(random)],
+  ({ document, random }) => ['PATCH', `documents/${document}/content`, JSON_PATCH, operations(random)],
+]
+
+/** Parameters without which there is no answer to look at. */
+const QUERIES_BY_PATH: readonly (readonly [RegExp, string, string])[] = [
+  [/history\/(content|update)$/, 'at', '1'],
+  [/history\/changes$/, 'from', '1'],
+  [/history\/changes$/, 'to', '2'],
+]
+
 /** An endless row of requests to the API, each of which is known by the seed and its number alone. */
 export class HttpInputs {
   readonly #seed: number
@@ -180,7 +181,7 @@ export class HttpInputs {
 
   /** @param document that innocents edit: it is written to, but not deleted, and nobody is disconnected from it */
   at(number: number, document: string): HttpInput {
-    const random = new Seeded(this.#seed ^ Math.imul(number + 1, SPREAD))
+    const random = new Random(this.#seed ^ Math.imul(number + 1, SPREAD))
     const draft = this.#draft(random, document)
     for (let ways = random.below(3); ways > 0; ways--) this.#spoil(draft, random)
     const framing = random.chance(0.05) ? random.pick(FRAMINGS) : undefined
@@ -205,64 +206,24 @@ export class HttpInputs {
 
   #draft(random: Random, document: string): Draft {
     const own = `own-${random.below(20)}`
-    const [api, name] = [['api', 'documents'], encodeURIComponent(document)]
-    const draft = (method: string, path: string[], type = '', body: string | Uint8Array = ''): Draft => ({
-      method,
-      path,
-      query: [],
-      headers: type === '' ? [] : [['Content-Type', type]],
-      body: Buffer.from(body),
+    const [method, path, type = '', body = ''] = random.pick(REQUESTS)({
+      document: encodeURIComponent(document),
+      own,
+      number: String(random.below(9)),
+      update: this.#spoiler.spoil(random.pick(this.#traffic.updates), random),
+      messages: framed(this.#traffic.messages.slice(random.below(100), 100)),
+      base: this.#traffic.base,
+      random,
     })
-    switch (random.below(18)) {
-      case 0:
-        return draft('GET', api)
-      case 1:
-        return draft('GET', [...api, name])
-      case 2:
-        return draft('GET', [...api, name, 'content'])
-      case 3:
-        return draft('GET', [...api, name, random.pick(['update', 'presence', 'connections'])])
-      case 4:
-        return draft(
-          'GET',
-          random.pick([
-            [...api, name, 'events'],
-            ['api', 'events'],
-            ['api', 'status'],
-            ['api', 'openapi.json'],
-          ]),
-        )
-      case 5:
-        return draft(
-          'PUT',
-          [...api, own],
-          'application/json',
-          '{"content":"text","map":{"a":[1,{"b":null}]},"list":[1,"x"]}',
-        )
-      case 6:
-        return draft('PUT', [...api, own], random.pick(['text/plain', BINARY]), this.#traffic.base)
-      case 7:
-        return draft('DELETE', [...api, own])
-      case 8:
-        return draft('POST', [...api, own, 'disconnect'], 'application/json', '{"user":"ada"}')
-      case 9:
-        return draft('PUT', [...api, name, 'presence', `service-${random.below(9)}`], 'application/json', SHOWN)
-      case 10:
-        return draft('DELETE', [...api, name, 'presence', `service-${random.below(9)}`])
-      case 11:
-      case 12:
-        return draft(
-          'POST',
-          [...api, name, 'updates'],
-          BINARY,
-          this.#spoiler.spoil(random.pick(this.#traffic.updates), random),
-        )
-      case 13:
-        return draft('PATCH', [...api, name, 'content'], MERGE_PATCH, '{"a":{"b":1},"c":null}')
-      case 14:
-        return draft('PATCH', [...api, name, 'content'], 'application/json', textEdits(random))
-      default:
-        return draft('PATCH', [...api, name, 'content'], JSON_PATCH, operations(random))
+    return {
+      method,
+      path: ['api', ...path.split('/')],
+      query: QUERIES_BY_PATH.filter(([pattern]) => pattern.test(path)).map(([, name, value]) => [name, value]),
+      headers: [
+        ...(type === '' ? [] : [['Content-Type', type] as [string, string]]),
+        ...(path.endsWith('/messages') ? [['Coedit-Client', `service ${own} with a secret`] as [string, string]] : []),
+      ],
+      body: Buffer.from(body),
     }
   }
 
@@ -337,6 +298,11 @@ function spoiltJson(text: string, random: Random): string {
   const isKey = /^\s*:/.test(text.slice(place.index + place[0].length))
   const spoilt = isKey ? JSON.stringify(random.pick(KEYS)) : random.pick(VALUES)
   return `${text.slice(0, place.index)}${spoilt}${text.slice(place.index + place[0].length)}`
+}
+
+/** Messages as the body of one request has them, each behind its length. */
+function framed(messages: readonly Uint8Array[]): Uint8Array {
+  return bodyOf(messages.filter((message) => message.length < 1_000).slice(0, 10))
 }
 
 function lengthOf(body: Uint8Array, isChunked: boolean): readonly (readonly [string, string])[] {

@@ -168,6 +168,14 @@ describe('is refused with a code, and costs nobody else anything:', () => {
       'REQUEST_INVALID',
     ],
     ['a body that is too large', () => patching(JSON_PATCH, value(`"${'x'.repeat(70_000)}"`)), 413, 'BODY_TOO_LARGE'],
+    [
+      'a body that becomes too large, piece by piece',
+      () =>
+        `PATCH ${DOCUMENT}/content HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${JSON_PATCH}\r\nTransfer-Encoding: chunked\r\n\r\n` +
+        `4000\r\n${'x'.repeat(0x4000)}\r\n`.repeat(5),
+      413,
+      'BODY_TOO_LARGE',
+    ],
     ['a body where none is taken', () => request('DELETE', DOCUMENT, {}, '{}'), 413, 'BODY_UNEXPECTED'],
     ['a host that is none', () => request('GET', DOCUMENT, { Host: 'a b' }), 400, 'REQUEST_INVALID'],
     ['a name with a backslash', () => request('GET', '/api/documents/a\\b', {}), 400, 'REQUEST_INVALID'],

@@ -6,6 +6,7 @@ import { startInProcess } from '../support/in-process-server.ts'
 
 const release = onTestFinished
 const JSON_PATCH = { 'content-type': 'application/json-patch+json' }
+const IN_PIECES = { 'transfer-encoding': 'chunked' }
 const BINARY = { 'content-type': 'application/octet-stream' }
 
 interface Asked {
@@ -42,6 +43,7 @@ test('a connection takes further requests whatever was asked and answered before
       204,
       { method: 'PATCH', path: `${content}?root=map`, headers: { ...JSON_PATCH, 'idempotency-key': 'k' }, body: add },
     ],
+    [204, { method: 'PATCH', path: `${content}?root=map`, headers: { ...JSON_PATCH, ...IN_PIECES }, body: add }],
     [409, { method: 'PATCH', path: content, headers: JSON_PATCH, body: add }],
     [400, { method: 'PATCH', path: content, headers: JSON_PATCH, body: '{' }],
     [204, { method: 'POST', path: 'api/documents/notes/updates', headers: BINARY, body: edit('more').update }],

@@ -246,6 +246,184 @@ function withPostgres(postgres: PostgresServer): void {
       await postgres.execute(url, `ALTER SYSTEM ${change}`)
       await postgres.execute(url, 'SELECT pg_reload_conf()')
     }
+    /** The statement that waits for the standby. */
+    const waiting = async () => {
+      const [row] = await postgres.execute(
+        url,
+        `SELECT pid, query_start::text AS since FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'coedit append' AND wait_event = 'SyncRep'`,
+      )
+      return row
+    }
+    let acknowledged = 1
+    /** Appends until one has to wait: each connection takes over the setting a moment after it was made. */
+    const appendUntilOneWaits = async () => {
+      for (;;) {
+        const base = acknowledged
+        const appending = storage
+          .append([{ document: DOCUMENT, update: encodeValues([base]), base }])
+          .then((entries) => {
+            acknowledged++
+            return entries
+          })
+        for (;;) {
+          const statement = await waiting()
+          if (statement) return { appending, statement }
+          if (acknowledged > base) break
+        }
+      }
+    }
+    await configure(`SET synchronous_standby_names = 'nobody'`)
+    try {
+      const { appending, statement } = await appendUntilOneWaits()
+      const before = acknowledged
+      await postgres.execute(url, `SELECT pg_cancel_backend(${statement.pid})`)
+      for (;;) {
+        const again = await waiting()
+        if (again && again.since !== statement.since) break
+      }
+      expect(acknowledged).toBe(before)
+      await configure('RESET synchronous_standby_names')
+      expect(await appending).toMatchObject([{ seq: before + 1 }])
+    } finally {
+      await configure('RESET synchronous_standby_names')
+    }
+    expect((await storage.load(DOCUMENT)).head).toBe(acknowledged)
+  })
+
+  test('while the database is gone writes wait and the status says so; then they are written', async () => {
+    const url = await postgres.newDatabase()
+    const { proxy, through } = await proxied(url)
+    const storage = await opened({ url: through })
+    await storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    const { port } = new URL(url)
+    proxy.refuse()
+    const appending = storage.append([{ document: DOCUMENT, update: encodeValues([1]), base: 1 }])
+    while (storage.status.state === 'ok') await nextTurn()
+    expect(storage.status).toMatchObject({ state: 'degraded', error: expect.any(String) })
+    proxy.leadTo(`http://127.0.0.1:${port}`)
+    expect(await appending).toMatchObject([{ seq: 2 }])
+    expect(storage.status).toEqual({ state: 'ok' })
+  })
+
+  test('what cannot be written when the storage closes is refused', async () => {
+    const { proxy, through } = await proxied(await postgres.newDatabase())
+    const storage = await opened({ url: through })
+    proxy.refuse()
+    const appending = storage.append([{ document: DOCUMENT, update: encodeValues([1]), base: 0 }])
+    const refused = expect(appending).rejects.toMatchObject({ code: 'STORAGE_CLOSED' })
+    while (storage.status.state === 'ok') await nextTurn()
+    await storage.close()
+    await refused
+  })
+
+  test('a node whose row is gone goes on as another', async () => {
+    const url = await postgres.newDatabase()
+    const storage = await opened({ url })
+    await storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    await postgres.execute(url, 'DELETE FROM coedit.nodes')
+    expect(await storage.append([{ document: DOCUMENT, update: encodeValues([1]), base: 1 }])).toMatchObject([
+      { seq: 2 },
+    ])
+  })
+
+  test('a connection without an answer is given up, and the work done on another', async () => {
+    const url = await postgres.newDatabase()
+    const { proxy, through } = await proxied(url)
+    const clock = new ManualClock()
+    const storage = await opened({ url: through, directUrl: url, clock })
+    await untilListening(clock)
+    await storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    await untilAnswered(clock)
+    proxy.hold()
+    const appending = storage.append([{ document: DOCUMENT, update: encodeValues([1]), base: 1 }])
+    await clock.hasTimerOf(10_000)
+    clock.advance(10_000)
+    await clock.hasTimerOf(10)
+    proxy.letThrough()
+    clock.advance(10)
+    expect(await appending).toMatchObject([{ seq: 2 }])
+  })
+
+  test('a connection that nobody has the other end of is given up long before that', async () => {
+    const url = await postgres.newDatabase()
+    const { proxy, through } = await proxied(url)
+    const clock = new ManualClock()
+    const storage = await opened({ url: through, directUrl: url, clock })
+    await untilListening(clock)
+    await storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    await untilAnswered(clock)
+    void proxy.strand()
+    const appending = storage.append([{ document: DOCUMENT, update: encodeValues([1]), base: 1 }])
+    await clock.hasTimerOf(1_200)
+    clock.advance(1_200)
+    await clock.hasTimerOf(10)
+    clock.advance(10)
+    expect(await appending).toMatchObject([{ seq: 2 }])
+    // Those that were idle are waited for when the storage closes, by a clock that stands still.
+    proxy.end()
+  })
+
+  test('a connection is kept while the database works on what it was sent', async () => {
+    const url = await postgres.newDatabase()
+    await opened({ url })
+    const clock = new ManualClock()
+    // One that does not listen has no timers but those of the statement.
+    const storage = await opened({ url, clock, serves: false })
+    await storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    const other = new Client(url)
+    await other.connect()
+    release(() => other.end())
+    await other.query('BEGIN; SELECT FROM coedit.documents FOR UPDATE')
+    const appending = storage.append([{ document: DOCUMENT, update: encodeValues([1]), base: 1 }])
+    // Many attempts would take all connections while a standby is away, for which commits wait.
+    for (const ms of [1_200, 2_400, 4_800, 4_800]) {
+      await clock.hasTimerOf(ms)
+      clock.advance(ms)
+    }
+    await clock.hasTimerOf(4_800)
+    expect(storage.status).toMatchObject({ state: 'degraded' })
+    const [{ count }] = await postgres.execute(
+      url,
+      `SELECT count(*)::integer AS count FROM pg_stat_activity
+       WHERE datname = current_database() AND application_name = 'coedit append'`,
+    )
+    // The last one that asked may not have ended yet.
+    expect(count).toBeLessThanOrEqual(2)
+    await other.query('COMMIT')
+    expect(await appending).toMatchObject([{ seq: 2 }])
+    expect(storage.status).toEqual({ state: 'ok' })
+  })
+
+  test('a connection to what takes no writes is not used again', async () => {
+    const url = await postgres.newDatabase()
+    await opened({ url })
+    const name = new URL(url).pathname.slice(1)
+    // As on a primary that has become a standby: the connections there are stay as they are.
+    await postgres.execute(url, `ALTER DATABASE ${name} SET default_transaction_read_only = on`)
+    const storage = await opened({ url })
+    const appending = storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    while (storage.status.state === 'ok') await nextTurn()
+    await postgres.execute(postgres.url('postgres'), `ALTER DATABASE ${name} RESET default_transaction_read_only`)
+    expect(await appending).toMatchObject([{ seq: 1 }])
+  })
+
+  test('a database that does not wait for its disk is told of in the log', async () => {
+    const url = await postgres.newDatabase()
+    await postgres.execute(url, `ALTER DATABASE ${new URL(url).pathname.slice(1)} SET synchronous_commit = off`)
+    const { log, lines } = recordingLog()
+    await opened({ url, log })
+    expect(lines).toMatchObject([{ level: 'error', facts: { settings: ['synchronous_commit'] } }])
+  })
+
+  test('a cancelled wait for a synchronous standby is no success', async () => {
+    const url = await postgres.newDatabase()
+    const storage = await opened({ url })
+    await storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
+    const configure = async (change: string) => {
+      await postgres.execute(url, `ALTER SYSTEM ${change}`)
+      await postgres.execute(url, 'SELECT pg_reload_conf()')
+    }
     /** Resolves with the statement that waits for the standby, if it is another than this. */
     const waiting = async (last?: unknown) => {
       for (;;) {
@@ -341,7 +519,7 @@ function withPostgres(postgres: PostgresServer): void {
     expect(await theirs.claim('change', DOCUMENT)).toBeUndefined()
     await pass(3)
     expect(await theirs.untold('change', 10)).toEqual([DOCUMENT])
-    expect(await theirs.claim('change', DOCUMENT)).toBe(0)
+    expect(await theirs.claim('change', DOCUMENT)).toEqual({ seq: 0 })
     expect(await mine.advance('change', DOCUMENT, 1, incarnation)).toBe('lost')
     expect(await mine.claim('change', DOCUMENT)).toBeUndefined()
     expect(await theirs.advance('change', DOCUMENT, 1, incarnation)).toBe('told')

@@ -49,7 +49,7 @@ export class DocumentPanel {
     const { id, user, access, address, since } = connection
     const press = () => void this.#close(connection)
     const who = user ?? 'without a name'
-    const cells = [who, access, address ?? '', ageOf(since), { button: 'Close', press }]
+    const cells = [who, access, address ?? 'this machine', ageOf(since), { button: 'Close', press }]
     return { key: String(id), cells }
   }
 

@@ -3,6 +3,7 @@ import type { Quantity, Values } from './series.ts'
 const SVG = 'http://www.w3.org/2000/svg'
 const WIDTH = 300
 const HEIGHT = 80
+const MIN_SPAN_MS = 60_000
 
 /** One moment of a plot. */
 interface Point {
@@ -14,7 +15,8 @@ interface Point {
 export class Plot {
   readonly element = document.createElement('figure')
   readonly #quantity: Quantity
-  readonly #spanMs: number
+  readonly #maxSpanMs: number
+  #spanMs: number
   readonly #numbers: readonly HTMLElement[]
   readonly #lines: readonly SVGPathElement[]
   readonly #top = document.createElement('span')
@@ -24,9 +26,11 @@ export class Plot {
   /** How long before the last moment the pointer is. */
   #pointedMs: number | undefined
 
-  constructor(quantity: Quantity, spanMs: number) {
+  /** @param maxSpanMs how much time it shows, once there is so much to show */
+  constructor(quantity: Quantity, maxSpanMs: number) {
     this.#quantity = quantity
-    this.#spanMs = spanMs
+    this.#maxSpanMs = maxSpanMs
+    this.#spanMs = MIN_SPAN_MS
     const caption = document.createElement('figcaption')
     const title = document.createElement('h2')
     title.textContent = quantity.title
@@ -59,6 +63,7 @@ export class Plot {
   show(points: readonly Point[]): void {
     this.#points = points
     const end = points.at(-1)?.at ?? 0
+    this.#spanMs = Math.min(this.#maxSpanMs, Math.max(MIN_SPAN_MS, end - (points[0]?.at ?? end)))
     const all = points.flatMap(({ values }) => values.filter((value) => value !== null))
     const most = Math.max(...all, Number.MIN_VALUE)
     this.#top.textContent = all.length > 0 ? this.#quantity.show(most) : ''

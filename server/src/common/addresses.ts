@@ -3,16 +3,20 @@ import { BlockList, isIP, isIPv6 } from 'node:net'
 /** IPv6 gives every network at least a /64: whoever has one address of it has all. */
 const NETWORK_GROUPS = 4
 
+/** Addresses of which it is remembered whose requests they bring: to look one up takes longer than much of a request. */
+const MAX_REMEMBERED = 1_000
+
 /** Which proxies are trusted, and whom they speak for. */
 export class TrustedProxies {
   readonly #proxies: BlockList
+  /** By address, for requests that say nothing else. */
+  readonly #known = new Map<string, string | undefined>()
 
   /** @param list IP addresses and ranges, see `isAddressList`; loopback is trusted anyway */
   constructor(list: string) {
-    const proxies = new BlockList()
+    const proxies = addressList(list)
     proxies.addSubnet('127.0.0.0', 8, 'ipv4')
     proxies.addAddress('::1', 'ipv6')
-    for (const { address, prefix, family } of rangesOf(list)) proxies.addSubnet(address, prefix, family)
     this.#proxies = proxies
   }
 
@@ -22,8 +26,17 @@ export class TrustedProxies {
    * @param remote the other end of the socket
    * @param forwardedFor the header `X-Forwarded-For`: to it each proxy adds at the end whom it speaks for
    */
-  client(remote: string | undefined, forwardedFor: string | undefined): string | undefined {
-    const hops = [...(forwardedFor?.split(',') ?? []), remote ?? ''].map((hop) => plain(hop.trim()))
+  client(remote = '', forwardedFor?: string): string | undefined {
+    if (forwardedFor !== undefined) return this.#find(remote, forwardedFor)
+    if (!this.#known.has(remote)) {
+      if (this.#known.size >= MAX_REMEMBERED) this.#known.clear()
+      this.#known.set(remote, this.#find(remote))
+    }
+    return this.#known.get(remote)
+  }
+
+  #find(remote: string, forwardedFor?: string): string | undefined {
+    const hops = [...(forwardedFor?.split(',') ?? []), remote].map((hop) => plain(hop.trim()))
     const client = hops.findLast((hop) => !this.#isTrusted(hop))
     return client === undefined || client === '' ? undefined : network(client)
   }
@@ -36,6 +49,13 @@ export class TrustedProxies {
 /** Whether the text is empty, or holds IP addresses and ranges such as `10.0.0.0/8` with commas between them. */
 export function isAddressList(text: string): boolean {
   return rangesOf(text).every(({ address, prefix, bits }) => isIP(address) !== 0 && prefix >= 0 && prefix <= bits)
+}
+
+/** @param list see `isAddressList` */
+export function addressList(list: string): BlockList {
+  const addresses = new BlockList()
+  for (const { address, prefix, family } of rangesOf(list)) addresses.addSubnet(address, prefix, family)
+  return addresses
 }
 
 interface Range {

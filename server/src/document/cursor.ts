@@ -159,6 +159,8 @@ export class Cursor implements Subscriber {
   newPresence(step?: PresenceStep): readonly PresenceEntry[] {
     const { presence } = this.document
     const { participant } = this.#options
+    // Whoever came a moment before a flush was shown all of it then.
+    if (step?.version === this.#presenceVersion) return []
     const hasMissed = step === undefined || step.after > this.#presenceVersion
     const entries = hasMissed ? presence.since(this.#presenceVersion, participant) : step.entries
     this.#presenceVersion = step?.version ?? presence.version

@@ -28,7 +28,10 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Ar
       tooLarge()
     })
     request.on('end', () => resolve(joined(parts, length)))
-    const broken = (cause?: Error) => reject(new CoeditError('BODY_INVALID', 'the body breaks off', { cause }))
+    const broken = (cause?: Error) => {
+      // Each request closes in the end.
+      if (!request.readableEnded) reject(new CoeditError('BODY_INVALID', 'the body breaks off', { cause }))
+    }
     request.on('error', broken)
     request.on('close', broken)
     // It may have been over before.

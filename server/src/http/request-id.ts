@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 
 /** W3C Trace Context, version 00; the id of zeros is none. */
@@ -10,7 +10,7 @@ const ids = new WeakMap<IncomingMessage, string>()
 export function requestId(request: IncomingMessage): string {
   const known = ids.get(request)
   if (known !== undefined) return known
-  const id = TRACEPARENT.exec(request.headers.traceparent?.toString() ?? '')?.[1] ?? randomBytes(16).toString('hex')
+  const id = TRACEPARENT.exec(request.headers.traceparent?.toString() ?? '')?.[1] ?? randomUUID().replaceAll('-', '')
   ids.set(request, id)
   return id
 }
