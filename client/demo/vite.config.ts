@@ -3,7 +3,10 @@ import { defineConfig } from 'vite'
 import { OLDEST_BROWSERS } from '../vite.config.ts'
 import { docs } from './docs.ts'
 
-const PAGES = ['index.html', 'examples.html', 'echo.html', 'ticker.html', 'auction.html', 'chat.html', 'status.html']
+const PAGES = [
+  ...['index.html', 'examples.html', 'echo.html', 'ticker.html', 'auction.html', 'orders.html', 'chat.html'],
+  'status.html',
+]
 
 export default defineConfig({
   root: import.meta.dirname,

@@ -34,6 +34,10 @@ import { createRevocationRoutes } from './http/revocation-routes.ts'
 import { Upgrades } from './http/upgrade.ts'
 import { engineOf } from './storage/engine.ts'
 import type { Storage, StorageDamage } from './storage/storage.ts'
+import { readConfigured } from './webhooks/configured.ts'
+import { Deliveries } from './webhooks/deliveries.ts'
+import { Sender } from './webhooks/sender.ts'
+import { WebhookList } from './webhooks/webhook-list.ts'
 import { WorkerPool } from './workers/pool.ts'
 
 /** Where the build puts the demo page, seen from `dist` and from `src` alike. */
@@ -97,6 +101,8 @@ export class CoeditServer {
   readonly #documents: Documents
   readonly #contents: Contents
   readonly #guests: Guests
+  readonly #webhooks: WebhookList
+  readonly #deliveries: Deliveries
   readonly #calls: Calls
   readonly #past: Past
   readonly #tokens: TokenAuthenticator | undefined
@@ -124,7 +130,9 @@ export class CoeditServer {
     const onDisconnect = (document: string, user: string | undefined) => this.#authority.disconnect(document, user)
     const hooks = new HookCalls(parts.hooks ?? {}, { config, clock, log })
     this.#hooks = hooks
-    const core = { config, clock, log, storage: this.#storage, workers, hooks, yjs, meters, onDisconnect }
+    const storage = this.#storage
+    this.#webhooks = new WebhookList({ clock, log, storage })
+    const core = { config, clock, log, storage, workers, hooks, yjs, meters, onDisconnect, told: this.#webhooks }
     this.#documents = new Documents(core)
     this.#tokens = checksTokens(config) ? new TokenAuthenticator(config, clock) : undefined
     const authenticate = parts.authenticate ?? this.#tokens?.authenticate ?? admitEverybody
@@ -137,6 +145,19 @@ export class CoeditServer {
     const documents = this.#documents
     this.#contents = new Contents({ config, clock, log, documents, workers })
     this.#guests = new Guests({ clock, documents, maxGuests: config.maxConnectionsPerDocument })
+    const sender = new Sender({ config, clock })
+    const contents = this.#contents
+    this.#deliveries = new Deliveries({
+      config,
+      clock,
+      log,
+      meters,
+      storage,
+      catalog: storage,
+      documents,
+      contents,
+      sender,
+    })
     this.#calls = new Calls({ config, clock, documents, workers, admission })
     this.#past = new Past({ clock, log, documents })
     this.history = serverHistory(this.#past, () => this.open())
@@ -172,6 +193,7 @@ export class CoeditServer {
             callers: this.#calls.callers,
           }),
           guests: this.#guests,
+          webhooks: { webhooks: this.#webhooks, deliveries: this.#deliveries, sender, cursors: storage },
           calls: this.#calls,
           metrics,
           past: this.#past,
@@ -196,7 +218,7 @@ export class CoeditServer {
    * Opens the storage; `listen` does so itself. Further calls give the same promise.
    * Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE, STORAGE_VERSION or STORAGE_DAMAGED (on PostgreSQL with
    * STORAGE_UNREACHABLE, STORAGE_UNSUITABLE, STORAGE_VERSION, STORAGE_OUTDATED or STORAGE_DENIED), or OPTION_INVALID for a
-   * public key.
+   * public key or webhooks.
    */
   open(): Promise<void> {
     this.#opening ??= keepAlive(this.#open())
@@ -205,15 +227,18 @@ export class CoeditServer {
 
   async #open(): Promise<void> {
     await this.#tokens?.open()
+    const configured = await readConfigured(this.#config.webhooks, this.#clock.now())
     await this.#storage.open()
     try {
       await this.#authority.open()
+      await this.#webhooks.open(configured, () => this.#deliveries.set(this.#webhooks.all))
     } catch (error) {
       await this.#storage.close()
       throw error
     }
     this.#isOpen = true
     this.#documents.start()
+    this.#deliveries.start()
     this.#upgrades.start()
   }
 
@@ -404,6 +429,8 @@ export class CoeditServer {
     const httpClosed = this.#http && closed(this.#http)
     await this.#opening?.catch(() => undefined)
     await this.#upgrades.close()
+    this.#webhooks.close()
+    await this.#deliveries.close()
     await this.#contents.close()
     await this.#past.close()
     this.#guests.close()

@@ -6,7 +6,7 @@ import { runs } from '../support/runs.ts'
 import type { Release } from '../support/temporary.ts'
 import { appendTelling } from './storage-cursors.ts'
 import { Replica } from './storage-replica.ts'
-import type { StorageHost } from './storage-scene.ts'
+import { bytes, type StorageHost } from './storage-scene.ts'
 
 /** @param random what an engine that has a choice chooses by */
 export type NewSharedHost = (release: Release, random: Random) => Promise<StorageHost>
@@ -145,13 +145,24 @@ export function sharedStorageConformance(name: string, newHost: NewSharedHost, c
         expect(await theirs.claim('change', 'doc')).toBeUndefined()
         expect(await theirs.untold('change', 10)).toEqual([])
         expect(await mine.untold('change', 10)).toEqual(['doc'])
-        expect(await mine.claim('change', 'doc')).toBe(0)
+        expect(await mine.claim('change', 'doc')).toEqual({ seq: 0 })
         expect(await mine.advance('change', 'doc', 1, incarnation)).toBe('behind')
         expect(await theirs.advance('change', 'doc', 2, incarnation)).toBe('lost')
         await mine.close()
         expect(await theirs.untold('change', 10)).toEqual(['doc'])
-        expect(await theirs.claim('change', 'doc')).toBe(1)
+        expect(await theirs.claim('change', 'doc')).toEqual({ seq: 1 })
         expect(await theirs.advance('change', 'doc', 2, incarnation)).toBe('told')
+      })
+
+      test('that tells of a deletion is held by who has told before, so that it comes behind that', async () => {
+        await appendTelling(mine, 'doc', ['change'], 1)
+        await theirs.delete('doc', { formerClients: bytes(), cursors: ['change', 'other'] })
+        expect(await theirs.claim('change', 'doc')).toBeUndefined()
+        expect(await theirs.claim('other', 'doc')).toMatchObject({ seq: 0 })
+        expect(await mine.untold('change', 10)).toEqual(['doc'])
+        await mine.close()
+        const { deletedAt = 0 } = (await theirs.claim('change', 'doc')) ?? {}
+        expect(await theirs.toldDeletion('change', 'doc', deletedAt)).toBe('told')
       })
 
       test('is not gone while somebody appends: whatever comes is before it or behind it', async () => {
@@ -162,7 +173,7 @@ export function sharedStorageConformance(name: string, newHost: NewSharedHost, c
             appendTelling(theirs, 'doc', ['change'], 1),
           ])
           const holder = outcome === 'told' ? theirs : mine
-          expect(await holder.claim('change', 'doc')).toBe(seq)
+          expect(await holder.claim('change', 'doc')).toEqual({ seq })
           expect(await (holder === mine ? theirs : mine).claim('change', 'doc')).toBeUndefined()
           if (holder === theirs) {
             await theirs.advance('change', 'doc', seq + 1, incarnation)

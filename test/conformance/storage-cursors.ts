@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { Storage } from '../../server/src/storage/storage.ts'
+import { webhookCursor } from '../../server/src/storage/webhook-cursor.ts'
 import { bytes, type NewStorageHost, StorageScene } from './storage-scene.ts'
 
 /** Appends an entry for each value; resolves with the last number and its incarnation. */
@@ -34,21 +35,21 @@ export function cursorStoreConformance(newHost: NewStorageHost): void {
       await scene.append('doc', bytes(1), bytes(2))
       await appendTelling(scene.storage, 'doc', ['change'], 2)
       await appendTelling(scene.storage, 'doc', ['change'], 1)
-      expect(await scene.storage.claim('change', 'doc')).toBe(2)
+      expect(await scene.storage.claim('change', 'doc')).toEqual({ seq: 2 })
       expect(await scene.storage.untold('change', 10)).toEqual(['doc'])
     })
 
     test('it moves on as it is told, is gone at the head, and begins anew with the next entry', async () => {
       const { incarnation } = await appendTelling(scene.storage, 'doc', ['change'], 3)
-      expect(await scene.storage.claim('change', 'doc')).toBe(0)
+      expect(await scene.storage.claim('change', 'doc')).toEqual({ seq: 0 })
       expect(await scene.storage.advance('change', 'doc', 2, incarnation)).toBe('behind')
-      expect(await scene.storage.claim('change', 'doc')).toBe(2)
+      expect(await scene.storage.claim('change', 'doc')).toEqual({ seq: 2 })
       expect(await scene.storage.advance('change', 'doc', 3, incarnation)).toBe('told')
       expect(await scene.storage.claim('change', 'doc')).toBeUndefined()
       expect(await scene.storage.advance('change', 'doc', 3, incarnation)).toBe('lost')
       await scene.append('doc', bytes(4))
       await appendTelling(scene.storage, 'doc', ['change'], 1)
-      expect(await scene.storage.claim('change', 'doc')).toBe(4)
+      expect(await scene.storage.claim('change', 'doc')).toEqual({ seq: 4 })
     })
 
     test('it goes to no number that the document does not have', async () => {
@@ -56,7 +57,7 @@ export function cursorStoreConformance(newHost: NewStorageHost): void {
       await scene.storage.claim('change', 'doc')
       expect(await scene.storage.advance('change', 'doc', 2, incarnation)).toBe('lost')
       expect(await scene.storage.advance('change', 'doc', 1, incarnation + 1)).toBe('lost')
-      expect(await scene.storage.claim('change', 'doc')).toBe(0)
+      expect(await scene.storage.claim('change', 'doc')).toEqual({ seq: 0 })
     })
 
     test('cursors of different names and documents are on their own', async () => {
@@ -64,7 +65,7 @@ export function cursorStoreConformance(newHost: NewStorageHost): void {
       await appendTelling(scene.storage, 'other 😀', ['change'], 1)
       await scene.storage.claim('change', 'doc')
       expect(await scene.storage.advance('change', 'doc', 1, incarnation)).toBe('told')
-      expect(await scene.storage.claim('commit', 'doc')).toBe(0)
+      expect(await scene.storage.claim('commit', 'doc')).toEqual({ seq: 0 })
       expect(await scene.storage.untold('change', 10)).toEqual(['other 😀'])
       expect(await scene.storage.untold('commit', 10)).toEqual(['doc'])
       await appendTelling(scene.storage, 'third', ['change'], 1)
@@ -81,8 +82,117 @@ export function cursorStoreConformance(newHost: NewStorageHost): void {
       })
       await scene.reopen()
       expect(await scene.storage.untold('change', 10)).toEqual(['doc'])
-      expect(await scene.storage.claim('change', 'doc')).toBe(1)
+      expect(await scene.storage.claim('change', 'doc')).toEqual({ seq: 1 })
       expect(await scene.storage.claim('change', 'told')).toBeUndefined()
+    })
+
+    describe('that could not be told', () => {
+      const failure = {
+        count: 1,
+        since: 1_700_000_000_000.5,
+        retryAt: 1_700_000_001_000.25,
+        reason: 'it answered 500 😀',
+      }
+      const parked = { ...failure, count: 9, retryAt: null }
+
+      test('is left alone until it is time, also after reopening, and forgets that when it moves', async () => {
+        await appendTelling(scene.storage, 'doc', ['change'], 2)
+        await scene.storage.claim('change', 'doc')
+        expect(await scene.storage.postpone('change', 'doc', failure)).toBe(true)
+        await appendTelling(scene.storage, 'doc', ['change'], 1)
+        await scene.reopen()
+        expect(await scene.storage.untold('change', 10)).toEqual([])
+        expect(await scene.storage.claim('change', 'doc')).toEqual({ seq: 0, failure })
+        scene.clock.advance(1_000.25)
+        expect(await scene.storage.untold('change', 10)).toEqual(['doc'])
+        const { incarnation } = await scene.storage.load('doc')
+        expect(await scene.storage.advance('change', 'doc', 1, incarnation)).toBe('behind')
+        expect(await scene.storage.claim('change', 'doc')).toEqual({ seq: 1 })
+        expect(await scene.storage.listPostponed('change', undefined, 10)).toEqual([])
+      })
+
+      test('is listed, in byte order, and tried again when somebody asks for it', async () => {
+        for (const document of ['b', 'é', 'a']) {
+          await appendTelling(scene.storage, document, ['change'], 1)
+          await scene.storage.claim('change', document)
+          expect(await scene.storage.postpone('change', document, parked)).toBe(true)
+        }
+        await appendTelling(scene.storage, 'fine', ['change'], 1)
+        scene.clock.advance(1e12)
+        expect(await scene.storage.untold('change', 10)).toEqual(['fine'])
+        const [first, second] = await scene.storage.listPostponed('change', undefined, 2)
+        expect([first, second]).toEqual(['a', 'b'].map((document) => ({ document, ...parked })))
+        expect(await scene.storage.listPostponed('change', 'b', 2)).toEqual([{ document: 'é', ...parked }])
+        await scene.storage.retry('change', 'b')
+        expect((await scene.storage.untold('change', 10)).toSorted()).toEqual(['b', 'fine'])
+        await scene.storage.retry('change')
+        expect((await scene.storage.untold('change', 10)).toSorted()).toEqual(['a', 'b', 'fine', 'é'])
+        expect(await scene.storage.claim('change', 'a')).toEqual({ seq: 0 })
+      })
+
+      test('there is nothing to note where there is no cursor', async () => {
+        await scene.append('doc', bytes(1))
+        expect(await scene.storage.postpone('change', 'doc', failure)).toBe(false)
+        await appendTelling(scene.storage, 'doc', ['change'], 1)
+        await scene.storage.claim('change', 'doc')
+        expect(await scene.storage.postpone('change', 'doc', failure, 1)).toBe(false)
+      })
+    })
+
+    describe('that tells of a deletion', () => {
+      const remove = (document: string, ...cursors: string[]) =>
+        scene.storage.delete(document, { formerClients: bytes(), cursors })
+
+      test('is there behind it, with nothing of what was to be told before, and gone when it has told', async () => {
+        await appendTelling(scene.storage, 'doc', ['change', 'other'], 1)
+        await scene.storage.claim('change', 'doc')
+        await scene.storage.postpone('change', 'doc', { count: 1, since: 1, retryAt: null, reason: 'x' })
+        await remove('doc', 'change')
+        await scene.reopen()
+        expect(await scene.storage.untold('other', 10)).toEqual([])
+        expect(await scene.storage.untold('change', 10)).toEqual(['doc'])
+        const { deletedAt = 0, ...place } = (await scene.storage.claim('change', 'doc')) ?? {}
+        expect(place).toEqual({ seq: 0 })
+        expect(deletedAt).toBe(scene.clock.now())
+        expect(await scene.storage.advance('change', 'doc', 0, 0)).toBe('lost')
+        expect(await scene.storage.toldDeletion('change', 'doc', deletedAt + 1)).toBe('lost')
+        expect(await scene.storage.toldDeletion('change', 'doc', deletedAt)).toBe('told')
+        expect(await scene.storage.untold('change', 10)).toEqual([])
+        expect(await scene.storage.claim('change', 'doc')).toBeUndefined()
+      })
+
+      test('comes before what is written when the document is made anew, and once for several deletions', async () => {
+        const makeAnew = async () => {
+          const [{ incarnation }] = await scene.storage.append([
+            { document: 'doc', update: bytes(1), base: 0, isFirst: true, anew: true, cursors: ['change'] },
+          ])
+          return incarnation
+        }
+        await appendTelling(scene.storage, 'doc', ['change'], 1)
+        await remove('doc', 'change')
+        await makeAnew()
+        scene.clock.advance(1)
+        await remove('doc', 'change')
+        const incarnation = await makeAnew()
+        await scene.reopen()
+        expect(await scene.storage.untold('change', 10)).toEqual(['doc'])
+        const { deletedAt = 0 } = (await scene.storage.claim('change', 'doc')) ?? {}
+        expect(await scene.storage.advance('change', 'doc', 1, incarnation)).toBe('lost')
+        const failure = { count: 1, since: 1, retryAt: null, reason: 'x' }
+        expect(await scene.storage.postpone('change', 'doc', failure)).toBe(false)
+        expect(await scene.storage.postpone('change', 'doc', failure, deletedAt)).toBe(true)
+        expect(await scene.storage.untold('change', 10)).toEqual([])
+        expect(await scene.storage.listPostponed('change', undefined, 10)).toEqual([{ document: 'doc', ...failure }])
+        expect(await scene.storage.toldDeletion('change', 'doc', deletedAt)).toBe('behind')
+        expect(await scene.storage.claim('change', 'doc')).toEqual({ seq: 0 })
+      })
+
+      test('is not told of where the deletion is forgotten, too', async () => {
+        await appendTelling(scene.storage, 'doc', [], 1)
+        await remove('doc', 'change')
+        await scene.storage.remove('doc')
+        expect(await scene.storage.untold('change', 10)).toEqual([])
+      })
     })
 
     test('it goes with its document, and is no document', async () => {
@@ -92,6 +202,48 @@ export function cursorStoreConformance(newHost: NewStorageHost): void {
       expect(await scene.storage.untold('change', 10)).toEqual([])
       await scene.append('doc', bytes(1))
       expect(await scene.storage.claim('change', 'doc')).toBeUndefined()
+    })
+  })
+}
+
+/** What WebhookStore promises. */
+export function webhookStoreConformance(newHost: NewStorageHost): void {
+  describe('as a WebhookStore', () => {
+    let scene: StorageScene
+
+    beforeEach(async () => {
+      scene = await StorageScene.open(newHost, onTestFinished)
+    })
+
+    const ids = async () => (await scene.storage.loadWebhooks()).map(({ id }) => id).toSorted()
+
+    test('keeps what is stored, one for each id', async () => {
+      expect(await ids()).toEqual([])
+      await scene.storage.storeWebhook({ id: 'a', text: 'first' })
+      await scene.storage.storeWebhook({ id: 'b', text: '😀' })
+      await scene.storage.storeWebhook({ id: 'a', text: 'second' })
+      await scene.reopen()
+      expect((await scene.storage.loadWebhooks()).toSorted((x, y) => (x.id < y.id ? -1 : 1))).toEqual([
+        { id: 'a', text: 'second' },
+        { id: 'b', text: '😀' },
+      ])
+      expect(await scene.namesWith('')).toEqual([])
+    })
+
+    test('removes one with all that it was to be told, and leaves others and hooks theirs', async () => {
+      for (const id of ['a', 'b']) await scene.storage.storeWebhook({ id, text: id })
+      const cursors = ['change', ...['a', 'b', 'never'].map(webhookCursor)]
+      await appendTelling(scene.storage, 'doc', cursors, 1)
+      await scene.storage.delete('gone', { formerClients: bytes(), cursors })
+      expect(await scene.storage.removeWebhook('a')).toBe(true)
+      expect(await scene.storage.removeWebhook('a')).toBe(false)
+      await scene.reopen()
+      expect(await ids()).toEqual(['b'])
+      const untold = (cursor: string) => scene.storage.untold(cursor, 10)
+      for (const id of ['a', 'never']) expect(await untold(webhookCursor(id))).toEqual([])
+      for (const cursor of ['change', webhookCursor('b')]) {
+        expect((await untold(cursor)).toSorted()).toEqual(['doc', 'gone'])
+      }
     })
   })
 }

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { WriteKey } from '../../server/src/storage/storage.ts'
 import { runs } from '../support/runs.ts'
 import { catalogConformance } from './storage-catalog.ts'
-import { cursorStoreConformance } from './storage-cursors.ts'
+import { cursorStoreConformance, webhookStoreConformance } from './storage-cursors.ts'
 import { historyStoreConformance } from './storage-history.ts'
 import { documentStoreConformance } from './storage-log.ts'
 import { type Operation, operations, StorageModel } from './storage-model.ts'
@@ -19,6 +19,7 @@ export function storageConformance(name: string, newHost: NewStorageHost, cost =
     documentStoreConformance(newHost)
     historyStoreConformance(newHost)
     cursorStoreConformance(newHost)
+    webhookStoreConformance(newHost)
     catalogConformance(newHost)
     storageItselfConformance(newHost, cost)
   })

@@ -29,8 +29,8 @@ test('are opened from the start page', async () => {
   const page = await openPage(demo.browser, demo.place(), release)
   await page.getByRole('link', { name: 'Examples' }).click()
   const links = page.locator('.examples a')
-  expect(await links.count()).toBe(4)
-  for (let index = 0; index < 4; index++) {
+  expect(await links.count()).toBe(5)
+  for (let index = 0; index < 5; index++) {
     const name = await links.nth(index).innerText()
     await links.nth(index).click()
     await page.getByRole('heading', { name, level: 1 }).waitFor()

@@ -18,6 +18,7 @@ import { rollingRestart } from './kinds/rolling-restart.ts'
 import { second } from './kinds/second.ts'
 import { soak } from './kinds/soak.ts'
 import { stalled } from './kinds/stalled.ts'
+import { webhooks } from './kinds/webhooks.ts'
 
 /** Every fault, in the order in which they are injected. */
 export const FAULTS: readonly Fault[] = [
@@ -35,6 +36,7 @@ export const FAULTS: readonly Fault[] = [
   clock,
   rollingRestart,
   stalled,
+  webhooks,
   soak,
   clusterKill,
   clusterFreeze,

@@ -8,16 +8,21 @@ const client = importGraph(fileURLToPath(new URL('../../client/src', import.meta
 
 /**
  * The rooms of the server, from the way in downwards, and what each may import beside itself. `storage` are the types of
- * storage/storage.ts, and what their numbers mean (storage/lineage.ts); `storage/level` is every implementation of them.
+ * storage/storage.ts, what their numbers mean (storage/lineage.ts), and the names of cursors (storage/webhook-cursor.ts);
+ * `storage/level` is every implementation of them.
  */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   cli: ['index', 'commands', 'config', 'common'],
   index: ['server', 'auth', 'hooks', 'config', 'common'],
-  server: ['http', 'content', 'auth', 'document', 'storage/level', 'storage', 'workers', 'hooks', 'config', 'common'],
-  commands: ['repair', 'sources', 'storage/level', 'storage', 'protocol', 'config', 'common'],
+  server: [
+    ...['http', 'webhooks', 'content', 'auth', 'document', 'storage/level', 'storage', 'workers', 'hooks', 'config'],
+    ...['common'],
+  ],
+  commands: ['repair', 'sources', 'webhooks', 'storage/level', 'storage', 'protocol', 'config', 'common'],
   repair: ['storage/level', 'storage', 'common'],
   sources: ['storage/level', 'protocol', 'common'],
-  http: ['peers', 'content', 'document', 'auth', 'protocol', 'storage', 'config', 'common'],
+  http: ['peers', 'webhooks', 'content', 'document', 'auth', 'protocol', 'storage', 'config', 'common'],
+  webhooks: ['content', 'document', 'storage', 'config', 'common'],
   content: ['document', 'protocol', 'workers', 'config', 'common'],
   peers: ['document', 'auth', 'protocol', 'workers', 'hooks', 'config', 'common'],
   document: ['protocol', 'storage', 'workers', 'hooks', 'config', 'common'],
@@ -73,9 +78,11 @@ const CLIENT_ROOMS: Readonly<Record<string, readonly string[]>> = {
   common: [],
 }
 
+const STORAGE_ITSELF = ['storage/storage.ts', 'storage/lineage.ts', 'storage/webhook-cursor.ts']
+
 function room(file: string): string {
   const [first = ''] = file.split(/[/.]/)
-  const isEngine = first === 'storage' && !['storage/storage.ts', 'storage/lineage.ts'].includes(file)
+  const isEngine = first === 'storage' && !STORAGE_ITSELF.includes(file)
   return isEngine ? 'storage/level' : first
 }
 

@@ -55,7 +55,7 @@ describe('a cursor', () => {
     await damage((raw) => raw.flip(cursorKey('change', 'doc')))
     const { storage: again, errors } = await openStorage()
     expect(errors()).toHaveLength(1)
-    expect(await again.claim('change', 'doc')).toBe(0)
+    expect(await again.claim('change', 'doc')).toEqual({ seq: 0 })
   })
 
   test('of a document that was cut off before it begins anew, too', async () => {
@@ -67,7 +67,7 @@ describe('a cursor', () => {
     const { storage: again } = await openStorage()
     const { head, incarnation: present } = await again.load('doc')
     expect(head).toBe(2)
-    expect(await again.claim('change', 'doc')).toBe(0)
+    expect(await again.claim('change', 'doc')).toEqual({ seq: 0 })
     expect(await again.advance('change', 'doc', 2, present)).toBe('told')
     expect(await again.untold('change', 10)).toEqual([])
   })

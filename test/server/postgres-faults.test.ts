@@ -519,7 +519,7 @@ function withPostgres(postgres: PostgresServer): void {
     expect(await theirs.claim('change', DOCUMENT)).toBeUndefined()
     await pass(3)
     expect(await theirs.untold('change', 10)).toEqual([DOCUMENT])
-    expect(await theirs.claim('change', DOCUMENT)).toBe(0)
+    expect(await theirs.claim('change', DOCUMENT)).toEqual({ seq: 0 })
     expect(await mine.advance('change', DOCUMENT, 1, incarnation)).toBe('lost')
     expect(await mine.claim('change', DOCUMENT)).toBeUndefined()
     expect(await theirs.advance('change', DOCUMENT, 1, incarnation)).toBe('told')

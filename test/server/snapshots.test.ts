@@ -41,7 +41,7 @@ function openDocument(name: string, stored: Snapshot): Document {
     log: recordingLog().log,
     meters: NO_METERS,
     loopCost: new LoopCost(clock),
-    cursors: [],
+    cursorsOf: () => [],
     requestCommit: () => undefined,
     committed: () => undefined,
     changed: () => undefined,

@@ -119,6 +119,16 @@ export class Authority {
     return holder.user
   }
 
+  /**
+   * Lets somebody administrate webhooks; where nobody is asked for a token, everybody. Resolves with whether that goes for those of
+   * documents whose names begin so. Rejects as `authorize` does.
+   */
+  async authorizeWebhooks(token: string | undefined): Promise<(prefix: string) => boolean> {
+    if (this.admitsEverybody) return () => true
+    const holder = await this.#holderOf(token)
+    return (prefix) => holder.mayTell(prefix)
+  }
+
   /** Lets somebody disconnect others: who may revoke; where nobody is asked for a token, everybody. */
   async authorizeDisconnecting(token: string | undefined): Promise<void> {
     if (!this.admitsEverybody) await this.authorizeRevoking(token)

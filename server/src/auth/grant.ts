@@ -58,6 +58,8 @@ export interface Holder extends Bearer {
   readonly maySeeStatus: boolean
   /** Whether it may be told of all documents whose names begin so. */
   mayList(prefix: string): boolean
+  /** Whether it may have others told of all documents whose names begin so. */
+  mayTell(prefix: string): boolean
   /** Whether it may read all documents whose names begin so. */
   mayReadAll(prefix: string): boolean
   mayDo(deed: Deed, document: string): boolean

@@ -6,7 +6,8 @@ const patterns = z.array(z.string()).default([])
 /**
  * The claim `coedit` of a token: each entry is the name of a document, or the beginning of names and a `*`. `revoke` is
  * the right to take access back, `list` that to be told of names, `create` and `delete` those to make documents as a whole, also
- * such as were deleted, and to delete them, `status` that to see how the server is doing.
+ * such as were deleted, and to delete them, `status` that to see how the server is doing,
+ * `webhooks` that to have others told of documents, with what is in them.
  */
 export const rightsClaim = z.object({
   read: patterns,
@@ -14,6 +15,7 @@ export const rightsClaim = z.object({
   list: patterns,
   create: patterns,
   delete: patterns,
+  webhooks: patterns,
   revoke: z.boolean().default(false),
   status: z.boolean().default(false),
 })
@@ -36,6 +38,11 @@ export function mayDo(deed: Deed, document: string, rights: Pick<Rights, Deed>):
 /** Whether the rights allow to be told of all names that begin so. */
 export function mayList(prefix: string, { list }: Pick<Rights, 'list'>): boolean {
   return list.some((pattern) => matchesAll(prefix, pattern))
+}
+
+/** Whether the rights allow to have others told of all documents whose names begin so. */
+export function mayTell(prefix: string, { webhooks }: Pick<Rights, 'webhooks'>): boolean {
+  return webhooks.some((pattern) => matchesAll(prefix, pattern))
 }
 
 /** Whether they allow to read all documents whose names begin so. */

@@ -5,7 +5,7 @@ import type { Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import type { AuthRequest, Bearer, Holder, Verdict } from './grant.ts'
 import { openTokenKey, type TokenKey } from './keys.ts'
-import { accessTo, mayDo, mayList, mayReadAll, rightsClaim } from './rights.ts'
+import { accessTo, mayDo, mayList, mayReadAll, mayTell, rightsClaim } from './rights.ts'
 
 const claimsSchema = z.object({
   exp: z.number(),
@@ -50,6 +50,7 @@ export class TokenAuthenticator {
       maySeeStatus: claims.coedit.status,
       mayList: (prefix) => mayList(prefix, claims.coedit),
       mayReadAll: (prefix) => mayReadAll(prefix, claims.coedit),
+      mayTell: (prefix) => mayTell(prefix, claims.coedit),
       mayDo: (deed, document) => mayDo(deed, document, claims.coedit),
     }
   }

@@ -4,7 +4,7 @@ import { type Clock, systemClock } from '../common/timing.ts'
 import { isDatabaseUrl, MAX_DATABASE_NAME_BYTES, serverSchema } from '../config/config.ts'
 import { EMPTY_UPDATE, mergeEntries } from '../protocol/update/update.ts'
 import { countServers } from '../storage/postgres/servers.ts'
-import type { DeletedDocument, RevocationStore, Storage, StoredDocument } from '../storage/storage.ts'
+import type { DeletedDocument, RevocationStore, Storage, StoredDocument, WebhookStore } from '../storage/storage.ts'
 import { counted, declareCommand, type Print } from './command.ts'
 import { entriesOf } from './content.ts'
 import { deletedIn, namesIn, type StorageOptions, withDocuments, withStorage } from './data.ts'
@@ -40,7 +40,7 @@ export const copy = declareCommand({
   name: 'copy',
   summary: 'Copy all documents from a directory to PostgreSQL, or back.',
   description:
-    'Copies all documents, what was deleted, and revocations to another directory or database, and reads all of them back. The servers on ' +
+    'Copies all documents, what was deleted, revocations and webhooks to another directory or database, and reads all of them back. The servers on ' +
     'both sides must be stopped: it refuses to start while one has a directory open or is connected to a database. For ' +
     'a new database, run coedit migrate before. After an interruption, run it again: what is at the destination already is ' +
     'completed, and never changed. Documents that are others there are named, and the exit code is 1. Event streams begin ' +
@@ -92,6 +92,7 @@ async function copyAll(places: Places, report: Report): Promise<void> {
     places,
     async (source, target) => {
       await copyRevocations(source, target)
+      await copyWebhooks(source, target)
       for await (const name of namesIn(source)) {
         if (Buffer.byteLength(name) > maxNameBytes) report.failed(name, `its name has more than ${maxNameBytes} bytes`)
         else await report.attempt(name, () => copyDocument(name, source, target, clock))
@@ -177,6 +178,12 @@ function* batchesOf(updates: readonly Uint8Array[]): Generator<readonly Uint8Arr
 async function copyRevocations(source: RevocationStore, target: RevocationStore): Promise<void> {
   const lacking = await lackingRevocations(source, target)
   if (lacking.length > 0) await target.storeRevocations(lacking, [])
+}
+
+/** Copies those that the target lacks; what they were still to be told stays behind, as that of hooks does. */
+async function copyWebhooks(source: WebhookStore, target: WebhookStore): Promise<void> {
+  const present = new Set((await target.loadWebhooks()).map(({ id }) => id))
+  for (const webhook of await source.loadWebhooks()) if (!present.has(webhook.id)) await target.storeWebhook(webhook)
 }
 
 /** Those that the target does not have, or only as older ones. */

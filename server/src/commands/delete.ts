@@ -2,6 +2,9 @@ import { z } from 'zod'
 import { CoeditError, goneError } from '../common/errors.ts'
 import { atOnce } from '../common/turns.ts'
 import { encodeClients } from '../protocol/update/update.ts'
+import type { WebhookStore } from '../storage/storage.ts'
+import { webhookCursor } from '../storage/webhook-cursor.ts'
+import { decodeWebhook, isToldOf } from '../webhooks/webhook.ts'
 import { dataSchema, declareCommand } from './command.ts'
 import { withDocuments } from './data.ts'
 
@@ -29,8 +32,19 @@ export const deleteDocument = declareCommand({
       if (isDeleted && !options.forget) throw goneError(name)
       if (head === 0 && !isDeleted) throw new CoeditError('DOCUMENT_MISSING', `There is no document '${name}'.`)
       if (options.forget) await storage.remove(name)
-      else await storage.delete(name, { formerClients: atOnce(encodeClients(stored)) })
+      else {
+        const cursors = await toldOfDeletion(storage, name)
+        await storage.delete(name, { formerClients: atOnce(encodeClients(stored)), cursors })
+      }
     })
     print(`'${name}': ${options.forget ? 'forgotten' : 'deleted'}\n`)
   },
 })
+
+/** The cursors of the webhooks that are told when a server runs. */
+async function toldOfDeletion(storage: WebhookStore, name: string): Promise<readonly string[]> {
+  const webhooks = (await storage.loadWebhooks()).map(decodeWebhook)
+  return webhooks.flatMap((webhook) =>
+    webhook && isToldOf('document.deleted', name, webhook) ? [webhookCursor(webhook.id)] : [],
+  )
+}

@@ -14,10 +14,9 @@ export class TrustedProxies {
 
   /** @param list IP addresses and ranges, see `isAddressList`; loopback is trusted anyway */
   constructor(list: string) {
-    const proxies = new BlockList()
+    const proxies = addressList(list)
     proxies.addSubnet('127.0.0.0', 8, 'ipv4')
     proxies.addAddress('::1', 'ipv6')
-    for (const { address, prefix, family } of rangesOf(list)) proxies.addSubnet(address, prefix, family)
     this.#proxies = proxies
   }
 
@@ -50,6 +49,13 @@ export class TrustedProxies {
 /** Whether the text is empty, or holds IP addresses and ranges such as `10.0.0.0/8` with commas between them. */
 export function isAddressList(text: string): boolean {
   return rangesOf(text).every(({ address, prefix, bits }) => isIP(address) !== 0 && prefix >= 0 && prefix <= bits)
+}
+
+/** @param list see `isAddressList` */
+export function addressList(list: string): BlockList {
+  const addresses = new BlockList()
+  for (const { address, prefix, family } of rangesOf(list)) addresses.addSubnet(address, prefix, family)
+  return addresses
 }
 
 interface Range {

@@ -62,6 +62,13 @@ const table = {
     meaning: 'What was seen before a change was asked for is too long ago to tell what it means.',
     status: 412,
   },
+  WEBHOOK_MISSING: { meaning: 'There is no webhook of this id.', status: 404 },
+  WEBHOOK_ADDRESS: {
+    meaning: 'A webhook leads to an address that is not on the public internet, or to a public one without TLS.',
+    status: 400,
+  },
+  WEBHOOK_CONFIGURED: { meaning: 'A webhook of the configuration can be deleted there alone.', status: 409 },
+  TOO_MANY_WEBHOOKS: { meaning: 'There are as many webhooks as there may be.', status: 409 },
   DESTINATION_EXISTS: { meaning: 'A command would write where something is already.' },
   FILE_FAILED: { meaning: 'A command could not read or write a file; the message holds the reason of the system.' },
   SOURCE_UNREADABLE: {

@@ -18,6 +18,10 @@ export interface Meters {
   refused(code: ErrorCode): void
   /** Somebody is held to the option of this name; that of `maxDocumentClients` counts as `maxDocumentBytes`. */
   limited(option: LimitOption): void
+  /** A webhook was told of a document. */
+  webhookDelivered(ms: number): void
+  /** A webhook could not be told of a document; `isParked` where it is not tried again by itself. */
+  webhookFailed(isParked: boolean): void
 }
 
 export const NO_METERS: Meters = {
@@ -28,4 +32,6 @@ export const NO_METERS: Meters = {
   closed: () => undefined,
   refused: () => undefined,
   limited: () => undefined,
+  webhookDelivered: () => undefined,
+  webhookFailed: () => undefined,
 }

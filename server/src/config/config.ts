@@ -319,6 +319,35 @@ export const serverSchema = z.strictObject({
     .default(10_000)
     .describe('Longest time that the hook change waits for silence.'),
 
+  webhooks: z
+    .string()
+    .default('')
+    .meta({
+      description:
+        'Webhooks beside those that are made by the API: a list in JSON, or the path of a file with it. Each has an id and a ' +
+        'secret beside what POST /api/webhooks takes. Those that are no longer in it are removed at the start.',
+      expected: 'nothing, a list in JSON or the path of a file with it',
+      secret: true,
+    }),
+  webhookAddresses: z
+    .string()
+    .refine(isAddressList)
+    .default('')
+    .meta({
+      description:
+        'Addresses that webhooks may lead to beside those on the public internet, and without TLS as well. What is there ' +
+        'gets requests from this server, to which whoever may make webhooks chooses the path.',
+      expected: 'nothing, or IP addresses and ranges such as 10.0.0.0/8 with commas between them',
+    }),
+  webhookTimeoutMs: integer(100, 60_000)
+    .default(15_000)
+    .describe(
+      'Longest time that the receiver of a webhook may take to answer; then it has failed, and is tried again.',
+    ),
+  webhookRetryMs: integer(0, 30 * 24 * 3_600_000)
+    .default(3 * 24 * 3_600_000)
+    .describe('For how long a webhook that cannot be told of a document is tried again by itself.'),
+
   compactMinBytes: integer(0, GiB)
     .default(64 * KiB)
     .describe('Bytes of entries past which a document may be compacted.'),

@@ -41,12 +41,12 @@ export interface DocumentContext {
   readonly meters: Meters
   /** Shared by all documents. */
   readonly loopCost: LoopCost
-  /** The stored cursors that are told of what is written here. */
-  readonly cursors: readonly string[]
+  /** The stored cursors that are told of what is written to a document here. */
+  cursorsOf(document: Document): readonly string[]
   /** Asks for a commit of what is pending. */
   requestCommit(source: CommitSource): void
-  /** Called with each flush that brings edits, also those of other servers. */
-  committed(document: Document): void
+  /** Called with each flush that brings edits; `isForeign` where other servers wrote them. */
+  committed(document: Document, isForeign: boolean): void
   /** Called when the log has grown or the last subscriber has gone. */
   changed(document: Document): void
   /** The other servers that may show a document. */
@@ -310,6 +310,7 @@ export class Document implements CommitSource, Replica {
     }
     const releases = this.#released
     this.#released = []
+    const cursors = this.#context.cursorsOf(this).filter((cursor) => cursor !== author?.cursor)
     return entries.map(({ update, authors }, index) => ({
       document: this.name,
       update,
@@ -318,7 +319,7 @@ export class Document implements CommitSource, Replica {
       incarnation: this.incarnation,
       isFirst: this.#seeding !== undefined,
       anew: this.#seeding === 'anew',
-      cursors: this.#context.cursors.filter((cursor) => cursor !== author?.cursor),
+      cursors,
       keys: index === entries.length - 1 ? keys : [],
       releases: index === 0 ? releases : [],
     }))
@@ -440,7 +441,7 @@ export class Document implements CommitSource, Replica {
     this.#cadence.flushed(startedAt)
     if (pieces.length > 0) {
       this.activity.note(pieces.length, startedAt)
-      committed(this)
+      committed(this, isForeign)
     }
     changed(this)
   }

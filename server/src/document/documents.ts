@@ -29,6 +29,7 @@ import { readApart, readDifference, readSince } from './reading.ts'
 import { LoadedSnapshot } from './snapshot.ts'
 import { Snapshots } from './snapshots.ts'
 import type { Author, WriteKey } from './subscriber.ts'
+import { NOBODY_TOLD, type Told } from './told.ts'
 
 /** How often it is tried to delete a document that somebody writes to, so that all who wrote it are known. */
 const MAX_DELETION_ATTEMPTS = 20
@@ -48,15 +49,25 @@ export interface DocumentsContext {
   readonly workers: WorkerPool
   readonly hooks: HookCalls
   readonly yjs: Yjs
+  /** Default: nobody but the hooks. */
+  readonly told?: Told
   /** Another server wants everybody, or this user alone, disconnected from a document. Default: nobody is connected. */
   readonly onDisconnect?: (document: string, user: string | undefined) => void
   /** Default: nothing is counted. */
   readonly meters?: Meters
 }
 
+/** Where a document stands after a commit. */
+export interface Committed extends Place {
+  /** Whether another server wrote it. */
+  readonly isForeign: boolean
+}
+
 /** Who is told what becomes durable of any document. None of these may throw. */
 export interface CommitListener {
-  onCommit(name: string, at: { readonly incarnation: number; readonly position: number }): void
+  onCommit(name: string, at: Committed): void
+  /** It was deleted by this server. Default: that is no news. */
+  onDeleted?(name: string): void
   /** Other servers may have written what was not told. */
   onMissed(): void
 }
@@ -86,7 +97,7 @@ export class Documents {
   #isClosing = false
 
   constructor(context: DocumentsContext) {
-    const { config, clock, log, storage, workers, yjs, meters = NO_METERS } = context
+    const { config, clock, log, storage, workers, yjs, meters = NO_METERS, told = NOBODY_TOLD } = context
     this.#context = context
     this.inProcess = new InProcess(this, config, yjs)
     this.history = new History({ clock, storage, workers })
@@ -112,8 +123,12 @@ export class Documents {
       log,
       meters,
       loopCost: new LoopCost(clock),
-      cursors: this.#followers.cursors,
-      committed: ({ name, incarnation, head }) => this.#committed(name, incarnation, head),
+      cursorsOf: ({ name, head }) => [
+        ...this.#followers.cursors,
+        ...told.cursorsOf(name, head === 0 ? 'document.created' : 'document.changed'),
+      ],
+      committed: ({ name, incarnation, head: position }, isForeign) =>
+        this.#committed(name, { incarnation, position, isForeign }),
       requestCommit: (source) => this.#committer.request(source),
       changed: (document) => this.#changed(document),
       neighboursOf: (name) => this.#exchange?.neighboursOf(name) ?? NO_NEIGHBOURS,
@@ -206,19 +221,21 @@ export class Documents {
    * other servers too. Resolves when it is durable. Rejects with DOCUMENT_MISSING, and with GONE where it was deleted before.
    */
   async delete(name: string, key?: WriteKey): Promise<void> {
-    const { storage } = this.#context
+    const { storage, told = NOBODY_TOLD } = this.#context
     let stored = await this.#loadForDeletion(name)
     for (let attempt = 1; ; attempt++) {
       const formerClients = stored ? await inTurns(encodeClients(stored)) : new Uint8Array()
       // Who writes at another server all the time does not keep it from being deleted.
       const head = attempt < MAX_DELETION_ATTEMPTS ? stored?.head : undefined
-      if (await storage.delete(name, { incarnation: stored?.incarnation, head, formerClients, key })) break
+      const cursors = told.cursorsOf(name, 'document.deleted')
+      if (await storage.delete(name, { incarnation: stored?.incarnation, head, formerClients, key, cursors })) break
       stored = await this.#loadForDeletion(name, stored && { ...stored, formerClients })
     }
     await this.#opening.get(name)?.catch(() => undefined)
     const open = this.#open.get(name)
     const isAnother = open && open.incarnation !== 0 && stored && !open.stands(stored.incarnation, 1)
     if (open && !isAnother) open.commitFailed(goneError(name))
+    for (const { onDeleted } of this.#listeners) onDeleted?.(name)
   }
 
   /**
@@ -264,7 +281,7 @@ export class Documents {
     this.#followers.start()
     this.#expiry.start()
     this.#unfollow = this.#context.storage.followAll?.({
-      onAppended: (name, incarnation, seq) => this.#committed(name, incarnation, seq),
+      onAppended: (name, incarnation, position) => this.#committed(name, { incarnation, position, isForeign: true }),
       onMissed: () => {
         for (const { onMissed } of this.#listeners) onMissed()
       },
@@ -289,8 +306,8 @@ export class Documents {
     await this.#exchange?.close()
   }
 
-  #committed(name: string, incarnation: number, position: number): void {
-    for (const { onCommit } of this.#listeners) onCommit(name, { incarnation, position })
+  #committed(name: string, at: Committed): void {
+    for (const { onCommit } of this.#listeners) onCommit(name, at)
   }
 
   /** @param content what it is made of, where it is not to be there yet */

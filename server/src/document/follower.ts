@@ -96,10 +96,10 @@ export class Follower implements Author {
     await this.#pause()
     const { name, head, hasFailed } = this.#document
     if (hasFailed) return reader.seek(head)
-    const due = await storage.claim(this.cursor, name)
+    const place = await storage.claim(this.cursor, name)
     // What was committed meanwhile is looked at again.
-    reader.seek(due ?? head)
-    for (let outcome = due === undefined ? 'lost' : 'behind'; outcome === 'behind'; ) {
+    reader.seek(place?.seq ?? head)
+    for (let outcome = place ? 'behind' : 'lost'; outcome === 'behind'; ) {
       if (reader.isBehind) await this.#tell(reader)
       outcome = await storage.advance(this.cursor, name, reader.position ?? 0, this.#document.incarnation)
       if (outcome === 'lost') reader.seek(this.#document.head)

@@ -107,12 +107,16 @@ export class Metrics {
       'How often somebody was slowed down, or something left out, by the option.',
       'option',
     )
-    return { entries, failures, commits, shown, compactions, closes, refusals, limits }
+    const deliveries = this.#histogram('coedit_webhook_seconds', 'How long webhooks took to be told of a document.')
+    const untold = this.#counter('coedit_webhook_failures_total', 'Attempts to tell a webhook that have failed.')
+    const parked = this.#counter('coedit_webhook_parked_total', 'Those after which it is not tried again by itself.')
+    const webhooks = { deliveries, untold, parked }
+    return { entries, failures, commits, shown, compactions, closes, refusals, limits, webhooks }
   }
 
   /** What is counted as it happens. */
   #count(): Meters {
-    const { entries, failures, commits, shown, compactions, closes, refusals, limits } = this.#counted
+    const { entries, failures, commits, shown, compactions, closes, refusals, limits, webhooks } = this.#counted
     return {
       committed: (count, ms) => {
         entries.inc(count)
@@ -124,6 +128,11 @@ export class Metrics {
       closed: (code) => closes.inc({ code }),
       refused: (code) => refusals.inc({ code }),
       limited: (option) => limits.inc({ option }),
+      webhookDelivered: (ms) => webhooks.deliveries.observe(ms / 1000),
+      webhookFailed: (isParked) => {
+        webhooks.untold.inc()
+        if (isParked) webhooks.parked.inc()
+      },
     }
   }
 

@@ -19,6 +19,8 @@ import { decodeSegment, expiredUpTo, inflateAll, MAX_NAMED_VERSIONS, makeHistory
 import type {
   Appended,
   AppendRequest,
+  CursorFailure,
+  CursorPlace,
   DatedDocument,
   DatedEntry,
   DeletedDocument,
@@ -32,6 +34,7 @@ import type {
   LogPart,
   NamedVersion,
   NewNamedVersion,
+  PostponedCursor,
   Relay,
   RelayListener,
   Segment,
@@ -41,9 +44,11 @@ import type {
   StorageStatus,
   StoredDocument,
   StoredRevocation,
+  StoredWebhook,
   Unfollow,
   WriteKey,
 } from './storage.ts'
+import { MAX_REASON_LENGTH, webhookOf } from './webhook-cursor.ts'
 
 interface MemoryEntry extends DatedEntry {
   readonly writer: MemoryStorage
@@ -61,7 +66,10 @@ interface MemoryKey extends WriteKey {
 }
 
 interface MemoryCursor {
-  seq: number
+  /** Undefined where nothing was written since the document was deleted. */
+  seq: number | undefined
+  deletedAt: number | undefined
+  failure: CursorFailure | undefined
   holder: MemoryStorage
 }
 
@@ -91,10 +99,14 @@ export class MemoryDatabase {
   readonly revocations = new Map<string | null, StoredRevocation>()
   /** By the name of the cursor, then by document. */
   readonly cursors = new Map<string, Map<string, MemoryCursor>>()
+  /** By their ids. */
+  readonly webhooks = new Map<string, string>()
   /** By document, whoever is to be told that something was appended. */
   readonly followers = new Map<string, Set<() => void>>()
   /** Whoever is to be told of revocations, and the storage that it has them from. */
   readonly revocationFollowers = new Map<() => void, MemoryStorage>()
+  /** The same of webhooks. */
+  readonly webhookFollowers = new Map<() => void, MemoryStorage>()
   readonly relays = new Set<MemoryRelay>()
 
   /** Does as a standby that is promoted and never got the last entries of documents. */
@@ -106,7 +118,7 @@ export class MemoryDatabase {
       document.keys = document.keys.filter(({ seq }) => seq <= document.head)
       for (const cursors of this.cursors.values()) {
         const cursor = cursors.get(name)
-        if (cursor && cursor.seq >= document.head) cursors.delete(name)
+        if (cursor && (cursor.seq ?? 0) >= document.head) cursors.delete(name)
       }
       if (document.head === 0) this.documents.delete(name)
       for (const tell of this.followers.get(name) ?? []) tell()
@@ -318,12 +330,14 @@ export class MemoryStorage implements Storage {
     })
   }
 
-  claim(cursor: string, document: string): Promise<number | undefined> {
+  claim(cursor: string, document: string): Promise<CursorPlace | undefined> {
     return this.#run(() => {
       const found = this.#database.cursors.get(cursor)?.get(document)
       if (!found || !this.#mayTake(found)) return undefined
       found.holder = this
-      return found.seq
+      const { seq, deletedAt, failure } = found
+      if (deletedAt !== undefined) return { seq: 0, deletedAt, ...(failure && { failure }) }
+      return { seq: seq ?? 0, ...(failure && { failure }) }
     })
   }
 
@@ -332,9 +346,10 @@ export class MemoryStorage implements Storage {
       const stored = this.#database.documents.get(document) ?? NOTHING
       const ofCursor = this.#database.cursors.get(cursor)
       const found = ofCursor?.get(document)
-      if (found?.holder !== this || seq < found.seq) return 'lost'
+      if (found?.holder !== this || found.deletedAt !== undefined || seq < (found.seq ?? 0)) return 'lost'
       if (seq > Math.min(stored.head, lastStanding(incarnation, stored))) return 'lost'
       found.seq = seq
+      found.failure = undefined
       if (seq < stored.head) return 'behind'
       ofCursor?.delete(document)
       return 'told'
@@ -343,10 +358,81 @@ export class MemoryStorage implements Storage {
 
   untold(cursor: string, limit: number): Promise<readonly string[]> {
     return this.#run(() => {
-      const free = [...(this.#database.cursors.get(cursor) ?? [])].filter(([, found]) => this.#mayTake(found))
+      const now = this.#clock.now()
+      const free = [...(this.#database.cursors.get(cursor) ?? [])].filter(
+        ([, found]) => this.#mayTake(found) && isDue(found.failure, now),
+      )
       const [own, others] = [true, false].map((isOwn) => free.filter(([, { holder }]) => (holder === this) === isOwn))
       return [...(others ?? []), ...(own ?? [])].map(([document]) => document).slice(0, limit)
     })
+  }
+
+  toldDeletion(cursor: string, document: string, deletedAt: number): Promise<'told' | 'behind' | 'lost'> {
+    return this.#run(() => {
+      const ofCursor = this.#database.cursors.get(cursor)
+      const found = ofCursor?.get(document)
+      if (found?.holder !== this || found.deletedAt !== deletedAt) return 'lost'
+      found.deletedAt = undefined
+      found.failure = undefined
+      if (found.seq !== undefined) return 'behind'
+      ofCursor?.delete(document)
+      return 'told'
+    })
+  }
+
+  postpone(cursor: string, document: string, failure: CursorFailure, deletedAt?: number): Promise<boolean> {
+    return this.#run(() => {
+      const found = this.#database.cursors.get(cursor)?.get(document)
+      if (found?.holder !== this || found.deletedAt !== deletedAt) return false
+      found.failure = { ...failure, reason: failure.reason.slice(0, MAX_REASON_LENGTH) }
+      return true
+    })
+  }
+
+  listPostponed(cursor: string, after: string | undefined, limit: number): Promise<readonly PostponedCursor[]> {
+    return this.#run(() =>
+      [...(this.#database.cursors.get(cursor) ?? [])]
+        .flatMap(([document, { failure }]) => (failure ? [{ document, ...failure }] : []))
+        .filter(({ document }) => after === undefined || inByteOrder(document, after) > 0)
+        .sort((a, b) => inByteOrder(a.document, b.document))
+        .slice(0, limit),
+    )
+  }
+
+  retry(cursor: string, document?: string): Promise<void> {
+    return this.#run(() => {
+      for (const [name, found] of this.#database.cursors.get(cursor) ?? []) {
+        if (document === undefined || name === document) found.failure = undefined
+      }
+    })
+  }
+
+  loadWebhooks(): Promise<readonly StoredWebhook[]> {
+    return this.#run(() => [...this.#database.webhooks].map(([id, text]) => ({ id, text })))
+  }
+
+  storeWebhook({ id, text }: StoredWebhook): Promise<void> {
+    return this.#run(() => {
+      this.#database.webhooks.set(id, text)
+      this.#tellOthers(this.#database.webhookFollowers)
+    })
+  }
+
+  removeWebhook(id: string): Promise<boolean> {
+    return this.#run(() => {
+      const { webhooks, cursors, webhookFollowers } = this.#database
+      const wasThere = webhooks.delete(id)
+      for (const cursor of cursors.keys()) {
+        const webhook = webhookOf(cursor)
+        if (webhook !== undefined && !webhooks.has(webhook)) cursors.delete(cursor)
+      }
+      this.#tellOthers(webhookFollowers)
+      return wasThere
+    })
+  }
+
+  followWebhooks(onChange: () => void): Unfollow {
+    return this.#followTable(this.#database.webhookFollowers, onChange)
   }
 
   stat(document: string): Promise<DocumentFacts | undefined> {
@@ -373,15 +459,25 @@ export class MemoryStorage implements Storage {
     })
   }
 
-  delete(document: string, { incarnation, head, formerClients, key }: DeletionRequest): Promise<boolean> {
+  delete(document: string, request: DeletionRequest): Promise<boolean> {
+    const { incarnation, head, formerClients, key, cursors = [] } = request
     return this.#run(() => {
       const stored = this.#database.documents.get(document)
       if (stored && incarnation !== undefined && lastStanding(incarnation, stored) === 0) return false
       if (stored && head !== undefined && head !== stored.head) return false
+      const before = new Map(
+        [...this.#database.cursors].map(([cursor, documents]) => [cursor, documents.get(document)]),
+      )
+      const untold = [...before.keys()].filter((cursor) => before.get(cursor)?.deletedAt !== undefined)
       this.#forget(document)
       this.#database.formerClients.set(document, new Uint8Array(formerClients))
       if (key) this.#database.deletionKeys.push({ ...key, document, seq: 0, time: this.#clock.now() })
       if (this.#database.deletionKeys.length > MAX_WRITE_KEYS) this.#database.deletionKeys.shift()
+      for (const cursor of new Set([...cursors, ...untold])) {
+        const { holder = this } = before.get(cursor) ?? {}
+        const deletedAt = this.#clock.now()
+        this.#cursorsOf(cursor).set(document, { seq: undefined, deletedAt, failure: undefined, holder })
+      }
       for (const tell of this.#database.followers.get(document) ?? []) tell()
       return true
     })
@@ -414,20 +510,27 @@ export class MemoryStorage implements Storage {
     return this.#run(() => {
       for (const target of forgotten) this.#database.revocations.delete(target)
       for (const revocation of revocations) this.#database.revocations.set(revocation.target, revocation)
-      for (const [tell, storage] of this.#database.revocationFollowers) if (storage !== this) setImmediate().then(tell)
+      this.#tellOthers(this.#database.revocationFollowers)
     })
   }
 
   followRevocations(onChange: () => void): Unfollow {
-    const { revocationFollowers } = this.#database
+    return this.#followTable(this.#database.revocationFollowers, onChange)
+  }
+
+  #tellOthers(followers: ReadonlyMap<() => void, MemoryStorage>): void {
+    for (const [tell, storage] of followers) if (storage !== this) setImmediate().then(tell)
+  }
+
+  #followTable(followers: Map<() => void, MemoryStorage>, onChange: () => void): Unfollow {
     const tell = () => {
-      if (revocationFollowers.has(tell)) onChange()
+      if (followers.has(tell)) onChange()
     }
     const unfollow = () => {
-      revocationFollowers.delete(tell)
+      followers.delete(tell)
       this.#following.delete(unfollow)
     }
-    revocationFollowers.set(tell, this)
+    followers.set(tell, this)
     this.#following.add(unfollow)
     return unfollow
   }
@@ -507,9 +610,16 @@ export class MemoryStorage implements Storage {
   }
 
   #begin(cursor: string, document: string, seq: number): void {
+    const ofCursor = this.#cursorsOf(cursor)
+    const found = ofCursor.get(document)
+    if (found) found.seq ??= seq
+    else ofCursor.set(document, { seq, deletedAt: undefined, failure: undefined, holder: this })
+  }
+
+  #cursorsOf(cursor: string): Map<string, MemoryCursor> {
     const ofCursor = this.#database.cursors.get(cursor) ?? new Map<string, MemoryCursor>()
     this.#database.cursors.set(cursor, ofCursor)
-    if (!ofCursor.has(document)) ofCursor.set(document, { seq, holder: this })
+    return ofCursor
   }
 
   #beginEpoch(stored: MemoryDocument): void {
@@ -583,6 +693,10 @@ const NOTHING: MemoryDocument = {
   keys: [],
   segments: [],
   versions: new Map(),
+}
+
+function isDue(failure: CursorFailure | undefined, now: number): boolean {
+  return !failure || (failure.retryAt !== null && failure.retryAt <= now)
 }
 
 function newIncarnation(): number {

@@ -10,7 +10,14 @@
  * wrote in between. So entries may overlap, where a client has brought the same edit to two servers. Whoever applies a
  * log does so strictly by number, its own entries too, and takes of each what is new against those before it.
  */
-export interface Storage extends DocumentStore, HistoryStore, WriteKeyStore, CursorStore, Catalog, RevocationStore {
+export interface Storage
+  extends DocumentStore,
+    HistoryStore,
+    WriteKeyStore,
+    CursorStore,
+    Catalog,
+    RevocationStore,
+    WebhookStore {
   /** Opens the engine. Rejects with STORAGE_LOCKED, STORAGE_UNWRITABLE, STORAGE_VERSION or STORAGE_DAMAGED. */
   open(): Promise<void>
 
@@ -221,15 +228,17 @@ export interface KnownWrite extends Pick<WriteKey, 'request'> {
 /**
  * Cursors on documents that outlive servers: up to which number somebody was told, who is told by one server at a time. A
  * cursor is there while something is to be told: an append that names it makes it (`AppendRequest.cursors`), and it is
- * gone when it has arrived at the head. Several with different names are on their own.
+ * gone when it has arrived at the head. A deletion takes those of its document away, and makes the ones that it names
+ * (`DeletionRequest.cursors`): they tell of the deletion before all that is written when the document is made anew.
+ * Several with different names are on their own.
  */
 export interface CursorStore {
   /**
    * Takes a cursor for this server, unless another one holds it that is alive: one that is not has shown no sign of life for
-   * some seconds. Whoever appends with the name of a new cursor holds it. Resolves with the number up to which was told;
+   * some seconds. Whoever appends or deletes with the name of a new cursor holds it. Resolves with how far was told;
    * undefined where another server holds it, or there is none. Rejects with STORAGE_CLOSED.
    */
-  claim(cursor: string, document: string): Promise<number | undefined>
+  claim(cursor: string, document: string): Promise<CursorPlace | undefined>
 
   /**
    * Moves a cursor up to a number, which is one of the `incarnation` given, and removes it where that is the head. Resolves
@@ -239,9 +248,79 @@ export interface CursorStore {
   advance(cursor: string, document: string, seq: number, incarnation: number): Promise<'told' | 'behind' | 'lost'>
 
   /**
-   * Documents with a cursor of this name that no other living server holds: first those that nobody holds; at most `limit`.
+   * Ends what a cursor has to tell of a deletion, as of the time with which it was claimed. Resolves 'told' where nothing is
+   * left to be told, 'behind' where the document was made anew since, and 'lost' as `advance` does. Rejects with STORAGE_CLOSED.
+   */
+  toldDeletion(cursor: string, document: string, deletedAt: number): Promise<'told' | 'behind' | 'lost'>
+
+  /**
+   * Notes at a cursor that it could not be told, until it has moved or `retry` is called. Resolves false, and changes nothing,
+   * where it is no longer this server's, or is not at what was claimed any more. Rejects with STORAGE_CLOSED.
+   *
+   * @param deletedAt as it was claimed
+   */
+  postpone(cursor: string, document: string, failure: CursorFailure, deletedAt?: number): Promise<boolean>
+
+  /**
+   * Documents with a cursor of this name that no other living server holds, and that need not wait for `retryAt`: first those
+   * that nobody holds; at most `limit`.
    */
   untold(cursor: string, limit: number): Promise<readonly string[]>
+
+  /** Cursors of this name with a failure, by document in byte order, after `after` (exclusive); at most `limit`. */
+  listPostponed(cursor: string, after: string | undefined, limit: number): Promise<readonly PostponedCursor[]>
+
+  /** Forgets the failure of a cursor; without a document, those of all of this name. Rejects with STORAGE_CLOSED. */
+  retry(cursor: string, document?: string): Promise<void>
+}
+
+/** How far somebody was told of a document. */
+export interface CursorPlace {
+  /** The number up to which was told. */
+  readonly seq: number
+  /** When the document was deleted, where that is to be told before all else: milliseconds of the epoch, with fractions. */
+  readonly deletedAt?: number
+  readonly failure?: CursorFailure
+}
+
+/** Why somebody could not be told the last time. */
+export interface CursorFailure {
+  /** How often in a row it could not. */
+  readonly count: number
+  /** When that began, in milliseconds of the epoch. */
+  readonly since: number
+  /** When to try again, in milliseconds of the epoch; null: not before somebody asks for it. */
+  readonly retryAt: number | null
+  /** For people; at most 200 characters are kept. */
+  readonly reason: string
+}
+
+export interface PostponedCursor extends CursorFailure {
+  readonly document: string
+}
+
+/** Who is told of documents by HTTP. What they are still to be told is a cursor of the name that `webhookCursor` gives. */
+export interface WebhookStore {
+  /** All of them, in no order. Rejects with STORAGE_CLOSED. */
+  loadWebhooks(): Promise<readonly StoredWebhook[]>
+
+  /** Stores one in the place of that of the same id. Resolves once that is durable. Rejects with STORAGE_CLOSED. */
+  storeWebhook(webhook: StoredWebhook): Promise<void>
+
+  /**
+   * Removes one with all of its cursors, and those that servers which did not know it yet have left of others. Resolves
+   * whether it was there. Rejects with STORAGE_CLOSED.
+   */
+  removeWebhook(id: string): Promise<boolean>
+
+  /** Calls `onChange` within 2 s when others have changed webhooks, as `followRevocations` does. */
+  followWebhooks?(onChange: () => void): Unfollow
+}
+
+export interface StoredWebhook {
+  readonly id: string
+  /** As whoever stores it has encoded it. */
+  readonly text: string
 }
 
 /** Ends the reports: none comes once it was called. Calling it again is fine. */
@@ -279,6 +358,8 @@ export interface DeletionRequest {
   readonly formerClients: Uint8Array
   /** Becomes known with it, and stays so whatever becomes of the document; of all documents at least the last thousand. */
   readonly key?: WriteKey | undefined
+  /** Cursors that tell of the deletion. */
+  readonly cursors?: readonly string[]
 }
 
 export interface DeletedDocument {

@@ -24,6 +24,7 @@ import { addPresence } from './presence-api.ts'
 import { Retries } from './retries.ts'
 import { addStatus } from './status-api.ts'
 import { addUpdates } from './updates-api.ts'
+import { addWebhooks, type WebhooksApiContext } from './webhooks-api.ts'
 
 export interface DocumentsApiContext {
   readonly config: Config
@@ -38,6 +39,7 @@ export interface DocumentsApiContext {
   readonly calls: Calls
   readonly past: Past
   readonly metrics: Metrics
+  readonly webhooks: Omit<WebhooksApiContext, 'authority'>
 }
 
 /**
@@ -63,6 +65,7 @@ export function createDocumentsApi(context: DocumentsApiContext): Routes {
     writeHeaders: idempotencyKey,
   })
   addStatus(api, context)
+  addWebhooks(api, { ...context.webhooks, authority: context.authority })
   api.routes.doc31('/api/openapi.json', { openapi: '3.1.0', info: { title: 'coedit', version: '1' } })
   return api.routes
 }

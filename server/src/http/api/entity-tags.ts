@@ -1,6 +1,6 @@
 import { CoeditError } from '../../common/errors.ts'
+import { cursorId, placeOf } from '../../document/cursor-id.ts'
 import type { Place } from '../../document/in-process.ts'
-import { cursorId, placeOf } from '../cursor-id.ts'
 
 export function etag(at: Place): { etag: string } {
   return { etag: `"${cursorId(at)}"` }

@@ -2,8 +2,8 @@ import { CoeditError } from '../../common/errors.ts'
 import { Serial } from '../../common/serial.ts'
 import type { Contents } from '../../content/contents.ts'
 import type { WatchedRoot } from '../../content/requests.ts'
+import { cursorId } from '../../document/cursor-id.ts'
 import type { Place } from '../../document/in-process.ts'
-import { cursorId } from '../cursor-id.ts'
 
 /** So many are read at a time, however many begin to follow. */
 const MAX_READING = 4

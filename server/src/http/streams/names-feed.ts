@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { cursorId } from '../../document/cursor-id.ts'
 import type { Documents } from '../../document/documents.ts'
-import { cursorId } from '../cursor-id.ts'
 
 /** Documents of which it is remembered when they changed last, for those who come back or are slow. */
 const MAX_REMEMBERED = 10_000

@@ -1,9 +1,9 @@
 import { CoeditError, hasCode } from '../../common/errors.ts'
 import type { Contents, Watching } from '../../content/contents.ts'
 import type { WatchedRoot, WatchNews } from '../../content/requests.ts'
+import { cursorId, placeOf } from '../../document/cursor-id.ts'
 import type { Documents } from '../../document/documents.ts'
 import type { Place } from '../../document/in-process.ts'
-import { cursorId, placeOf } from '../cursor-id.ts'
 
 /** Bytes of changes that are kept for those who come back or are slow; who needs older ones begins anew with the value. */
 const MAX_KEPT_BYTES = 256 * 1024

@@ -21,6 +21,8 @@
  * | `07` id(4) `03` place(4) index(4) | chunk of what was before it |
  * | `07` id(4) `04` name (UTF-8) | that a version has this name, and which one it is |
  * | `07` id(4) `05` name (UTF-8) | what the document was |
+ * | `08` id (UTF-8) | a webhook |
+ * | `09` cursor (UTF-8) `00` name (UTF-8) | what is known of a cursor beside its number |
  */
 const NAME = 1
 const DOCUMENT = 2
@@ -29,6 +31,8 @@ const CURSOR = 4
 const DELETED = 5
 const WRITTEN = 6
 const HISTORY = 7
+const WEBHOOK = 8
+const NOTE = 9
 
 const ID_BYTES = 4
 const SEQ_BYTES = 6
@@ -149,14 +153,33 @@ export const CURSORS: KeyRange = { gte: Uint8Array.of(CURSOR), lt: Uint8Array.of
 
 /** A cursor has no character of the code 0 in its name. */
 export function cursorKey(cursor: string, document: string): Uint8Array {
-  return Buffer.concat([Uint8Array.of(CURSOR), Buffer.from(cursor), Uint8Array.of(0), Buffer.from(document)])
+  return keyOfCursor(CURSOR, cursor, document)
 }
 
-/** What a key of the range CURSORS is about. */
+/** What is known of cursors beside their numbers. */
+export const NOTES: KeyRange = { gte: Uint8Array.of(NOTE), lt: Uint8Array.of(NOTE + 1) }
+
+export function noteKey(cursor: string, document: string): Uint8Array {
+  return keyOfCursor(NOTE, cursor, document)
+}
+
+function keyOfCursor(kind: number, cursor: string, document: string): Uint8Array {
+  return Buffer.concat([Uint8Array.of(kind), Buffer.from(cursor), Uint8Array.of(0), Buffer.from(document)])
+}
+
+/** What a key of the ranges CURSORS and NOTES is about. */
 export function cursorOf(key: Uint8Array): { readonly cursor: string; readonly document: string } {
   const text = asBuffer(key)
   const end = text.indexOf(0)
   return { cursor: text.toString('utf8', 1, end), document: text.toString('utf8', end + 1) }
+}
+
+/** All webhooks. */
+export const WEBHOOKS: KeyRange = { gte: Uint8Array.of(WEBHOOK), lt: Uint8Array.of(WEBHOOK + 1) }
+
+/** `nameOf` gives the id. */
+export function webhookKey(id: string): Uint8Array {
+  return Buffer.concat([Uint8Array.of(WEBHOOK), Buffer.from(id)])
 }
 
 /** All documents that were deleted. */

@@ -8,6 +8,8 @@ import { deflate } from '../segments.ts'
 import type {
   Appended,
   AppendRequest,
+  CursorFailure,
+  CursorPlace,
   DatedDocument,
   DatedEntry,
   DeletedDocument,
@@ -20,15 +22,18 @@ import type {
   LogPart,
   NamedVersion,
   NewNamedVersion,
+  PostponedCursor,
   Segment,
   Snapshot,
   Storage,
   StorageDamage,
   StorageStatus,
   StoredRevocation,
+  StoredWebhook,
   Unfollow,
 } from '../storage.ts'
-import { CursorTable, type Place, putCursor } from './cursor-table.ts'
+import { webhookOf } from '../webhook-cursor.ts'
+import { CursorTable, type Farewell, type Place, putCursor } from './cursor-table.ts'
 import { Database, type Operation, type RawLevel } from './database.ts'
 import { prepareFormat } from './format.ts'
 import {
@@ -72,6 +77,7 @@ import { Reclaimer } from './reclaimer.ts'
 import { RevocationTable } from './revocation-table.ts'
 import { SnapshotReplacer } from './snapshot-replacer.ts'
 import { describe, type LevelDocument, NOTHING, toStored } from './stored.ts'
+import { eraseWebhook, readWebhooks, writeWebhook } from './webhook-table.ts'
 import { type NewKeys, WriteKeys } from './write-keys.ts'
 
 export interface LevelStorageOptions {
@@ -291,16 +297,18 @@ export class LevelStorage implements Storage {
     return keys.map(nameOf)
   }
 
-  async delete(document: string, { incarnation, head, formerClients, key }: DeletionRequest): Promise<boolean> {
+  async delete(document: string, request: DeletionRequest): Promise<boolean> {
     this.#assertOpen()
+    const { incarnation, head, formerClients, key, cursors = [] } = request
     return this.#maintain(document, () =>
       this.#gate.run(async () => {
         const position = await this.#locate(document)
         const isAnother = position && incarnation !== this.#openings.incarnationOf(position.incarnation)
         if (incarnation !== undefined && isAnother) return false
         if (position && head !== undefined && head !== position.head) return false
+        const deletion = { cursors, time: this.#clock.now() }
         const noted = key && (await this.#keys.noteDeletion(document, key, this.#clock.now()))
-        await this.#remove(document, [putDeletion(document, formerClients), ...(noted?.operations ?? [])])
+        await this.#remove(document, [putDeletion(document, formerClients), ...(noted?.operations ?? [])], deletion)
         if (noted) this.#keys.wrote(noted)
         // What was deleted is not to be found in the files either.
         if (!position) return true
@@ -337,13 +345,13 @@ export class LevelStorage implements Storage {
     return { incarnation: this.#openings.incarnationOf(position.incarnation), seq, request }
   }
 
-  async claim(cursor: string, document: string): Promise<number | undefined> {
+  async claim(cursor: string, document: string): Promise<CursorPlace | undefined> {
     this.#assertOpen()
-    const seq = this.#cursors.get(cursor, document)
-    if (seq === undefined) return undefined
+    const place = this.#cursors.get(cursor, document)
+    if (!place) return undefined
     const position = this.#positions.get(document) ?? (await this.#gate.run(() => this.#locate(document)))
     // Where a damaged log was cut off, its numbers were given anew.
-    return seq <= (position?.head ?? 0) ? seq : 0
+    return place.seq <= (position?.head ?? 0) ? place : { ...place, seq: 0 }
   }
 
   async advance(
@@ -356,7 +364,7 @@ export class LevelStorage implements Storage {
     return this.#gate.run(async () => {
       const before = this.#cursors.get(cursor, document)
       const position = await this.#locate(document)
-      if (before === undefined || !position || seq > position.head) return 'lost'
+      if (!before || before.deletedAt !== undefined || !position || seq > position.head) return 'lost'
       if (incarnation !== this.#openings.incarnationOf(position.incarnation)) return 'lost'
       if (seq < position.head) await this.#cursors.move({ cursor, document, seq })
       else await this.#cursors.end(cursor, document)
@@ -366,7 +374,69 @@ export class LevelStorage implements Storage {
 
   async untold(cursor: string, limit: number): Promise<readonly string[]> {
     this.#assertOpen()
-    return this.#cursors.documents(cursor).slice(0, limit)
+    return this.#cursors.due(cursor, this.#clock.now(), limit)
+  }
+
+  async toldDeletion(cursor: string, document: string, deletedAt: number): Promise<'told' | 'behind' | 'lost'> {
+    this.#assertOpen()
+    return this.#gate.run(async () => {
+      if (this.#cursors.get(cursor, document)?.deletedAt !== deletedAt) return 'lost'
+      return (await this.#cursors.endDeletion(cursor, document)) ? 'behind' : 'told'
+    })
+  }
+
+  async postpone(cursor: string, document: string, failure: CursorFailure, deletedAt?: number): Promise<boolean> {
+    this.#assertOpen()
+    return this.#gate.run(async () => {
+      const place = this.#cursors.get(cursor, document)
+      if (!place || place.deletedAt !== deletedAt) return false
+      await this.#cursors.postpone(cursor, document, failure)
+      return true
+    })
+  }
+
+  async listPostponed(cursor: string, after: string | undefined, limit: number): Promise<readonly PostponedCursor[]> {
+    this.#assertOpen()
+    const postponed = this.#cursors.postponed(cursor).map((found) => ({ ...found, key: nameKey(found.document) }))
+    const from = after === undefined ? undefined : nameKey(after)
+    return postponed
+      .filter(({ key }) => from === undefined || Buffer.compare(key, from) > 0)
+      .sort((a, b) => Buffer.compare(a.key, b.key))
+      .slice(0, limit)
+      .map(({ key, ...found }) => found)
+  }
+
+  async retry(cursor: string, document?: string): Promise<void> {
+    this.#assertOpen()
+    const isMeant = (name: string) => document === undefined || document === name
+    await this.#gate.run(async () => {
+      for (const { document: name } of this.#cursors.postponed(cursor)) {
+        if (isMeant(name)) await this.#cursors.postpone(cursor, name, undefined)
+      }
+    })
+  }
+
+  async loadWebhooks(): Promise<readonly StoredWebhook[]> {
+    this.#assertOpen()
+    return readWebhooks(this.#database, this.#log)
+  }
+
+  async storeWebhook(webhook: StoredWebhook): Promise<void> {
+    this.#assertOpen()
+    return this.#gate.run(() => writeWebhook(this.#database, webhook))
+  }
+
+  async removeWebhook(id: string): Promise<boolean> {
+    this.#assertOpen()
+    return this.#gate.run(async () => {
+      const wasThere = await eraseWebhook(this.#database, id)
+      const others = new Set((await readWebhooks(this.#database, this.#log)).map((webhook) => webhook.id))
+      for (const cursor of this.#cursors.names) {
+        const webhook = webhookOf(cursor)
+        if (webhook !== undefined && !others.has(webhook)) await this.#cursors.drop(cursor)
+      }
+      return wasThere
+    })
   }
 
   async loadRevocations(): Promise<readonly StoredRevocation[]> {
@@ -509,15 +579,22 @@ export class LevelStorage implements Storage {
   /**
    * Runs within the gate.
    * @param and what else is written in the same step
+   * @param deletion which cursors tell of it
    */
-  async #remove(document: string, and: readonly Operation[]): Promise<void> {
+  async #remove(document: string, and: readonly Operation[], deletion?: Farewell): Promise<void> {
     const position = await this.#locate(document)
-    if (!position) return this.#database.write(and)
+    const cursors = this.#cursors.removing(document, deletion)
+    if (!position) {
+      await this.#database.write([...cursors, ...and])
+      this.#cursors.removed(document, deletion)
+      return
+    }
     const { keys, bytes } = await this.#database.read((level) => readAll(level, position.id))
     const written = await this.#database.read((level) => level.keys({ ...writeKeyRange(position.id) }).all())
     const history = await this.#database.read((level) => readHistory(level, position.id))
     const removals = [nameKey(document), ...keys, ...written, ...history.keys].map(removeKey)
-    await this.#database.write([...removals, ...this.#cursors.remove(document), ...and])
+    await this.#database.write([...removals, ...cursors, ...and])
+    this.#cursors.removed(document, deletion)
     this.#positions.delete(document)
     this.#reclaimer.removed(bytes + history.bytes)
   }

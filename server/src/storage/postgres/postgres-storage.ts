@@ -9,6 +9,8 @@ import type {
   Appended,
   AppendListener,
   AppendRequest,
+  CursorFailure,
+  CursorPlace,
   DatedDocument,
   DatedEntry,
   DeletedDocument,
@@ -19,6 +21,7 @@ import type {
   LogPart,
   NamedVersion,
   NewNamedVersion,
+  PostponedCursor,
   Relay,
   Segment,
   Snapshot,
@@ -27,6 +30,7 @@ import type {
   StorageStatus,
   StoredDocument,
   StoredRevocation,
+  StoredWebhook,
   Unfollow,
 } from '../storage.ts'
 import { Announcer } from './announcer.ts'
@@ -58,9 +62,11 @@ import {
 } from './reading.ts'
 import { RedisBroadcast } from './redis.ts'
 import { BroadcastRelay } from './relay.ts'
-import { RevocationWatch, readRevocations, writeRevocations } from './revocations.ts'
+import { REVOCATIONS_SUMMARY, readRevocations, writeRevocations } from './revocations.ts'
 import { checkRights, checkServer, MAX_CONNECTIONS, tellRisks } from './self-test.ts'
+import { SummaryWatch } from './summary-watch.ts'
 import { targetsOf } from './target.ts'
+import { eraseWebhook, readWebhooks, WEBHOOKS_SUMMARY, writeWebhook } from './webhooks.ts'
 
 export interface PostgresStorageOptions {
   /** `postgres://…`; several hosts have commas between them. */
@@ -83,14 +89,15 @@ export interface PostgresStorageOptions {
 const MAX_READERS = MAX_CONNECTIONS - 3
 /** How often what this node knows is compared with the database, in milliseconds. */
 const CHECK_MS = 2_000
+const DELETE = 'SELECT coedit.delete($1, $2, $3, $4, $5, $6, $7) AS done'
 /** Keys of deletions are those of a document 0, which there is not. They are kept for as long as those of writes. */
 const DELETE_WITH_KEY = `
-WITH deleted AS MATERIALIZED (SELECT coedit.delete($1, $2, $3, $4) AS done),
+WITH deleted AS MATERIALIZED (${DELETE}),
 noted AS (
-  INSERT INTO coedit.keys (document, id, request, seq, time) SELECT 0, $5::bytea, $6::bytea, floor($7::float8)::bigint, $7 FROM deleted WHERE done
+  INSERT INTO coedit.keys (document, id, request, seq, time) SELECT 0, $8::bytea, $9::bytea, floor($7::float8)::bigint, $7 FROM deleted WHERE done
   ON CONFLICT (document, id) DO UPDATE SET request = excluded.request, seq = excluded.seq, time = excluded.time
 ),
-outdated AS (DELETE FROM coedit.keys k WHERE k.document = 0 AND k.seq < $8::float8 AND k.id <> $5)
+outdated AS (DELETE FROM coedit.keys k WHERE k.document = 0 AND k.seq < $10::float8 AND k.id <> $8)
 SELECT done FROM deleted`
 
 /** A snapshot is much to write: so many milliseconds may pass without an answer. */
@@ -122,7 +129,8 @@ export class PostgresStorage implements Storage {
   readonly #cursors: Cursors
   readonly #announcer: Announcer
   readonly #followers: Followers
-  readonly #revocations: RevocationWatch
+  readonly #revocations: SummaryWatch
+  readonly #webhooks: SummaryWatch
   readonly #relay: BroadcastRelay
   readonly #broadcast: Broadcast
   readonly #listeners = new Set<AppendListener>()
@@ -165,7 +173,8 @@ export class PostgresStorage implements Storage {
       settled: () => this.#gate.idle(),
       onLost: (document, entries) => this.#noteLoss(document, entries),
     })
-    this.#revocations = new RevocationWatch((work) => this.#read(work))
+    this.#revocations = new SummaryWatch(REVOCATIONS_SUMMARY, (work) => this.#read(work))
+    this.#webhooks = new SummaryWatch(WEBHOOKS_SUMMARY, (work) => this.#read(work))
     this.#relay = new BroadcastRelay(this.#sender, this.#broadcast, log)
   }
 
@@ -335,7 +344,7 @@ export class PostgresStorage implements Storage {
     return this.#read((link) => readWrite(link, document, id, since))
   }
 
-  async claim(cursor: string, document: string): Promise<number | undefined> {
+  async claim(cursor: string, document: string): Promise<CursorPlace | undefined> {
     this.#assertOpen()
     return this.#cursors.claim(cursor, document)
   }
@@ -355,6 +364,45 @@ export class PostgresStorage implements Storage {
     return this.#cursors.untold(cursor, limit)
   }
 
+  async toldDeletion(cursor: string, document: string, deletedAt: number): Promise<'told' | 'behind' | 'lost'> {
+    this.#assertOpen()
+    return this.#cursors.toldDeletion(cursor, document, deletedAt)
+  }
+
+  async postpone(cursor: string, document: string, failure: CursorFailure, deletedAt?: number): Promise<boolean> {
+    this.#assertOpen()
+    return this.#cursors.postpone(cursor, document, failure, deletedAt)
+  }
+
+  async listPostponed(cursor: string, after: string | undefined, limit: number): Promise<readonly PostponedCursor[]> {
+    this.#assertOpen()
+    return this.#cursors.listPostponed(cursor, after, limit)
+  }
+
+  async retry(cursor: string, document?: string): Promise<void> {
+    this.#assertOpen()
+    return this.#cursors.retry(cursor, document)
+  }
+
+  async loadWebhooks(): Promise<readonly StoredWebhook[]> {
+    this.#assertOpen()
+    return this.#read(readWebhooks)
+  }
+
+  async storeWebhook(webhook: StoredWebhook): Promise<void> {
+    this.#assertOpen()
+    return this.#read((link) => writeWebhook(link, webhook))
+  }
+
+  async removeWebhook(id: string): Promise<boolean> {
+    this.#assertOpen()
+    return this.#read((link) => eraseWebhook(link, id))
+  }
+
+  followWebhooks(onChange: () => void): Unfollow {
+    return this.#webhooks.add(onChange)
+  }
+
   async stat(document: string): Promise<DocumentFacts | undefined> {
     this.#assertOpen()
     return this.#read((link) => readFacts(link, document))
@@ -365,12 +413,14 @@ export class PostgresStorage implements Storage {
     return this.#read((link) => readNames(link, prefix, cursor, limit))
   }
 
-  async delete(document: string, { incarnation, head, formerClients, key }: DeletionRequest): Promise<boolean> {
+  async delete(document: string, request: DeletionRequest): Promise<boolean> {
     this.#assertOpen()
-    const text = key ? DELETE_WITH_KEY : 'SELECT coedit.delete($1, $2, $3, $4) AS done'
+    const { incarnation, head, formerClients, key, cursors = [] } = request
     const now = this.#clock.now()
-    const noted = key ? [ofDeletion(document, key.id), key.request, now, now - WRITE_KEY_MS] : []
-    const values = [document, incarnation ?? null, head ?? null, formerClients, ...noted]
+    const holder = cursors.length > 0 ? await this.#cursors.holder() : null
+    const deleted = [document, incarnation ?? null, head ?? null, formerClients, cursors, holder, now]
+    const noted = key ? [ofDeletion(document, key.id), key.request, now - WRITE_KEY_MS] : []
+    const [text, values] = [key ? DELETE_WITH_KEY : DELETE, [...deleted, ...noted]]
     const [row] = await this.#read((link) => link.query<{ done: boolean }>({ text, values }))
     // Numbers that are not those that others know have them look.
     if (row?.done) this.#announcer.announce([{ document, incarnation: NO_LOG.incarnation, seq: 0, update: null }])
@@ -384,7 +434,8 @@ export class PostgresStorage implements Storage {
 
   async remove(document: string): Promise<void> {
     this.#assertOpen()
-    await this.#read((link) => link.query({ text: 'SELECT coedit.remove($1)', values: [document] }))
+    const text = 'WITH told AS (DELETE FROM coedit.farewells WHERE name = $1) SELECT coedit.remove($1)'
+    await this.#read((link) => link.query({ text, values: [document] }))
   }
 
   async loadRevocations(): Promise<readonly StoredRevocation[]> {
@@ -476,7 +527,7 @@ export class PostgresStorage implements Storage {
   }
 
   #check(): void {
-    for (const check of [this.#followers.check(), this.#revocations.check()]) {
+    for (const check of [this.#followers.check(), this.#revocations.check(), this.#webhooks.check()]) {
       check.catch((error: unknown) => {
         if (this.#state === 'open') this.#log.warn({ err: error }, 'what other servers wrote could not be looked for')
       })

@@ -1,4 +1,4 @@
-import type { Place } from '../document/in-process.ts'
+import type { Place } from './in-process.ts'
 
 /** A place in the log as clients keep it: the id of an event, and the ETag of what was read. */
 export function cursorId({ incarnation, position }: Place): string {

@@ -1,0 +1,14 @@
+const PREFIX = 'webhook-'
+
+/** The name of the cursors by which a webhook is told of documents. */
+export function webhookCursor(id: string): string {
+  return `${PREFIX}${id}`
+}
+
+/** Whose cursors have this name; undefined where they are none of a webhook. */
+export function webhookOf(cursor: string): string | undefined {
+  return cursor.startsWith(PREFIX) ? cursor.slice(PREFIX.length) : undefined
+}
+
+/** The most that is kept of why somebody could not be told. */
+export const MAX_REASON_LENGTH = 200
