@@ -43,6 +43,15 @@ function shows(connection: Pick<ReturnType<typeof open>, 'awareness'>, ...names:
   })
 }
 
+/** Resolves when one awareness shows the cursor of the other there. */
+function cursorOf(one: ReturnType<typeof open>, other: ReturnType<typeof open>, place: number): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => one.awareness.getStates().get(other.doc.clientID)?.cursor === place && resolve()
+    one.awareness.on('change', look)
+    look()
+  })
+}
+
 function namesIn({ awareness }: Pick<ReturnType<typeof open>, 'awareness'>): string[] {
   return [...awareness.getStates().values()].flatMap(({ user }) => (user ? [String(user.name)] : [])).sort()
 }
@@ -158,6 +167,8 @@ describe('whether WebSockets are blocked', () => {
     const typing = setInterval(() => {
       typed += 'x'
       ann.text.insert(0, 'x')
+      // As an editor does.
+      ann.awareness.setLocalStateField('cursor', typed.length)
     }, 5)
     clock.leap(5_000)
     await reached(ann, ({ unsaved }) => unsaved > 0)
@@ -167,6 +178,7 @@ describe('whether WebSockets are blocked', () => {
     clearInterval(typing)
     await ann.flush()
     await contains(ben, typed)
+    await cursorOf(ben, ann, typed.length)
     ann.setUser({ name: 'Anna' })
     await shows(ben, 'Anna', 'Ben')
     expect(course(seen, 'transport')).toEqual(['websocket', 'http', 'websocket'])

@@ -62,8 +62,8 @@ export class Transports {
     const { server, webSocket } = this.#context
     const onWebSocket = () => blocked.delete(server)
     try {
-      const { HttpSocket } = await import('./http-socket.ts')
-      return (...given) => HttpSocket.open({ ...this.#context, onWebSocket }, ...given)
+      const { httpSocket } = await import('./http-socket.ts')
+      return httpSocket({ ...this.#context, onWebSocket })
     } catch {
       // What is not there today may be there tomorrow.
       onWebSocket()

@@ -137,16 +137,24 @@ export class Wire {
   }
 
   #take(bytes: Uint8Array): void {
-    const { awareness, origin, onReceived, onPermissionDenied, onRefused, onNode } = this.#context
+    const { onReceived, onPermissionDenied, onRefused, onNode } = this.#context
     onReceived()
     const message = createDecoder(bytes)
     const type = readVarUint(message)
     if (type === MESSAGE.sync) this.#onSync(message)
-    else if (type === MESSAGE.awareness) applyAwarenessUpdate(awareness, readVarUint8Array(message), origin)
+    else if (type === MESSAGE.awareness) this.#show(readVarUint8Array(message))
     else if (type === MESSAGE.auth) onPermissionDenied()
     else if (type === MESSAGE.acknowledgement) this.#onAcknowledgement(readVarUint(message))
     else if (type === MESSAGE.refusal) onRefused(readVarUint(message))
     else if (type === MESSAGE.node) onNode(readVarString(message))
+  }
+
+  /** A server that does not know yet that this editor is the one it shows may show an older state of it. */
+  #show(presence: Uint8Array): void {
+    const { awareness, origin } = this.#context
+    const own = awareness.getLocalState()
+    applyAwarenessUpdate(awareness, presence, origin)
+    if (awareness.getLocalState() !== own) awareness.setLocalState(own)
   }
 
   #onAcknowledgement(count: number): void {

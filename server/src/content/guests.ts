@@ -37,26 +37,24 @@ export class Guests {
   async show(showing: Showing, state: object, ttlMs: number): Promise<void> {
     const clientId = clientIdOf(showing)
     const guests = this.#documents.get(showing.document) ?? new Map<number, Guest>()
-    const guest = guests.get(clientId) ?? new Guest(clientId, showing.user, this.#context.clock)
-    if (guests.size >= this.#context.maxGuests && !guests.has(clientId)) {
-      throw new CoeditError('TOO_MANY_CONNECTIONS', `'${showing.document}' has as many guests as it may have`)
-    }
-    this.#documents.set(showing.document, guests.set(clientId, guest))
     const forget = () => {
       if (guests.get(clientId) === guest) guests.delete(clientId)
       if (guests.size === 0 && this.#documents.get(showing.document) === guests) {
         this.#documents.delete(showing.document)
       }
     }
+    const guest: Guest = guests.get(clientId) ?? new Guest(clientId, showing.user, this.#context.clock, forget)
+    if (guests.size >= this.#context.maxGuests && !guests.has(clientId)) {
+      throw new CoeditError('TOO_MANY_CONNECTIONS', `'${showing.document}' has as many guests as it may have`)
+    }
+    this.#documents.set(showing.document, guests.set(clientId, guest))
     try {
-      await guest.enter(
-        () => this.#context.documents.join(showing.document, { participant: guest, onEnd: guest.leave }),
-        forget,
+      await guest.enter(() =>
+        this.#context.documents.join(showing.document, { participant: guest, onEnd: guest.leave }),
       )
       guest.say(Buffer.from(JSON.stringify(state)), ttlMs)
     } catch (error) {
       guest.leave()
-      forget()
       throw error
     }
   }
@@ -77,8 +75,8 @@ class Guest extends TemporaryParticipant {
   #ownClock = 0
   #refusal: string | undefined
 
-  constructor(clientId: number, user: string | undefined, clock: Clock) {
-    super(user, clock)
+  constructor(clientId: number, user: string | undefined, clock: Clock, onLeft: () => void) {
+    super(user, clock, onLeft)
     this.#clientId = clientId
   }
 

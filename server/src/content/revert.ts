@@ -1,5 +1,5 @@
 import * as Y from 'yjs'
-import { type IdRanges, type Ids, indexUpdate, unionOf } from '../protocol/update/update.ts'
+import { type IdRanges, type Ids, unionOf } from '../protocol/update/update.ts'
 import { keepFormatting } from './keep-formatting.ts'
 import type { RevertRequest } from './requests.ts'
 
@@ -27,18 +27,12 @@ export function revert({ before, since, undone }: RevertRequest): Uint8Array | n
   return updates.length > 0 ? Y.mergeUpdates(updates) : null
 }
 
-function stackItem(undone: readonly (Ids | Uint8Array)[]): Y.UndoManager['undoStack'][number] {
-  const ids = undone.map((part) => (part instanceof Uint8Array ? idsIn(part) : part))
+function stackItem(undone: readonly Ids[]): Y.UndoManager['undoStack'][number] {
   return {
-    insertions: setOf(ids.map(({ inserted }) => inserted)),
-    deletions: setOf(ids.map(({ deleted }) => deleted)),
+    insertions: setOf(undone.map(({ inserted }) => inserted)),
+    deletions: setOf(undone.map(({ deleted }) => deleted)),
     meta: new Map(),
   }
-}
-
-function idsIn(update: Uint8Array): Ids {
-  const { sections, deletes } = indexUpdate(update)
-  return { inserted: new Map(sections.map(({ client, clock, end }) => [client, [clock, end]])), deleted: deletes }
 }
 
 function setOf(parts: readonly IdRanges[]): ReturnType<typeof Y.createDeleteSet> {

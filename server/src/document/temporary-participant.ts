@@ -16,13 +16,15 @@ export abstract class TemporaryParticipant implements Participant {
   readonly #clock: Clock
   #entering: Promise<Cursor> | undefined
   #cursor: Cursor | undefined
-  #onLeft: () => void = () => undefined
+  readonly #onLeft: () => void
   #cancelEnd: Cancel = () => undefined
   #cancelRenewal: Cancel = () => undefined
 
-  constructor(user: string | undefined, clock: Clock) {
+  /** @param onLeft called when it takes part no more */
+  constructor(user: string | undefined, clock: Clock, onLeft: () => void) {
     this.user = user
     this.#clock = clock
+    this.#onLeft = onLeft
   }
 
   /** It counts as there until its time is over. */
@@ -36,11 +38,13 @@ export abstract class TemporaryParticipant implements Participant {
   abstract isAlive(): Promise<boolean>
 
   /** Takes part in the document, unless it does already. Rejects as `join` does. */
-  async enter(join: () => Promise<Cursor>, onLeft: () => void): Promise<void> {
-    this.#onLeft = onLeft
+  async enter(join: () => Promise<Cursor>): Promise<void> {
     const entering = this.#entering ?? join()
     this.#entering = entering
-    const cursor = await entering
+    const cursor = await entering.catch((error: unknown) => {
+      if (this.#entering === entering) this.#entering = undefined
+      throw error
+    })
     if (this.#cursor) return
     // It may have left meanwhile.
     if (this.#entering !== entering) return cursor.release()
@@ -51,7 +55,17 @@ export abstract class TemporaryParticipant implements Participant {
 
   readonly leave = (): void => {
     this.presence?.leave(this)
-    this.drop()
+    this.end()
+  }
+
+  /** The same without a word to others: the document ends, or the server does. */
+  readonly end = (): void => {
+    this.#cancelEnd()
+    this.#cancelRenewal()
+    const cursor = this.#cursor
+    this.#cursor = undefined
+    this.#entering = undefined
+    cursor?.release()
     this.#onLeft()
   }
 
@@ -64,16 +78,6 @@ export abstract class TemporaryParticipant implements Participant {
   protected stay(ttlMs: number): void {
     this.#cancelEnd()
     this.#cancelEnd = this.#clock.after(ttlMs, this.leave)
-  }
-
-  /** Needs the document no more, without a word to others. */
-  protected drop(): void {
-    this.#cancelEnd()
-    this.#cancelRenewal()
-    const cursor = this.#cursor
-    this.#cursor = undefined
-    this.#entering = undefined
-    cursor?.release()
   }
 
   #renewLater(cursor: Cursor): void {

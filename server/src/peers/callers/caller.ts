@@ -6,8 +6,8 @@ import { TemporaryParticipant } from '../../document/temporary-participant.ts'
 import type { Writer } from '../../protocol/update/update.ts'
 import { Throttle } from '../throttle.ts'
 
-/** How long a caller is there of whom nothing is heard. Its client renews its presence every 40 s at the latest. */
-const PRESENT_MS = 60_000
+/** How long a caller is there of whom nothing is heard. Clients renew their presence every 15 s, hidden pages once a minute. */
+const PRESENT_MS = 90_000
 /** The same once its stream has ended: it may be opened anew, also at another server. */
 const STREAMLESS_MS = 5_000
 /** How long one who says goodbye is still shown: it may come back at once by a WebSocket. */
@@ -40,7 +40,7 @@ export class Caller extends TemporaryParticipant implements Author {
 
   constructor(terms: CallerTerms) {
     // One without a user takes over what is its own at another server by its key.
-    super(terms.user ?? `\0${terms.key}`, terms.clock)
+    super(terms.user ?? `\0${terms.key}`, terms.clock, terms.onLeft)
     this.#terms = terms
     this.#writer = terms.user === undefined ? undefined : { name: terms.user, isClaimed: false }
     this.throttle = new Throttle(terms.config, terms.clock)
@@ -64,7 +64,7 @@ export class Caller extends TemporaryParticipant implements Author {
    * MESSAGE_MALFORMED.
    */
   async say(entries: Uint8Array): Promise<boolean> {
-    await this.enter(() => this.#terms.join(this), this.#terms.onLeft)
+    await this.enter(() => this.#terms.join(this))
     this.#wasRefused = false
     this.presence?.receive(this, entries)
     return !this.#wasRefused
@@ -85,11 +85,5 @@ export class Caller extends TemporaryParticipant implements Author {
 
   async isAlive(): Promise<boolean> {
     return !this.#isLeaving
-  }
-
-  /** The server stops, or the document ends: nobody is told that it has gone. */
-  readonly end = (): void => {
-    this.drop()
-    this.#terms.onLeft()
   }
 }

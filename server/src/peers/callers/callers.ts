@@ -41,14 +41,16 @@ export class Callers {
       throw new CoeditError('TOO_MANY_CONNECTIONS', 'the address has as many clients as it may have')
     }
     this.#held.set(address, held + 1)
-    const caller = new Caller({
+    const caller: Caller = new Caller({
       user,
       key,
       config,
       clock,
       join: (participant) => documents.join(document, { participant, onEnd: participant.end }),
       onLeft: () => {
-        if (this.#callers.delete(id)) this.#giveBack(address)
+        if (this.#callers.get(id) !== caller) return
+        this.#callers.delete(id)
+        this.#giveBack(address)
       },
     })
     this.#callers.set(id, caller)
