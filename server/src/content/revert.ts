@@ -7,8 +7,9 @@ import type { RevertRequest } from './requests.ts'
 const SINCE = Symbol('since')
 
 /**
- * An update that takes back what was written since; null where nothing is left to be taken back. What was inserted is deleted, and what was deleted
- * is inserted anew where it was: that is how editors undo, so that it says nothing about what others write at the same time.
+ * An update that takes back what was written since; null where nothing is left to be taken back. What was inserted is
+ * deleted, and what was deleted is inserted anew where it was: that is how editors undo, so that it says nothing about
+ * what others write at the same time.
  *
  * The document is built without collecting garbage, from what it was: so what was deleted since is still there.
  */

@@ -13,7 +13,10 @@ const LISTED = 64
 const MAX_MERGED_BYTES = 16 * 1024 * 1024
 /** How much may have been written between two versions for what has happened there to be looked at. */
 const MAX_STRETCH_BYTES = 256 * 1024 * 1024
-/** Entries that a page of a timeline is made of at most: one with few groups ends early. To read a segment costs as much as so many. */
+/**
+ * Entries that a page of a timeline is made of at most: one with few groups ends early. To read a segment costs as much
+ * as so many.
+ */
 const MAX_PAGE_ENTRIES = 32_768
 const SEGMENT_ENTRIES = 128
 
@@ -119,8 +122,8 @@ export class History {
   }
 
   /**
-   * Gives what the document was a name, under which it stays when the history before it goes away. Resolves with its number once that is durable.
-   * Rejects as `open` does, and with VERSION_EXISTS, VERSIONS_FULL.
+   * Gives what the document was a name, under which it stays when the history before it goes away. Resolves with its
+   * number once that is durable. Rejects as `open` does, and with VERSION_EXISTS, VERSIONS_FULL.
    */
   async name(document: string, name: string, moment: Moment | undefined, by: Writer | null): Promise<number> {
     const { clock, storage } = this.#context

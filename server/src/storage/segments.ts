@@ -13,8 +13,8 @@ const inflate = promisify<Uint8Array, Uint8Array>(inflateWith)
 const SEGMENT_BYTES = 256 * 1024
 
 /**
- * What was before a segment is kept with it when those since the last start, compressed, are so many times what the document
- * was as a snapshot, which is compressed to half of it or less: that keeps it below a fourth of the segments.
+ * What was before a segment is kept with it when those since the last start, compressed, are so many times what the
+ * document was as a snapshot, which is compressed to half of it or less: that keeps it below a fourth of the segments.
  */
 const RUN_SHARE = 2
 
@@ -58,8 +58,8 @@ export interface NewHistory {
 /** Makes segments of what a compaction takes out. */
 export async function makeHistory({ entries, before, last, rules }: TakenOut): Promise<NewHistory> {
   const [earliest] = entries
-  const isStart = last?.last !== entries[0].seq - 1 || isRunOver(last, before.byteLength, earliest.time, rules)
-  const chunks = isStart && entries[0].seq > 1 ? await before.chunks() : []
+  const isStart = last?.last !== earliest.seq - 1 || isRunOver(last, before.byteLength, earliest.time, rules)
+  const chunks = isStart && earliest.seq > 1 ? await before.chunks() : []
   const start: Uint8Array[] = []
   for (const chunk of chunks) start.push(await deflate(chunk))
   const segments: NewSegment[] = []
@@ -186,9 +186,6 @@ function signed(value: number): number {
   return value % 2 === 0 ? value / 2 : -(value + 1) / 2
 }
 
-/** Named versions that a document may have. */
-export const MAX_NAMED_VERSIONS = 1000
-
 export async function inflateAll(parts: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
   const whole: Uint8Array[] = []
   // A Buffer's `slice` shares memory where that of a Uint8Array copies.
@@ -201,8 +198,8 @@ export function plain({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
 }
 
 /**
- * Up to which of these segments, which are all of a document in order, all may go: no entry in them was written at a time or
- * later, nor do later ones need what they hold. Undefined where none may.
+ * Up to which of these segments, which are all of a document in order, all may go: no entry in them was written at a
+ * time or later, nor do later ones need what they hold. Undefined where none may.
  */
 export function expiredUpTo(segments: readonly Segment[], time: number): number | undefined {
   const living = segments.findIndex(({ until }) => until >= time)

@@ -35,8 +35,8 @@ const BY_IDS = 1
 const NOBODY = new Uint8Array()
 
 /**
- * Encodes who wrote what of an update that `encodeNews` makes of these: a list of writers, and of several what is whose.
- * Empty where nobody is known.
+ * Encodes who wrote what of an update that `encodeNews` makes of these: a list of writers, and of several what is
+ * whose. Empty where nobody is known.
  */
 export function encodeAuthors(parts: readonly Brought[]): Uint8Array {
   const byWriter = new Map<string, { readonly writer: Writer | null; readonly news: News[] }>()

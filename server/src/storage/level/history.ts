@@ -41,8 +41,8 @@ export interface PreparedHistory {
 }
 
 /**
- * Makes segments of the entries that a snapshot with the number `seq` takes out of the log. Undefined where not all of them could be
- * read: what is damaged is no history, and the next segment begins anew.
+ * Makes segments of the entries that a snapshot with the number `seq` takes out of the log. Undefined where not all of
+ * them could be read: what is damaged is no history, and the next segment begins anew.
  */
 export async function prepareHistory(
   level: RawLevel,
