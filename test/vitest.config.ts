@@ -3,7 +3,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 import { isLong, runs } from './support/runs.ts'
 
 /** What takes minutes, and shows little more to somebody who has changed a line: for CI and before a release. */
-const FAULTS = ['faults/faults.test.ts', 'fuzz/minute.test.ts']
+const FAULTS = ['faults/faults.test.ts', 'faults/cluster-faults.test.ts', 'fuzz/minute.test.ts']
 
 /** What installs hundreds of megabytes, for `npm run test:long` alone. */
 const LONG = 'long/**'
@@ -17,8 +17,11 @@ const PAGES = ['e2e/**/*.test.ts', 'editors/**/*.test.ts']
 /** Workspace packages resolve to their sources, here and in the processes that run the tests. */
 const SOURCE = '@coedit/source'
 
-/** What takes longest, and is small as a file: left to the end, one worker would wait for the other. */
+/** What takes longest, the longest first, and is small as a file: left to the end, one worker would wait for the other. */
 const LONGEST = [
+  'faults/faults.test.ts',
+  'faults/cluster-faults.test.ts',
+  'fuzz/minute.test.ts',
   'e2e/cluster-proxies.test.ts',
   'server/postgres-storage.test.ts',
   'server/hooks-cluster.test.ts',
@@ -35,9 +38,11 @@ const LONGEST = [
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const isPage = (file: TestSpecification) => file.project.name === 'pages'
-    const isLongest = (file: TestSpecification) => LONGEST.some((name) => file.moduleId.endsWith(name))
-    const rank = (file: TestSpecification) => (isPage(file) ? 0 : 2) + (isLongest(file) ? 0 : 1)
-    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b))
+    const place = (file: TestSpecification) => LONGEST.findIndex((name) => file.moduleId.endsWith(name))
+    const rank = (file: TestSpecification) => (place(file) < 0 ? LONGEST.length : place(file))
+    const order = (a: TestSpecification, b: TestSpecification) =>
+      Number(isPage(b)) - Number(isPage(a)) || rank(a) - rank(b)
+    return (await super.sort(files)).sort(order)
   }
 }
 

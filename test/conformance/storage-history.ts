@@ -6,6 +6,11 @@ const LONG = { maxRunMs: Number.POSITIVE_INFINITY }
 /** Each segment that is written later than the one before is a start. */
 const SHORT = { maxRunMs: 0 }
 
+/** A list of authors; of several, with something behind it. */
+function authorsOf(...authors: number[]): Uint8Array {
+  return bytes(authors.length, ...authors.flatMap((author) => [1, author]), ...(authors.length > 1 ? [0, 0, 0] : []))
+}
+
 /** What the docstrings of storage.ts promise of history, of any implementation. */
 export function historyStoreConformance(newHost: NewStorageHost): void {
   describe('history', () => {
@@ -19,7 +24,7 @@ export function historyStoreConformance(newHost: NewStorageHost): void {
     const write = async (document: string, author: number, ...values: number[]) => {
       for (const value of values) {
         const { head, incarnation } = await scene.storage.load(document)
-        const request = { document, update: bytes(value), base: head, incarnation, authors: bytes(author) }
+        const request = { document, update: bytes(value), base: head, incarnation, authors: authorsOf(author) }
         await scene.storage.append([request])
         scene.clock.advance(1)
       }
@@ -49,7 +54,7 @@ export function historyStoreConformance(newHost: NewStorageHost): void {
       await scene.append('a', bytes(2))
       const { tail, ...stored } = await scene.storage.loadDated('a')
       expect(tail).toEqual([
-        { seq: 1, time: now, authors: bytes(7), update: bytes(1) },
+        { seq: 1, time: now, authors: authorsOf(7), update: bytes(1) },
         { seq: 2, time: now + 1, authors: bytes(), update: bytes(2) },
       ])
       const { tail: _, ...expected } = await scene.storage.load('a')
@@ -68,7 +73,7 @@ export function historyStoreConformance(newHost: NewStorageHost): void {
       expect(segments).toMatchObject([{ first: 1, last: 3, since: now, until: now + 2, isStart: true }])
       expect(await entriesIn('a')).toEqual(
         [7, 7, 8].map((author, index) => {
-          return { seq: index + 1, time: now + index, authors: bytes(author), update: bytes(11 + index) }
+          return { seq: index + 1, time: now + index, authors: authorsOf(author), update: bytes(11 + index) }
         }),
       )
       expect(await startOf('a', segments[0])).toEqual([])
@@ -90,6 +95,16 @@ export function historyStoreConformance(newHost: NewStorageHost): void {
       ])
       expect(await startOf('a', segments[1])).toBeUndefined()
       expect(await startOf('a', segments[2])).toEqual([bytes(3)])
+    })
+
+    test('authors are as they were, several and what is whose, and left out of a segment where they are damaged', async () => {
+      const given = [authorsOf(1, 2, 3), authorsOf(3), authorsOf(3, 1, 4), bytes(7, 7), bytes()]
+      const requests = given.map((authors) => ({ document: 'a', update: bytes(9), base: 0, authors }))
+      await scene.storage.append(requests)
+      expect((await scene.storage.loadDated('a')).tail.map(({ authors }) => authors)).toEqual(given)
+      await compact('a')
+      const kept = given.map((authors, index) => (index === 3 ? bytes() : authors))
+      expect((await entriesIn('a')).map(({ authors }) => authors)).toEqual(kept)
     })
 
     test('what goes out without rules is gone, and what follows is a start', async () => {

@@ -20,8 +20,8 @@ import { soak } from './kinds/soak.ts'
 import { stalled } from './kinds/stalled.ts'
 import { webhooks } from './kinds/webhooks.ts'
 
-/** Every fault, in the order in which they are injected. */
-export const FAULTS: readonly Fault[] = [
+/** What befalls one server on LevelDB, in the order in which it is injected. */
+export const FAULTS_OF_ONE: readonly Fault[] = [
   kill,
   http,
   power,
@@ -34,10 +34,14 @@ export const FAULTS: readonly Fault[] = [
   partition,
   halfOpen,
   clock,
-  rollingRestart,
   stalled,
   webhooks,
   soak,
+]
+
+/** What befalls several servers on PostgreSQL. */
+export const FAULTS_OF_SEVERAL: readonly Fault[] = [
+  rollingRestart,
   clusterKill,
   clusterFreeze,
   clusterLinks,
@@ -47,3 +51,5 @@ export const FAULTS: readonly Fault[] = [
   clusterLossyPromotion,
   clusterDisk,
 ]
+
+export const FAULTS: readonly Fault[] = [...FAULTS_OF_ONE, ...FAULTS_OF_SEVERAL]

@@ -152,6 +152,12 @@ const REQUESTS: readonly ((making: Making) => readonly [string, string, string?,
   ({ document, update }) => ['POST', `documents/${document}/updates`, BINARY, update],
   ({ document, update }) => ['POST', `documents/${document}/updates`, BINARY, update],
   ({ document, messages }) => ['POST', `documents/${document}/messages`, BINARY, messages],
+  () => ['POST', 'webhooks', JSON_TYPE, WEBHOOK],
+  () => ['GET', 'webhooks'],
+  ({ number }) => ['GET', `webhooks/${number}`],
+  ({ number }) => ['DELETE', `webhooks/${number}`],
+  ({ number }) => ['GET', `webhooks/${number}/failures`],
+  ({ number }) => ['POST', `webhooks/${number}/retry`, JSON_TYPE, '{}'],
   ({ document }) => ['PATCH', `documents/${document}/content`, MERGE_PATCH, '{"a":{"b":1},"c":null}'],
   ({ document, random }) => ['PATCH', `documents/${document}/content`, JSON_TYPE, textEdits(random)],
   ({ document, random }) => ['PATCH', `documents/${document}/content`, JSON_TYPE, textEdits(random)],
@@ -269,6 +275,8 @@ export class HttpInputs {
   }
 }
 
+/** Nothing is sent to where it leads. */
+const WEBHOOK = '{"url":"https://127.0.0.1/hook","prefixes":["nothing/"],"events":["document.changed"],"quietMs":0}'
 const SHOWN = '{"name":"service","color":"#30bced","cursor":{"root":"content","anchor":1},"ttl":1}'
 
 function textEdits(random: Random): string {

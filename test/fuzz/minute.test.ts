@@ -9,8 +9,8 @@ import { readTraffic } from './traffic.ts'
 import { expectUnharmed } from './unharmed.ts'
 
 const MINUTES = runs(1)
-/** Requests come one a connection, and so fast that this is as much as a minute of the others. */
-const HTTP_MINUTES = MINUTES / 2
+/** Half of it each for those who are innocent in other ways. */
+const HALF = MINUTES / 2
 /** The last round and the judgement come after the time is over. */
 const TIME_LIMIT = { timeout: (MINUTES + 4) * 60_000 }
 
@@ -20,17 +20,21 @@ test('innocent editors notice nothing of a minute of hostile inputs, others in e
 
 test('nor do those at other servers', TIME_LIMIT, async ({ skip }) => {
   skip(findPostgres() === undefined, NO_POSTGRES)
-  await besiegeAtRandom({ database: await (await startPostgres(onTestFinished)).newDatabase() })
+  await besiegeAtRandom({ database: await (await startPostgres(onTestFinished)).newDatabase(), minutes: HALF })
 })
 
-test('nor do those with Hocuspocus, by whose protocol they come', TIME_LIMIT, () => besiegeAtRandom({ isKeyed: true }))
+test('nor do those with Hocuspocus, by whose protocol they come', TIME_LIMIT, () =>
+  besiegeAtRandom({ isKeyed: true, minutes: HALF }),
+)
 
-test('nor do they of hostile requests to the API', TIME_LIMIT, () => besiegeAtRandom({ isHttp: true }))
+test('nor do they of hostile requests to the API', TIME_LIMIT, () => besiegeAtRandom({ isHttp: true, minutes: HALF }))
 
-async function besiegeAtRandom({
-  isHttp = false,
-  ...how
-}: Pick<SiegePlan, 'database' | 'isKeyed'> & { readonly isHttp?: boolean } = {}): Promise<void> {
+interface Siege extends Pick<SiegePlan, 'database' | 'isKeyed'> {
+  readonly isHttp?: boolean
+  readonly minutes?: number
+}
+
+async function besiegeAtRandom({ isHttp = false, minutes = MINUTES, ...how }: Siege = {}): Promise<void> {
   const seed = Math.floor(Math.random() * 2 ** 32)
   console.log(`seed ${seed}`)
   const traffic = await readTraffic()
@@ -41,7 +45,7 @@ async function besiegeAtRandom({
     requests: isHttp ? new HttpInputs(seed, traffic) : undefined,
     ...how,
     first: 0,
-    nextRound: partsOf({ minutes: isHttp ? HTTP_MINUTES : MINUTES }, ROUND),
+    nextRound: partsOf({ minutes }, ROUND),
     say: () => undefined,
   })
   console.log(`${report.inputs} inputs over ${report.connections} connections, ${report.promises} edits were promised`)

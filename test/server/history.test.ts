@@ -11,9 +11,11 @@ import { contentOf, docOf, Editor } from '../support/editing.ts'
 import { startInProcess } from '../support/in-process-server.ts'
 import { recordingLog } from '../support/log.ts'
 import { ManualClock } from '../support/manual-clock.ts'
+import { startServer } from '../support/process.ts'
 import { Random } from '../support/random.ts'
 import { runs } from '../support/runs.ts'
 import { allRead, syncedClient, textOf } from '../support/stock-clients.ts'
+import { temporaryDirectory } from '../support/temporary.ts'
 import { SECRET, token } from '../support/tokens.ts'
 import { untilChanged } from '../support/until.ts'
 
@@ -241,6 +243,12 @@ describe('a timeline', () => {
     await untilChanged(docs, 'all is there', () => clients.every((client) => textOf(client).length === 40))
     const { groups } = await past(started).timeline()
     expect(groups.map(({ author }) => author?.name).toSorted()).toEqual(['Ada', 'Grace'])
+    // Those of both stand in the same entries.
+    expect(groups.reduce((sum, { entries }) => sum + entries, 0)).toBeGreaterThan(
+      Math.max(...groups.map(({ last }) => last)),
+    )
+    await started.server.history.takeBack(NAME, { author: 'Ada', claimed: true, since: 0 })
+    await textIs(started.api, '1'.repeat(20))
   })
 })
 
@@ -378,6 +386,37 @@ describe('a named version', () => {
     expect(await started.server.history.versions(NAME)).toMatchObject([{ name: 'second' }])
     expect(await api.call('GET', 'api/documents/missing/versions')).toMatchObject({ status: 404 })
   })
+})
+
+test('killed while it writes and compacts, it has each version that was answered, and each entry once', async () => {
+  const data = await temporaryDirectory(release)
+  const flags = ['--compact-max-entries', '5', '--compact-interval-ms', '0']
+  const random = new Random(5)
+  let written = 0
+  for (let round = 0; round < runs(4); round++) {
+    const server = await startServer({ release, data, flags })
+    const api = documentsApi(server.url)
+    const append = () => api.patch(NAME, [{ op: 'add', path: '/-', value: written }], '?root=list')
+    const before = written
+    for (const last = written + 20 + random.below(20); written < last; written++)
+      expect((await append()).status).toBe(204)
+    // It is in the middle of this one.
+    void append().catch(() => undefined)
+    for (let turns = random.below(20); turns > 0; turns--) await new Promise(setImmediate)
+    await server.kill()
+    const again = await startServer({ release, data, flags })
+    const { content, timeline } = past({ api: documentsApi(again.url) })
+    const [group, ...others] = (await timeline()).groups
+    expect(others).toEqual([])
+    expect(group).toMatchObject({ first: 1, last: group.entries })
+    for (const version of [1, before, before + 7, written].filter((version) => version > 0)) {
+      const { body } = await content(version, '&root=list')
+      expect(body).toEqual(Array.from({ length: version }, (_, index) => index))
+    }
+    expect([written, written + 1]).toContain(group.last)
+    written = group.last
+    await again.kill('SIGTERM')
+  }
 })
 
 describe('how long it is kept', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { goneError } from '../../server/src/common/errors.ts'
 import { NO_METERS } from '../../server/src/common/meters.ts'
 import { atOnce } from '../../server/src/common/turns.ts'
 import { parseOptions } from '../../server/src/config/config.ts'
@@ -184,6 +185,15 @@ describe('a snapshot', () => {
     await expect(one).rejects.toMatchObject(DAMAGED)
     await expect(other).rejects.toMatchObject(DAMAGED)
     expect(library.snapshots.heldCount(document)).toBe(0)
+  })
+
+  test('that goes with its document is no damage', async () => {
+    const library = new Library(0)
+    const document = library.open('a')
+    library.stored.delete('a')
+    const held = library.snapshots.hold(document)
+    document.commitFailed(goneError('a'))
+    await expect(held).rejects.toMatchObject({ code: 'GONE' })
   })
 
   test('that could not be read is read anew for the next one', async () => {

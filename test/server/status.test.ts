@@ -37,6 +37,7 @@ describe('the status', () => {
       refusals: { DOCUMENT_MISSING: 1 },
       busiest: [{ name: NAME }, { name: 'quiet' }],
       quarantined: [],
+      webhooks: { deliveries: { count: 0 }, failures: 0, parked: 0 },
     })
     writer.send(Uint8Array.of(0, 2, 200))
     const { code } = await writer.closed

@@ -17,6 +17,7 @@ export interface Status {
   readonly closes: Counts
   readonly refusals: Counts
   readonly limits: Counts
+  readonly webhooks: { readonly deliveries: Distribution; readonly failures: number; readonly parked: number }
   readonly storage: { readonly state: 'ok' | 'degraded'; readonly error?: string }
   readonly damage: Counts
   readonly busiest: readonly BusyDocument[]

@@ -35,7 +35,11 @@ export class Report {
       ...counted(status.damage, 'damage'),
       ...status.quarantined.map(({ name, updates }) => row(`kept aside of ${name}`, updates)),
     ])
-    this.#limits.show([...counted(status.limits, 'limits'), ...counted(status.refusals, 'refusals')])
+    this.#limits.show([
+      ...counted(status.limits, 'limits'),
+      ...counted(status.refusals, 'refusals'),
+      ...counted({ 'webhooks given up': status.webhooks.parked }, 'webhooks'),
+    ])
     this.#closes.show(counted(status.closes, 'closes'))
   }
 

@@ -56,6 +56,15 @@ export const QUANTITIES: readonly Quantity[] = [
       return [active / Math.max(active + idle, Number.EPSILON), (now.cpuSeconds - before.cpuSeconds) / seconds]
     },
   },
+  {
+    title: 'Webhooks',
+    lines: ['told a minute', 'in vain'],
+    show: whole,
+    of: (now, before, seconds) => {
+      const told = now.webhooks.deliveries.count - before.webhooks.deliveries.count
+      return [(60 * told) / seconds, (60 * (now.webhooks.failures - before.webhooks.failures)) / seconds]
+    },
+  },
   { title: 'Memory', lines: ['resident'], show: bytes, of: ({ memoryBytes }) => [memoryBytes] },
   { title: 'Not durable yet', lines: ['waiting'], show: bytes, of: ({ pendingBytes }) => [pendingBytes] },
 ]

@@ -1,12 +1,10 @@
 import { CoeditError } from '../common/errors.ts'
-import type { Cursor } from '../document/cursor.ts'
 import type { Place } from '../document/in-process.ts'
 import type { Author, WriteKey } from '../document/subscriber.ts'
 import { EMPTY_UPDATE, type Writer } from '../protocol/update/update.ts'
 import { ContentThread } from './content-thread.ts'
 import {
   type ContentsContext,
-  full,
   OpenContent,
   positionOf,
   type ReadContent,
@@ -14,6 +12,7 @@ import {
   type Watching,
 } from './open-content.ts'
 import type { ContentResult, EditRequest, LocateRequest, NewRoots, ReadRequest, WatchedRoot } from './requests.ts'
+import { submitTo } from './submitting.ts'
 
 export type { Watching }
 
@@ -121,14 +120,5 @@ export class Contents {
     const content = new OpenContent(document, this.#context, this.#thread, () => this.#open.delete(document))
     this.#open.set(document, content)
     return content
-  }
-}
-
-async function submitTo({ document }: Cursor, update: Uint8Array, author: Author, key?: WriteKey): Promise<void> {
-  const receipt = document.submit(update, author, key)
-  await receipt.durable
-  if (receipt.isRefused) throw full(document.name)
-  if (!receipt.complete) {
-    throw new CoeditError('UPDATE_INCOMPLETE', `the update builds on something that '${document.name}' does not have`)
   }
 }

@@ -10,8 +10,9 @@ import type { Author, WriteKey } from '../document/subscriber.ts'
 import type { TimelinePage } from '../document/timeline.ts'
 import { EMPTY_UPDATE, type Writer } from '../protocol/update/update.ts'
 import { ContentThread } from './content-thread.ts'
-import { full } from './open-content.ts'
+import { positionOf } from './open-content.ts'
 import type { ContentAnswer, ContentRequest, PositionedUpdate, ReadRequest, Watch, WatchedRoot } from './requests.ts'
+import { submitTo } from './submitting.ts'
 
 export interface PastContext {
   readonly clock: Clock
@@ -34,8 +35,8 @@ export interface Changes {
 }
 
 /**
- * What documents were, as values, and how they become that again. Past versions are built in a thread of their own: they hold
- * up neither the event loop nor those who ask for what is there now.
+ * What documents were, as values, and how they become that again. Past versions are built in a thread of their own:
+ * they hold up neither the event loop nor those who ask for what is there now.
  */
 export class Past {
   readonly #documents: Documents
@@ -75,7 +76,10 @@ export class Past {
     return this.#history.unname(document, name)
   }
 
-  /** A version as JSON or text. Rejects as `History.open` does, and with EDIT_CONFLICT, DOCUMENT_UNREADABLE, SERVER_CLOSED. */
+  /**
+   * A version as JSON or text. Rejects as `History.open` does, and with EDIT_CONFLICT, DOCUMENT_UNREADABLE,
+   * SERVER_CLOSED.
+   */
   read(name: string, moment: Moment, request: Omit<ReadRequest, 'kind'>) {
     return this.#turns.run(async () => {
       const { version, update } = await this.#history.open(name, moment)
@@ -86,14 +90,17 @@ export class Past {
     })
   }
 
-  /** How a root has changed from one moment to a later one. Rejects as `read` does, and with REQUEST_INVALID for an earlier one. */
+  /**
+   * How a root has changed from one moment to a later one. Rejects as `read` does, and with REQUEST_INVALID for an
+   * earlier one.
+   */
   changes(name: string, from: Moment, to: Moment, root: WatchedRoot): Promise<Changes> {
     return this.#turns.run(() => this.#changes(name, from, to, root))
   }
 
   /**
-   * Takes back what was written since a moment, by a new edit: what others write meanwhile stays. Resolves once it is durable.
-   * Rejects as `read` does, and with DOCUMENT_FULL, STORAGE_CLOSED, and as `Documents.join` does.
+   * Takes back what was written since a moment, by a new edit: what others write meanwhile stays. Resolves once it is
+   * durable. Rejects as `read` does, and with DOCUMENT_FULL, STORAGE_CLOSED, and as `Documents.join` does.
    */
   async revert(name: string, { since, writer }: Revert, author: Author, key?: WriteKey): Promise<Place> {
     const {
@@ -102,11 +109,8 @@ export class Past {
     if (!result?.ok || result.kind !== 'edit') throw refused(name, result)
     const cursor = await this.#documents.join(name)
     try {
-      const { document } = cursor
-      const receipt = document.submit(result.update ?? EMPTY_UPDATE, author, key)
-      await receipt.durable
-      if (receipt.isRefused) throw full(name)
-      return { incarnation: document.incarnation, position: document.head }
+      await submitTo(cursor, result.update ?? EMPTY_UPDATE, author, key)
+      return positionOf(cursor)
     } finally {
       cursor.release()
     }

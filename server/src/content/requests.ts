@@ -38,8 +38,8 @@ export interface RevertRequest {
   readonly before: Uint8Array
   /** What has brought it to where it is now (v1). */
   readonly since: Uint8Array
-  /** What of that is to be taken back: ids, or updates of which all is; undefined for all of it. */
-  readonly undone: readonly (Ids | Uint8Array)[] | undefined
+  /** What of that is to be taken back; undefined for all of it. */
+  readonly undone: readonly Ids[] | undefined
 }
 
 export type Changes =

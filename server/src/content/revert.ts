@@ -1,5 +1,5 @@
 import * as Y from 'yjs'
-import { type IdRanges, type Ids, indexUpdate, unionOf } from '../protocol/update/update.ts'
+import { type IdRanges, type Ids, unionOf } from '../protocol/update/update.ts'
 import { keepFormatting } from './keep-formatting.ts'
 import type { RevertRequest } from './requests.ts'
 
@@ -7,8 +7,9 @@ import type { RevertRequest } from './requests.ts'
 const SINCE = Symbol('since')
 
 /**
- * An update that takes back what was written since; null where nothing is left to be taken back. What was inserted is deleted, and what was deleted
- * is inserted anew where it was: that is how editors undo, so that it says nothing about what others write at the same time.
+ * An update that takes back what was written since; null where nothing is left to be taken back. What was inserted is
+ * deleted, and what was deleted is inserted anew where it was: that is how editors undo, so that it says nothing about
+ * what others write at the same time.
  *
  * The document is built without collecting garbage, from what it was: so what was deleted since is still there.
  */
@@ -27,18 +28,12 @@ export function revert({ before, since, undone }: RevertRequest): Uint8Array | n
   return updates.length > 0 ? Y.mergeUpdates(updates) : null
 }
 
-function stackItem(undone: readonly (Ids | Uint8Array)[]): Y.UndoManager['undoStack'][number] {
-  const ids = undone.map((part) => (part instanceof Uint8Array ? idsIn(part) : part))
+function stackItem(undone: readonly Ids[]): Y.UndoManager['undoStack'][number] {
   return {
-    insertions: setOf(ids.map(({ inserted }) => inserted)),
-    deletions: setOf(ids.map(({ deleted }) => deleted)),
+    insertions: setOf(undone.map(({ inserted }) => inserted)),
+    deletions: setOf(undone.map(({ deleted }) => deleted)),
     meta: new Map(),
   }
-}
-
-function idsIn(update: Uint8Array): Ids {
-  const { sections, deletes } = indexUpdate(update)
-  return { inserted: new Map(sections.map(({ client, clock, end }) => [client, [clock, end]])), deleted: deletes }
 }
 
 function setOf(parts: readonly IdRanges[]): ReturnType<typeof Y.createDeleteSet> {

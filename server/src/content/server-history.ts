@@ -5,7 +5,9 @@ import type { Writer } from '../protocol/update/update.ts'
 import type { Past } from './past.ts'
 import type { Json, Representation } from './requests.ts'
 
-/** A version by its number, which is that of the last entry in it, what was there at a time, or a version by its name. */
+/**
+ * A version by its number, which is that of the last entry in it, what was there at a time, or a version by its name.
+ */
 export type When = number | Date | { readonly named: string }
 
 export interface Timeline {
@@ -16,13 +18,13 @@ export interface Timeline {
 }
 
 /**
- * What documents were. All of these reject with DOCUMENT_MISSING, GONE, DOCUMENT_NAME or STORAGE_CLOSED, with HISTORY_MISSING where
- * the history does not reach back so far, and as `open` of the server does.
+ * What documents were. All of these reject with DOCUMENT_MISSING, GONE or STORAGE_CLOSED, with
+ * HISTORY_MISSING where the history does not reach back so far, and as `open` of the server does.
  */
 export interface ServerHistory {
   /**
-   * Who wrote when. A group is what somebody wrote without a pause of more than `pauseMs` (in milliseconds; default five minutes); at
-   * most `limit` groups (default 100) of what is before number `before`.
+   * Who wrote when. A group is what somebody wrote without a pause of more than `pauseMs` (in milliseconds; default
+   * five minutes); at most `limit` groups (default 100) of what is before number `before`.
    */
   timeline(
     name: string,
@@ -31,8 +33,8 @@ export interface ServerHistory {
   /** A version as a Yjs update (v1). */
   update(name: string, when: When): Promise<Version>
   /**
-   * A root of a version: as JSON, or text or XML as a string. Default: all roots, as JSON. Rejects with EDIT_CONFLICT for a root of
-   * another kind, and with DOCUMENT_UNREADABLE, too.
+   * A root of a version: as JSON, or text or XML as a string. Default: all roots, as JSON. Rejects with EDIT_CONFLICT
+   * for a root of another kind, and with DOCUMENT_UNREADABLE, too.
    */
   read(
     name: string,
@@ -40,8 +42,9 @@ export interface ServerHistory {
     what?: { readonly root?: string; readonly as?: Representation },
   ): Promise<{ readonly version: number; readonly content: Json }>
   /**
-   * How a root has changed between two moments: splices (`{ index, delete?, insert? }`) of a text, or operations of a JSON Patch (RFC
-   * 6902), each to what those before have made. Rejects as `read` does, and with REQUEST_INVALID where `from` is the later one.
+   * How a root has changed between two moments: splices (`{ index, delete?, insert? }`) of a text, or operations of a
+   * JSON Patch (RFC 6902), each to what those before have made. Rejects as `read` does, and with REQUEST_INVALID where
+   * `from` is the later one.
    */
   changes(
     name: string,
@@ -56,8 +59,8 @@ export interface ServerHistory {
    */
   restore(name: string, when: When, by?: string): Promise<void>
   /**
-   * Takes back what one author has written since a moment, in the same way. `claimed` is for a name that nothing but the connection
-   * itself has said. To do it twice inserts twice what the author had deleted.
+   * Takes back what one author has written since a moment, in the same way. `claimed` is for a name that nothing but
+   * the connection itself has said. To do it twice inserts twice what the author had deleted.
    */
   takeBack(
     name: string,
@@ -67,8 +70,9 @@ export interface ServerHistory {
   /** Versions that have a name, by that. */
   versions(name: string): Promise<readonly Named[]>
   /**
-   * Gives a version a name (default: what is there now), under which it stays when the history before it goes away; 1,000 of a document may have one.
-   * Resolves with its number once that is durable. Rejects with VERSION_EXISTS or VERSIONS_FULL, too.
+   * Gives a version a name (default: what is there now), under which it stays when the history before it goes away;
+   * 1,000 of a document may have one. Resolves with its number once that is durable. Rejects with VERSION_EXISTS or
+   * VERSIONS_FULL, too.
    * @param by who names it; default: nobody
    */
   nameVersion(name: string, version: string, when?: When, by?: string): Promise<number>

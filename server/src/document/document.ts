@@ -147,7 +147,11 @@ export class Document implements CommitSource, Replica {
     return !this.#subscribers.keep && this.#edits.isSettled
   }
 
-  /** Whether a commit was refused for good: this object no longer tells what is stored. */
+  /** Why this object no longer tells what is stored: a commit was refused for good, or the document was deleted. */
+  get failure(): CoeditError | undefined {
+    return this.#failure
+  }
+
   get hasFailed(): boolean {
     return this.#failure !== undefined
   }

@@ -103,7 +103,11 @@ export class Documents {
     this.history = new History({ clock, storage, workers })
     this.refusals = new RejectionDelay(clock)
     this.#committer = new Committer(storage, new Pacing(config, clock, loopMeter), clock, log, meters)
-    const snapshots = new Snapshots(config.snapshotCacheBytes, async (name) => (await storage.load(name)).snapshot)
+    const snapshots = new Snapshots(config.snapshotCacheBytes, async (name) => {
+      const { snapshot, isDeleted } = await storage.load(name)
+      if (isDeleted) throw goneError(name)
+      return snapshot
+    })
     this.#snapshots = snapshots
     this.#compactor = new Compactor({ config, clock, log, meters, storage, workers, snapshots }, (document) =>
       this.#changed(document),

@@ -3,7 +3,7 @@ import type { Clock } from '../common/timing.ts'
 import { encodeWriter, type Writer } from '../protocol/update/update.ts'
 import type { DatedDocument, DatedEntry, HistoryStore, Segment } from '../storage/storage.ts'
 import type { WorkerPool } from '../workers/pool.ts'
-import { sharesOf } from './authors.ts'
+import { writersOf } from './authors.ts'
 import { RecentBytes } from './recent-bytes.ts'
 import { Timeline, type TimelinePage } from './timeline.ts'
 
@@ -13,8 +13,12 @@ const LISTED = 64
 const MAX_MERGED_BYTES = 16 * 1024 * 1024
 /** How much may have been written between two versions for what has happened there to be looked at. */
 const MAX_STRETCH_BYTES = 256 * 1024 * 1024
-/** Segments that a page of a timeline is made of at most, of 256 KiB each: one with few groups ends early. */
-const MAX_PAGE_SEGMENTS = 16
+/**
+ * Entries that a page of a timeline is made of at most: one with few groups ends early. To read a segment costs as much
+ * as so many.
+ */
+const MAX_PAGE_ENTRIES = 32_768
+const SEGMENT_ENTRIES = 128
 
 /**
  * A version by its number, which is that of the last entry in it, or by its name, or what was there at a time, in
@@ -90,8 +94,8 @@ export class History {
     let read = 0
     for await (const part of this.#parts(name, stored)) {
       if (part.first >= before) continue
-      if (read > MAX_PAGE_SEGMENTS) return timeline.page(true)
-      if (part.place !== undefined) read++
+      if (read > MAX_PAGE_ENTRIES) return timeline.page(true)
+      read += SEGMENT_ENTRIES + part.last - part.first
       const entries = await this.#read(name, stored, part)
       if (!entries) break
       for (const entry of entries.toReversed()) {
@@ -113,13 +117,13 @@ export class History {
     await this.#load(name)
     const versions = await this.#context.storage.listNamedVersions(name)
     return versions.map(({ name, seq, namedAt, authors }) => {
-      return { name, version: seq, namedAt, by: sharesOf(authors)[0]?.writer ?? null }
+      return { name, version: seq, namedAt, by: writersOf(authors)[0] ?? null }
     })
   }
 
   /**
-   * Gives what the document was a name, under which it stays when the history before it goes away. Resolves with its number once that is durable.
-   * Rejects as `open` does, and with VERSION_EXISTS, VERSIONS_FULL.
+   * Gives what the document was a name, under which it stays when the history before it goes away. Resolves with its
+   * number once that is durable. Rejects as `open` does, and with VERSION_EXISTS, VERSIONS_FULL.
    */
   async name(document: string, name: string, moment: Moment | undefined, by: Writer | null): Promise<number> {
     const { clock, storage } = this.#context

@@ -11,7 +11,7 @@ export interface Hold extends Content {
   readonly release: () => void
 }
 
-type Source = Pick<Document, 'name' | 'log'>
+type Source = Pick<Document, 'name' | 'log' | 'failure'>
 
 /** What is in memory of the snapshots of one document. */
 class Shelf {
@@ -54,7 +54,7 @@ export class Snapshots {
 
   /**
    * Holds the present snapshot of a document, which is read back where it was dropped. Rejects with STORAGE_DAMAGED where
-   * it is lost, and as loading does.
+   * it is lost, with why the document has failed where that is so, and as loading does.
    */
   async hold(document: Source): Promise<Hold> {
     const { name, log } = document
@@ -67,7 +67,10 @@ export class Snapshots {
       if (loaded && loaded.seq >= log.snapshotSeq) return this.#hold(shelf, loaded, log)
       // A compaction has put a newer one in its place meanwhile; or else it is gone.
       if (log.snapshotSeq === wanted) {
-        throw new CoeditError('STORAGE_DAMAGED', `snapshot ${wanted} of '${name}' could not be read back`)
+        throw (
+          document.failure ??
+          new CoeditError('STORAGE_DAMAGED', `snapshot ${wanted} of '${name}' could not be read back`)
+        )
       }
     }
   }

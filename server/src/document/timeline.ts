@@ -1,6 +1,6 @@
 import type { Writer } from '../protocol/update/update.ts'
 import type { DatedEntry } from '../storage/storage.ts'
-import { sharesOf } from './authors.ts'
+import { writersOf } from './authors.ts'
 
 /** What one writer wrote without a longer pause; entries of others may lie between the first and the last. */
 export interface Group {
@@ -45,7 +45,7 @@ export class Timeline {
       this.#open.delete(key)
       this.#closed.push(group)
     }
-    const writers = sharesOf(authors).map(({ writer }) => writer)
+    const writers = writersOf(authors)
     const fresh = writers.filter((writer) => !this.#open.has(keyOf(writer)))
     const count = this.#open.size + this.#closed.length
     // One entry is in one page, however many wrote it.

@@ -49,6 +49,7 @@ export interface Totals {
   readonly closes: Readonly<Record<string, number>>
   readonly refusals: Readonly<Record<string, number>>
   readonly limits: Readonly<Record<string, number>>
+  readonly webhooks: { readonly deliveries: Distribution; readonly failures: number; readonly parked: number }
 }
 
 /** What the server tells Prometheus, in seconds and bytes as is usual there. */
@@ -78,7 +79,7 @@ export class Metrics {
   }
 
   async totals(): Promise<Totals> {
-    const { entries, failures, commits, shown, compactions, closes, refusals, limits } = this.#counted
+    const { entries, failures, commits, shown, compactions, closes, refusals, limits, webhooks } = this.#counted
     return {
       entries: await countOf(entries),
       commitFailures: await countOf(failures),
@@ -88,6 +89,11 @@ export class Metrics {
       closes: await valuesBy('code', closes),
       refusals: await valuesBy('code', refusals),
       limits: await valuesBy('option', limits),
+      webhooks: {
+        deliveries: await distributionOf(webhooks.deliveries),
+        failures: await countOf(webhooks.untold),
+        parked: await countOf(webhooks.parked),
+      },
     }
   }
 

@@ -9,13 +9,14 @@ import {
   deletionOf,
   entriesAfter,
   knownKeyError,
+  MAX_NAMED_VERSIONS,
   MAX_WRITE_KEYS,
   NO_LOG,
   NOWHERE,
   partAfter,
   WRITE_KEY_MS,
 } from './log-part.ts'
-import { decodeSegment, expiredUpTo, inflateAll, MAX_NAMED_VERSIONS, makeHistory, type NewSegment } from './segments.ts'
+import { decodeSegment, expiredUpTo, inflateAll, makeHistory, type NewSegment } from './segments.ts'
 import type {
   Appended,
   AppendRequest,

@@ -1,5 +1,6 @@
 import { promisify } from 'node:util'
 import { deflate as deflateWith, inflate as inflateWith } from 'node:zlib'
+import { hasCode } from '../common/errors.ts'
 import { ByteReader } from '../protocol/wire/reader.ts'
 import { ByteWriter } from '../protocol/wire/writer.ts'
 import type { DatedEntry, HistoryRules, Segment } from './storage.ts'
@@ -12,12 +13,13 @@ const inflate = promisify<Uint8Array, Uint8Array>(inflateWith)
 const SEGMENT_BYTES = 256 * 1024
 
 /**
- * What was before a segment is kept with it when those since the last start, compressed, are so many times what the document
- * was as a snapshot, which is compressed to half of it or less: that keeps it below a fourth of the segments.
+ * What was before a segment is kept with it when those since the last start, compressed, are so many times what the
+ * document was as a snapshot, which is compressed to half of it or less: that keeps it below a fourth of the segments.
  */
 const RUN_SHARE = 2
 
 const VERSION = 1
+const NO_AUTHORS = new Uint8Array()
 
 /** What is known of a segment beside its entries. */
 export interface SegmentFacts extends Omit<Segment, 'place'> {
@@ -56,8 +58,8 @@ export interface NewHistory {
 /** Makes segments of what a compaction takes out. */
 export async function makeHistory({ entries, before, last, rules }: TakenOut): Promise<NewHistory> {
   const [earliest] = entries
-  const isStart = last?.last !== entries[0].seq - 1 || isRunOver(last, before.byteLength, earliest.time, rules)
-  const chunks = isStart && entries[0].seq > 1 ? await before.chunks() : []
+  const isStart = last?.last !== earliest.seq - 1 || isRunOver(last, before.byteLength, earliest.time, rules)
+  const chunks = isStart && earliest.seq > 1 ? await before.chunks() : []
   const start: Uint8Array[] = []
   for (const chunk of chunks) start.push(await deflate(chunk))
   const segments: NewSegment[] = []
@@ -100,7 +102,7 @@ function* partsOf(entries: readonly DatedEntry[]): Generator<readonly DatedEntry
   yield entries.slice(begin)
 }
 
-/** A compressed segment from its start to its end: the version, the first number, then each entry. */
+/** A compressed segment: the version, the first number, then each entry. */
 export async function decodeSegment(content: Uint8Array): Promise<readonly DatedEntry[]> {
   const reader = new ByteReader(await inflate(content), 0, 'STORAGE_DAMAGED')
   const version = reader.byte()
@@ -110,35 +112,69 @@ export async function decodeSegment(content: Uint8Array): Promise<readonly Dated
   const entries: DatedEntry[] = []
   for (let time = 0; reader.remaining > 0; ) {
     time += signed(reader.varUint())
-    const index = reader.varUint()
-    if (index === known.length) known.push(reader.varBytes())
-    const authors = known[index] ?? reader.fail(`there are no authors ${index}`)
+    const authors = readAuthors(reader, known)
     entries.push({ seq: first + entries.length, time, authors, update: reader.varBytes() })
   }
   return entries
 }
 
-/** Times are told as the distance to the one before, and authors by the number under which they stand where they come first. */
 function encodeEntries(entries: readonly DatedEntry[]): Uint8Array {
   const writer = new ByteWriter(SEGMENT_BYTES)
   writer.byte(VERSION)
   writer.varUint(entries[0].seq)
-  const numbers = new Map<string, number>()
+  const known = new Map<string, number>()
   let before = 0
   for (const { time, authors, update } of entries) {
     const whole = Math.round(time)
     writer.varUint(unsigned(whole - before))
     before = whole
-    const key = Buffer.from(authors).toString('latin1')
-    const number = numbers.get(key)
-    writer.varUint(number ?? numbers.size)
-    if (number === undefined) {
-      numbers.set(key, numbers.size)
-      writer.varBytes(authors)
-    }
+    writeAuthors(writer, authors, known)
     writer.varBytes(update)
   }
   return writer.finish()
+}
+
+/** Authors begin with a list; what is in it comes again in other entries, and is written once. */
+function writeAuthors(writer: ByteWriter, authors: Uint8Array, known: Map<string, number>): void {
+  const { list, rest } = partedAuthors(authors)
+  writer.varUint(list.length)
+  for (const author of list) {
+    const key = Buffer.from(author).toString('latin1')
+    const number = known.get(key)
+    writer.varUint(number ?? known.size)
+    if (number !== undefined) continue
+    known.set(key, known.size)
+    writer.varBytes(author)
+  }
+  if (list.length > 1) writer.varBytes(rest)
+}
+
+/** No list where they are damaged: that is no reason to keep nothing of the entry. */
+function partedAuthors(authors: Uint8Array): { readonly list: readonly Uint8Array[]; readonly rest: Uint8Array } {
+  const reader = new ByteReader(authors, 0, 'STORAGE_DAMAGED')
+  const list: Uint8Array[] = []
+  try {
+    for (let left = reader.remaining === 0 ? 0 : reader.count(1, 'authors'); left > 0; left--)
+      list.push(reader.varBytes())
+  } catch (error) {
+    if (hasCode(error, 'STORAGE_DAMAGED')) return { list: [], rest: NO_AUTHORS }
+    throw error
+  }
+  return { list, rest: authors.subarray(reader.position) }
+}
+
+function readAuthors(reader: ByteReader, known: Uint8Array[]): Uint8Array {
+  const count = reader.varUint()
+  if (count === 0) return NO_AUTHORS
+  const authors = new ByteWriter()
+  authors.varUint(count)
+  for (let left = count; left > 0; left--) {
+    const number = reader.varUint()
+    if (number === known.length) known.push(reader.varBytes())
+    authors.varBytes(known[number] ?? reader.fail(`there is no author ${number}`))
+  }
+  if (count > 1) authors.copy(reader.varBytes())
+  return authors.finish()
 }
 
 /** Clocks of several servers may go back. */
@@ -149,9 +185,6 @@ function unsigned(value: number): number {
 function signed(value: number): number {
   return value % 2 === 0 ? value / 2 : -(value + 1) / 2
 }
-
-/** Named versions that a document may have. */
-export const MAX_NAMED_VERSIONS = 1000
 
 export async function inflateAll(parts: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
   const whole: Uint8Array[] = []
@@ -165,8 +198,8 @@ export function plain({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
 }
 
 /**
- * Up to which of these segments, which are all of a document in order, all may go: no entry in them was written at a time or
- * later, nor do later ones need what they hold. Undefined where none may.
+ * Up to which of these segments, which are all of a document in order, all may go: no entry in them was written at a
+ * time or later, nor do later ones need what they hold. Undefined where none may.
  */
 export function expiredUpTo(segments: readonly Segment[], time: number): number | undefined {
   const living = segments.findIndex(({ until }) => until >= time)

@@ -181,7 +181,10 @@ export interface HistoryRules {
 export interface DatedEntry extends LogEntry {
   /** Milliseconds of the epoch; when the document was made where it was written before that was noted. */
   readonly time: number
-  /** Who wrote it, as whoever appended it has encoded that; empty where nothing was said. */
+  /**
+   * Who wrote it, as whoever appended it has encoded that: a list (how many, then each with its length before it) of what
+   * comes in other entries again, and of several, what is whose. Empty where nothing was said.
+   */
   readonly authors: Uint8Array
 }
 

@@ -214,6 +214,11 @@ export const statusAnswer = z
     closes: counts.describe('WebSockets that were closed, by code.'),
     refusals: counts.describe('Requests and upgrades that were refused, by code.'),
     limits: counts.describe('How often somebody was slowed down, or something left out, by option.'),
+    webhooks: z.object({
+      deliveries: distribution.describe('How long webhooks took to be told of a document.'),
+      failures: z.int().describe('Attempts to tell one that have failed.'),
+      parked: z.int().describe('Those after which it is not tried again by itself.'),
+    }),
     storage: z.union([
       z.object({ state: z.literal('ok') }),
       z.object({ state: z.literal('degraded'), since: z.number(), error: z.string() }),

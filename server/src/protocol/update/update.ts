@@ -1,11 +1,11 @@
 /** Yjs updates (v1) as bytes: checked, taken apart and put together without Yjs. */
 export {
   type Brought,
-  decodeAuthors,
+  decodeShares,
+  decodeWriters,
   encodeAuthors,
   encodeWriter,
   type Ids,
-  type Share,
   type Writer,
 } from './authorship.ts'
 export { decodeClients, encodeClients } from './clients.ts'

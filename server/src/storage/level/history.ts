@@ -12,7 +12,6 @@ import type { Operation, RawLevel } from './database.ts'
 import {
   chunkKey,
   documentIdOf,
-  entryKey,
   HISTORIES,
   historyRange,
   placeOf,
@@ -42,18 +41,18 @@ export interface PreparedHistory {
 }
 
 /**
- * Makes segments of the entries that a snapshot with the number `seq` takes out of the log. Undefined where not all of them can be
- * read: what is damaged is no history, and the next segment begins anew.
+ * Makes segments of the entries that a snapshot with the number `seq` takes out of the log. Undefined where not all of
+ * them could be read: what is damaged is no history, and the next segment begins anew.
  */
 export async function prepareHistory(
   level: RawLevel,
   { id, metadata }: Position & { readonly metadata: Metadata },
+  replaced: readonly EntryRecord[],
   seq: number,
   rules: HistoryRules,
 ): Promise<PreparedHistory | undefined> {
   const { snapshotSeq, snapshotBytes } = metadata
-  const range = { gte: entryKey(id, snapshotSeq + 1), lt: entryKey(id, seq + 1) }
-  const { entries } = sortRecords(await readRange(level, range))
+  const entries = replaced.filter((entry) => entry.seq > snapshotSeq)
   if (entries.length === 0 || entries.length < seq - snapshotSeq) return undefined
   const last = await readLast(level, segmentRange(id))
   const before = { byteLength: snapshotBytes, chunks: () => readChunks(level, id, metadata) }

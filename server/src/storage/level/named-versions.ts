@@ -1,4 +1,5 @@
-import { inflateAll, MAX_NAMED_VERSIONS } from '../segments.ts'
+import { MAX_NAMED_VERSIONS } from '../log-part.ts'
+import { inflateAll } from '../segments.ts'
 import type { NamedVersion, NewNamedVersion } from '../storage.ts'
 import type { Operation, RawLevel } from './database.ts'
 import { namedContentKey, namedKey, namedRange, nameOfVersion } from './keys.ts'

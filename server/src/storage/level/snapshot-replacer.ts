@@ -2,9 +2,9 @@ import { CoeditError } from '../../common/errors.ts'
 import type { Serial } from '../../common/serial.ts'
 import type { HistoryRules, Snapshot } from '../storage.ts'
 import type { Database, Operation, RawLevel } from './database.ts'
-import { type PreparedHistory, prepareHistory, readHistoryLeftovers } from './history.ts'
+import { prepareHistory, readHistoryLeftovers } from './history.ts'
 import { chunkKey, entryKey, entryRange } from './keys.ts'
-import { sortRecords } from './layout.ts'
+import { type EntryRecord, sortRecords } from './layout.ts'
 import { type Position, type Removable, readLeftovers, readMetadata } from './lookup.ts'
 import { putChunk, putMetadata, removeKey } from './operations.ts'
 import { readRange } from './read-range.ts'
@@ -17,6 +17,7 @@ interface Current extends Position {
 }
 
 interface Replaced extends Removable {
+  readonly entries: readonly EntryRecord[]
   /** When the last of the entries was written. */
   readonly updatedAt: number
 }
@@ -61,10 +62,12 @@ export class SnapshotReplacer {
     if (snapshot.seq < replaces || snapshot.seq > before.head) return false
     await this.#removeLeftovers(before)
     await this.#writeChunks(before, snapshot)
-    const { database } = this.#context
-    const prepared = history && (await database.read((level) => prepareHistory(level, before, snapshot.seq, history)))
+    // Nothing of this changes any more while the document is the same.
+    const replaced = await this.#context.database.read((level) => readReplaced(level, before, snapshot.seq))
+    const prepared = history && (await this.#prepare(before, replaced, snapshot.seq, history))
     for (const part of prepared?.parts ?? []) await this.#write([part])
-    const isReplaced = await this.#context.gate.run(() => this.#replace(document, before, snapshot, prepared))
+    const step = { replaced, facts: prepared?.facts ?? [] }
+    const isReplaced = await this.#context.gate.run(() => this.#replace(document, before, snapshot, step))
     if (!isReplaced) await this.removeLeftovers(document)
     return isReplaced
   }
@@ -110,21 +113,24 @@ export class SnapshotReplacer {
     })
   }
 
+  #prepare(before: Current, { entries }: Replaced, seq: number, rules: HistoryRules) {
+    return this.#context.database.read((level) => prepareHistory(level, before, entries, seq, rules))
+  }
+
   /** Runs within the gate. Resolves false where the document was removed or repaired meanwhile. */
   async #replace(
     document: string,
     before: Current,
     snapshot: Snapshot,
-    history: PreparedHistory | undefined,
+    { replaced, facts }: { readonly replaced: Replaced; readonly facts: readonly Operation[] },
   ): Promise<boolean> {
     const { database, reclaimer } = this.#context
     const now = await this.#current(document)
     if (now?.id !== before.id || now.incarnation !== before.incarnation) return false
-    const replaced = await database.read((level) => readReplaced(level, before, snapshot.seq))
     await database.write([
       putMetadata(before.id, snapshotMetadata(now.metadata, snapshot, replaced.updatedAt)),
       ...replaced.keys.map(removeKey),
-      ...(history?.facts ?? []),
+      ...facts,
     ])
     reclaimer.removed(replaced.bytes)
     return true
@@ -152,6 +158,7 @@ async function readReplaced(level: RawLevel, { id, metadata }: Current, seq: num
   const { entries } = sortRecords(await readRange(level, range))
   const chunkKeys = Array.from({ length: chunkCount }, (_, index) => chunkKey(id, generation, index))
   return {
+    entries,
     keys: [...chunkKeys, ...entries.map((entry) => entry.key)],
     bytes: entries.reduce((sum, entry) => sum + entry.value.length, metadata.snapshotBytes),
     updatedAt: entries.at(-1)?.time ?? metadata.updatedAt,

@@ -48,8 +48,8 @@ SELECT c.checksum, c.data FROM coedit.documents d JOIN coedit.chunks c ON c.docu
 WHERE d.name = $1 ORDER BY c.place`
 
 /**
- * Makes segments of the entries that a snapshot with the number `seq` takes out of the log. Undefined where not all of them can be
- * read: what is damaged is no history, and the next segment begins anew.
+ * Makes segments of the entries that a snapshot with the number `seq` takes out of the log. Undefined where not all of
+ * them can be read: what is damaged is no history, and the next segment begins anew.
  */
 export async function prepareHistory(
   link: Link,

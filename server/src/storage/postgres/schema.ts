@@ -1,5 +1,4 @@
-import { MAX_WRITE_KEYS, WRITE_KEY_MS } from '../log-part.ts'
-import { MAX_NAMED_VERSIONS } from '../segments.ts'
+import { MAX_NAMED_VERSIONS, MAX_WRITE_KEYS, WRITE_KEY_MS } from '../log-part.ts'
 
 /*
  * What coedit keeps in PostgreSQL, all of it in the schema `coedit`. Times are milliseconds of the epoch
