@@ -87,6 +87,7 @@ function withPostgres(postgres: PostgresServer): void {
     await server.revoke({ user: 'ada' })
     await server.revoke({ tokenId: 'one' })
     await server.close()
+    await use(place, (storage) => storage.storeWebhook({ id: 'a', text: '{"of":"later"}' }))
     return texts
   }
 
@@ -117,7 +118,7 @@ function withPostgres(postgres: PostgresServer): void {
   ]
 
   test.for(cases(otherKind, sameKind))(
-    'takes all documents and revocations from %s to %s, as they are',
+    'takes all documents, revocations and webhooks from %s to %s, as they are',
     async ([from, to]) => {
       const [source, target] = [await emptyPlace(from), await emptyPlace(to)]
       const texts = await fill(source)
@@ -141,6 +142,7 @@ function withPostgres(postgres: PostgresServer): void {
       expect(await use(target, (storage) => storage.loadRevocations())).toEqual(
         await use(source, (storage) => storage.loadRevocations()),
       )
+      expect(await use(target, (storage) => storage.loadWebhooks())).toEqual([{ id: 'a', text: '{"of":"later"}' }])
       // A second time there is nothing left to do.
       expect(await copy(source, target)).toMatchObject({
         code: 0,

@@ -5,12 +5,14 @@ import type { ServerOptions } from '../../server/src/index.ts'
 import { EMPTY_UPDATE, encodeWriter } from '../../server/src/protocol/update/update.ts'
 import { MemoryStorage } from '../../server/src/storage/memory.ts'
 import { WorkerPool } from '../../server/src/workers/pool.ts'
+import { afterTests } from '../support/after-tests.ts'
 import { type PatchOperation, patched, type Splice, spliced } from '../support/changes.ts'
 import { documentsApi } from '../support/documents-api.ts'
 import { contentOf, docOf, Editor } from '../support/editing.ts'
 import { startInProcess } from '../support/in-process-server.ts'
 import { recordingLog } from '../support/log.ts'
 import { ManualClock } from '../support/manual-clock.ts'
+import { findPostgres, NO_POSTGRES, startPostgres } from '../support/postgres.ts'
 import { startServer } from '../support/process.ts'
 import { Random } from '../support/random.ts'
 import { runs } from '../support/runs.ts'
@@ -393,7 +395,7 @@ test('killed while it writes and compacts, it has each version that was answered
   const flags = ['--compact-max-entries', '5', '--compact-interval-ms', '0']
   const random = new Random(5)
   let written = 0
-  for (let round = 0; round < runs(4); round++) {
+  for (let round = 0; round < runs(2); round++) {
     const server = await startServer({ release, data, flags })
     const api = documentsApi(server.url)
     const append = () => api.patch(NAME, [{ op: 'add', path: '/-', value: written }], '?root=list')
@@ -471,6 +473,28 @@ test('it takes the right to write', async () => {
   expect(await past({ api: documentsApi(url) }).content(1)).toMatchObject({ status: 401 })
 })
 
+if (findPostgres() === undefined) test('on PostgreSQL', ({ skip }) => skip(NO_POSTGRES))
+else {
+  const postgres = await startPostgres(afterTests())
+
+  test('on PostgreSQL another server tells what was written, and by whom, and restores it', async () => {
+    const database = await postgres.newDatabase()
+    const options = { database, authSecret: SECRET }
+    const [mine, theirs] = [await start(options), await start(options)]
+    const authorization = `Bearer ${await token({ coedit: { write: ['*'] } })}`
+    const [here, there] = [mine, theirs].map(({ url }) => documentsApi(url, { authorization }))
+    for (const letter of ['a', 'b', 'c']) await here.patch(NAME, [{ index: 0, insert: letter }])
+    const { groups } = await past({ api: there }).timeline()
+    expect(groups).toMatchObject([{ author: { name: 'ada', claimed: false }, first: 1, last: 3, entries: 3 }])
+    expect(await there.call('PUT', `api/documents/${encodeURIComponent(NAME)}/versions/all`)).toMatchObject({
+      status: 201,
+    })
+    expect(await past({ api: there }).restore({ to: 1 })).toMatchObject({ status: 204 })
+    await textIs(here, 'a', 'content')
+    expect(await past({ api: here }).content('named:all')).toMatchObject({ body: { content: 'cba' } })
+  })
+}
+
 test('keepDeleted keeps deleted content for versions by Y.snapshot, of the documents that it names', async () => {
   const { server, logged } = await start({ ...EAGER, keepDeleted: 'notes, team/*' })
   const names = ['notes', 'team/plan', 'notes 2']
@@ -494,7 +518,7 @@ test('keepDeleted keeps deleted content for versions by Y.snapshot, of the docum
   expect(texts).toEqual(['what was written first', 'what was written first', ''])
 })
 
-async function textIs(api: Started['api'], expected: string): Promise<void> {
+async function textIs(api: Started['api'], expected: string, root = 'text'): Promise<void> {
   let body: unknown
-  while (body !== expected) ({ body } = await api.read(NAME, '?root=text&as=text'))
+  while (body !== expected) ({ body } = await api.read(NAME, `?root=${root}&as=text`))
 }

@@ -4,6 +4,7 @@ import { afterTests } from '../support/after-tests.ts'
 import { type ClusterNode, startNodes } from '../support/cluster.ts'
 import { startMortalServer } from '../support/mortal-server.ts'
 import { findPostgres, NO_POSTGRES, type PostgresServer, startPostgres } from '../support/postgres.ts'
+import { runCoedit } from '../support/process.ts'
 import { Receiver } from '../support/receiver.ts'
 
 const release = onTestFinished
@@ -81,6 +82,20 @@ test('what a receiver has not answered when the server is killed is told again',
   await server.restart()
   await receiver.until(() => receiver.told.length === 2)
   expect(receiver.told[1].id).toBe(receiver.told[0].id)
+})
+
+test('what coedit delete has deleted is told when a server runs again', async () => {
+  const server = await startMortalServer(release, FLAGS)
+  const receiver = await Receiver.start({ release })
+  await tell(server.url, receiver)
+  await count('one', 1, () => server.url)
+  await receiver.until(() => receiver.told.length === 1)
+  const { data } = server.process
+  await server.kill('SIGTERM')
+  expect(await runCoedit(release, ['delete', 'one', '--data', data])).toMatchObject({ code: 0 })
+  await server.restart()
+  await receiver.until(() => receiver.told.length === 2)
+  expect(receiver.told[1]).toMatchObject({ type: 'document.deleted', data: { document: 'one' } })
 })
 
 if (findPostgres() === undefined) test('webhooks of servers that share a database', ({ skip }) => skip(NO_POSTGRES))

@@ -1,6 +1,6 @@
 import type { Moment, Named, Version } from '../document/history.ts'
 import type { Author } from '../document/subscriber.ts'
-import type { Group } from '../document/timeline.ts'
+import type { TimelinePage } from '../document/timeline.ts'
 import type { Writer } from '../protocol/update/update.ts'
 import type { Past } from './past.ts'
 import type { Json, Representation } from './requests.ts'
@@ -9,13 +9,6 @@ import type { Json, Representation } from './requests.ts'
  * A version by its number, which is that of the last entry in it, what was there at a time, or a version by its name.
  */
 export type When = number | Date | { readonly named: string }
-
-export interface Timeline {
-  /** The latest first. */
-  readonly groups: readonly Group[]
-  /** What is before them, if anything is: the `before` of the next page. */
-  readonly next?: number
-}
 
 /**
  * What documents were. All of these reject with DOCUMENT_MISSING, GONE or STORAGE_CLOSED, with
@@ -29,7 +22,7 @@ export interface ServerHistory {
   timeline(
     name: string,
     query?: { readonly before?: number; readonly limit?: number; readonly pauseMs?: number },
-  ): Promise<Timeline>
+  ): Promise<TimelinePage>
   /** A version as a Yjs update (v1). */
   update(name: string, when: When): Promise<Version>
   /**

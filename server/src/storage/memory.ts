@@ -49,7 +49,7 @@ import type {
   Unfollow,
   WriteKey,
 } from './storage.ts'
-import { MAX_REASON_LENGTH, webhookOf } from './webhook-cursor.ts'
+import { isDue, MAX_REASON_LENGTH, webhookOf } from './webhook-cursor.ts'
 
 interface MemoryEntry extends DatedEntry {
   readonly writer: MemoryStorage
@@ -694,10 +694,6 @@ const NOTHING: MemoryDocument = {
   keys: [],
   segments: [],
   versions: new Map(),
-}
-
-function isDue(failure: CursorFailure | undefined, now: number): boolean {
-  return !failure || (failure.retryAt !== null && failure.retryAt <= now)
 }
 
 function newIncarnation(): number {

@@ -1,3 +1,5 @@
+import type { CursorFailure } from './storage.ts'
+
 const PREFIX = 'webhook-'
 
 /** The name of the cursors by which a webhook is told of documents. */
@@ -8,6 +10,11 @@ export function webhookCursor(id: string): string {
 /** Whose cursors have this name; undefined where they are none of a webhook. */
 export function webhookOf(cursor: string): string | undefined {
   return cursor.startsWith(PREFIX) ? cursor.slice(PREFIX.length) : undefined
+}
+
+/** Whether somebody who could not be told is to be told again. */
+export function isDue(failure: CursorFailure | undefined, now: number): boolean {
+  return !failure || (failure.retryAt !== null && failure.retryAt <= now)
 }
 
 /** The most that is kept of why somebody could not be told. */

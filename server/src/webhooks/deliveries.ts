@@ -3,8 +3,8 @@ import type { Log } from '../common/log.ts'
 import type { Meters } from '../common/meters.ts'
 import { type Cancel, type Clock, withDeadline } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
-import type { CursorFailure, CursorPlace, CursorStore, Unfollow } from '../storage/storage.ts'
-import { webhookCursor } from '../storage/webhook-cursor.ts'
+import type { CursorPlace, CursorStore, Unfollow } from '../storage/storage.ts'
+import { isDue, webhookCursor } from '../storage/webhook-cursor.ts'
 import { type ComposingContext, compose, composeDeletion } from './composing.ts'
 import { Queue } from './queue.ts'
 import { failureAfter, type Refusal } from './retrying.ts'
@@ -243,10 +243,6 @@ class Receiver {
   be(webhook: Webhook): void {
     this.#webhook = webhook
   }
-}
-
-function isDue(failure: CursorFailure | undefined, now: number): boolean {
-  return !failure || (failure.retryAt !== null && failure.retryAt <= now)
 }
 
 /** For whoever administrates the webhook, who is not told of the content of documents. */

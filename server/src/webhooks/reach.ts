@@ -70,11 +70,11 @@ export class Reach {
 
   #expect(address: string, host: string, isTls: boolean): void {
     if (contains(this.#allowed, address)) return
-    const shown = host === address ? host : `${host} (${address})`
+    // What a name stands for inside of the network is no affair of whoever makes webhooks.
     if (!isPublic(address)) {
-      throw new CoeditError('WEBHOOK_ADDRESS', `${shown} is not on the public internet: webhookAddresses may allow it`)
+      throw new CoeditError('WEBHOOK_ADDRESS', `${host} is not on the public internet: webhookAddresses may allow it`)
     }
-    if (!isTls) throw new CoeditError('WEBHOOK_ADDRESS', `${shown} is reached without TLS: expected https`)
+    if (!isTls) throw new CoeditError('WEBHOOK_ADDRESS', `${host} is reached without TLS: expected https`)
   }
 }
 

@@ -38,22 +38,13 @@ export class WebhookList implements Told {
   }
 
   /**
-   * Makes those that are stored as configured those of the configuration.
+   * Makes those that are stored as configured those of the configuration. Rejects with STORAGE_CLOSED.
    * @param onChange called whenever there are others
    */
-  async open(configured: readonly Webhook[], onChange: () => void): Promise<void> {
-    const { storage } = this.#context
+  open(configured: readonly Webhook[], onChange: () => void): Promise<void> {
     this.#onChange = onChange
-    this.#unfollow = storage.followWebhooks?.(() => this.#readAgain())
-    await this.#read()
-    const wanted = new Set(configured.map(({ id }) => id))
-    for (const { id, isConfigured } of this.#all) if (isConfigured && !wanted.has(id)) await storage.removeWebhook(id)
-    for (const webhook of configured) {
-      const known = this.get(webhook.id)
-      const merged = { ...webhook, createdAt: known?.createdAt ?? webhook.createdAt }
-      if (!known || !isSame(known, merged)) await storage.storeWebhook(encodeWebhook(merged))
-    }
-    await this.#read()
+    this.#unfollow = this.#context.storage.followWebhooks?.(() => this.#readAgain())
+    return this.#writes.run(() => this.#configure(configured))
   }
 
   /** Resolves once it is durable, and in force at this server. Rejects with TOO_MANY_WEBHOOKS and STORAGE_CLOSED. */
@@ -89,6 +80,19 @@ export class WebhookList implements Told {
   close(): void {
     this.#isClosed = true
     this.#unfollow?.()
+  }
+
+  async #configure(configured: readonly Webhook[]): Promise<void> {
+    const { storage } = this.#context
+    await this.#read()
+    const wanted = new Set(configured.map(({ id }) => id))
+    for (const { id, isConfigured } of this.#all) if (isConfigured && !wanted.has(id)) await storage.removeWebhook(id)
+    for (const webhook of configured) {
+      const known = this.get(webhook.id)
+      const merged = { ...webhook, createdAt: known?.createdAt ?? webhook.createdAt }
+      if (!known || !isSame(known, merged)) await storage.storeWebhook(encodeWebhook(merged))
+    }
+    await this.#read()
   }
 
   #readAgain(): void {

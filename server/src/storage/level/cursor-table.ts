@@ -1,6 +1,6 @@
 import type { Log } from '../../common/log.ts'
 import type { CursorFailure, CursorPlace, PostponedCursor } from '../storage.ts'
-import { MAX_REASON_LENGTH } from '../webhook-cursor.ts'
+import { isDue, MAX_REASON_LENGTH } from '../webhook-cursor.ts'
 import type { Database, Operation } from './database.ts'
 import { CURSORS, cursorKey, cursorOf, NOTES, noteKey } from './keys.ts'
 import { removeKey } from './operations.ts'
@@ -80,7 +80,7 @@ export class CursorTable {
     const due: string[] = []
     for (const [document, { note }] of this.#known.get(cursor) ?? []) {
       if (due.length === limit) break
-      if (isDue(note, now)) due.push(document)
+      if (isDue(note.failure, now)) due.push(document)
     }
     return due
   }
@@ -201,8 +201,4 @@ function putNote(cursor: string, document: string, note: Note): Operation {
 
 function decodeNote(bytes: Uint8Array): Note {
   return JSON.parse(Buffer.from(bytes).toString())
-}
-
-function isDue({ failure }: Note, now: number): boolean {
-  return !failure || (failure.retryAt !== null && failure.retryAt <= now)
 }
