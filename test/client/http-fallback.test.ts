@@ -253,6 +253,18 @@ describe('what can go wrong by HTTP', () => {
     expect(codes).toEqual(['FULL'])
   })
 
+  test('an edit that is too large: said until it is undone and the rest is stored', async () => {
+    const { url } = await behindProxy({}, { options: { maxBodyBytes: 10_000 } })
+    const { connection, clock } = openSeen({ url })
+    await connection.flush()
+    connection.text.insert(0, 'x'.repeat(20_000))
+    await reached(connection, ({ error }) => error?.code === 'TOO_LARGE')
+    connection.text.delete(10, 20_000)
+    clock.leap(30_000)
+    await connection.flush()
+    expect(connection.state).toMatchObject({ error: null, saved: true, transport: 'http' })
+  })
+
   test('a value that is nested too deep: deleted, said, and what follows is saved', async () => {
     const { url } = await behindProxy()
     const { connection } = openSeen({ url })
