@@ -11,9 +11,6 @@ import { SECRET, token } from '../support/tokens.ts'
 
 const release = onTestFinished
 
-/** Resolves with the value as soon as there is one. */
-type Seen = readonly ConnectionState[]
-
 async function behindProxy(manners: Partial<ProxyManners> = {}, settings: Omit<InProcessOptions, 'release'> = {}) {
   const server = await startInProcess({ release, ...settings })
   const proxy = await startHttpProxy(release, [server.url], manners)
@@ -28,7 +25,10 @@ function openSeen(options: Partial<ConnectOptions> & { readonly url: string }, c
 }
 
 /** The values of a field one after the other, without repetitions. */
-function course<Field extends keyof ConnectionState>(seen: Seen, field: Field): ConnectionState[Field][] {
+function course<Field extends keyof ConnectionState>(
+  seen: readonly ConnectionState[],
+  field: Field,
+): ConnectionState[Field][] {
   return seen.map((state) => state[field]).filter((value, index, all) => value !== all[index - 1])
 }
 
@@ -253,6 +253,18 @@ describe('what can go wrong by HTTP', () => {
     expect(codes).toEqual(['FULL'])
   })
 
+  test('an edit that is too large: said until it is undone and the rest is stored', async () => {
+    const { url } = await behindProxy({}, { options: { maxBodyBytes: 10_000 } })
+    const { connection, clock } = openSeen({ url })
+    await connection.flush()
+    connection.text.insert(0, 'x'.repeat(20_000))
+    await reached(connection, ({ error }) => error?.code === 'TOO_LARGE')
+    connection.text.delete(10, 20_000)
+    clock.leap(30_000)
+    await connection.flush()
+    expect(connection.state).toMatchObject({ error: null, saved: true, transport: 'http' })
+  })
+
   test('a value that is nested too deep: deleted, said, and what follows is saved', async () => {
     const { url } = await behindProxy()
     const { connection } = openSeen({ url })
@@ -329,12 +341,9 @@ describe('a token by HTTP', () => {
     const { url, server } = await behindProxy({}, options)
     const { connection, clock } = openSeen({ url, token: () => token({ iat: Math.floor(Date.now() / 1000) - 60 }) })
     await connection.flush()
+    connection.subscribe(({ retryAt }) => retryAt !== null && queueMicrotask(() => clock.leap(5_000)))
     await server.revoke({ user: 'ada' })
-    await reached(connection, ({ retryAt }) => retryAt !== null)
-    while (connection.state.access !== 'denied') {
-      clock.leap(5_000)
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
+    await reached(connection, ({ access }) => access === 'denied')
     expect(connection.state).toMatchObject({ code: 4401 })
   })
 })

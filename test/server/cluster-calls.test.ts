@@ -1,10 +1,11 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { afterTests } from '../support/after-tests.ts'
-import { contains, open, reached } from '../support/connections.ts'
+import { contains, open } from '../support/connections.ts'
 import { startHttpProxy } from '../support/http-proxy.ts'
 import { findPostgres, NO_POSTGRES, type PostgresServer, startPostgres } from '../support/postgres.ts'
 import { startServer } from '../support/process.ts'
 import { syncedClient } from '../support/stock-clients.ts'
+import { untilChanged } from '../support/until.ts'
 
 const release = onTestFinished
 
@@ -35,14 +36,24 @@ function withPostgres(postgres: PostgresServer): void {
     await clients[0].sees(ann.doc.clientID, clients[1].doc.clientID, reader.doc.clientID)
     await clients[1].sees(ann.doc.clientID, clients[0].doc.clientID, reader.doc.clientID)
 
-    // One of them is killed: the next requests come to the other.
+    // One of them is killed while she types: the next requests come to the other.
+    let isTyping = true
+    const typing = (async () => {
+      while (isTyping) {
+        text = `x${text}`
+        ann.text.insert(0, 'x')
+        await ann.flush()
+      }
+    })()
+    await untilChanged([reader.doc], 'others see her type', () => reader.text.toString().startsWith('xxx'))
     await servers[1].kill()
     proxy.leadTo(servers[0].url)
-    ann.text.insert(0, 'on, ')
-    await reached(ann, ({ saved }) => saved)
-    await contains(reader, `on, ${text}`)
+    isTyping = false
+    await typing
+    expect(ann.state.transport).toBe('http')
+    await contains(reader, text)
     reader.text.insert(0, 'and ')
-    await contains(ann, `and on, ${text}`)
+    await contains(ann, `and ${text}`)
     ann.destroy()
     await clients[0].sees(reader.doc.clientID)
   })

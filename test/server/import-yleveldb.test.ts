@@ -200,7 +200,7 @@ describe('coedit import-yleveldb', () => {
       stderr: 'coedit: 1 document could not be imported whole. (IMPORT_INCOMPLETE)\n',
     })
     expect(exit.stdout.split('\n')).toEqual([
-      "'hostile': 1 update, imported, line ends kept, for Yjs cannot read it",
+      "'hostile': 1 update, imported, holds deleted content, line ends kept, for Yjs cannot read it",
       "'windows': 1 update, imported, 1 line end normalized",
       '2 documents with 2 updates found, 2 documents changed',
       '',

@@ -268,7 +268,8 @@ test('the directory is at most half as large again as what is in it, when it was
     expect(await storage.compact('doc', snapshot, 10 * (round - 1))).toBe(true)
   }
   await storage.close()
-  const { stdout } = await run('du', ['-sk', directory])
+  // In LOG LevelDB tells of its own work; it begins another one each time it is opened.
+  const { stdout } = await run('du', ['-sk', '--exclude=LOG', directory])
   expect(Number.parseInt(stdout, 10) * 1024).toBeLessThan(1.5 * 5 * LARGE.length)
 })
 

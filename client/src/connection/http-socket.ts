@@ -66,9 +66,10 @@ export function httpSocket(context: HttpSocketContext): OpenSocket {
   return (protocols, events) => {
     const { server, api, key, credentials, clock } = context
     const [protocol = ''] = protocols
-    /** Aborted when nothing goes by HTTP any more. */
-    const ended = new AbortController()
-    /** Aborts the present event stream; undefined before the server has answered a Step1. */
+    /** Nothing goes by HTTP any more. */
+    let hasEnded = false
+    /** The present request, and the present event stream; undefined before the server has answered a Step1. */
+    let request: AbortController | undefined
     let stream: AbortController | undefined
     /** The protocol, and one with the token, if there is any. */
     let offered = protocols
@@ -94,10 +95,10 @@ export function httpSocket(context: HttpSocketContext): OpenSocket {
     /** The one by which it goes on. */
     let webSocket: Socket | undefined
 
-    /** Nothing goes by HTTP any more. */
     const end = () => {
       isOpen = false
-      ended.abort()
+      hasEnded = true
+      request?.abort()
       stream?.abort()
       cancelProbe?.()
       cancelStream?.()
@@ -105,7 +106,7 @@ export function httpSocket(context: HttpSocketContext): OpenSocket {
     }
 
     const fail = (code = CLOSED_ABNORMALLY, reason = '') => {
-      if (ended.signal.aborted) return
+      if (hasEnded) return
       end()
       events.onClose(code, reason)
     }
@@ -132,7 +133,8 @@ export function httpSocket(context: HttpSocketContext): OpenSocket {
         if (edits.some(([, kind]) => kind === STEP2)) isHeld = false
         const wasHeld = isHeld
         if (edits.length > 0) isHeld = true
-        const response = await post(underWay)
+        request = new AbortController()
+        const response = await post(underWay, '', request.signal)
         sent += edits.length
         if (response && !isOpen) {
           isOpen = true
@@ -171,7 +173,7 @@ export function httpSocket(context: HttpSocketContext): OpenSocket {
         return true
       })
       cancelStream?.()
-      if (ended.signal.aborted) return
+      if (hasEnded) return
       cancelStream = clock.after(isPolled ? 0 : Math.random() * REOPEN_MS, () => void listen())
     }
 
@@ -192,7 +194,7 @@ export function httpSocket(context: HttpSocketContext): OpenSocket {
             const { data, id, event: name } = Object.fromEntries(event.split('\n').map((line) => line.split(': ')))
             // There is but one that has a name: the document is gone.
             if (name) fail(CLOSE_CODES.GONE)
-            if (ended.signal.aborted) return false
+            if (hasEnded) return false
             const message = data && Uint8Array.from(atob(data), (char) => char.charCodeAt(0))
             if (message && isWanted(message[0])) events.onMessage(message)
             // What a Step1 was answered with is all that was missing up to there, whatever a stream has still to bring.
@@ -237,7 +239,7 @@ export function httpSocket(context: HttpSocketContext): OpenSocket {
       await calls
       await leave([])
       isLeaving = false
-      if (ended.signal.aborted) return
+      if (hasEnded) return
       if (!socket.isOpen) {
         if (presence) send(presence)
         return
@@ -254,7 +256,7 @@ export function httpSocket(context: HttpSocketContext): OpenSocket {
       post(presence ? [...messages, presence] : messages, '&leave=1', new AbortController().signal)
 
     /** Sends messages, each with its length before it. */
-    const post = (messages: readonly Message[], query = '', signal = ended.signal) => {
+    const post = (messages: readonly Message[], query: string, signal: AbortSignal) => {
       const body = new Blob(messages.flatMap((message) => [Uint32Array.of(message.length), message]))
       const keepalive = body.size < MAX_LASTING_BYTES
       const path = `messages?sent=${sent}${context.isReadOnly ? '&access=read' : ''}${query}`
@@ -262,13 +264,13 @@ export function httpSocket(context: HttpSocketContext): OpenSocket {
     }
 
     /** Resolves with what a coedit server answers; undefined where the socket is closed for want of that. */
-    const ask = async (path: string, signal: AbortSignal, request: RequestInit = {}) => {
+    const ask = async (path: string, signal: AbortSignal, init: RequestInit = {}) => {
       const [, bearer] = offered
       const authorization = bearer && { Authorization: bearer.replace('.', ' ') }
       const headers = { 'Coedit-Client': key, 'Last-Event-ID': place, ...authorization }
       let [code, reason] = [CLOSED_ABNORMALLY, '']
       try {
-        const response = await fetch(`${api}/${path}`, { ...request, headers, credentials, signal })
+        const response = await fetch(`${api}/${path}`, { ...init, headers, credentials, signal })
         if (response.headers.get('content-type')?.startsWith('text/event-stream')) return response
         if (response.status === 413) code = CLOSED_TOO_LARGE
         const { error } = await response.json()

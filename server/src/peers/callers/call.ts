@@ -119,8 +119,7 @@ class Call {
   async answer(): Promise<CallAnswer> {
     const cursor = this.#cursor
     const { document } = cursor
-    await document.submit(EMPTY_UPDATE, null).durable
-    this.#acknowledge(document)
+    if (this.#edits > 0) await this.#acknowledge(document)
     if (!this.#stateVector) return { messages: this.#messages, content: undefined }
     const { nodeName } = this.#context.config
     if (nodeName !== '') this.#say(yWebsocket.node(nodeName))
@@ -135,9 +134,11 @@ class Call {
   }
 
   /** All of them or none: what was not taken comes again with all that was sent. */
-  #acknowledge({ durableTicket }: Document): void {
-    this.#acknowledgements.next(durableTicket)
-    if (this.#edits === 0 || this.#acknowledgements.acknowledged < this.#edits) return
+  async #acknowledge(document: Document): Promise<void> {
+    // What brings nothing is durable when all is that came before.
+    await document.submit(EMPTY_UPDATE, null).durable
+    this.#acknowledgements.next(document.durableTicket)
+    if (this.#acknowledgements.acknowledged < this.#edits) return
     this.#messages.push(messageIn(yWebsocket.acknowledgement(this.#terms.sentBefore + this.#edits, 0)))
   }
 
