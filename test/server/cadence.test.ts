@@ -61,10 +61,10 @@ describe('the rest of a document', () => {
     expect(restAfter(1000, 3, { edits: 99, idleMs: 3 })).toBeCloseTo(18)
   })
 
-  test('is no longer than the flushes that it spares, however busy the document', () => {
+  test('is no longer than three quarters of the flushes that it spares, however busy the document', () => {
     const { restAfter } = documentWith({ busyShare: 0.1 })
-    expect(restAfter(1000, 2)).toBeCloseTo(2, 1)
-    expect(restAfter(1000, 2, { edits: 3 })).toBeCloseTo(6, 1)
+    expect(restAfter(1000, 2)).toBeCloseTo(1.5, 1)
+    expect(restAfter(1000, 2, { edits: 3 })).toBeCloseTo(4.5, 1)
   })
 
   test('hardly changes by one flush that takes ten times as long', () => {

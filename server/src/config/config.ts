@@ -246,9 +246,9 @@ export const serverSchema = z.strictObject({
     .describe('Answers made for single readers, until they are read; past it, one gets all that everybody gets.'),
 
   busyShare: real(0, 1)
-    .default(0.4)
+    .default(1)
     .describe(
-      'Share of time that the event loop may be busy before edits gather; idle time saves up to 150 ms. 0: always for `maxGatherMs`.',
+      'Share of time that the event loop may be busy before edits of all documents gather; idle time saves up to 150 ms. 1: they gather while a commit is under way alone. 0: always for `maxGatherMs`.',
     ),
   documentBusyShare: real(0, 1)
     .default(0.3)
