@@ -131,13 +131,13 @@ export class CoeditServer {
     const hooks = new HookCalls(parts.hooks ?? {}, { config, clock, log })
     this.#hooks = hooks
     const storage = this.#storage
-    this.#webhooks = new WebhookList({ clock, log, storage })
+    this.#webhooks = new WebhookList({ clock, log, storage: storage.webhooks })
     const core = { config, clock, log, storage, workers, hooks, yjs, meters, onDisconnect, told: this.#webhooks }
     this.#documents = new Documents(core)
     this.#tokens = checksTokens(config) ? new TokenAuthenticator(config, clock) : undefined
     const authenticate = parts.authenticate ?? this.#tokens?.authenticate ?? admitEverybody
     const identify = this.#tokens?.identify
-    this.#authority = new Authority({ config, clock, log, authenticate, identify, storage: this.#storage })
+    this.#authority = new Authority({ config, clock, log, authenticate, identify, storage: storage.revocations })
     const authority = this.#authority
     const checkHost = checkHostFor(config, authenticate !== admitEverybody)
     this.#admission = new Admission({ config, authority, checkHost })
@@ -152,7 +152,7 @@ export class CoeditServer {
       clock,
       log,
       meters,
-      storage,
+      storage: storage.cursors,
       catalog: storage,
       documents,
       contents,
@@ -193,7 +193,7 @@ export class CoeditServer {
             callers: this.#calls.callers,
           }),
           guests: this.#guests,
-          webhooks: { webhooks: this.#webhooks, deliveries: this.#deliveries, sender, cursors: storage },
+          webhooks: { webhooks: this.#webhooks, deliveries: this.#deliveries, sender, cursors: storage.cursors },
           calls: this.#calls,
           metrics,
           past: this.#past,

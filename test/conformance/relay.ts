@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import type { Relay, Storage } from '../../server/src/storage/storage.ts'
+import type { Relay } from '../../server/src/storage/relay.ts'
+import type { Storage } from '../../server/src/storage/storage.ts'
 import { Random } from '../support/random.ts'
 import type { NewSharedHost } from './shared-storage.ts'
 import { random } from './storage-scene.ts'
@@ -75,18 +76,19 @@ export function relayConformance(name: string, newHost: NewSharedHost): void {
       const told = storages.slice(1).map(
         (storage, index) =>
           new Promise<void>((resolve) => {
-            storage.followRevocations?.(() => {
+            storage.revocations.followRevocations?.(() => {
               changes[index + 1]++
-              void storage.loadRevocations().then((stored) => stored.length > 0 && resolve())
+              void storage.revocations.loadRevocations().then((stored) => stored.length > 0 && resolve())
             })
           }),
       )
-      const unfollow = storages[2].followRevocations?.(() => changes[0]++)
+      const unfollow = storages[2].revocations.followRevocations?.(() => changes[0]++)
       unfollow?.()
-      await storages[0].storeRevocations([{ target: 'ada', time: 1 }], [])
+      await storages[0].revocations.storeRevocations([{ target: 'ada', time: 1 }], [])
       await Promise.all(told)
       expect(changes[0]).toBe(0)
-      for (const storage of storages) expect(await storage.loadRevocations()).toEqual([{ target: 'ada', time: 1 }])
+      for (const storage of storages)
+        expect(await storage.revocations.loadRevocations()).toEqual([{ target: 'ada', time: 1 }])
     })
   })
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import type { LogPart, Storage } from '../../server/src/storage/storage.ts'
+import type { LogPart } from '../../server/src/storage/document-store.ts'
+import type { Storage } from '../../server/src/storage/storage.ts'
 import { Random } from '../support/random.ts'
 import { runs } from '../support/runs.ts'
 import type { Release } from '../support/temporary.ts'
@@ -77,9 +78,9 @@ export function sharedStorageConformance(name: string, newHost: NewSharedHost, c
       await append(mine, 0, 1, 2)
       await append(theirs, 2, 3)
       const results = await Promise.all([
-        mine.compact('doc', snapshot(2, 1, 2), 0),
+        mine.compact('doc', { snapshot: snapshot(2, 1, 2), replaces: 0 }),
         append(theirs, 3, 4),
-        theirs.compact('doc', snapshot(3, 1, 2, 3), 0),
+        theirs.compact('doc', { snapshot: snapshot(3, 1, 2, 3), replaces: 0 }),
       ])
       expect([results[0], results[2]].filter(Boolean)).toHaveLength(1)
       const { head, snapshot: kept, tail } = await mine.load('doc')
@@ -125,9 +126,9 @@ export function sharedStorageConformance(name: string, newHost: NewSharedHost, c
 
     test('revocations and names are those of all', async () => {
       const revocation = { target: 'ada', time: 1 }
-      await mine.storeRevocations([revocation], [])
+      await mine.revocations.storeRevocations([revocation], [])
       await append(mine, 0, 1)
-      expect(await theirs.loadRevocations()).toEqual([revocation])
+      expect(await theirs.revocations.loadRevocations()).toEqual([revocation])
       expect(await theirs.list('', undefined, 10)).toEqual(['doc'])
       expect(await theirs.stat('doc')).toMatchObject({ head: 1 })
     })
@@ -142,41 +143,41 @@ export function sharedStorageConformance(name: string, newHost: NewSharedHost, c
       test('is held by who has appended first, until that server is gone', async () => {
         const { incarnation } = await appendTelling(mine, 'doc', ['change'], 1)
         await appendTelling(theirs, 'doc', ['change'], 1)
-        expect(await theirs.claim('change', 'doc')).toBeUndefined()
-        expect(await theirs.untold('change', 10)).toEqual([])
-        expect(await mine.untold('change', 10)).toEqual(['doc'])
-        expect(await mine.claim('change', 'doc')).toEqual({ seq: 0 })
-        expect(await mine.advance('change', 'doc', 1, incarnation)).toBe('behind')
-        expect(await theirs.advance('change', 'doc', 2, incarnation)).toBe('lost')
+        expect(await theirs.cursors.claim('change', 'doc')).toBeUndefined()
+        expect(await theirs.cursors.untold('change', 10)).toEqual([])
+        expect(await mine.cursors.untold('change', 10)).toEqual(['doc'])
+        expect(await mine.cursors.claim('change', 'doc')).toEqual({ seq: 0 })
+        expect(await mine.cursors.advance('change', 'doc', 1, incarnation)).toBe('behind')
+        expect(await theirs.cursors.advance('change', 'doc', 2, incarnation)).toBe('lost')
         await mine.close()
-        expect(await theirs.untold('change', 10)).toEqual(['doc'])
-        expect(await theirs.claim('change', 'doc')).toEqual({ seq: 1 })
-        expect(await theirs.advance('change', 'doc', 2, incarnation)).toBe('told')
+        expect(await theirs.cursors.untold('change', 10)).toEqual(['doc'])
+        expect(await theirs.cursors.claim('change', 'doc')).toEqual({ seq: 1 })
+        expect(await theirs.cursors.advance('change', 'doc', 2, incarnation)).toBe('told')
       })
 
       test('that tells of a deletion is held by who has told before, so that it comes behind that', async () => {
         await appendTelling(mine, 'doc', ['change'], 1)
         await theirs.delete('doc', { formerClients: bytes(), cursors: ['change', 'other'] })
-        expect(await theirs.claim('change', 'doc')).toBeUndefined()
-        expect(await theirs.claim('other', 'doc')).toMatchObject({ seq: 0 })
-        expect(await mine.untold('change', 10)).toEqual(['doc'])
+        expect(await theirs.cursors.claim('change', 'doc')).toBeUndefined()
+        expect(await theirs.cursors.claim('other', 'doc')).toMatchObject({ seq: 0 })
+        expect(await mine.cursors.untold('change', 10)).toEqual(['doc'])
         await mine.close()
-        const { deletedAt = 0 } = (await theirs.claim('change', 'doc')) ?? {}
-        expect(await theirs.toldDeletion('change', 'doc', deletedAt)).toBe('told')
+        const { deletedAt = 0 } = (await theirs.cursors.claim('change', 'doc')) ?? {}
+        expect(await theirs.cursors.toldDeletion('change', 'doc', deletedAt)).toBe('told')
       })
 
       test('is not gone while somebody appends: whatever comes is before it or behind it', async () => {
         const { incarnation } = await appendTelling(mine, 'doc', ['change'], 1)
         for (let seq = 1; seq <= 20; seq++) {
           const [outcome] = await Promise.all([
-            mine.advance('change', 'doc', seq, incarnation),
+            mine.cursors.advance('change', 'doc', seq, incarnation),
             appendTelling(theirs, 'doc', ['change'], 1),
           ])
           const holder = outcome === 'told' ? theirs : mine
-          expect(await holder.claim('change', 'doc')).toEqual({ seq })
-          expect(await (holder === mine ? theirs : mine).claim('change', 'doc')).toBeUndefined()
+          expect(await holder.cursors.claim('change', 'doc')).toEqual({ seq })
+          expect(await (holder === mine ? theirs : mine).cursors.claim('change', 'doc')).toBeUndefined()
           if (holder === theirs) {
-            await theirs.advance('change', 'doc', seq + 1, incarnation)
+            await theirs.cursors.advance('change', 'doc', seq + 1, incarnation)
             await appendTelling(mine, 'doc', ['change'], 1)
             seq++
           }
@@ -227,7 +228,7 @@ export function sharedStorageConformance(name: string, newHost: NewSharedHost, c
 
       test('goes on behind what a compaction has taken in', async () => {
         await append(mine, 0, 1, 2, 3)
-        await mine.compact('doc', snapshot(2, 1, 2), 0)
+        await mine.compact('doc', { snapshot: snapshot(2, 1, 2), replaces: 0 })
         const { reports, until } = follow(theirs, 0)
         await until(3)
         expect(reports.flatMap(({ entries }) => entries)).toEqual([entry(3, 3)])

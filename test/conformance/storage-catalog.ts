@@ -15,7 +15,7 @@ export function catalogConformance(newHost: NewStorageHost): void {
       async (name) => {
         await scene.append(name, bytes(1))
         await scene.append(`${name}2`, bytes(2))
-        await scene.storage.compact(name, snapshot(1, bytes(3)), 0)
+        await scene.storage.compact(name, { snapshot: snapshot(1, bytes(3)), replaces: 0 })
         await scene.reopen()
         expect(await scene.storage.load(name)).toMatchObject({ head: 1, snapshot: { seq: 1, chunks: [bytes(3)] } })
         expect(await scene.storage.stat(name)).toMatchObject({ head: 1, snapshotBytes: 1 })
@@ -41,7 +41,7 @@ export function catalogConformance(newHost: NewStorageHost): void {
           tailBytes: 6,
         })
         scene.clock.advance(1000)
-        await scene.storage.compact('a', snapshot(2, bytes(1, 2, 3), bytes(4)), 0)
+        await scene.storage.compact('a', { snapshot: snapshot(2, bytes(1, 2, 3), bytes(4)), replaces: 0 })
         expect(await scene.storage.stat('a')).toEqual({
           ...facts,
           head: 3,
@@ -55,7 +55,7 @@ export function catalogConformance(newHost: NewStorageHost): void {
         await scene.append('a', bytes(1))
         const updatedAt = scene.clock.now()
         scene.clock.advance(1000)
-        await scene.storage.compact('a', snapshot(1, bytes(1)), 0)
+        await scene.storage.compact('a', { snapshot: snapshot(1, bytes(1)), replaces: 0 })
         await scene.reopen()
         expect(await scene.storage.stat('a')).toMatchObject({ updatedAt, head: 1, tailEntries: 0, tailBytes: 0 })
       })
@@ -90,7 +90,7 @@ export function catalogConformance(newHost: NewStorageHost): void {
 
       test('removes all that is stored of a document but that it was deleted', async () => {
         const [{ incarnation }] = await scene.append('a', bytes(1), bytes(2))
-        await scene.storage.compact('a', snapshot(1, bytes(1)), 0)
+        await scene.storage.compact('a', { snapshot: snapshot(1, bytes(1)), replaces: 0 })
         await scene.append('b', bytes(3))
         expect(await scene.storage.delete('a', { incarnation, formerClients })).toBe(true)
         for (let opening = 0; opening < 2; opening++) {
@@ -116,7 +116,9 @@ export function catalogConformance(newHost: NewStorageHost): void {
             scene.storage.append([{ document: 'b', update: bytes(2), base: 0 }, request]),
           ).rejects.toMatchObject(gone)
         }
-        expect(await scene.storage.compact('a', snapshot(1, bytes(1)), 0, incarnation)).toBe(false)
+        expect(await scene.storage.compact('a', { snapshot: snapshot(1, bytes(1)), replaces: 0, incarnation })).toBe(
+          false,
+        )
         expect(await scene.namesWith('')).toEqual([])
 
         const [after] = await scene.storage.append([
@@ -173,7 +175,7 @@ export function catalogConformance(newHost: NewStorageHost): void {
     describe('remove', () => {
       test('removes all that is stored of a document, and of no other', async () => {
         await scene.append('a', bytes(1), bytes(2))
-        await scene.storage.compact('a', snapshot(1, bytes(1)), 0)
+        await scene.storage.compact('a', { snapshot: snapshot(1, bytes(1)), replaces: 0 })
         await scene.append('b', bytes(3))
         await scene.storage.remove('a')
         expect(await scene.storage.load('a')).toEqual(await scene.storage.load('never written'))

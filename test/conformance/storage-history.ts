@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import type { DatedEntry, Segment } from '../../server/src/storage/storage.ts'
+import type { DatedEntry, Segment } from '../../server/src/storage/history-store.ts'
 import { bytes, type NewStorageHost, random, StorageScene, snapshot } from './storage-scene.ts'
 
 const LONG = { maxRunMs: Number.POSITIVE_INFINITY }
@@ -32,34 +32,38 @@ export function historyStoreConformance(newHost: NewStorageHost): void {
     /** Compacts all that there is. */
     const compact = async (document: string, rules = LONG) => {
       const { head, snapshot: before } = await scene.storage.load(document)
-      return scene.storage.compact(document, snapshot(head, bytes(head)), before?.seq ?? 0, undefined, rules)
+      return scene.storage.compact(document, {
+        snapshot: snapshot(head, bytes(head)),
+        replaces: before?.seq ?? 0,
+        history: rules,
+      })
     }
     const segmentsOf = async (document: string) => {
-      return (await scene.storage.listSegments(document, undefined, 1000)).toReversed()
+      return (await scene.storage.history.listSegments(document, undefined, 1000)).toReversed()
     }
     const entriesIn = async (document: string) => {
       const entries: DatedEntry[] = []
       for (const { place } of await segmentsOf(document)) {
-        entries.push(...((await scene.storage.readSegment(document, place)) ?? []))
+        entries.push(...((await scene.storage.history.readSegment(document, place)) ?? []))
       }
       return entries
     }
     const startOf = async (document: string, segment: Segment | undefined) => {
-      return scene.storage.readStart(document, segment?.place ?? 0)
+      return scene.storage.history.readStart(document, segment?.place ?? 0)
     }
 
     test('a tail says when each entry was written, and by whom', async () => {
       const now = scene.clock.now()
       await write('a', 7, 1)
       await scene.append('a', bytes(2))
-      const { tail, ...stored } = await scene.storage.loadDated('a')
+      const { tail, ...stored } = await scene.storage.history.loadDated('a')
       expect(tail).toEqual([
         { seq: 1, time: now, authors: authorsOf(7), update: bytes(1) },
         { seq: 2, time: now + 1, authors: bytes(), update: bytes(2) },
       ])
       const { tail: _, ...expected } = await scene.storage.load('a')
       expect(stored).toEqual(expected)
-      expect(await scene.storage.loadDated('unknown')).toMatchObject({ head: 0, tail: [] })
+      expect(await scene.storage.history.loadDated('unknown')).toMatchObject({ head: 0, tail: [] })
     })
 
     test('what a compaction takes out is in segments, in the same step', async () => {
@@ -101,7 +105,7 @@ export function historyStoreConformance(newHost: NewStorageHost): void {
       const given = [authorsOf(1, 2, 3), authorsOf(3), authorsOf(3, 1, 4), bytes(7, 7), bytes()]
       const requests = given.map((authors) => ({ document: 'a', update: bytes(9), base: 0, authors }))
       await scene.storage.append(requests)
-      expect((await scene.storage.loadDated('a')).tail.map(({ authors }) => authors)).toEqual(given)
+      expect((await scene.storage.history.loadDated('a')).tail.map(({ authors }) => authors)).toEqual(given)
       await compact('a')
       const kept = given.map((authors, index) => (index === 3 ? bytes() : authors))
       expect((await entriesIn('a')).map(({ authors }) => authors)).toEqual(kept)
@@ -112,7 +116,9 @@ export function historyStoreConformance(newHost: NewStorageHost): void {
       await compact('a')
       await write('a', 1, 2)
       const { head } = await scene.storage.load('a')
-      expect(await scene.storage.compact('a', snapshot(head, bytes(21), bytes(22)), 1)).toBe(true)
+      expect(await scene.storage.compact('a', { snapshot: snapshot(head, bytes(21), bytes(22)), replaces: 1 })).toBe(
+        true,
+      )
       await write('a', 1, 3)
       await compact('a')
       const segments = await segmentsOf('a')
@@ -132,9 +138,11 @@ export function historyStoreConformance(newHost: NewStorageHost): void {
       expect(segments.map(({ isStart }) => isStart)).toEqual(segments.map((_, index) => index === 0))
       expect((await entriesIn('a')).map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5])
       expect((await entriesIn('a'))[4]?.update).toEqual(large)
-      const latest = await scene.storage.listSegments('a', undefined, 1)
+      const latest = await scene.storage.history.listSegments('a', undefined, 1)
       expect(latest).toEqual(segments.slice(-1))
-      expect(await scene.storage.listSegments('a', latest[0]?.place, 1000)).toEqual(segments.slice(0, -1).reverse())
+      expect(await scene.storage.history.listSegments('a', latest[0]?.place, 1000)).toEqual(
+        segments.slice(0, -1).reverse(),
+      )
     })
 
     test('a compaction that changes nothing keeps nothing', async () => {
@@ -142,9 +150,15 @@ export function historyStoreConformance(newHost: NewStorageHost): void {
       await compact('a')
       await write('a', 1, 3)
       const before = await segmentsOf('a')
-      expect(await scene.storage.compact('a', snapshot(3, bytes(3)), 1, undefined, LONG)).toBe(false)
-      expect(await scene.storage.compact('a', snapshot(9, bytes(3)), 2, undefined, LONG)).toBe(false)
-      expect(await scene.storage.compact('unknown', snapshot(1, bytes(3)), 0, undefined, LONG)).toBe(false)
+      expect(await scene.storage.compact('a', { snapshot: snapshot(3, bytes(3)), replaces: 1, history: LONG })).toBe(
+        false,
+      )
+      expect(await scene.storage.compact('a', { snapshot: snapshot(9, bytes(3)), replaces: 2, history: LONG })).toBe(
+        false,
+      )
+      expect(
+        await scene.storage.compact('unknown', { snapshot: snapshot(1, bytes(3)), replaces: 0, history: LONG }),
+      ).toBe(false)
       expect(await segmentsOf('a')).toEqual(before)
       await compact('a')
       expect((await entriesIn('a')).map(({ seq }) => seq)).toEqual([1, 2, 3])
@@ -152,7 +166,8 @@ export function historyStoreConformance(newHost: NewStorageHost): void {
 
     test('of two compactions at a time, each entry is kept once', async () => {
       await write('a', 1, 1, 2)
-      const compactTo = (seq: number) => scene.storage.compact('a', snapshot(seq, bytes(seq)), 0, undefined, LONG)
+      const compactTo = (seq: number) =>
+        scene.storage.compact('a', { snapshot: snapshot(seq, bytes(seq)), replaces: 0, history: LONG })
       expect((await Promise.all([compactTo(1), compactTo(2)])).toSorted()).toEqual([false, true])
       await compact('a')
       expect((await entriesIn('a')).map(({ seq }) => seq)).toEqual([1, 2])
@@ -189,12 +204,12 @@ export function historyStoreConformance(newHost: NewStorageHost): void {
 
       test('goes away, but for what later entries need', async () => {
         const times = await writeRuns()
-        await scene.storage.expireHistory(times[0])
+        await scene.storage.history.expireHistory(times[0])
         expect(await lasts('a')).toEqual([1, 2, 3, 4, 5, 6])
-        await scene.storage.expireHistory(times[3])
+        await scene.storage.history.expireHistory(times[3])
         expect(await lasts('a')).toEqual([3, 4, 5, 6])
         expect(await startOf('a', (await segmentsOf('a'))[0])).toEqual([bytes(2)])
-        await scene.storage.expireHistory(times[4])
+        await scene.storage.history.expireHistory(times[4])
         expect(await lasts('a')).toEqual([5, 6])
       })
 
@@ -202,7 +217,7 @@ export function historyStoreConformance(newHost: NewStorageHost): void {
         await writeRuns()
         await write('b', 1, 1)
         await compact('b')
-        await scene.storage.expireHistory(Number.POSITIVE_INFINITY)
+        await scene.storage.history.expireHistory(Number.POSITIVE_INFINITY)
         expect([await lasts('a'), await lasts('b')]).toEqual([[], []])
         await compact('a')
         const segments = await segmentsOf('a')
@@ -220,49 +235,49 @@ export function historyStoreConformance(newHost: NewStorageHost): void {
       test('stay when the history before them goes away, each under a name of its own', async () => {
         await write('a', 1, 1, 2)
         const [first, second] = [await version('ä', 2), await version('a 😀')]
-        expect(await scene.storage.nameVersion('a', first)).toBe('named')
-        expect(await scene.storage.nameVersion('a', second)).toBe('named')
+        expect(await scene.storage.history.nameVersion('a', first)).toBe('named')
+        expect(await scene.storage.history.nameVersion('a', second)).toBe('named')
         scene.clock.advance(1)
-        expect(await scene.storage.nameVersion('a', await version('ä', 1))).toBe('taken')
+        expect(await scene.storage.history.nameVersion('a', await version('ä', 1))).toBe('taken')
         await compact('a')
-        await scene.storage.expireHistory(Number.POSITIVE_INFINITY)
+        await scene.storage.history.expireHistory(Number.POSITIVE_INFINITY)
         await scene.reopen()
         const listed = [second, first].map(({ name, seq, namedAt, authors }) => ({ name, seq, namedAt, authors }))
-        expect(await scene.storage.listNamedVersions('a')).toEqual(listed)
-        expect(await scene.storage.readNamedVersion('a', 'ä')).toEqual(bytes(2))
-        expect(await scene.storage.readNamedVersion('a', 'other')).toBeUndefined()
-        expect(await scene.storage.removeNamedVersion('a', 'ä')).toBe(true)
-        expect(await scene.storage.removeNamedVersion('a', 'ä')).toBe(false)
-        expect(await scene.storage.readNamedVersion('a', 'ä')).toBeUndefined()
-        expect(await scene.storage.listNamedVersions('a')).toEqual(listed.slice(0, 1))
+        expect(await scene.storage.history.listNamedVersions('a')).toEqual(listed)
+        expect(await scene.storage.history.readNamedVersion('a', 'ä')).toEqual(bytes(2))
+        expect(await scene.storage.history.readNamedVersion('a', 'other')).toBeUndefined()
+        expect(await scene.storage.history.removeNamedVersion('a', 'ä')).toBe(true)
+        expect(await scene.storage.history.removeNamedVersion('a', 'ä')).toBe(false)
+        expect(await scene.storage.history.readNamedVersion('a', 'ä')).toBeUndefined()
+        expect(await scene.storage.history.listNamedVersions('a')).toEqual(listed.slice(0, 1))
       })
 
       test('go with the document', async () => {
         await write('a', 1, 1)
         const old = await version('one')
-        await scene.storage.nameVersion('a', old)
+        await scene.storage.history.nameVersion('a', old)
         await scene.storage.delete('a', { formerClients: bytes() })
         await scene.storage.append([{ document: 'a', update: bytes(2), base: 0, anew: true }])
-        expect(await scene.storage.listNamedVersions('a')).toEqual([])
-        expect(await scene.storage.readNamedVersion('a', 'one')).toBeUndefined()
-        expect(await scene.storage.nameVersion('a', old)).toBe('missing')
-        expect(await scene.storage.nameVersion('unknown', old)).toBe('missing')
+        expect(await scene.storage.history.listNamedVersions('a')).toEqual([])
+        expect(await scene.storage.history.readNamedVersion('a', 'one')).toBeUndefined()
+        expect(await scene.storage.history.nameVersion('a', old)).toBe('missing')
+        expect(await scene.storage.history.nameVersion('unknown', old)).toBe('missing')
       })
     })
 
     test('of a storage that is closed cannot be asked for', async () => {
       await scene.storage.close()
       const closed = { code: 'STORAGE_CLOSED' }
-      await expect(scene.storage.loadDated('a')).rejects.toMatchObject(closed)
-      await expect(scene.storage.listSegments('a', undefined, 1)).rejects.toMatchObject(closed)
-      await expect(scene.storage.readSegment('a', 1)).rejects.toMatchObject(closed)
-      await expect(scene.storage.readStart('a', 1)).rejects.toMatchObject(closed)
-      await expect(scene.storage.expireHistory(0)).rejects.toMatchObject(closed)
+      await expect(scene.storage.history.loadDated('a')).rejects.toMatchObject(closed)
+      await expect(scene.storage.history.listSegments('a', undefined, 1)).rejects.toMatchObject(closed)
+      await expect(scene.storage.history.readSegment('a', 1)).rejects.toMatchObject(closed)
+      await expect(scene.storage.history.readStart('a', 1)).rejects.toMatchObject(closed)
+      await expect(scene.storage.history.expireHistory(0)).rejects.toMatchObject(closed)
       const version = { name: 'a', seq: 1, namedAt: 1, authors: bytes(), incarnation: 1, update: bytes() }
-      await expect(scene.storage.nameVersion('a', version)).rejects.toMatchObject(closed)
-      await expect(scene.storage.listNamedVersions('a')).rejects.toMatchObject(closed)
-      await expect(scene.storage.readNamedVersion('a', 'a')).rejects.toMatchObject(closed)
-      await expect(scene.storage.removeNamedVersion('a', 'a')).rejects.toMatchObject(closed)
+      await expect(scene.storage.history.nameVersion('a', version)).rejects.toMatchObject(closed)
+      await expect(scene.storage.history.listNamedVersions('a')).rejects.toMatchObject(closed)
+      await expect(scene.storage.history.readNamedVersion('a', 'a')).rejects.toMatchObject(closed)
+      await expect(scene.storage.history.removeNamedVersion('a', 'a')).rejects.toMatchObject(closed)
     })
   })
 }

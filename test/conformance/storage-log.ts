@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import type { LogPart } from '../../server/src/storage/storage.ts'
+import type { LogPart } from '../../server/src/storage/document-store.ts'
 import {
   bytes,
   entry,
@@ -42,7 +42,7 @@ export function documentStoreConformance(newHost: NewStorageHost): void {
 
       test('gives plain bytes, whose slice is a copy', async () => {
         await scene.append('doc', bytes(1))
-        await scene.storage.compact('doc', snapshot(1, bytes(2)), 0)
+        await scene.storage.compact('doc', { snapshot: snapshot(1, bytes(2)), replaces: 0 })
         await scene.append('doc', bytes(3))
         const { snapshot: stored, tail } = await scene.storage.load('doc')
         expect(tail[0].update.constructor).toBe(Uint8Array)
@@ -120,7 +120,7 @@ export function documentStoreConformance(newHost: NewStorageHost): void {
 
       test('nothing where the writer knows all of it', async () => {
         await scene.append('a', bytes(1))
-        await scene.storage.compact('a', snapshot(1, bytes(1)), 0)
+        await scene.storage.compact('a', { snapshot: snapshot(1, bytes(1)), replaces: 0 })
         for (const base of [1, 2]) {
           const [{ between }] = await scene.storage.append([{ document: 'a', update: bytes(base), base }])
           expect(between).toEqual([])
@@ -140,7 +140,7 @@ export function documentStoreConformance(newHost: NewStorageHost): void {
 
       test('nothing where a compaction has taken it in', async () => {
         await scene.append('a', bytes(1), bytes(2), bytes(3))
-        await scene.storage.compact('a', snapshot(2, bytes(12)), 0)
+        await scene.storage.compact('a', { snapshot: snapshot(2, bytes(12)), replaces: 0 })
         const appended = await scene.storage.append([{ document: 'a', update: bytes(4), base: 1 }])
         expect(appended).toMatchObject([{ seq: 4, between: [] }])
         expect(await scene.storage.readAfter('a', 1)).toBeNull()
@@ -203,7 +203,7 @@ export function documentStoreConformance(newHost: NewStorageHost): void {
 
       test('resolves null for numbers that the log does not have', async () => {
         await scene.append('a', bytes(1), bytes(2), bytes(3))
-        await scene.storage.compact('a', snapshot(2, bytes(12)), 0)
+        await scene.storage.compact('a', { snapshot: snapshot(2, bytes(12)), replaces: 0 })
         expect(await scene.storage.readAfter('a', 1)).toBeNull()
         expect(await read(2)).toEqual([3])
         expect(await scene.storage.readAfter('a', 4)).toBeNull()
@@ -227,14 +227,16 @@ export function documentStoreConformance(newHost: NewStorageHost): void {
     describe('compact', () => {
       test('replaces entries, then also the snapshot, and keeps later entries', async () => {
         await scene.append('a', bytes(1), bytes(2), bytes(3))
-        expect(await scene.storage.compact('a', snapshot(2, bytes(12)), 0)).toBe(true)
+        expect(await scene.storage.compact('a', { snapshot: snapshot(2, bytes(12)), replaces: 0 })).toBe(true)
         expect(await scene.storage.load('a')).toMatchObject({
           head: 3,
           snapshot: snapshot(2, bytes(12)),
           tail: [{ seq: 3, update: bytes(3) }],
         })
         await scene.append('a', bytes(4))
-        expect(await scene.storage.compact('a', snapshot(4, bytes(1, 2), bytes(3, 4)), 2)).toBe(true)
+        expect(await scene.storage.compact('a', { snapshot: snapshot(4, bytes(1, 2), bytes(3, 4)), replaces: 2 })).toBe(
+          true,
+        )
         await scene.reopen()
         expect(await scene.storage.load('a')).toMatchObject({
           head: 4,
@@ -246,58 +248,68 @@ export function documentStoreConformance(newHost: NewStorageHost): void {
 
       test('keeps the incarnation: numbers stay valid', async () => {
         const [{ incarnation }] = await scene.append('a', bytes(1))
-        await scene.storage.compact('a', snapshot(1, bytes(1)), 0)
+        await scene.storage.compact('a', { snapshot: snapshot(1, bytes(1)), replaces: 0 })
         expect((await scene.storage.load('a')).incarnation).toBe(incarnation)
         expect((await scene.append('a', bytes(2)))[0].incarnation).toBe(incarnation)
       })
 
       test('can replace a snapshot by one of the same number', async () => {
         await scene.append('a', bytes(1))
-        await scene.storage.compact('a', snapshot(1, bytes(1), bytes(2), bytes(3)), 0)
-        expect(await scene.storage.compact('a', snapshot(1, bytes(7)), 1)).toBe(true)
+        await scene.storage.compact('a', { snapshot: snapshot(1, bytes(1), bytes(2), bytes(3)), replaces: 0 })
+        expect(await scene.storage.compact('a', { snapshot: snapshot(1, bytes(7)), replaces: 1 })).toBe(true)
         expect((await scene.storage.load('a')).snapshot).toEqual(snapshot(1, bytes(7)))
       })
 
       test('keeps null for what is not known of the content', async () => {
         await scene.append('a', bytes(1))
         const unknown = { ...snapshot(1, bytes(1)), stateVector: null, deleteSet: null }
-        await scene.storage.compact('a', unknown, 0)
+        await scene.storage.compact('a', { snapshot: unknown, replaces: 0 })
         expect((await scene.storage.load('a')).snapshot).toEqual(unknown)
       })
 
       test('resolves false and changes nothing when somebody else compacted first', async () => {
         await scene.append('a', bytes(1), bytes(2), bytes(3))
-        await scene.storage.compact('a', snapshot(2, bytes(12)), 0)
+        await scene.storage.compact('a', { snapshot: snapshot(2, bytes(12)), replaces: 0 })
         const before = await scene.storage.load('a')
-        expect(await scene.storage.compact('a', snapshot(3, bytes(13)), 0)).toBe(false)
-        expect(await scene.storage.compact('a', snapshot(3, bytes(13)), 1)).toBe(false)
+        expect(await scene.storage.compact('a', { snapshot: snapshot(3, bytes(13)), replaces: 0 })).toBe(false)
+        expect(await scene.storage.compact('a', { snapshot: snapshot(3, bytes(13)), replaces: 1 })).toBe(false)
         expect(await scene.storage.load('a')).toEqual(before)
       })
 
       test('resolves false for numbers that the document does not have', async () => {
         await scene.append('a', bytes(1))
         const before = await scene.storage.load('a')
-        expect(await scene.storage.compact('a', snapshot(2, bytes(1)), 0)).toBe(false)
-        expect(await scene.storage.compact('unknown', snapshot(1, bytes(1)), 0)).toBe(false)
+        expect(await scene.storage.compact('a', { snapshot: snapshot(2, bytes(1)), replaces: 0 })).toBe(false)
+        expect(await scene.storage.compact('unknown', { snapshot: snapshot(1, bytes(1)), replaces: 0 })).toBe(false)
         expect(await scene.storage.load('a')).toEqual(before)
         expect(await scene.namesWith('')).toEqual(['a'])
       })
 
       test('resolves false for a snapshot of what was there before the document was made anew', async () => {
         const [{ incarnation }] = await scene.append('a', bytes(1))
-        expect(await scene.storage.compact('a', snapshot(1, bytes(1)), 0, incarnation)).toBe(true)
+        expect(await scene.storage.compact('a', { snapshot: snapshot(1, bytes(1)), replaces: 0, incarnation })).toBe(
+          true,
+        )
         await scene.storage.remove('a')
         const [anew] = await scene.append('a', bytes(2))
-        expect(await scene.storage.compact('a', snapshot(1, bytes(1)), 0, incarnation)).toBe(false)
+        expect(await scene.storage.compact('a', { snapshot: snapshot(1, bytes(1)), replaces: 0, incarnation })).toBe(
+          false,
+        )
         expect(await scene.storage.load('a')).toMatchObject({ head: 1, snapshot: null, tail: [entry(1, 2)] })
-        expect(await scene.storage.compact('a', snapshot(1, bytes(2)), 0, anew.incarnation)).toBe(true)
+        expect(
+          await scene.storage.compact('a', {
+            snapshot: snapshot(1, bytes(2)),
+            replaces: 0,
+            incarnation: anew.incarnation,
+          }),
+        ).toBe(true)
       })
 
       test('of two at a time one succeeds', async () => {
         await scene.append('a', bytes(1), bytes(2))
         const results = await Promise.all([
-          scene.storage.compact('a', snapshot(1, bytes(1)), 0),
-          scene.storage.compact('a', snapshot(2, bytes(12)), 0),
+          scene.storage.compact('a', { snapshot: snapshot(1, bytes(1)), replaces: 0 }),
+          scene.storage.compact('a', { snapshot: snapshot(2, bytes(12)), replaces: 0 }),
         ])
         // Which one is not promised: an engine may do both over connections of their own.
         expect(results.toSorted()).toEqual([false, true])
@@ -311,7 +323,8 @@ export function documentStoreConformance(newHost: NewStorageHost): void {
         for (let round = 0; round < 10; round++) {
           const head = (await scene.storage.load('a')).head
           const chunks = Array.from({ length: 20 }, (_, index) => bytes(round, index))
-          const compacting = head > 0 ? scene.storage.compact('a', snapshot(head, ...chunks), replaces) : undefined
+          const compacting =
+            head > 0 ? scene.storage.compact('a', { snapshot: snapshot(head, ...chunks), replaces }) : undefined
           const appending = Array.from({ length: 20 }, async () => {
             ledger.push((await scene.storage.append([{ document: 'a', update: bytes(round), base: head }]))[0].seq)
           })

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect } from 'vitest'
-import type { Snapshot, Storage } from '../../server/src/storage/storage.ts'
+import type { Snapshot } from '../../server/src/storage/document-store.ts'
+import type { Storage } from '../../server/src/storage/storage.ts'
 import { type StorageHost, validIncarnations } from './storage-scene.ts'
 
 const NAMES = ['a', 'b', 'ab', '__proto__']
@@ -168,7 +169,7 @@ export class StorageModel {
     const replaces = operation.stale ? current + 1 : current
     const { chunks } = operation
     const snapshot = { seq, chunks, stateVector: Uint8Array.of(0), deleteSet: null }
-    expect(await this.#storage.compact(operation.document, snapshot, replaces)).toBe(isPossible)
+    expect(await this.#storage.compact(operation.document, { snapshot, replaces })).toBe(isPossible)
     if (!model || !isPossible) return
     model.snapshot = snapshot
     model.tail = model.tail.filter((entry) => entry.seq > seq)

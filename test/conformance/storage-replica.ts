@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
-import type { LogEntry, LogPart, Storage } from '../../server/src/storage/storage.ts'
+import type { LogEntry, LogPart } from '../../server/src/storage/document-store.ts'
+import type { Storage } from '../../server/src/storage/storage.ts'
 import { encodeValues, valuesIn } from '../support/values.ts'
 import type { StorageHost } from './storage-scene.ts'
 
@@ -67,7 +68,8 @@ export class Replica {
   async compact(): Promise<void> {
     if (this.#head === 0) return
     const snapshot = { seq: this.#head, chunks: [encodeValues(this.#values)], stateVector: null, deleteSet: null }
-    if (await this.#storage.compact(DOCUMENT, snapshot, this.#snapshotSeq)) this.#snapshotSeq = snapshot.seq
+    if (await this.#storage.compact(DOCUMENT, { snapshot, replaces: this.#snapshotSeq }))
+      this.#snapshotSeq = snapshot.seq
     else await this.#load()
   }
 

@@ -1,4 +1,5 @@
-import type { Appended, LogEntry, Snapshot, Storage, StoredDocument } from '../../server/src/storage/storage.ts'
+import type { Appended, LogEntry, Snapshot, StoredDocument } from '../../server/src/storage/document-store.ts'
+import type { Storage } from '../../server/src/storage/storage.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import type { Random } from '../support/random.ts'
 import type { Release } from '../support/temporary.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import type { WriteKey } from '../../server/src/storage/storage.ts'
+import type { WriteKey } from '../../server/src/storage/document-store.ts'
 import { runs } from '../support/runs.ts'
 import { catalogConformance } from './storage-catalog.ts'
 import { cursorStoreConformance, webhookStoreConformance } from './storage-cursors.ts'
@@ -38,33 +38,33 @@ function storageItselfConformance(newHost: NewStorageHost, cost: number): void {
       const everything = { target: null, time: 1_600_000_000_000 }
 
       test('there are none at first', async () => {
-        expect(await scene.storage.loadRevocations()).toEqual([])
+        expect(await scene.storage.revocations.loadRevocations()).toEqual([])
       })
 
       test('are there after reopening, the oldest first', async () => {
-        await scene.storage.storeRevocations([eve], [])
-        await scene.storage.storeRevocations([ada, everything], [])
+        await scene.storage.revocations.storeRevocations([eve], [])
+        await scene.storage.revocations.storeRevocations([ada, everything], [])
         await scene.reopen()
-        expect(await scene.storage.loadRevocations()).toEqual([everything, ada, eve])
+        expect(await scene.storage.revocations.loadRevocations()).toEqual([everything, ada, eve])
       })
 
       test('replace those of the same target, and are forgotten by name', async () => {
-        await scene.storage.storeRevocations([ada, eve], [])
+        await scene.storage.revocations.storeRevocations([ada, eve], [])
         const [again, all] = [ada.target, null].map((target, index) => ({ target, time: eve.time + 1 + index }))
         await Promise.all([
-          scene.storage.storeRevocations([again], []),
-          scene.storage.storeRevocations([all], [eve.target, 'nobody']),
+          scene.storage.revocations.storeRevocations([again], []),
+          scene.storage.revocations.storeRevocations([all], [eve.target, 'nobody']),
         ])
-        expect(await scene.storage.loadRevocations()).toEqual([again, all])
+        expect(await scene.storage.revocations.loadRevocations()).toEqual([again, all])
       })
 
       test('are no documents, and documents are no revocations', async () => {
-        await scene.storage.storeRevocations([ada, everything], [])
+        await scene.storage.revocations.storeRevocations([ada, everything], [])
         expect(await scene.namesWith('')).toEqual([])
         await scene.append(ada.target, bytes(1))
         await scene.storage.remove(ada.target)
         await scene.append('later', bytes(2))
-        expect(await scene.storage.loadRevocations()).toEqual([everything, ada])
+        expect(await scene.storage.revocations.loadRevocations()).toEqual([everything, ada])
       })
     })
 
@@ -174,18 +174,20 @@ function storageItselfConformance(newHost: NewStorageHost, cost: number): void {
         await expect(scene.storage.append([])).rejects.toMatchObject(closed)
         await expect(scene.storage.load('a')).rejects.toMatchObject(closed)
         await expect(scene.storage.readAfter('a', 0)).rejects.toMatchObject(closed)
-        await expect(scene.storage.compact('a', snapshot(1, bytes(1)), 0)).rejects.toMatchObject(closed)
+        await expect(
+          scene.storage.compact('a', { snapshot: snapshot(1, bytes(1)), replaces: 0 }),
+        ).rejects.toMatchObject(closed)
         await expect(scene.storage.stat('a')).rejects.toMatchObject(closed)
         await expect(scene.storage.list('', undefined, 1)).rejects.toMatchObject(closed)
         await expect(scene.storage.remove('a')).rejects.toMatchObject(closed)
         await expect(scene.storage.recall('a', bytes())).rejects.toMatchObject(closed)
         await expect(scene.storage.delete('a', { formerClients: bytes() })).rejects.toMatchObject(closed)
         await expect(scene.storage.listDeleted(undefined, 1)).rejects.toMatchObject(closed)
-        await expect(scene.storage.claim('change', 'a')).rejects.toMatchObject(closed)
-        await expect(scene.storage.advance('change', 'a', 1, 1)).rejects.toMatchObject(closed)
-        await expect(scene.storage.untold('change', 1)).rejects.toMatchObject(closed)
-        await expect(scene.storage.loadRevocations()).rejects.toMatchObject(closed)
-        await expect(scene.storage.storeRevocations([], [])).rejects.toMatchObject(closed)
+        await expect(scene.storage.cursors.claim('change', 'a')).rejects.toMatchObject(closed)
+        await expect(scene.storage.cursors.advance('change', 'a', 1, 1)).rejects.toMatchObject(closed)
+        await expect(scene.storage.cursors.untold('change', 1)).rejects.toMatchObject(closed)
+        await expect(scene.storage.revocations.loadRevocations()).rejects.toMatchObject(closed)
+        await expect(scene.storage.revocations.storeRevocations([], [])).rejects.toMatchObject(closed)
         await scene.storage.close()
       })
     })

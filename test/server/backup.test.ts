@@ -111,7 +111,7 @@ class Flood {
       this.#acknowledged = n
       if (n % Flood.#COMPACT_EVERY > 0) continue
       const snapshot = { seq: n, chunks: [encodeValues([n])], stateVector: null, deleteSet: null }
-      await this.#storage.compact('doc', snapshot, n - Flood.#COMPACT_EVERY)
+      await this.#storage.compact('doc', { snapshot, replaces: n - Flood.#COMPACT_EVERY })
     }
   }
 }
@@ -166,10 +166,10 @@ describe('coedit backup', () => {
   test('copies revocations', async () => {
     const data = await databaseOf(release, { notes: [edit('text').update] })
     const revocation = { target: 'ada', time: 5 }
-    await withStored(data, (storage) => storage.storeRevocations([revocation], []))
+    await withStored(data, (storage) => storage.revocations.storeRevocations([revocation], []))
     const directory = join(await temporaryDirectory(release), 'backup')
     expect(await runCoedit(release, ['backup', directory, '--data', data])).toMatchObject({ code: 0 })
-    expect(await withStored(directory, (storage) => storage.loadRevocations())).toEqual([revocation])
+    expect(await withStored(directory, (storage) => storage.revocations.loadRevocations())).toEqual([revocation])
   })
 
   test('says in one line why it cannot write', async () => {

@@ -87,7 +87,7 @@ function withPostgres(postgres: PostgresServer): void {
     await server.revoke({ user: 'ada' })
     await server.revoke({ tokenId: 'one' })
     await server.close()
-    await use(place, (storage) => storage.storeWebhook({ id: 'a', text: '{"of":"later"}' }))
+    await use(place, (storage) => storage.webhooks.storeWebhook({ id: 'a', text: '{"of":"later"}' }))
     return texts
   }
 
@@ -139,10 +139,12 @@ function withPostgres(postgres: PostgresServer): void {
         expect(is?.snapshotBytes).toBe(was?.snapshotBytes)
         expect(Math.floor(is?.updatedAt ?? 0)).toBe(Math.floor(was?.updatedAt ?? 0))
       }
-      expect(await use(target, (storage) => storage.loadRevocations())).toEqual(
-        await use(source, (storage) => storage.loadRevocations()),
+      expect(await use(target, (storage) => storage.revocations.loadRevocations())).toEqual(
+        await use(source, (storage) => storage.revocations.loadRevocations()),
       )
-      expect(await use(target, (storage) => storage.loadWebhooks())).toEqual([{ id: 'a', text: '{"of":"later"}' }])
+      expect(await use(target, (storage) => storage.webhooks.loadWebhooks())).toEqual([
+        { id: 'a', text: '{"of":"later"}' },
+      ])
       // A second time there is nothing left to do.
       expect(await copy(source, target)).toMatchObject({
         code: 0,

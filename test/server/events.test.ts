@@ -100,7 +100,7 @@ async function compact(directory: string, chunkBytes: number): Promise<void> {
     tail.map(({ update }) => update),
     chunkBytes,
   )
-  expect(await storage.compact('notes', { seq: head, ...compaction }, 0)).toBe(true)
+  expect(await storage.compact('notes', { snapshot: { seq: head, ...compaction }, replaces: 0 })).toBe(true)
   await storage.close()
 }
 

@@ -3,7 +3,7 @@ import * as Y from 'yjs'
 import { History } from '../../server/src/document/history.ts'
 import type { ServerOptions } from '../../server/src/index.ts'
 import { EMPTY_UPDATE, encodeWriter } from '../../server/src/protocol/update/update.ts'
-import { MemoryStorage } from '../../server/src/storage/memory.ts'
+import { MemoryStorage } from '../../server/src/storage/memory/memory-storage.ts'
 import { WorkerPool } from '../../server/src/workers/pool.ts'
 import { afterTests } from '../support/after-tests.ts'
 import { type PatchOperation, patched, type Splice, spliced } from '../support/changes.ts'
@@ -204,7 +204,11 @@ describe('a timeline', () => {
     const storage = new MemoryStorage({ clock })
     await storage.open()
     release(() => storage.close())
-    const history = new History({ clock, storage, workers: new WorkerPool({ log: recordingLog().log }) })
+    const history = new History({
+      clock,
+      storage: storage.history,
+      workers: new WorkerPool({ log: recordingLog().log }),
+    })
     const writer = { name: 'ada', isClaimed: false }
     for (let version = 1; version <= 30; version++) {
       const request = { document: NAME, update: EMPTY_UPDATE, base: version - 1, authors: encodeWriter(writer) }
@@ -212,7 +216,7 @@ describe('a timeline', () => {
       clock.advance(version % 3 === 0 ? 10 * MINUTE : MINUTE)
       if (version % 8 !== 0) continue
       const snapshot = { seq: version, chunks: [EMPTY_UPDATE], stateVector: null, deleteSet: null }
-      await storage.compact(NAME, snapshot, version - 8, undefined, { maxRunMs: MINUTE })
+      await storage.compact(NAME, { snapshot, replaces: version - 8, history: { maxRunMs: MINUTE } })
     }
     const numbers = Array.from({ length: 10 }, (_, index) => 28 - 3 * index)
     const expected = numbers.map((first) => ({ writer, first, last: first + 2, entries: 3 }))

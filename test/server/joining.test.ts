@@ -64,7 +64,7 @@ async function serverOf(chunks: readonly Uint8Array[]) {
   const data = await temporaryDirectory(onTestFinished)
   await withStored(data, async (storage) => {
     await storage.append([{ document, update: chunks[0], base: 0 }])
-    expect(await storage.compact(document, { seq: 1, chunks, ...UNKNOWN }, 0)).toBe(true)
+    expect(await storage.compact(document, { snapshot: { seq: 1, chunks, ...UNKNOWN }, replaces: 0 })).toBe(true)
   })
   const options = { data, chunkBytes: CHUNK_BYTES, compactMinBytes: 2 ** 30 }
   return startInProcess({ release: onTestFinished, options })

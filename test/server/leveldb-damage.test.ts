@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { CoeditError } from '../../server/src/common/errors.ts'
+import type { Snapshot, StoredDocument } from '../../server/src/storage/document-store.ts'
 import { chunkKey, cursorKey, entryKey, metadataKey, nameKey } from '../../server/src/storage/level/keys.ts'
 import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
 import { encodeChunk, encodeNumber } from '../../server/src/storage/level/records.ts'
 import type { LevelDocument } from '../../server/src/storage/level/stored.ts'
-import type { Snapshot, StoredDocument } from '../../server/src/storage/storage.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { RawLevel } from '../support/raw-level.ts'
 import { openRecorded } from '../support/recorded-storage.ts'
@@ -33,7 +33,8 @@ function openStorage(release: Release = onTestFinished) {
 async function write(entries: number, compacted = 0): Promise<LevelDocument> {
   const { storage } = await openStorage()
   await storage.append(numbers(1, entries).map((n) => ({ document: 'doc', update: text(`entry ${n}`), base: 0 })))
-  if (compacted > 0) await storage.compact('doc', snapshot(compacted, 'chunk 1', 'chunk 2', 'chunk 3'), 0)
+  if (compacted > 0)
+    await storage.compact('doc', { snapshot: snapshot(compacted, 'chunk 1', 'chunk 2', 'chunk 3'), replaces: 0 })
   const stored = await storage.load('doc')
   await storage.close()
   return stored
@@ -50,26 +51,26 @@ describe('a cursor', () => {
   test('that is damaged begins anew, so that all is told', async () => {
     const { storage } = await openStorage()
     const [{ incarnation }] = await storage.append(told(3))
-    await storage.advance('change', 'doc', 2, incarnation)
+    await storage.cursors.advance('change', 'doc', 2, incarnation)
     await storage.close()
     await damage((raw) => raw.flip(cursorKey('change', 'doc')))
     const { storage: again, errors } = await openStorage()
     expect(errors()).toHaveLength(1)
-    expect(await again.claim('change', 'doc')).toEqual({ seq: 0 })
+    expect(await again.cursors.claim('change', 'doc')).toEqual({ seq: 0 })
   })
 
   test('of a document that was cut off before it begins anew, too', async () => {
     const { storage } = await openStorage()
     const [{ incarnation }] = await storage.append(told(5))
-    await storage.advance('change', 'doc', 4, incarnation)
+    await storage.cursors.advance('change', 'doc', 4, incarnation)
     await storage.close()
     await damage((raw) => raw.flip(entryKey(ID, 3)))
     const { storage: again } = await openStorage()
     const { head, incarnation: present } = await again.load('doc')
     expect(head).toBe(2)
-    expect(await again.claim('change', 'doc')).toEqual({ seq: 0 })
-    expect(await again.advance('change', 'doc', 2, present)).toBe('told')
-    expect(await again.untold('change', 10)).toEqual([])
+    expect(await again.cursors.claim('change', 'doc')).toEqual({ seq: 0 })
+    expect(await again.cursors.advance('change', 'doc', 2, present)).toBe('told')
+    expect(await again.cursors.untold('change', 10)).toEqual([])
   })
 })
 
@@ -175,7 +176,7 @@ describe('a damaged snapshot', () => {
     expect(damaged.snapshot).toEqual({ seq: 2, chunks: [text('chunk 1')], stateVector: null, deleteSet: null })
     expect(texts(damaged.quarantined)).toEqual(['chunk 3', 'entry 3', 'entry 4'])
     expect(await storage.append([{ document: 'doc', update: text('new'), base: 2 }])).toMatchObject([{ seq: 3 }])
-    expect(await storage.compact('doc', snapshot(3, 'all'), 2)).toBe(true)
+    expect(await storage.compact('doc', { snapshot: snapshot(3, 'all'), replaces: 2 })).toBe(true)
     expect(await storage.load('doc')).toMatchObject({ head: 3, snapshot: snapshot(3, 'all') })
   })
 
@@ -284,7 +285,7 @@ describe('what an interrupted compaction left', () => {
     await write(4, 2)
     await damage((raw) => leaveChunks(raw, GENERATION + 1, 4))
     const { storage } = await openStorage()
-    expect(await storage.compact('doc', snapshot(3, 'new'), 2)).toBe(true)
+    expect(await storage.compact('doc', { snapshot: snapshot(3, 'new'), replaces: 2 })).toBe(true)
     expect(await storage.load('doc')).toMatchObject({ head: 4, snapshot: snapshot(3, 'new'), tail: [{ seq: 4 }] })
     await storage.close()
     expect(await leftovers()).toBe(0)

@@ -37,7 +37,7 @@ describe('a damaged revocation', () => {
 
   async function revoke(): Promise<void> {
     const { storage } = await open()
-    await storage.storeRevocations([ada, eve], [])
+    await storage.revocations.storeRevocations([ada, eve], [])
     await storage.close()
   }
 
@@ -46,11 +46,12 @@ describe('a damaged revocation', () => {
     await damage((raw) => raw.flip(revocationKey('ada')))
     const { storage, errors } = await open()
     const everything = { target: null, time: new ManualClock().now() }
-    for (const _ of ['at first', 'again']) expect(await storage.loadRevocations()).toEqual([eve, everything])
+    for (const _ of ['at first', 'again'])
+      expect(await storage.revocations.loadRevocations()).toEqual([eve, everything])
     expect(errors()).toHaveLength(1)
     await storage.close()
     const reopened = await open()
-    expect(await reopened.storage.loadRevocations()).toEqual([eve, everything])
+    expect(await reopened.storage.revocations.loadRevocations()).toEqual([eve, everything])
     expect(reopened.errors()).toEqual([])
   })
 
@@ -61,16 +62,18 @@ describe('a damaged revocation', () => {
       await raw.remove(revocationKey('ada'))
     })
     const { storage } = await open()
-    expect(await storage.loadRevocations()).toEqual([eve, { target: null, time: new ManualClock().now() }])
+    expect(await storage.revocations.loadRevocations()).toEqual([eve, { target: null, time: new ManualClock().now() }])
   })
 
   test('of everything stays one', async () => {
     const { storage } = await open()
-    await storage.storeRevocations([{ target: null, time: 5 }], [])
+    await storage.revocations.storeRevocations([{ target: null, time: 5 }], [])
     await storage.close()
     await damage((raw) => raw.flip(revocationKey(null)))
     const reopened = await open()
-    expect(await reopened.storage.loadRevocations()).toEqual([{ target: null, time: new ManualClock().now() }])
+    expect(await reopened.storage.revocations.loadRevocations()).toEqual([
+      { target: null, time: new ManualClock().now() },
+    ])
   })
 })
 
@@ -98,7 +101,7 @@ describe('the format version', () => {
       await raw.put(FORMAT_KEY, encodeNumber(FORMAT_KEY, 1))
     })
     const { storage } = await open()
-    const { tail } = await storage.loadDated('doc')
+    const { tail } = await storage.history.loadDated('doc')
     expect(tail[1]).toEqual({
       seq: 2,
       time: 1000,
@@ -119,11 +122,11 @@ describe('the format version', () => {
 
   test('its record may be damaged where there are only revocations', async () => {
     const { storage } = await open()
-    await storage.storeRevocations([{ target: 'ada', time: 5 }], [])
+    await storage.revocations.storeRevocations([{ target: 'ada', time: 5 }], [])
     await storage.close()
     await damage((raw) => raw.flip(FORMAT_KEY))
     const reopened = await open()
-    expect(await reopened.storage.loadRevocations()).toEqual([{ target: 'ada', time: 5 }])
+    expect(await reopened.storage.revocations.loadRevocations()).toEqual([{ target: 'ada', time: 5 }])
   })
 
   test('the database of another program is refused with STORAGE_DAMAGED and not touched', async () => {

@@ -4,8 +4,8 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { Appended } from '../../server/src/storage/document-store.ts'
 import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
-import type { Appended } from '../../server/src/storage/storage.ts'
 import { recordingLog } from '../support/log.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { runs } from '../support/runs.ts'
@@ -127,7 +127,7 @@ describe('a directory that vanishes', () => {
     expect(storage.status).toMatchObject({ state: 'degraded', since })
     const queued = storage.append([{ document: 'doc', update: encodeValues([7]), base: acknowledged }])
     const compaction = { seq: acknowledged, chunks: [LARGE], stateVector: null, deleteSet: null }
-    const compacted = storage.compact('doc', compaction, 0)
+    const compacted = storage.compact('doc', { snapshot: compaction, replaces: 0 })
     await rename(elsewhere, directory)
     clock.advance(200)
     expect(seqs(await stuck)).toEqual([acknowledged + 1])
@@ -145,7 +145,7 @@ describe('a directory that vanishes', () => {
     const { storage, clock, directory, elsewhere, stuck } = await vanish()
     const revocation = { target: 'ada', time: 5 }
     let isStored = false
-    const stored = storage.storeRevocations([revocation], []).then(() => {
+    const stored = storage.revocations.storeRevocations([revocation], []).then(() => {
       isStored = true
     })
     await failOnce(clock)
@@ -155,13 +155,13 @@ describe('a directory that vanishes', () => {
     await Promise.all([stuck, stored])
     await storage.close()
     const reopened = await openStorage(directory)
-    expect(await reopened.storage.loadRevocations()).toEqual([revocation])
+    expect(await reopened.storage.revocations.loadRevocations()).toEqual([revocation])
   })
 
   test('does not keep close waiting: what could not be written rejects with STORAGE_CLOSED', async () => {
     const { storage, directory, elsewhere, acknowledged, stuck } = await vanish()
     const queued = storage.append([{ document: 'doc', update: LARGE, base: acknowledged }])
-    const revoked = storage.storeRevocations([{ target: 'ada', time: 5 }], [])
+    const revoked = storage.revocations.storeRevocations([{ target: 'ada', time: 5 }], [])
     const rejections = Promise.all([stuck, queued, revoked].map((write) => expect(write).rejects.toMatchObject(CLOSED)))
     await storage.close()
     await rejections
@@ -265,7 +265,7 @@ test('the directory is at most half as large again as what is in it, when it was
     const entry = { document: 'doc', update: LARGE.subarray(0, 6_000), base: 10 * (round - 1) }
     await storage.append(Array.from({ length: 10 }, () => entry))
     const snapshot = { seq: 10 * round, chunks, stateVector: null, deleteSet: null }
-    expect(await storage.compact('doc', snapshot, 10 * (round - 1))).toBe(true)
+    expect(await storage.compact('doc', { snapshot, replaces: 10 * (round - 1) })).toBe(true)
   }
   await storage.close()
   // In LOG LevelDB tells of its own work; it begins another one each time it is opened.
@@ -275,9 +275,9 @@ test('the directory is at most half as large again as what is in it, when it was
 
 /** The values of all entries that ever were, each once, in segments or in the log. */
 async function pastOf(storage: LevelStorage, document: string): Promise<number[]> {
-  const { tail } = await storage.loadDated(document)
-  const segments = (await storage.listSegments(document, undefined, 1000)).toReversed()
-  const past = await Promise.all(segments.map(({ place }) => storage.readSegment(document, place)))
+  const { tail } = await storage.history.loadDated(document)
+  const segments = (await storage.history.listSegments(document, undefined, 1000)).toReversed()
+  const past = await Promise.all(segments.map(({ place }) => storage.history.readSegment(document, place)))
   const entries = [...past.flatMap((entries) => entries ?? []), ...tail]
   expect(seqs(entries)).toEqual(entries.map((_, index) => index + 1))
   return valuesIn({ snapshot: null, tail: entries })

@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Client } from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
+import type { LogPart } from '../../server/src/storage/document-store.ts'
 import { checksumOf } from '../../server/src/storage/postgres/checked.ts'
 import { PostgresStorage, type PostgresStorageOptions } from '../../server/src/storage/postgres/postgres-storage.ts'
-import type { LogPart } from '../../server/src/storage/storage.ts'
 import { afterTests } from '../support/after-tests.ts'
 import { recordingLog } from '../support/log.ts'
 import { ManualClock } from '../support/manual-clock.ts'
@@ -349,18 +349,18 @@ function withPostgres(postgres: PostgresServer): void {
     const pass = (seconds: number) =>
       postgres.execute(url, `UPDATE coedit.holders SET until = until - interval '${seconds} s'`)
     await pass(3)
-    expect(await theirs.untold('change', 10)).toEqual([])
+    expect(await theirs.cursors.untold('change', 10)).toEqual([])
     await clock.hasTimerOf(1_000)
     clock.advance(1_000)
     await clock.hasTimerOf(1_000)
     await pass(3)
-    expect(await theirs.claim('change', DOCUMENT)).toBeUndefined()
+    expect(await theirs.cursors.claim('change', DOCUMENT)).toBeUndefined()
     await pass(3)
-    expect(await theirs.untold('change', 10)).toEqual([DOCUMENT])
-    expect(await theirs.claim('change', DOCUMENT)).toEqual({ seq: 0 })
-    expect(await mine.advance('change', DOCUMENT, 1, incarnation)).toBe('lost')
-    expect(await mine.claim('change', DOCUMENT)).toBeUndefined()
-    expect(await theirs.advance('change', DOCUMENT, 1, incarnation)).toBe('told')
+    expect(await theirs.cursors.untold('change', 10)).toEqual([DOCUMENT])
+    expect(await theirs.cursors.claim('change', DOCUMENT)).toEqual({ seq: 0 })
+    expect(await mine.cursors.advance('change', DOCUMENT, 1, incarnation)).toBe('lost')
+    expect(await mine.cursors.claim('change', DOCUMENT)).toBeUndefined()
+    expect(await theirs.cursors.advance('change', DOCUMENT, 1, incarnation)).toBe('told')
   })
 
   test('a document that lost numbers in the database is loaded anew', async () => {

@@ -97,12 +97,12 @@ function withPostgres(postgres: PostgresServer): void {
     expect(await migrateDatabase(url, role)).toEqual({ from: 6, to: 6 })
     const storage = await opened(asApp)
     const [{ incarnation }] = await storage.append([{ document: 'a', update, base: 0, cursors: ['change'] }])
-    expect(await storage.claim('change', 'a')).toEqual({ seq: 0 })
-    expect(await storage.advance('change', 'a', 1, incarnation)).toBe('told')
+    expect(await storage.cursors.claim('change', 'a')).toEqual({ seq: 0 })
+    expect(await storage.cursors.advance('change', 'a', 1, incarnation)).toBe('told')
     const snapshot = { seq: 1, chunks: [update], stateVector: null, deleteSet: null }
-    expect(await storage.compact('a', snapshot, 0, incarnation, { maxRunMs: 1 })).toBe(true)
-    await storage.expireHistory(Number.POSITIVE_INFINITY)
-    await storage.storeRevocations([{ target: 'ada', time: 1 }], ['eve'])
+    expect(await storage.compact('a', { snapshot, replaces: 0, incarnation, history: { maxRunMs: 1 } })).toBe(true)
+    await storage.history.expireHistory(Number.POSITIVE_INFINITY)
+    await storage.revocations.storeRevocations([{ target: 'ada', time: 1 }], ['eve'])
     await storage.delete('a', { formerClients: Uint8Array.of(1) })
     await storage.remove('a')
     await expect(postgres.execute(asApp, 'DROP TABLE coedit.entries')).rejects.toThrow('must be owner')
@@ -153,7 +153,10 @@ function withPostgres(postgres: PostgresServer): void {
     await storage.open()
     onTestFinished(() => storage.close())
     await storage.append([{ document: 'a', update, base: 0 }])
-    await storage.compact('a', { seq: 1, chunks: [update], stateVector: null, deleteSet: null }, 0)
+    await storage.compact('a', {
+      snapshot: { seq: 1, chunks: [update], stateVector: null, deleteSet: null },
+      replaces: 0,
+    })
     await storage.append([{ document: 'a', update, base: 1 }])
     await storage.append([{ document: 'b', update, base: 0 }])
     await postgres.execute(url, `UPDATE coedit.${table} SET data = '\\x02' WHERE document = 1`)

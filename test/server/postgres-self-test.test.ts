@@ -85,9 +85,9 @@ function withPostgres(postgres: PostgresServer): void {
       const { storage, lines } = await opened({ url, clock })
       const [{ incarnation }] = await storage.append([{ document: 'a', update, base: 0, cursors: ['change'] }])
       const snapshot = { seq: 1, chunks: [update], stateVector: null, deleteSet: null }
-      expect(await storage.compact('a', snapshot, 0, incarnation)).toBe(true)
-      expect(await storage.claim('change', 'a')).toEqual({ seq: 0 })
-      expect(await storage.advance('change', 'a', 1, incarnation)).toBe('told')
+      expect(await storage.compact('a', { snapshot, replaces: 0, incarnation })).toBe(true)
+      expect(await storage.cursors.claim('change', 'a')).toEqual({ seq: 0 })
+      expect(await storage.cursors.advance('change', 'a', 1, incarnation)).toBe('told')
       await clock.hasTimerOf(5_000)
       clock.advance(5_000)
       expect(lines).toEqual([

@@ -108,7 +108,7 @@ describe('coedit repair', () => {
     await storage.open()
     const { tail } = await storage.load('notes')
     const chunks = tail.slice(0, 3).map(({ update }) => update)
-    await storage.compact('notes', { seq: 3, chunks, stateVector: null, deleteSet: null }, 0)
+    await storage.compact('notes', { snapshot: { seq: 3, chunks, stateVector: null, deleteSet: null }, replaces: 0 })
     await storage.close()
     await RawLevel.use(data, (raw) => raw.remove(chunkKey(FIRST, 1, 2)))
     expect((await runRepair(data)).stdout).toMatch(/^'notes': 1 hole, 1 update in quarantine$/m)
@@ -184,13 +184,13 @@ describe('coedit repair', () => {
   test('keeps revocations, and in their place one of everything where they are damaged', async () => {
     const { data } = await write()
     const [ada, eve] = ['ada', 'eve'].map((target, index) => ({ target, time: 5 + index }))
-    await withStored(data, (storage) => storage.storeRevocations([ada, eve], []))
+    await withStored(data, (storage) => storage.revocations.storeRevocations([ada, eve], []))
     await runRepair(data)
-    expect(await withStored(data, (storage) => storage.loadRevocations())).toEqual([ada, eve])
+    expect(await withStored(data, (storage) => storage.revocations.loadRevocations())).toEqual([ada, eve])
     await RawLevel.use(data, (raw) => raw.flip(revocationKey('ada')))
     await runRepair(data)
     const everything = { target: null, time: expect.any(Number) }
-    expect(await withStored(data, (storage) => storage.loadRevocations())).toEqual([eve, everything])
+    expect(await withStored(data, (storage) => storage.revocations.loadRevocations())).toEqual([eve, everything])
   })
 
   test('leaves no empty database where it was cut off before the new files were moved', async () => {
@@ -231,7 +231,10 @@ describe('whatever happens to one of the files', () => {
         await storage.append(entries.map((update) => ({ document, update, base })))
         if (part > 0) continue
         const chunks = [0, 50, 100].map((first) => encodeValues(Array.from({ length: 50 }, (_, i) => first + i)))
-        await storage.compact(document, { seq: COMPACTED, chunks, stateVector: null, deleteSet: null }, 0)
+        await storage.compact(document, {
+          snapshot: { seq: COMPACTED, chunks, stateVector: null, deleteSet: null },
+          replaces: 0,
+        })
       }
       await storage.close()
     }

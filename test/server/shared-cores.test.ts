@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { MemoryDatabase, MemoryStorage } from '../../server/src/storage/memory.ts'
+import { MemoryDatabase } from '../../server/src/storage/memory/database.ts'
+import { MemoryStorage } from '../../server/src/storage/memory/memory-storage.ts'
 import {
   hurried,
   sharedCoresConformance,

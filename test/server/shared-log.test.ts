@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { SharedLog } from '../../server/src/document/shared-log.ts'
-import type { LogPart } from '../../server/src/storage/storage.ts'
+import type { LogPart } from '../../server/src/storage/document-store.ts'
 
 /** A replica at 1 of a log that ends there, whatever anybody says. */
 function replicaOfShortLog() {

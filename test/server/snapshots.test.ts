@@ -14,7 +14,7 @@ import { type ReadingContext, readApart, readDifference, readSince } from '../..
 import { LoadedSnapshot } from '../../server/src/document/snapshot.ts'
 import { Snapshots } from '../../server/src/document/snapshots.ts'
 import { splitSnapshot } from '../../server/src/protocol/update/update.ts'
-import type { Snapshot } from '../../server/src/storage/storage.ts'
+import type { Snapshot } from '../../server/src/storage/document-store.ts'
 import { docOf } from '../support/editing.ts'
 import { Writer } from '../support/edits.ts'
 import { Gate } from '../support/gate.ts'

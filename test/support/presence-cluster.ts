@@ -5,7 +5,7 @@ import type { Participant } from '../../server/src/document/participant.ts'
 import { Presence } from '../../server/src/document/presence.ts'
 import { PresenceExchange } from '../../server/src/document/presence-exchange.ts'
 import { encodePresence, type PresenceEntry } from '../../server/src/protocol/wire/awareness.ts'
-import type { Relay, RelayListener } from '../../server/src/storage/storage.ts'
+import type { Relay, RelayListener } from '../../server/src/storage/relay.ts'
 import { recordingLog } from './log.ts'
 import { ManualClock } from './manual-clock.ts'
 

@@ -36,7 +36,7 @@ async function compact(document: string): Promise<void> {
   }
   const snapshot = { seq: stored.head, chunks, stateVector: null, deleteSet: null }
   const rules = { maxRunMs: Number.POSITIVE_INFINITY }
-  await storage.compact(document, snapshot, stored.snapshot?.seq ?? 0, undefined, rules)
+  await storage.compact(document, { snapshot, replaces: stored.snapshot?.seq ?? 0, history: rules })
 }
 
 function report(message: Report): void {

@@ -1,4 +1,4 @@
-import type { StoredDocument } from '../../server/src/storage/storage.ts'
+import type { StoredDocument } from '../../server/src/storage/document-store.ts'
 
 /** An update of tests that only count: numbers of 32 bits. */
 export function encodeValues(values: readonly number[]): Uint8Array {

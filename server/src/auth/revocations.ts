@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { CoeditError } from '../common/errors.ts'
-import type { StoredRevocation } from '../storage/storage.ts'
+import type { StoredRevocation } from '../storage/revocation-store.ts'
 import type { Bearer, Permit } from './grant.ts'
 
 /** As much as Node takes of headers in all: no token names anything longer. */

@@ -55,7 +55,7 @@ function makeAt(to: string, options: DataOptions): Promise<Verified> {
 /** Reads all of the copy. */
 function verify(options: DataOptions): Promise<Verified> {
   return withDirectory(options, async (storage) => {
-    await storage.loadRevocations()
+    await storage.revocations.loadRevocations()
     const damaged: string[] = []
     let documents = 0
     for await (const name of namesIn(storage)) {

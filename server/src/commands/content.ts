@@ -1,5 +1,5 @@
 import { KnownState, scanUpdate, trimEntry } from '../protocol/update/update.ts'
-import type { StoredDocument } from '../storage/storage.ts'
+import type { StoredDocument } from '../storage/document-store.ts'
 
 /** An update without structs and deletions. */
 const EMPTY_BYTES = 2

@@ -3,8 +3,12 @@ import { CoeditError, goneError } from '../common/errors.ts'
 import { type Clock, systemClock } from '../common/timing.ts'
 import { isDatabaseUrl, MAX_DATABASE_NAME_BYTES, serverSchema } from '../config/config.ts'
 import { EMPTY_UPDATE, mergeEntries } from '../protocol/update/update.ts'
+import type { DeletedDocument } from '../storage/catalog.ts'
+import type { StoredDocument } from '../storage/document-store.ts'
 import { countServers } from '../storage/postgres/servers.ts'
-import type { DeletedDocument, RevocationStore, Storage, StoredDocument, WebhookStore } from '../storage/storage.ts'
+import type { RevocationStore } from '../storage/revocation-store.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { WebhookStore } from '../storage/webhook-store.ts'
 import { counted, declareCommand, type Print } from './command.ts'
 import { entriesOf } from './content.ts'
 import { deletedIn, namesIn, type StorageOptions, withDocuments, withStorage } from './data.ts'
@@ -91,8 +95,8 @@ async function copyAll(places: Places, report: Report): Promise<void> {
   await withBoth(
     places,
     async (source, target) => {
-      await copyRevocations(source, target)
-      await copyWebhooks(source, target)
+      await copyRevocations(source.revocations, target.revocations)
+      await copyWebhooks(source.webhooks, target.webhooks)
       for await (const name of namesIn(source)) {
         if (Buffer.byteLength(name) > maxNameBytes) report.failed(name, `its name has more than ${maxNameBytes} bytes`)
         else await report.attempt(name, () => copyDocument(name, source, target, clock))
@@ -122,7 +126,8 @@ async function copyDocument(name: string, source: Storage, target: Storage, cloc
     base = (await target.append(requests)).at(-1)?.seq ?? base
   }
   const { snapshot } = stored
-  if (snapshot && !present.snapshot) await target.compact(name, { ...snapshot, seq: snapshot.chunks.length }, 0)
+  if (snapshot && !present.snapshot)
+    await target.compact(name, { snapshot: { ...snapshot, seq: snapshot.chunks.length }, replaces: 0 })
   return lacking.length > 0 ? 'copied' : 'there already'
 }
 
@@ -194,7 +199,7 @@ async function lackingRevocations(source: RevocationStore, target: RevocationSto
 
 async function compareAll(places: Places, report: Report): Promise<void> {
   await withBoth(places, async (source, target) => {
-    const lacking = await lackingRevocations(source, target)
+    const lacking = await lackingRevocations(source.revocations, target.revocations)
     if (lacking.length > 0) report.lacksRevocations(lacking.length)
     for await (const name of namesIn(source)) await report.compare(name, () => compareDocument(name, source, target))
     for await (const { document } of deletedIn(source)) {

@@ -3,10 +3,11 @@ import { CoeditError } from '../common/errors.ts'
 import { createLog, type Log } from '../common/log.ts'
 import type { Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
+import type { Catalog, DeletedDocument } from '../storage/catalog.ts'
 import { engineOf } from '../storage/engine.ts'
 import { holdsDatabase, holdsRecords } from '../storage/level/files.ts'
 import { LevelStorage } from '../storage/level/level-storage.ts'
-import type { Catalog, DeletedDocument, Storage } from '../storage/storage.ts'
+import type { Storage } from '../storage/storage.ts'
 
 const NAMES_AT_A_TIME = 1_000
 

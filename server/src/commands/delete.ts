@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { CoeditError, goneError } from '../common/errors.ts'
 import { atOnce } from '../common/turns.ts'
 import { encodeClients } from '../protocol/update/update.ts'
-import type { WebhookStore } from '../storage/storage.ts'
 import { webhookCursor } from '../storage/webhook-cursor.ts'
+import type { WebhookStore } from '../storage/webhook-store.ts'
 import { decodeWebhook, isToldOf } from '../webhooks/webhook.ts'
 import { dataSchema, declareCommand } from './command.ts'
 import { withDocuments } from './data.ts'
@@ -33,7 +33,7 @@ export const deleteDocument = declareCommand({
       if (head === 0 && !isDeleted) throw new CoeditError('DOCUMENT_MISSING', `There is no document '${name}'.`)
       if (options.forget) await storage.remove(name)
       else {
-        const cursors = await toldOfDeletion(storage, name)
+        const cursors = await toldOfDeletion(storage.webhooks, name)
         await storage.delete(name, { formerClients: atOnce(encodeClients(stored)), cursors })
       }
     })

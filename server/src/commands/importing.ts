@@ -17,7 +17,7 @@ import {
 } from '../protocol/update/update.ts'
 import { checkName } from '../protocol/wire/document-name.ts'
 import type { SourceDocument, Visit } from '../sources/source.ts'
-import type { DocumentStore, StoredDocument } from '../storage/storage.ts'
+import type { DocumentStore, StoredDocument } from '../storage/document-store.ts'
 import { counted, dataSchema, type Print } from './command.ts'
 import { withScratch, withStorage } from './data.ts'
 import { AS_IT_IS, type Normalization, normalizationOf } from './normalized.ts'

@@ -1,6 +1,6 @@
 import { CoeditError } from '../common/errors.ts'
 import { decodeShares, decodeWriters, type Ids, type Writer } from '../protocol/update/update.ts'
-import type { DatedEntry } from '../storage/storage.ts'
+import type { DatedEntry } from '../storage/history-store.ts'
 
 /** Who has a share in an entry: null is somebody who is not known. What cannot be read is nobody's. */
 export function writersOf(authors: Uint8Array): readonly (Writer | null)[] {

@@ -2,7 +2,8 @@ import { hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import { type Meters, NO_METERS } from '../common/meters.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
-import type { Appended, AppendRequest, Storage } from '../storage/storage.ts'
+import type { Appended, AppendRequest } from '../storage/document-store.ts'
+import type { Storage } from '../storage/storage.ts'
 import type { Pacing } from './pacing.ts'
 
 /** What one document suffers, and no other one. */

@@ -3,7 +3,8 @@ import type { Log } from '../common/log.ts'
 import type { Meters } from '../common/meters.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
 import { type Config, historyMs, keepsDeleted } from '../config/config.ts'
-import type { HistoryRules, Snapshot, Storage } from '../storage/storage.ts'
+import type { HistoryRules, Snapshot } from '../storage/document-store.ts'
+import type { Storage } from '../storage/storage.ts'
 import type { Compaction } from '../workers/compaction.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import type { Document } from './document.ts'
@@ -161,7 +162,8 @@ export class Compactor {
     meters.compacted(clock.now() - start)
     if (!result || !(await this.#reaches(othersHaveReadAt))) return
     const made = { seq, ...result }
-    const isStored = await storage.compact(name, made, replaces, document.incarnation, this.#history)
+    const { incarnation } = document
+    const isStored = await storage.compact(name, { snapshot: made, replaces, incarnation, history: this.#history })
     // It may have been deleted meanwhile.
     if (!isStored && document.hasFailed) return
     const snapshot = new LoadedSnapshot(isStored ? made : await this.#readNewer(document, replaces))

@@ -1,6 +1,6 @@
 import type { Steps } from '../common/turns.ts'
 import { KnownState, trimEntry } from '../protocol/update/update.ts'
-import type { StoredDocument } from '../storage/storage.ts'
+import type { StoredDocument } from '../storage/document-store.ts'
 import { inGroups } from './byte-groups.ts'
 import { Joining } from './joining.ts'
 import { EncodedPiece, MergedPiece, type Piece } from './piece.ts'

@@ -5,7 +5,6 @@ import type { Cancel, Clock } from '../common/timing.ts'
 import { inTurns } from '../common/turns.ts'
 import type { Config } from '../config/config.ts'
 import { decodeClients, type ScannedUpdate, scanUpdate, splitUpdate } from '../protocol/update/update.ts'
-import { lastStanding, lineageOf } from '../storage/lineage.ts'
 import type {
   Appended,
   AppendRequest,
@@ -14,7 +13,8 @@ import type {
   LogPart,
   QuarantinedUpdate,
   StoredDocument,
-} from '../storage/storage.ts'
+} from '../storage/document-store.ts'
+import { lastStanding, lineageOf } from '../storage/lineage.ts'
 import { Activity } from './activity.ts'
 import { Cadence } from './cadence.ts'
 import { type Admitted, capacityLeft, withinCapacity } from './capacity.ts'

@@ -8,7 +8,8 @@ import { type Config, historyMs } from '../config/config.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import { encodeClients } from '../protocol/update/update.ts'
 import type { PresenceEntry } from '../protocol/wire/awareness.ts'
-import type { Storage, StoredDocument, Unfollow } from '../storage/storage.ts'
+import type { StoredDocument, Unfollow } from '../storage/document-store.ts'
+import type { Storage } from '../storage/storage.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { Committer } from './committer.ts'
 import { Compactor } from './compactor.ts'
@@ -100,7 +101,7 @@ export class Documents {
     const { config, clock, log, storage, workers, yjs, meters = NO_METERS, told = NOBODY_TOLD } = context
     this.#context = context
     this.inProcess = new InProcess(this, config, yjs)
-    this.history = new History({ clock, storage, workers })
+    this.history = new History({ clock, storage: storage.history, workers })
     this.refusals = new RejectionDelay(clock)
     this.#committer = new Committer(storage, new Pacing(config, clock, loopMeter), clock, log, meters)
     const snapshots = new Snapshots(config.snapshotCacheBytes, async (name) => {
@@ -115,8 +116,13 @@ export class Documents {
     const { relay } = storage
     const { onDisconnect = () => undefined } = context
     this.#exchange = relay && new PresenceExchange({ relay, clock, log, onDisconnect })
-    this.#followers = new HookFollowers({ ...context, documents: this, inProcess: this.inProcess })
-    this.#expiry = new Expiry({ clock, log, storage, keptMs: historyMs(config) })
+    this.#followers = new HookFollowers({
+      ...context,
+      storage: storage.cursors,
+      documents: this,
+      inProcess: this.inProcess,
+    })
+    this.#expiry = new Expiry({ clock, log, storage: storage.history, keptMs: historyMs(config) })
     this.#documentContext = {
       config,
       clock,

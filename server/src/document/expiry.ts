@@ -1,7 +1,7 @@
 import { hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
-import type { HistoryStore } from '../storage/storage.ts'
+import type { HistoryStore } from '../storage/history-store.ts'
 
 /** Milliseconds from the start to the first look for what is too old, and from each to the next. */
 const FIRST_LOOK_MS = 60_000

@@ -1,7 +1,7 @@
 import { CoeditError, goneError } from '../common/errors.ts'
 import type { Clock } from '../common/timing.ts'
 import { encodeWriter, type Writer } from '../protocol/update/update.ts'
-import type { DatedDocument, DatedEntry, HistoryStore, Segment } from '../storage/storage.ts'
+import type { DatedDocument, DatedEntry, HistoryStore, Segment } from '../storage/history-store.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { writersOf } from './authors.ts'
 import { RecentBytes } from './recent-bytes.ts'

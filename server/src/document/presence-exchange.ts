@@ -8,7 +8,8 @@ import {
   type NodeItem,
   type NodeMessage,
 } from '../protocol/wire/node-messages.ts'
-import type { Relay, Unfollow } from '../storage/storage.ts'
+import type { Unfollow } from '../storage/document-store.ts'
+import type { Relay } from '../storage/relay.ts'
 import { type Neighbours, RELEASED_MS, type SharedPresence } from './neighbours.ts'
 import { ANSWER_MS, isDigestOf, PresenceContests } from './presence-contests.ts'
 

@@ -1,5 +1,5 @@
 import { CoeditError, goneError } from '../common/errors.ts'
-import type { DocumentStore, LogPart, Unfollow } from '../storage/storage.ts'
+import type { DocumentStore, LogPart, Unfollow } from '../storage/document-store.ts'
 
 /** How much of the log is read at a time. */
 const READ_BYTES = 1024 * 1024

@@ -8,7 +8,7 @@ import {
   readInParts,
   scanUpdate,
 } from '../protocol/update/update.ts'
-import type { Snapshot } from '../storage/storage.ts'
+import type { Snapshot } from '../storage/document-store.ts'
 import { EncodedPiece } from './piece.ts'
 
 /** A snapshot in memory: its chunks as they are sent, and what is derived from them when it is first asked for. */

@@ -1,5 +1,5 @@
 import { CoeditError } from '../common/errors.ts'
-import type { Snapshot } from '../storage/storage.ts'
+import type { Snapshot } from '../storage/document-store.ts'
 import type { Document } from './document.ts'
 import type { DocumentLog } from './document-log.ts'
 import type { Content } from './joining.ts'

@@ -3,7 +3,7 @@ import type { PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { Participant } from './participant.ts'
 import type { Piece } from './piece.ts'
 
-export type { WriteKey } from '../storage/storage.ts'
+export type { WriteKey } from '../storage/document-store.ts'
 
 /** Who writes, to know its own edits by. */
 export interface Author {

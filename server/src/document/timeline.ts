@@ -1,5 +1,5 @@
 import type { Writer } from '../protocol/update/update.ts'
-import type { DatedEntry } from '../storage/storage.ts'
+import type { DatedEntry } from '../storage/history-store.ts'
 import { writersOf } from './authors.ts'
 
 /** What one writer wrote without a longer pause; entries of others may lie between the first and the last. */

@@ -1,4 +1,4 @@
-import type { Lineage } from './storage.ts'
+import type { Lineage } from './document-store.ts'
 
 /** The lineage alone, of something that has one. */
 export function lineageOf({ incarnation, earlierIncarnations = [] }: Lineage): Lineage {

@@ -1,6 +1,14 @@
 import { CoeditError, goneError } from '../common/errors.ts'
+import type {
+  AppendRequest,
+  Deletion,
+  KnownWrite,
+  Lineage,
+  LogEntry,
+  LogPart,
+  StoredDocument,
+} from './document-store.ts'
 import { lastStanding, lineageOf } from './lineage.ts'
-import type { AppendRequest, Deletion, KnownWrite, Lineage, LogEntry, LogPart, StoredDocument } from './storage.ts'
 
 /** Most bytes of `Appended.between`. */
 const MAX_BETWEEN_BYTES = 64 * 1024

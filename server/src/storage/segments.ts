@@ -3,7 +3,8 @@ import { deflate as deflateWith, inflate as inflateWith } from 'node:zlib'
 import { hasCode } from '../common/errors.ts'
 import { ByteReader } from '../protocol/wire/reader.ts'
 import { ByteWriter } from '../protocol/wire/writer.ts'
-import type { DatedEntry, HistoryRules, Segment } from './storage.ts'
+import type { HistoryRules } from './document-store.ts'
+import type { DatedEntry, Segment } from './history-store.ts'
 
 // In threads of Node's own, so that the event loop goes on.
 export const deflate = promisify<Uint8Array, Uint8Array>(deflateWith)

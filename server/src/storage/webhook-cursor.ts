@@ -1,4 +1,4 @@
-import type { CursorFailure } from './storage.ts'
+import type { CursorFailure } from './cursor-store.ts'
 
 const PREFIX = 'webhook-'
 

@@ -5,7 +5,7 @@ import { cursorId } from '../document/cursor-id.ts'
 import type { Documents } from '../document/documents.ts'
 import type { Place } from '../document/in-process.ts'
 import type { DocumentEvent } from '../document/told.ts'
-import type { Catalog } from '../storage/storage.ts'
+import type { Catalog } from '../storage/catalog.ts'
 import type { Message } from './signature.ts'
 import type { Webhook } from './webhook.ts'
 

@@ -1,4 +1,4 @@
-import type { CursorFailure } from '../storage/storage.ts'
+import type { CursorFailure } from '../storage/cursor-store.ts'
 
 const FIRST_MS = 1_000
 const LONGEST_MS = 6 * 3_600_000

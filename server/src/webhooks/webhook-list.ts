@@ -3,8 +3,9 @@ import type { Log } from '../common/log.ts'
 import { Serial } from '../common/serial.ts'
 import type { Clock } from '../common/timing.ts'
 import type { DocumentEvent, Told } from '../document/told.ts'
-import type { Unfollow, WebhookStore } from '../storage/storage.ts'
+import type { Unfollow } from '../storage/document-store.ts'
 import { webhookCursor } from '../storage/webhook-cursor.ts'
+import type { WebhookStore } from '../storage/webhook-store.ts'
 import { decodeWebhook, encodeWebhook, isToldOf, newWebhook, type Webhook, type Wish } from './webhook.ts'
 
 /** Each commit looks at all of them. */

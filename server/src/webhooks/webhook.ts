@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { DocumentEvent } from '../document/told.ts'
-import type { StoredWebhook } from '../storage/storage.ts'
+import type { StoredWebhook } from '../storage/webhook-store.ts'
 
 export const EVENTS = [
   'document.created',

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import type { Contents } from '../../content/contents.ts'
 import type { Documents } from '../../document/documents.ts'
-import type { WriteKey } from '../../storage/storage.ts'
+import type { WriteKey } from '../../storage/document-store.ts'
 import type { Admission } from '../admission.ts'
 import { admit, service } from './admitting.ts'
 import type { ApiRoutes } from './api-routes.ts'

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Context } from 'hono'
 import { CoeditError } from '../../common/errors.ts'
 import type { Place } from '../../document/in-process.ts'
-import type { WriteKey, WriteKeyStore } from '../../storage/storage.ts'
+import type { WriteKey, WriteKeyStore } from '../../storage/document-store.ts'
 import type { Env } from '../routes.ts'
 
 const MAX_KEY_LENGTH = 255

@@ -1,6 +1,6 @@
 import type { Clock } from '../../common/timing.ts'
 import type { WatchedRoot } from '../../content/requests.ts'
-import type { Catalog } from '../../storage/storage.ts'
+import type { Catalog } from '../../storage/catalog.ts'
 import type { DocumentValues } from './document-values.ts'
 import type { EventOutput } from './event-output.ts'
 import type { NameChange, NamesFeed } from './names-feed.ts'

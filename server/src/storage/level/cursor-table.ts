@@ -1,5 +1,5 @@
 import type { Log } from '../../common/log.ts'
-import type { CursorFailure, CursorPlace, PostponedCursor } from '../storage.ts'
+import type { CursorFailure, CursorPlace, PostponedCursor } from '../cursor-store.ts'
 import { isDue, MAX_REASON_LENGTH } from '../webhook-cursor.ts'
 import type { Database, Operation } from './database.ts'
 import { CURSORS, cursorKey, cursorOf, NOTES, noteKey } from './keys.ts'

@@ -1,3 +1,5 @@
+import type { HistoryRules } from '../document-store.ts'
+import type { DatedEntry, Segment } from '../history-store.ts'
 import {
   decodeSegment,
   expiredUpTo,
@@ -7,7 +9,6 @@ import {
   type NewSegment,
   plain,
 } from '../segments.ts'
-import type { DatedEntry, HistoryRules, Segment } from '../storage.ts'
 import type { Operation, RawLevel } from './database.ts'
 import {
   chunkKey,

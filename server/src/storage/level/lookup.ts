@@ -1,4 +1,6 @@
-import type { DeletedDocument, DocumentFacts } from '../storage.ts'
+import type { DeletedDocument, DocumentFacts } from '../catalog.ts'
+import type { Deletion } from '../document-store.ts'
+import { deletionOf } from '../log-part.ts'
 import type { RawLevel } from './database.ts'
 import {
   DELETIONS,
@@ -42,6 +44,11 @@ export async function readFormerClients(level: RawLevel, name: string): Promise<
   const key = deletionKey(name)
   const value = await level.get(key)
   return value && (decodeBytes({ key, value }) ?? new Uint8Array())
+}
+
+/** What of a document says that it was deleted. */
+export async function readDeletion(level: RawLevel, name: string, isThere: boolean): Promise<Deletion> {
+  return deletionOf(await readFormerClients(level, name), isThere)
 }
 
 /** The documents after a name that are deleted now. */

@@ -1,6 +1,6 @@
+import type { NamedVersion, NewNamedVersion } from '../history-store.ts'
 import { MAX_NAMED_VERSIONS } from '../log-part.ts'
 import { inflateAll } from '../segments.ts'
-import type { NamedVersion, NewNamedVersion } from '../storage.ts'
 import type { Operation, RawLevel } from './database.ts'
 import { namedContentKey, namedKey, namedRange, nameOfVersion } from './keys.ts'
 import { removeKey } from './operations.ts'

@@ -1,4 +1,4 @@
-import type { StoredRevocation } from '../storage.ts'
+import type { StoredRevocation } from '../revocation-store.ts'
 import type { Operation } from './database.ts'
 import { chunkKey, deletionKey, entryKey, metadataKey, nameKey, quarantineKey, revocationKey } from './keys.ts'
 import type { Layout } from './layout.ts'

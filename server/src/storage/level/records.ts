@@ -1,8 +1,8 @@
 import { crc32 } from 'node:zlib'
 import { ByteReader } from '../../protocol/wire/reader.ts'
 import { ByteWriter, varUintBytes } from '../../protocol/wire/writer.ts'
+import type { NamedVersion } from '../history-store.ts'
 import type { SegmentFacts } from '../segments.ts'
-import type { NamedVersion } from '../storage.ts'
 
 /*
  * Values of the LevelDB engine: 4 bytes of CRC, then the body. The CRC covers the key too, so that a record which turns

@@ -1,34 +1,31 @@
 import type { Log } from '../../common/log.ts'
-import type { Serial } from '../../common/serial.ts'
-import type { Clock } from '../../common/timing.ts'
-import type { StoredRevocation } from '../storage.ts'
-import type { Database, Operation } from './database.ts'
+import type { RevocationStore, StoredRevocation } from '../revocation-store.ts'
+import type { LevelContext } from './context.ts'
+import type { Operation } from './database.ts'
 import { REVOCATIONS, revocationKey, targetOf } from './keys.ts'
 import { putRevocation, removeKey } from './operations.ts'
 import { readRange } from './read-range.ts'
 import { decodeTime, type RawRecord } from './records.ts'
 
-export interface RevocationTableContext {
-  readonly database: Database
-  /** What every write passes through, one at a time. */
-  readonly gate: Serial
-  readonly clock: Clock
+export interface RevocationTableContext extends LevelContext {
   readonly log: Log
 }
 
 /** The revocations in a database. */
-export class RevocationTable {
+export class RevocationTable implements RevocationStore {
   readonly #context: RevocationTableContext
 
   constructor(context: RevocationTableContext) {
     this.#context = context
   }
 
-  load(): Promise<readonly StoredRevocation[]> {
+  async loadRevocations(): Promise<readonly StoredRevocation[]> {
+    this.#context.assertOpen()
     return this.#context.gate.run(() => this.#load())
   }
 
-  store(revocations: readonly StoredRevocation[], forgotten: readonly string[]): Promise<void> {
+  async storeRevocations(revocations: readonly StoredRevocation[], forgotten: readonly string[]): Promise<void> {
+    this.#context.assertOpen()
     const operations = [
       ...forgotten.map((target) => removeKey(revocationKey(target))),
       ...revocations.map(putRevocation),

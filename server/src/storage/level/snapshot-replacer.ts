@@ -1,8 +1,10 @@
 import { CoeditError } from '../../common/errors.ts'
 import type { Serial } from '../../common/serial.ts'
-import type { HistoryRules, Snapshot } from '../storage.ts'
+import type { CompactionRequest, HistoryRules, Snapshot } from '../document-store.ts'
 import type { Database, Operation, RawLevel } from './database.ts'
+import type { DocumentTable } from './document-table.ts'
 import { prepareHistory, readHistoryLeftovers } from './history.ts'
+import type { Openings } from './incarnation.ts'
 import { chunkKey, entryKey, entryRange } from './keys.ts'
 import { type EntryRecord, sortRecords } from './layout.ts'
 import { type Position, type Removable, readLeftovers, readMetadata } from './lookup.ts'
@@ -22,16 +24,15 @@ interface Replaced extends Removable {
   readonly updatedAt: number
 }
 
-/** What replacing a snapshot shares with the storage. `locate` is called within the gate. */
+/** What replacing a snapshot shares with the storage. */
 export interface SnapshotReplacerContext {
   readonly database: Database
+  readonly openings: Openings
+  readonly documents: DocumentTable
   readonly reclaimer: Reclaimer
   /** What every write passes through, one at a time. */
   readonly gate: Serial
   readonly isClosing: () => boolean
-  readonly locate: (document: string) => Promise<Position | undefined>
-  /** What a document of this stored incarnation is in the present opening. */
-  readonly incarnationOf: (stored: number) => number
 }
 
 /**
@@ -49,16 +50,11 @@ export class SnapshotReplacer {
     this.#context = context
   }
 
-  async compact(
-    document: string,
-    snapshot: Snapshot,
-    replaces: number,
-    incarnation?: number,
-    history?: HistoryRules,
-  ): Promise<boolean> {
+  async compact(document: string, { snapshot, replaces, incarnation, history }: CompactionRequest): Promise<boolean> {
     const before = await this.#find(document)
     if (before?.metadata.snapshotSeq !== replaces) return false
-    if (incarnation !== undefined && incarnation !== this.#context.incarnationOf(before.incarnation)) return false
+    if (incarnation !== undefined && incarnation !== this.#context.openings.incarnationOf(before.incarnation))
+      return false
     if (snapshot.seq < replaces || snapshot.seq > before.head) return false
     await this.#removeLeftovers(before)
     await this.#writeChunks(before, snapshot)
@@ -83,8 +79,8 @@ export class SnapshotReplacer {
   }
 
   async #current(document: string): Promise<Current | undefined> {
-    const { database, locate } = this.#context
-    const position = await locate(document)
+    const { database, documents } = this.#context
+    const position = await documents.locate(document)
     const metadata = position && (await database.read((level) => readMetadata(level, position.id)))
     return position && metadata && { ...position, metadata }
   }

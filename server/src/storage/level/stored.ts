@@ -1,7 +1,6 @@
-import type { Deletion, StoredDocument } from '../storage.ts'
+import type { Deletion, StoredDocument } from '../document-store.ts'
 import type { Openings } from './incarnation.ts'
 import type { Layout } from './layout.ts'
-import type { Position } from './lookup.ts'
 
 /** What LevelDB tells of a document: it knows its quarantine and its earlier openings. */
 export type LevelDocument = Required<Omit<StoredDocument, keyof Deletion>> & Deletion
@@ -16,19 +15,16 @@ export const NOTHING: LevelDocument = {
   quarantined: [],
 }
 
-export function describe(
-  id: number,
-  layout: Layout,
-  openings: Openings,
-): { position: Position; stored: LevelDocument } {
-  const stored = toStored(layout, openings)
-  return { stored, position: { id, incarnation: layout.metadata.incarnation, head: stored.head } }
+/** The number of the last entry. */
+export function headOf({ metadata, tail }: Layout): number {
+  return tail.at(-1)?.seq ?? metadata.snapshotSeq
 }
 
-export function toStored({ metadata, chunks, tail, quarantined }: Layout, openings: Openings): LevelDocument {
+export function toStored(layout: Layout, openings: Openings): LevelDocument {
+  const { metadata, chunks, tail, quarantined } = layout
   const { snapshotSeq, incarnation, stateVector, deleteSet } = metadata
   const updates = chunks.map((chunk) => chunk.update)
-  const head = tail.at(-1)?.seq ?? snapshotSeq
+  const head = headOf(layout)
   return {
     head,
     incarnation: openings.incarnationOf(incarnation),

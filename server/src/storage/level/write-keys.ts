@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Recent } from '../../common/recent.ts'
+import type { WriteKey } from '../document-store.ts'
 import { knownKeyError, MAX_WRITE_KEYS, WRITE_KEY_MS } from '../log-part.ts'
-import type { WriteKey } from '../storage.ts'
 import type { Database, Operation, RawLevel } from './database.ts'
 import { orderedKeyOf, writeKeyKey, writeOrderKey, writeOrderRange } from './keys.ts'
 import { removeKey } from './operations.ts'

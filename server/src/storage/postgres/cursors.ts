@@ -1,19 +1,8 @@
-import { randomInt } from 'node:crypto'
-import type { Log } from '../../common/log.ts'
-import type { Cancel, Clock } from '../../common/timing.ts'
-import type { CursorFailure, CursorPlace, CursorStore, PostponedCursor } from '../storage.ts'
+import type { Clock } from '../../common/timing.ts'
+import type { CursorFailure, CursorPlace, CursorStore, PostponedCursor } from '../cursor-store.ts'
 import { MAX_REASON_LENGTH } from '../webhook-cursor.ts'
-import type { Link } from './link.ts'
-
-/** How long a server counts as alive after its last sign of life, in seconds of the database. */
-const LEASE_SECONDS = 5
-/** How often it gives one, in milliseconds. */
-const BEAT_MS = 1_000
-
-const BEAT = `
-WITH gone AS (DELETE FROM coedit.holders WHERE id <> $1 AND until < now() - interval '1 day')
-INSERT INTO coedit.holders VALUES ($1, now() + interval '${LEASE_SECONDS} s')
-ON CONFLICT (id) DO UPDATE SET until = excluded.until`
+import type { Holder } from './holder.ts'
+import type { Run } from './link.ts'
 
 /** Whether nobody else holds cursor c who is alive. */
 const IS_FREE = `(c.holder = $1 OR NOT EXISTS (SELECT FROM coedit.holders h WHERE h.id = c.holder AND h.until > now()))`
@@ -94,32 +83,23 @@ interface PlaceRow extends FailureRow {
 
 export interface CursorsContext {
   readonly clock: Clock
-  readonly log: Log
-  /** Does something on a connection, and again until it has succeeded. */
-  run<T>(work: (link: Link) => Promise<T>): Promise<T>
+  readonly holder: Holder
+  readonly run: Run
+  /** @throws CoeditError STORAGE_CLOSED */
+  assertOpen(): void
 }
 
-/** The cursors that this server holds. It shows that it is alive from the first one on. */
+/** The cursors in a database, of which this server holds some. */
 export class Cursors implements CursorStore {
   readonly #context: CursorsContext
-  readonly #holder = randomInt(1, 2 ** 48 - 1)
-  #started: Promise<void> | undefined
-  #next: Cancel | undefined
-  #isClosed = false
 
   constructor(context: CursorsContext) {
     this.#context = context
   }
 
-  /** By which number the database knows this server. Resolves when it counts as alive. */
-  async holder(): Promise<number> {
-    this.#started ??= this.#beat()
-    await this.#started
-    return this.#holder
-  }
-
   async claim(cursor: string, document: string): Promise<CursorPlace | undefined> {
-    const holder = await this.holder()
+    this.#context.assertOpen()
+    const holder = await this.#context.holder.alive()
     const [row] = await this.#query<PlaceRow>(CLAIM, [holder, document, cursor])
     if (!row) return undefined
     const { seq, deleted_at: deletedAt } = row
@@ -137,18 +117,23 @@ export class Cursors implements CursorStore {
     incarnation: number,
   ): Promise<'told' | 'behind' | 'lost'> {
     const text = 'SELECT coedit.advance($1, $2, $3, $4, $5) AS outcome'
-    const values = [cursor, document, this.#holder, incarnation, seq]
+    const values = [cursor, document, this.#context.holder.id, incarnation, seq]
     const [row] = await this.#query<{ outcome: 'told' | 'behind' | 'lost' }>(text, values)
     return row?.outcome ?? 'lost'
   }
 
   async untold(cursor: string, limit: number): Promise<readonly string[]> {
-    const rows = await this.#query<{ name: string }>(UNTOLD, [this.#holder, cursor, limit, this.#context.clock.now()])
+    const rows = await this.#query<{ name: string }>(UNTOLD, [
+      this.#context.holder.id,
+      cursor,
+      limit,
+      this.#context.clock.now(),
+    ])
     return rows.map(({ name }) => name)
   }
 
   async toldDeletion(cursor: string, document: string, deletedAt: number): Promise<'told' | 'behind' | 'lost'> {
-    const values = [this.#holder, document, cursor, deletedAt]
+    const values = [this.#context.holder.id, document, cursor, deletedAt]
     const [row] = await this.#query<{ is_behind: boolean }>(TOLD_DELETION, values)
     if (!row) return 'lost'
     return row.is_behind ? 'behind' : 'told'
@@ -161,7 +146,7 @@ export class Cursors implements CursorStore {
     deletedAt?: number,
   ): Promise<boolean> {
     const told = reason.replaceAll('\0', '').slice(0, MAX_REASON_LENGTH)
-    const values = [this.#holder, document, cursor, count, since, retryAt ?? 'infinity', told]
+    const values = [this.#context.holder.id, document, cursor, count, since, retryAt ?? 'infinity', told]
     const rows =
       deletedAt === undefined
         ? await this.#query(POSTPONE_ENTRIES, values)
@@ -178,39 +163,8 @@ export class Cursors implements CursorStore {
     await this.#query(RETRY, [cursor, document ?? null])
   }
 
-  /** Leaves the cursors to the others. */
-  async close(): Promise<void> {
-    this.#isClosed = true
-    this.#next?.()
-    if (!this.#started) return
-    try {
-      await this.#started
-      await this.#query('DELETE FROM coedit.holders WHERE id = $1', [this.#holder])
-    } catch (error) {
-      // The others take them when this server has shown no sign of life for long enough.
-      this.#context.log.debug({ err: error }, 'the cursors of a server could not be released')
-    }
-  }
-
-  async #beat(): Promise<void> {
-    await this.#query(BEAT, [this.#holder])
-    this.#beatLater()
-  }
-
-  #beatLater(): void {
-    if (this.#isClosed) return
-    this.#next = this.#context.clock.after(BEAT_MS, () => {
-      this.#beat().catch((error: unknown) => this.#failed(error))
-    })
-  }
-
   #query<Row>(text: string, values: readonly unknown[]): Promise<Row[]> {
     return this.#context.run((link) => link.query<Row>({ text, values }))
-  }
-
-  #failed(error: unknown): void {
-    if (!this.#isClosed) this.#context.log.error({ err: error }, 'a sign of life could not be given: others take over')
-    this.#beatLater()
   }
 }
 

@@ -1,9 +1,9 @@
 import type { Log } from '../../common/log.ts'
 import { Recent } from '../../common/recent.ts'
 import type { Cancel, Clock } from '../../common/timing.ts'
+import type { Appended, AppendRequest, Lineage, LogEntry, LogPart, Unfollow } from '../document-store.ts'
 import { lastStanding, lineageOf } from '../lineage.ts'
 import { NO_LOG } from '../log-part.ts'
-import type { Appended, AppendRequest, Lineage, LogEntry, LogPart, Unfollow } from '../storage.ts'
 import type { Hint } from './hints.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Appended, AppendRequest } from '../storage.ts'
+import type { Appended, AppendRequest } from '../document-store.ts'
 
 /** PostgreSQL takes 7,999 bytes of a notification. */
 const MAX_PAYLOAD_BYTES = 7_900

@@ -1,3 +1,5 @@
+import type { HistoryRules } from '../document-store.ts'
+import type { DatedEntry, Segment } from '../history-store.ts'
 import {
   decodeSegment,
   inflateAll,
@@ -6,7 +8,6 @@ import {
   type NewSegment,
   type SegmentFacts,
 } from '../segments.ts'
-import type { DatedEntry, HistoryRules, Segment } from '../storage.ts'
 import { type CheckedRow, isIntact, pack } from './checked.ts'
 import type { Link } from './link.ts'
 import { type DatedRow, dated } from './reading.ts'

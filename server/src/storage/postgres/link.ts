@@ -96,6 +96,9 @@ export class Link {
   }
 }
 
+/** Does something on a connection, and again until it has succeeded. Rejects with STORAGE_CLOSED where that is too late. */
+export type Run = <T>(work: (link: Link) => Promise<T>) => Promise<T>
+
 /** What each new connection is asked: by a promotion a cluster begins another timeline. */
 const STATE = `
 SELECT pg_is_in_recovery() AS standby, system_identifier::text AS cluster,

@@ -1,5 +1,5 @@
+import type { NamedVersion, NewNamedVersion } from '../history-store.ts'
 import { deflate, inflateAll } from '../segments.ts'
-import type { NamedVersion, NewNamedVersion } from '../storage.ts'
 import { type CheckedRow, checksumOf, isIntact } from './checked.ts'
 import type { Link } from './link.ts'
 

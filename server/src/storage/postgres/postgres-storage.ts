@@ -3,36 +3,23 @@ import { hasCode } from '../../common/errors.ts'
 import { type Log, silentLog } from '../../common/log.ts'
 import { Serial } from '../../common/serial.ts'
 import { type Cancel, type Clock, systemClock } from '../../common/timing.ts'
-import { lineageOf } from '../lineage.ts'
-import { NO_LOG, WRITE_KEY_MS } from '../log-part.ts'
+import type { DeletedDocument, DeletionRequest, DocumentFacts } from '../catalog.ts'
+import type { CursorStore } from '../cursor-store.ts'
 import type {
   Appended,
   AppendListener,
   AppendRequest,
-  CursorFailure,
-  CursorPlace,
-  DatedDocument,
-  DatedEntry,
-  DeletedDocument,
-  DeletionRequest,
-  DocumentFacts,
-  HistoryRules,
+  CompactionRequest,
   KnownWrite,
   LogPart,
-  NamedVersion,
-  NewNamedVersion,
-  PostponedCursor,
-  Relay,
-  Segment,
-  Snapshot,
-  Storage,
-  StorageDamage,
-  StorageStatus,
   StoredDocument,
-  StoredRevocation,
-  StoredWebhook,
   Unfollow,
-} from '../storage.ts'
+} from '../document-store.ts'
+import type { HistoryStore } from '../history-store.ts'
+import { lineageOf } from '../lineage.ts'
+import { NO_LOG, WRITE_KEY_MS } from '../log-part.ts'
+import type { Relay } from '../relay.ts'
+import type { Storage, StorageDamage, StorageStatus } from '../storage.ts'
 import { Announcer } from './announcer.ts'
 import { Appender } from './appender.ts'
 import type { Broadcast, Channel } from './broadcast.ts'
@@ -40,17 +27,17 @@ import { pack } from './checked.ts'
 import { Cursors } from './cursors.ts'
 import { Followers } from './followers.ts'
 import { decodeHints, hintsOf } from './hints.ts'
-import { expireHistory, historyParameters, prepareHistory, readEntries, readSegments, readStart } from './history.ts'
+import { historyParameters, prepareHistory } from './history.ts'
+import { HistoryTable } from './history-table.ts'
+import { Holder } from './holder.ts'
 import { Lane } from './lane.ts'
-import { Dialer, type Link, Timelines } from './link.ts'
+import { Dialer, type Link, type Run, Timelines } from './link.ts'
 import { Listener } from './listener.ts'
 import { expectSchema, prepareSchema } from './migrate.ts'
-import { nameVersion, readNamedVersion, readNamedVersions, removeNamedVersion } from './named-versions.ts'
 import { closedError, STATES, stateOf, translated, unreachableError } from './pg-errors.ts'
 import {
   descriptionChecksum,
   ofDeletion,
-  readDated,
   readDeleted,
   readDocument,
   readFacts,
@@ -62,11 +49,10 @@ import {
 } from './reading.ts'
 import { RedisBroadcast } from './redis.ts'
 import { BroadcastRelay } from './relay.ts'
-import { REVOCATIONS_SUMMARY, readRevocations, writeRevocations } from './revocations.ts'
+import { RevocationTable } from './revocation-table.ts'
 import { checkRights, checkServer, MAX_CONNECTIONS, tellRisks } from './self-test.ts'
-import { SummaryWatch } from './summary-watch.ts'
 import { targetsOf } from './target.ts'
-import { eraseWebhook, readWebhooks, WEBHOOKS_SUMMARY, writeWebhook } from './webhooks.ts'
+import { WebhookTable } from './webhook-table.ts'
 
 export interface PostgresStorageOptions {
   /** `postgres://…`; several hosts have commas between them. */
@@ -116,6 +102,10 @@ const COMPACT_KEEPING = `SELECT coedit.compact($1, $2, $3, $4, $5, $6, $7, $8::i
  */
 export class PostgresStorage implements Storage {
   readonly isShared = true
+  readonly history: HistoryStore
+  readonly cursors: CursorStore
+  readonly webhooks: WebhookTable
+  readonly revocations: RevocationTable
   readonly #clock: Clock
   readonly #log: Log
   readonly #serves: boolean
@@ -126,11 +116,9 @@ export class PostgresStorage implements Storage {
   /** What tells others must not stand behind long reads and compactions. */
   readonly #tells: Lane
   readonly #appender: Appender
-  readonly #cursors: Cursors
+  readonly #holder: Holder
   readonly #announcer: Announcer
   readonly #followers: Followers
-  readonly #revocations: SummaryWatch
-  readonly #webhooks: SummaryWatch
   readonly #relay: BroadcastRelay
   readonly #broadcast: Broadcast
   readonly #listeners = new Set<AppendListener>()
@@ -157,9 +145,9 @@ export class PostgresStorage implements Storage {
     this.#appends = new Lane({ dialer: dialer(url, 'append'), max: 1, isPrompt: true, clock, log })
     this.#reads = new Lane({ dialer: dialer(url, 'read'), max: MAX_READERS, clock, log })
     this.#tells = new Lane({ dialer: dialer(url, 'tell'), max: 1, clock, log })
-    const cursors = new Cursors({ clock, log, run: (work) => this.#read(work) })
-    this.#cursors = cursors
-    this.#appender = new Appender({ lane: this.#appends, holder: () => cursors.holder(), clock, log })
+    const holder = new Holder({ clock, log, run: (work) => this.#read(work) })
+    this.#holder = holder
+    this.#appender = new Appender({ lane: this.#appends, holder: () => holder.alive(), clock, log })
     this.#broadcast =
       hintsUrl === ''
         ? new Listener({ dialer: dialer(directUrl, 'listen'), lane: this.#tells, clock, log })
@@ -173,8 +161,14 @@ export class PostgresStorage implements Storage {
       settled: () => this.#gate.idle(),
       onLost: (document, entries) => this.#noteLoss(document, entries),
     })
-    this.#revocations = new SummaryWatch(REVOCATIONS_SUMMARY, (work) => this.#read(work))
-    this.#webhooks = new SummaryWatch(WEBHOOKS_SUMMARY, (work) => this.#read(work))
+    const run: Run = async (work) => {
+      this.#assertOpen()
+      return this.#read(work)
+    }
+    this.history = new HistoryTable(run)
+    this.cursors = new Cursors({ clock, holder, run, assertOpen: () => this.#assertOpen() })
+    this.webhooks = new WebhookTable(run)
+    this.revocations = new RevocationTable(run, () => this.#tellOfRevocations())
     this.#relay = new BroadcastRelay(this.#sender, this.#broadcast, log)
   }
 
@@ -225,7 +219,7 @@ export class PostgresStorage implements Storage {
     await this.#broadcast.stop()
     for (const lane of [this.#appends, this.#reads, this.#tells]) lane.giveUp()
     await this.#gate.idle()
-    await this.#cursors.close()
+    await this.#holder.close()
     await this.#appender.close()
     await Promise.all([this.#appends.close(), this.#reads.close(), this.#tells.close()])
   }
@@ -254,13 +248,7 @@ export class PostgresStorage implements Storage {
     })
   }
 
-  async compact(
-    document: string,
-    snapshot: Snapshot,
-    replaces: number,
-    incarnation?: number,
-    history?: HistoryRules,
-  ): Promise<boolean> {
+  async compact(document: string, { snapshot, replaces, incarnation, history }: CompactionRequest): Promise<boolean> {
     this.#assertOpen()
     const { seq, chunks, stateVector, deleteSet } = snapshot
     const { sizes, checksums, content } = pack(chunks)
@@ -284,51 +272,6 @@ export class PostgresStorage implements Storage {
     }
   }
 
-  async loadDated(document: string): Promise<DatedDocument> {
-    this.#assertOpen()
-    return this.#read((link) => readDated(link, document))
-  }
-
-  async listSegments(document: string, place: number | undefined, limit: number): Promise<readonly Segment[]> {
-    this.#assertOpen()
-    return this.#read((link) => readSegments(link, document, place, limit))
-  }
-
-  async readSegment(document: string, place: number): Promise<readonly DatedEntry[] | undefined> {
-    this.#assertOpen()
-    return this.#read((link) => readEntries(link, document, place))
-  }
-
-  async readStart(document: string, place: number): Promise<readonly Uint8Array[] | undefined> {
-    this.#assertOpen()
-    return this.#read((link) => readStart(link, document, place))
-  }
-
-  async expireHistory(time: number): Promise<void> {
-    this.#assertOpen()
-    return this.#read((link) => expireHistory(link, time))
-  }
-
-  async nameVersion(document: string, version: NewNamedVersion): Promise<'named' | 'taken' | 'full' | 'missing'> {
-    this.#assertOpen()
-    return this.#read((link) => nameVersion(link, document, version))
-  }
-
-  async listNamedVersions(document: string): Promise<readonly NamedVersion[]> {
-    this.#assertOpen()
-    return this.#read((link) => readNamedVersions(link, document))
-  }
-
-  async readNamedVersion(document: string, name: string): Promise<Uint8Array | undefined> {
-    this.#assertOpen()
-    return this.#read((link) => readNamedVersion(link, document, name))
-  }
-
-  async removeNamedVersion(document: string, name: string): Promise<boolean> {
-    this.#assertOpen()
-    return this.#read((link) => removeNamedVersion(link, document, name))
-  }
-
   follow(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow {
     return this.#followers.add(document, after, onEntries)
   }
@@ -342,65 +285,6 @@ export class PostgresStorage implements Storage {
     this.#assertOpen()
     const since = this.#clock.now() - WRITE_KEY_MS
     return this.#read((link) => readWrite(link, document, id, since))
-  }
-
-  async claim(cursor: string, document: string): Promise<CursorPlace | undefined> {
-    this.#assertOpen()
-    return this.#cursors.claim(cursor, document)
-  }
-
-  async advance(
-    cursor: string,
-    document: string,
-    seq: number,
-    incarnation: number,
-  ): Promise<'told' | 'behind' | 'lost'> {
-    this.#assertOpen()
-    return this.#cursors.advance(cursor, document, seq, incarnation)
-  }
-
-  async untold(cursor: string, limit: number): Promise<readonly string[]> {
-    this.#assertOpen()
-    return this.#cursors.untold(cursor, limit)
-  }
-
-  async toldDeletion(cursor: string, document: string, deletedAt: number): Promise<'told' | 'behind' | 'lost'> {
-    this.#assertOpen()
-    return this.#cursors.toldDeletion(cursor, document, deletedAt)
-  }
-
-  async postpone(cursor: string, document: string, failure: CursorFailure, deletedAt?: number): Promise<boolean> {
-    this.#assertOpen()
-    return this.#cursors.postpone(cursor, document, failure, deletedAt)
-  }
-
-  async listPostponed(cursor: string, after: string | undefined, limit: number): Promise<readonly PostponedCursor[]> {
-    this.#assertOpen()
-    return this.#cursors.listPostponed(cursor, after, limit)
-  }
-
-  async retry(cursor: string, document?: string): Promise<void> {
-    this.#assertOpen()
-    return this.#cursors.retry(cursor, document)
-  }
-
-  async loadWebhooks(): Promise<readonly StoredWebhook[]> {
-    this.#assertOpen()
-    return this.#read(readWebhooks)
-  }
-
-  async storeWebhook(webhook: StoredWebhook): Promise<void> {
-    this.#assertOpen()
-    return this.#read((link) => writeWebhook(link, webhook))
-  }
-
-  async removeWebhook(id: string): Promise<boolean> {
-    this.#assertOpen()
-    return this.#read((link) => eraseWebhook(link, id))
-  }
-
-  followWebhooks(onChange: () => void): Unfollow {
-    return this.#webhooks.add(onChange)
   }
 
   async stat(document: string): Promise<DocumentFacts | undefined> {
@@ -417,7 +301,7 @@ export class PostgresStorage implements Storage {
     this.#assertOpen()
     const { incarnation, head, formerClients, key, cursors = [] } = request
     const now = this.#clock.now()
-    const holder = cursors.length > 0 ? await this.#cursors.holder() : null
+    const holder = cursors.length > 0 ? await this.#holder.alive() : null
     const deleted = [document, incarnation ?? null, head ?? null, formerClients, cursors, holder, now]
     const noted = key ? [ofDeletion(document, key.id), key.request, now - WRITE_KEY_MS] : []
     const [text, values] = [key ? DELETE_WITH_KEY : DELETE, [...deleted, ...noted]]
@@ -436,23 +320,6 @@ export class PostgresStorage implements Storage {
     this.#assertOpen()
     const text = 'WITH told AS (DELETE FROM coedit.farewells WHERE name = $1) SELECT coedit.remove($1)'
     await this.#read((link) => link.query({ text, values: [document] }))
-  }
-
-  async loadRevocations(): Promise<readonly StoredRevocation[]> {
-    this.#assertOpen()
-    return this.#read(readRevocations)
-  }
-
-  async storeRevocations(revocations: readonly StoredRevocation[], forgotten: readonly string[]): Promise<void> {
-    this.#assertOpen()
-    await this.#read((link) => writeRevocations(link, revocations, forgotten))
-    this.#broadcast.send('coedit_revocations', [this.#sender]).catch((error: unknown) => {
-      this.#log.debug({ err: error }, 'other servers could not be told of revocations')
-    })
-  }
-
-  followRevocations(onChange: () => void): Unfollow {
-    return this.#revocations.add(onChange)
   }
 
   /** Rejects with what keeps it from working, and says in the log what may. */
@@ -512,10 +379,16 @@ export class PostgresStorage implements Storage {
     this.#log.error({ err: error }, 'a document is damaged, and is not served')
   }
 
+  #tellOfRevocations(): void {
+    this.#broadcast.send('coedit_revocations', [this.#sender]).catch((error: unknown) => {
+      this.#log.debug({ err: error }, 'other servers could not be told of revocations')
+    })
+  }
+
   #hear(channel: Channel, payload: string): void {
     if (channel === 'coedit_relay') this.#relay.hear(payload)
     else if (channel === 'coedit_revocations') {
-      if (payload !== this.#sender) this.#revocations.tell()
+      if (payload !== this.#sender) this.revocations.changed()
     } else {
       const news = decodeHints(payload)
       if (!news || news.sender === this.#sender) return
@@ -527,7 +400,7 @@ export class PostgresStorage implements Storage {
   }
 
   #check(): void {
-    for (const check of [this.#followers.check(), this.#revocations.check(), this.#webhooks.check()]) {
+    for (const check of [this.#followers.check(), this.revocations.check(), this.webhooks.check()]) {
       check.catch((error: unknown) => {
         if (this.#state === 'open') this.#log.warn({ err: error }, 'what other servers wrote could not be looked for')
       })

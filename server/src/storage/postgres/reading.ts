@@ -1,19 +1,10 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
+import type { DeletedDocument, DocumentFacts } from '../catalog.ts'
+import type { KnownWrite, Lineage, LogEntry, LogPart, Snapshot, StoredDocument } from '../document-store.ts'
+import type { DatedDocument, DatedEntry } from '../history-store.ts'
 import { lineageOf } from '../lineage.ts'
 import { deletionOf, NO_LOG } from '../log-part.ts'
-import type {
-  DatedDocument,
-  DatedEntry,
-  DeletedDocument,
-  DocumentFacts,
-  KnownWrite,
-  Lineage,
-  LogEntry,
-  LogPart,
-  Snapshot,
-  StoredDocument,
-} from '../storage.ts'
 import { type CheckedRow, damagedError, intact } from './checked.ts'
 import type { Heads } from './followers.ts'
 import type { Link } from './link.ts'

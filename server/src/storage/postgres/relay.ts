@@ -1,5 +1,6 @@
 import type { Log } from '../../common/log.ts'
-import type { Relay, RelayListener, Unfollow } from '../storage.ts'
+import type { Unfollow } from '../document-store.ts'
+import type { Relay, RelayListener } from '../relay.ts'
 import type { Broadcast } from './broadcast.ts'
 
 /** Bytes of a message in one payload, which takes 7,999 in base64 and with what stands before it. */
