@@ -1,10 +1,10 @@
 import { CoeditError, goneError } from '../common/errors.ts'
+import { Recent } from '../common/recent.ts'
 import type { Clock } from '../common/timing.ts'
 import { encodeWriter, type Writer } from '../protocol/update/update.ts'
 import type { DatedDocument, DatedEntry, HistoryStore, Segment } from '../storage/history-store.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import { writersOf } from './authors.ts'
-import { RecentBytes } from './recent-bytes.ts'
 import { Timeline, type TimelinePage } from './timeline.ts'
 
 /** Segments that are listed at a time. */
@@ -75,7 +75,7 @@ interface Part extends Pick<Segment, 'first' | 'last' | 'since' | 'isStart'> {
 /** Reads what documents were. Of what was asked for last, segments that are merged stay in memory. */
 export class History {
   readonly #context: HistoryContext
-  readonly #merged = new RecentBytes(MAX_MERGED_BYTES)
+  readonly #merged = new Recent<string, Uint8Array>(MAX_MERGED_BYTES, ({ length }) => length)
 
   constructor(context: HistoryContext) {
     this.#context = context
@@ -256,7 +256,8 @@ export class History {
     const keys = parts.map((part) => (part.last <= version ? keyOf(name, stored, part) : undefined))
     const groups: (readonly Uint8Array[])[] = [chunks]
     for (const [index, part] of parts.entries()) {
-      const known = this.#merged.get(keys[index])
+      const key = keys[index]
+      const known = key === undefined ? undefined : this.#merged.get(key)
       if (known) groups.push([known])
       else {
         const entries = await this.#entriesOf(name, stored, part)
@@ -264,7 +265,9 @@ export class History {
       }
     }
     const merged = await workers.merge(groups)
-    for (const [index, key] of keys.entries()) this.#merged.set(key, merged.groups[index + 1])
+    for (const [index, key] of keys.entries()) {
+      if (key !== undefined) this.#merged.set(key, merged.groups[index + 1])
+    }
     return merged.whole
   }
 
