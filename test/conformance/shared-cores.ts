@@ -359,7 +359,10 @@ async function play(random: Random, newHost: NewSharedHost, failsOver = false): 
   for (const core of [...cores, ...closed]) expectOneLog(core, cores[0])
 }
 
-/** Whatever two servers have applied under a number is the same, and builds only on what comes before it, disjoint from it. */
+/**
+ * Whatever two servers have applied under a number is the same, and builds only on what comes before it, disjoint from
+ * it.
+ */
 function expectOneLog({ applied }: Core, other: Core): void {
   const first = Math.min(...applied.keys())
   const known = new KnownState()

@@ -13,7 +13,10 @@ import type { Release } from '../support/temporary.ts'
 /** It syncs what it commits. */
 const COST = 4
 
-/** What a database has that was promoted without the last entries: that it is another epoch is seen as those before are forgotten. */
+/**
+ * What a database has that was promoted without the last entries: that it is another epoch is seen as those before are
+ * forgotten.
+ */
 const LOST = `
 BEGIN;
 LOCK TABLE coedit.documents IN EXCLUSIVE MODE;

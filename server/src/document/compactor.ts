@@ -25,8 +25,9 @@ const MAX_SNAPSHOTS_HELD = 3
 const SENT_CHECK_MS = 1_000
 
 /**
- * Milliseconds in which other servers have read what is in the log, where they share it: they look every 2 s. Entries are not
- * taken out of it before, since a server that finds some gone loads the document anew, and its clients have to come back.
+ * Milliseconds in which other servers have read what is in the log, where they share it: they look every 2 s. Entries
+ * are not taken out of it before, since a server that finds some gone loads the document anew, and its clients have to
+ * come back.
  */
 const OTHERS_READ_MS = 5_000
 

@@ -223,8 +223,9 @@ export class Documents {
   }
 
   /**
-   * Deletes a document: nothing of it is kept, and nothing brings it back but `create`. Whoever takes part in it is told, at
-   * other servers too. Resolves when it is durable. Rejects with DOCUMENT_MISSING, and with GONE where it was deleted before.
+   * Deletes a document: nothing of it is kept, and nothing brings it back but `create`. Whoever takes part in it is
+   * told, at other servers too. Resolves when it is durable. Rejects with DOCUMENT_MISSING, and with GONE where it was
+   * deleted before.
    */
   async delete(name: string, key?: WriteKey): Promise<void> {
     const { storage, told = NOBODY_TOLD } = this.#context

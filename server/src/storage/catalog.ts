@@ -9,10 +9,10 @@ export interface Catalog {
   stat(document: string): Promise<DocumentFacts | undefined>
 
   /**
-   * Deletes a document: removes all that is stored of it, and keeps under its name that it was deleted, in one atomic step
-   * that is durable when it resolves. From then on appends are refused, unless they are to make it `anew`. Where there is
-   * none, that is kept all the same. Resolves false, and changes nothing, where it is another incarnation than the one given,
-   * or has gone on.
+   * Deletes a document: removes all that is stored of it, and keeps under its name that it was deleted, in one atomic
+   * step that is durable when it resolves. From then on appends are refused, unless they are to make it `anew`. Where
+   * there is none, that is kept all the same. Resolves false, and changes nothing, where it is another incarnation than
+   * the one given, or has gone on.
    */
   delete(document: string, deletion: DeletionRequest): Promise<boolean>
 

@@ -21,22 +21,23 @@ export interface CursorStore {
   advance(cursor: string, document: string, seq: number, incarnation: number): Promise<'told' | 'behind' | 'lost'>
 
   /**
-   * Ends what a cursor has to tell of a deletion, as of the time with which it was claimed. Resolves 'told' where nothing is
-   * left to be told, 'behind' where the document was made anew since, and 'lost' as `advance` does. Rejects with STORAGE_CLOSED.
+   * Ends what a cursor has to tell of a deletion, as of the time with which it was claimed. Resolves 'told' where
+   * nothing is left to be told, 'behind' where the document was made anew since, and 'lost' as `advance` does. Rejects
+   * with STORAGE_CLOSED.
    */
   toldDeletion(cursor: string, document: string, deletedAt: number): Promise<'told' | 'behind' | 'lost'>
 
   /**
-   * Notes at a cursor that it could not be told, until it has moved or `retry` is called. Resolves false, and changes nothing,
-   * where it is no longer this server's, or is not at what was claimed any more. Rejects with STORAGE_CLOSED.
+   * Notes at a cursor that it could not be told, until it has moved or `retry` is called. Resolves false, and changes
+   * nothing, where it is no longer this server's, or is not at what was claimed any more. Rejects with STORAGE_CLOSED.
    *
    * @param deletedAt as it was claimed
    */
   postpone(cursor: string, document: string, failure: CursorFailure, deletedAt?: number): Promise<boolean>
 
   /**
-   * Documents with a cursor of this name that no other living server holds, and that need not wait for `retryAt`: first those
-   * that nobody holds; at most `limit`.
+   * Documents with a cursor of this name that no other living server holds, and that need not wait for `retryAt`: first
+   * those that nobody holds; at most `limit`.
    */
   untold(cursor: string, limit: number): Promise<readonly string[]>
 

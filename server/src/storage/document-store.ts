@@ -20,8 +20,9 @@ export interface DocumentStore {
    * retried: nothing that was passed in is given up, nor written twice.
    *
    * Rejects with STORAGE_CLOSED after `close`. Rejects, having written nothing, with STORAGE_CONFLICT where a document
-   * has lost the number that an update builds on, has entries although an update was to be the first, or a key, so that its
-   * writer has to load it anew, with GONE where a document was deleted, and with STORAGE_DAMAGED where the engine cannot read what it needs to know of a document.
+   * has lost the number that an update builds on, has entries although an update was to be the first, or a key, so that
+   * its writer has to load it anew, with GONE where a document was deleted, and with STORAGE_DAMAGED where the engine
+   * cannot read what it needs to know of a document.
    */
   append(batch: readonly AppendRequest[]): Promise<readonly Appended[]>
 
@@ -37,12 +38,12 @@ export interface DocumentStore {
    * Reports the entries after number `after` that others commit, in ascending order, as soon as it can but never within this
    * call. Others append through another storage: an engine that one process owns has none, and reports nothing.
    *
-   * Reports are for speed and need not be complete: entries that were appended through this storage are left out, as are
-   * those that a compaction took in before they could be reported. They may repeat what `append` or `readAfter` gave, or
-   * leave it out. A report of an incarnation that does not go on with the one before says that the document has to be
-   * loaded anew; it may have no entries. So does one of a deletion. A missing number is the answer of an `append` under way, or is read with
-   * `readAfter`. The removal of a document is not reported; when it is made anew, its entries are, from 1 on and under
-   * their new incarnation.
+   * Reports are for speed and need not be complete: entries that were appended through this storage are left out, as
+   * are those that a compaction took in before they could be reported. They may repeat what `append` or `readAfter`
+   * gave, or leave it out. A report of an incarnation that does not go on with the one before says that the document
+   * has to be loaded anew; it may have no entries. So does one of a deletion. A missing number is the answer of an
+   * `append` under way, or is read with `readAfter`. The removal of a document is not reported; when it is made anew,
+   * its entries are, from 1 on and under their new incarnation.
    *
    * @param onEntries must not throw
    */
@@ -190,8 +191,8 @@ export interface QuarantinedUpdate {
 /** Which writes were done already, for those who ask for one again since they do not know. */
 export interface WriteKeyStore {
   /**
-   * What was appended, or deleted, with the key of this id: within a day, if it is one of the last thousand of the document that have one.
-   * Rejects with STORAGE_CLOSED.
+   * What was appended, or deleted, with the key of this id: within a day, if it is one of the last thousand of the
+   * document that have one. Rejects with STORAGE_CLOSED.
    */
   recall(document: string, id: Uint8Array): Promise<KnownWrite | undefined>
 }

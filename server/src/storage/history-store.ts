@@ -9,27 +9,31 @@ export interface HistoryStore {
   /** The document as `load` gives it, and its tail with what is known of each entry. Rejects as `load` does. */
   loadDated(document: string): Promise<DatedDocument>
 
-  /** At most `limit` segments of a document, the latest first, before `place` (exclusive; default: all). Rejects with STORAGE_CLOSED. */
+  /**
+   * At most `limit` segments of a document, the latest first, before `place` (exclusive; default: all). Rejects with
+   * STORAGE_CLOSED.
+   */
   listSegments(document: string, place: number | undefined, limit: number): Promise<readonly Segment[]>
 
   /** The entries of a segment; undefined where it is gone, or damaged. Rejects with STORAGE_CLOSED. */
   readSegment(document: string, place: number): Promise<readonly DatedEntry[] | undefined>
 
   /**
-   * What the document was before the start at this place, as the chunks of a snapshot: none where it was empty; undefined where that is
-   * gone, or damaged. Rejects with STORAGE_CLOSED.
+   * What the document was before the start at this place, as the chunks of a snapshot: none where it was empty;
+   * undefined where that is gone, or damaged. Rejects with STORAGE_CLOSED.
    */
   readStart(document: string, place: number): Promise<readonly Uint8Array[] | undefined>
 
   /**
-   * Removes the segments of all documents in which no entry was written at `time` (in milliseconds of the epoch) or later, except those that stand
-   * between an entry that was, and the start before it. Rejects with STORAGE_CLOSED.
+   * Removes the segments of all documents in which no entry was written at `time` (in milliseconds of the epoch) or
+   * later, except those that stand between an entry that was, and the start before it. Rejects with STORAGE_CLOSED.
    */
   expireHistory(time: number): Promise<void>
 
   /**
-   * Keeps a version under a name, until that or the document is removed. Changes nothing and resolves 'taken' where another one has the name, 'full'
-   * where the document has MAX_NAMED_VERSIONS of them, and 'missing' where it is not of the incarnation any more. Rejects with STORAGE_CLOSED.
+   * Keeps a version under a name, until that or the document is removed. Changes nothing and resolves 'taken' where
+   * another one has the name, 'full' where the document has MAX_NAMED_VERSIONS of them, and 'missing' where it is not
+   * of the incarnation any more. Rejects with STORAGE_CLOSED.
    */
   nameVersion(document: string, version: NewNamedVersion): Promise<'named' | 'taken' | 'full' | 'missing'>
 

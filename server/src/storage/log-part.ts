@@ -13,13 +13,6 @@ import { lastStanding, lineageOf } from './lineage.ts'
 /** Most bytes of `Appended.between`. */
 const MAX_BETWEEN_BYTES = 64 * 1024
 
-/** How long a key of a write is known, in milliseconds, and how many of a document are. */
-export const WRITE_KEY_MS = 24 * 60 * 60 * 1000
-export const MAX_WRITE_KEYS = 1000
-
-/** Named versions that a document may have. */
-export const MAX_NAMED_VERSIONS = 1000
-
 /** Where a document that was deleted stands. */
 export const NOWHERE: Pick<KnownWrite, 'incarnation' | 'seq'> = { incarnation: 0, seq: 0 }
 

@@ -16,6 +16,3 @@ export function webhookOf(cursor: string): string | undefined {
 export function isDue(failure: CursorFailure | undefined, now: number): boolean {
   return !failure || (failure.retryAt !== null && failure.retryAt <= now)
 }
-
-/** The most that is kept of why somebody could not be told. */
-export const MAX_REASON_LENGTH = 200

@@ -95,8 +95,8 @@ export class WorkerPool {
   }
 
   /**
-   * Compacts a document: its snapshot's chunks and the entries after them. Deleted content is freed, unless it is to stay, where Yjs
-   * manages that in time and nothing is lost; otherwise the result is a plain copy, which is logged.
+   * Compacts a document: its snapshot's chunks and the entries after them. Deleted content is freed, unless it is to
+   * stay, where Yjs manages that in time and nothing is lost; otherwise the result is a plain copy, which is logged.
    * @throws CoeditError UPDATE_MALFORMED, SERVER_CLOSED
    */
   async compact(request: CompactRequest): Promise<Compaction> {

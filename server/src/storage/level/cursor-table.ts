@@ -1,6 +1,7 @@
 import type { Log } from '../../common/log.ts'
 import type { CursorFailure, CursorPlace, PostponedCursor } from '../cursor-store.ts'
-import { isDue, MAX_REASON_LENGTH } from '../webhook-cursor.ts'
+import { MAX_REASON_LENGTH } from '../limits.ts'
+import { isDue } from '../webhook-cursor.ts'
 import type { Database, Operation } from './database.ts'
 import { CURSORS, cursorKey, cursorOf, NOTES, noteKey } from './keys.ts'
 import { removeKey } from './operations.ts'
@@ -138,7 +139,10 @@ export class CursorTable {
     this.#change(cursor, document, { note })
   }
 
-  /** Gives what removes those of a document, and makes those that tell of its deletion; `removed` is to be called behind it. */
+  /**
+   * Gives what removes those of a document, and makes those that tell of its deletion; `removed` is to be called behind
+   * it.
+   */
   removing(document: string, deletion?: Farewell): Operation[] {
     const removals = [...this.#known].flatMap(([cursor, documents]) =>
       documents.has(document) ? [removeKey(cursorKey(cursor, document)), removeKey(noteKey(cursor, document))] : [],

@@ -13,7 +13,10 @@ export type Operation =
 
 export type RawLevel = Level<Uint8Array, Uint8Array>
 
-/** On Node, `Level` is the class of classic-level. Its types leave out what browsers lack, and that `get` may find nothing. */
+/**
+ * On Node, `Level` is the class of classic-level. Its types leave out what browsers lack, and that `get` may find
+ * nothing.
+ */
 declare module 'level' {
   interface Level<KDefault, VDefault> {
     get(key: KDefault): Promise<VDefault | undefined>

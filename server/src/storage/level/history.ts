@@ -32,7 +32,7 @@ import {
   encodeBytes,
   encodeSegmentFacts,
   type Metadata,
-  type SegmentRecord,
+  type RawRecord,
 } from './records.ts'
 
 /** Segments that are to be written: their parts before the step that makes them count, and their facts in it. */
@@ -95,14 +95,15 @@ export async function readSegments(
   limit: number,
 ): Promise<readonly Segment[]> {
   const records = await level.iterator({ ...segmentRange(id, before), reverse: true, limit }).all()
-  return records.flatMap(([key, value]) => {
-    const facts = decodeSegmentFacts({ key, value })
-    return facts ? [segmentOf(placeOf(key), facts)] : []
-  })
+  return records.flatMap(([key, value]) => segmentIn({ key, value }) ?? [])
 }
 
-function segmentOf(place: number, { first, last, since, until, isStart }: SegmentRecord): Segment {
-  return { place, first, last, since, until, isStart }
+/** Undefined where it is damaged. */
+function segmentIn(record: RawRecord): Segment | undefined {
+  const facts = decodeSegmentFacts(record)
+  if (!facts) return undefined
+  const { first, last, since, until, isStart } = facts
+  return { place: placeOf(record.key), first, last, since, until, isStart }
 }
 
 export async function readEntries(level: RawLevel, id: number, place: number) {
@@ -157,13 +158,10 @@ export async function readDocumentsWithHistory(level: RawLevel): Promise<readonl
   return ids
 }
 
-/** What of a history nothing is needed of that was written at a time or later. */
+/** What of a history may go: nothing in it was written at `time` or later, or is needed by what was. */
 export async function readExpired(level: RawLevel, id: number, time: number): Promise<Removable | undefined> {
   const records = await readRange(level, segmentRange(id))
-  const segments = records.flatMap((record) => {
-    const facts = decodeSegmentFacts(record)
-    return facts ? [segmentOf(placeOf(record.key), facts)] : []
-  })
+  const segments = records.flatMap((record) => segmentIn(record) ?? [])
   const last = expiredUpTo(segments, time)
   if (last === undefined) return undefined
   const ranges = [

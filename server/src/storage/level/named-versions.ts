@@ -1,5 +1,5 @@
 import type { NamedVersion, NewNamedVersion } from '../history-store.ts'
-import { MAX_NAMED_VERSIONS } from '../log-part.ts'
+import { MAX_NAMED_VERSIONS } from '../limits.ts'
 import { inflateAll } from '../segments.ts'
 import type { Operation, RawLevel } from './database.ts'
 import { namedContentKey, namedKey, namedRange, nameOfVersion } from './keys.ts'

@@ -37,9 +37,9 @@ export interface SnapshotReplacerContext {
 
 /**
  * Replaces snapshots. The new chunks are written one by one, so that appends go on in between, under a generation that
- * nobody reads yet, and so are the parts of what goes to the history; then one small write makes it the snapshot, removes what it
- * replaces and makes the segments count. A crash before that leaves chunks and parts without meaning, which the next
- * compaction or load removes.
+ * nobody reads yet, and so are the parts of what goes to the history; then one small write makes it the snapshot,
+ * removes what it replaces and makes the segments count. A crash before that leaves chunks and parts without meaning,
+ * which the next compaction or load removes.
  *
  * To be called one at a time: what another one has written so far would look like the remains of a crash.
  */

@@ -1,6 +1,7 @@
 import type { CursorFailure, CursorPlace, CursorStore, PostponedCursor } from '../cursor-store.ts'
+import { MAX_REASON_LENGTH } from '../limits.ts'
 import { lastStanding } from '../lineage.ts'
-import { isDue, MAX_REASON_LENGTH } from '../webhook-cursor.ts'
+import { isDue } from '../webhook-cursor.ts'
 import type { MemoryAccess } from './access.ts'
 import { inByteOrder, type MemoryCursor, NOTHING } from './database.ts'
 

@@ -6,8 +6,8 @@ import type {
   NewNamedVersion,
   Segment,
 } from '../history-store.ts'
+import { MAX_NAMED_VERSIONS } from '../limits.ts'
 import { lastStanding } from '../lineage.ts'
-import { MAX_NAMED_VERSIONS } from '../log-part.ts'
 import { decodeSegment, expiredUpTo, inflateAll } from '../segments.ts'
 import type { MemoryAccess } from './access.ts'
 import { inByteOrder, type MemorySegment, storedIn } from './database.ts'

@@ -14,17 +14,9 @@ import type {
   Unfollow,
 } from '../document-store.ts'
 import type { NewNamedVersion } from '../history-store.ts'
+import { MAX_WRITE_KEYS, WRITE_KEY_MS } from '../limits.ts'
 import { lastStanding, lineageOf } from '../lineage.ts'
-import {
-  checkBase,
-  entriesAfter,
-  knownKeyError,
-  MAX_WRITE_KEYS,
-  NO_LOG,
-  NOWHERE,
-  partAfter,
-  WRITE_KEY_MS,
-} from '../log-part.ts'
+import { checkBase, entriesAfter, knownKeyError, NO_LOG, NOWHERE, partAfter } from '../log-part.ts'
 import { makeHistory } from '../segments.ts'
 import type { Storage, StorageDamage, StorageStatus } from '../storage.ts'
 import { MemoryAccess } from './access.ts'

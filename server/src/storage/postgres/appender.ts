@@ -134,30 +134,8 @@ FROM coedit.append(
 function grouped(batch: readonly AppendRequest[]): readonly Group[] {
   const groups = new Map<string, Group>()
   for (const [place, request] of batch.entries()) {
-    const {
-      document,
-      base,
-      incarnation,
-      isFirst = false,
-      anew = false,
-      cursors = [],
-      keys = [],
-      update,
-      authors,
-    } = request
-    const first = {
-      document,
-      base,
-      incarnation,
-      isFirst,
-      anew,
-      cursors,
-      keys: [],
-      updates: [],
-      authors: [],
-      places: [],
-    }
-    const group: Group = groups.get(document) ?? first
+    const { document, keys = [], update, authors } = request
+    const group = groups.get(document) ?? emptyGroup(request)
     groups.set(document, group)
     group.updates.push(update)
     group.authors.push(authors && authors.length > 0 ? authors : null)
@@ -165,6 +143,17 @@ function grouped(batch: readonly AppendRequest[]): readonly Group[] {
     group.places.push(place)
   }
   return [...groups.values()].sort((a, b) => Buffer.compare(Buffer.from(a.document), Buffer.from(b.document)))
+}
+
+function emptyGroup({
+  document,
+  base,
+  incarnation,
+  isFirst = false,
+  anew = false,
+  cursors = [],
+}: AppendRequest): Group {
+  return { document, base, incarnation, isFirst, anew, cursors, keys: [], updates: [], authors: [], places: [] }
 }
 
 /** The parameters of coedit.append behind the node and the number of the batch. */

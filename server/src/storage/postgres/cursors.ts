@@ -1,6 +1,6 @@
 import type { Clock } from '../../common/timing.ts'
 import type { CursorFailure, CursorPlace, CursorStore, PostponedCursor } from '../cursor-store.ts'
-import { MAX_REASON_LENGTH } from '../webhook-cursor.ts'
+import { MAX_REASON_LENGTH } from '../limits.ts'
 import type { Holder } from './holder.ts'
 import type { Run } from './link.ts'
 

@@ -16,8 +16,9 @@ import type {
   Unfollow,
 } from '../document-store.ts'
 import type { HistoryStore } from '../history-store.ts'
+import { WRITE_KEY_MS } from '../limits.ts'
 import { lineageOf } from '../lineage.ts'
-import { NO_LOG, WRITE_KEY_MS } from '../log-part.ts'
+import { NO_LOG } from '../log-part.ts'
 import type { Relay } from '../relay.ts'
 import type { Storage, StorageDamage, StorageStatus } from '../storage.ts'
 import { Announcer } from './announcer.ts'
@@ -57,7 +58,9 @@ import { WebhookTable } from './webhook-table.ts'
 export interface PostgresStorageOptions {
   /** `postgres://…`; several hosts have commas between them. */
   readonly url: string
-  /** The same past a pool that hands out connections by transaction, through which nobody can listen. Default: `url`. */
+  /**
+   * The same past a pool that hands out connections by transaction, through which nobody can listen. Default: `url`.
+   */
   readonly directUrl?: string
   /** A Redis by which the nodes tell each other, `redis://…`. Default: they do so by the database itself. */
   readonly hintsUrl?: string
@@ -65,8 +68,8 @@ export interface PostgresStorageOptions {
   /** Default: silent. */
   readonly log?: Log
   /**
-   * Whether documents are served from it. Otherwise it makes no schema where there is none, and does not listen: nothing
-   * is followed. Default true.
+   * Whether documents are served from it. Otherwise it makes no schema where there is none, and does not listen:
+   * nothing is followed. Default true.
    */
   readonly serves?: boolean
 }
@@ -94,8 +97,8 @@ const COMPACT_KEEPING = `SELECT coedit.compact($1, $2, $3, $4, $5, $6, $7, $8::i
   $11, $12::double precision[], $13::integer[], $14::integer[], $15, $16::integer[], $17::integer[], $18) AS done`
 
 /**
- * The engine PostgreSQL, which any number of servers share. All of it lies in the schema `coedit`, which postgres/schema.ts
- * describes.
+ * The engine PostgreSQL, which any number of servers share. All of it lies in the schema `coedit`, which
+ * postgres/schema.ts describes.
  *
  * Whatever fails because the database cannot be used is repeated until it can: every statement is safe to repeat. The
  * database is the only truth; what nodes tell each other is for speed.
@@ -346,7 +349,9 @@ export class PostgresStorage implements Storage {
     }
   }
 
-  /** Adds where the numbers come from that the requests build on, for documents that have become another incarnation. */
+  /**
+   * Adds where the numbers come from that the requests build on, for documents that have become another incarnation.
+   */
   async #withLineages(batch: readonly AppendRequest[], appended: readonly Appended[]): Promise<readonly Appended[]> {
     const hasMoved = ({ base, incarnation }: AppendRequest, place: number) =>
       base > 0 && incarnation !== undefined && incarnation !== appended[place]?.incarnation

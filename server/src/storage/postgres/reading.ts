@@ -8,13 +8,16 @@ import { deletionOf, NO_LOG } from '../log-part.ts'
 import { type CheckedRow, damagedError, intact } from './checked.ts'
 import type { Heads } from './followers.ts'
 import type { Link } from './link.ts'
-import { EPOCH } from './schema.ts'
+import { EPOCH } from './schema/documents.ts'
 
 interface EntryRow extends CheckedRow {
   readonly number: number
 }
 
-/** A row of LOAD: the document itself, the two halves of what describes its snapshot, chunks and entries in order, and its deletion. */
+/**
+ * A row of LOAD: the document itself, the two halves of what describes its snapshot, chunks and entries in order, and
+ * its deletion.
+ */
 type LoadedRow =
   | ({ readonly kind: 'document'; readonly number: number } & LineageRow)
   | ({ readonly kind: 'chunk'; readonly number: number } & CheckedRow)
