@@ -70,9 +70,10 @@ export class Caller extends TemporaryParticipant implements Author {
     return !this.#wasRefused
   }
 
-  /** A stream to its client has begun. Returns what is to be called when it ends. */
+  /** A stream to its client has begun, by a request like any other. Returns what is to be called when it ends. */
   streams(): () => void {
     this.#streams++
+    if (!this.#isLeaving) this.stay(PRESENT_MS)
     return () => {
       this.#streams--
       if (this.#streams === 0 && !this.#isLeaving) this.stay(STREAMLESS_MS)
