@@ -152,7 +152,7 @@ export class CoeditServer {
     const catalog = storage
     this.#deliveries = new Deliveries({ config, clock, log, meters, storage, catalog, documents, contents, sender })
     const deliveries = this.#deliveries
-    this.#calls = new Calls({ config, clock, documents, workers, admission })
+    this.#calls = new Calls({ config, clock, meters, documents, workers, admission })
     const calls = this.#calls
     const { callers } = calls
     this.#past = new Past({ clock, log, documents })
