@@ -1,4 +1,4 @@
-import { CoeditError, goneError } from '../common/errors.ts'
+import { CoeditError, goneError, missingError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
@@ -22,6 +22,7 @@ import type {
   WatchedRoot,
   WatchNews,
 } from './requests.ts'
+import { full, positionOf } from './submitting.ts'
 
 /** How long a document stays in the thread after the last request. */
 const IDLE_MS = 30_000
@@ -64,10 +65,6 @@ export interface Watching {
 export interface ReadContent extends Place {
   /** As it was asked for: JSON, or text. */
   readonly body: string
-}
-
-export function positionOf({ document }: Cursor): Place {
-  return { incarnation: document.incarnation, position: document.head }
 }
 
 interface Asker {
@@ -256,14 +253,7 @@ export class OpenContent {
     // The cursor moves on while the thread works.
     const read = { incarnation: document.incarnation, position: cursor.position ?? 0 }
     const watches = [...this.#watched].map(([id, { root, as, fromSnapshot }]) => ({ id, root, as, fromSnapshot }))
-    const job = {
-      document: this.#name,
-      isWhole: this.#isLost,
-      clientId,
-      updates,
-      watches,
-      requests,
-    }
+    const job = { document: this.#name, isWhole: this.#isLost, clientId, updates, watches, requests }
     this.#hasNewWatch = false
     this.#isLost = false
     const answer = await this.#thread.run(job)
@@ -343,7 +333,7 @@ export class OpenContent {
       if (!result.ok) reject?.(new CoeditError(result.code, result.message))
       else if (isRefused(receipts[index])) reject?.(full(this.#name))
       else if (result.kind === 'edit') resolve?.({ ...written, body: '' })
-      else if (read.position === 0) reject?.(missing(this.#name))
+      else if (read.position === 0) reject?.(missingError(this.#name))
       else resolve?.({ ...read, body: result.body })
     }
   }
@@ -376,12 +366,4 @@ function isRefused(receipt: Receipt | undefined): boolean {
 
 function unreadable(name: string, reason: string): CoeditError {
   return new CoeditError('DOCUMENT_UNREADABLE', `Yjs cannot build '${name}': ${reason}`)
-}
-
-export function full(name: string): CoeditError {
-  return new CoeditError('DOCUMENT_FULL', `'${name}' is as large as maxDocumentBytes lets it be`)
-}
-
-function missing(name: string): CoeditError {
-  return new CoeditError('DOCUMENT_MISSING', `there is no document '${name}'`)
 }
