@@ -374,6 +374,20 @@ describe('what is wrong is refused, and costs nobody else anything', () => {
     expect(await api.patch(name, { n: 2 })).toMatchObject({ status: 204 })
     expect(await api.read(name, '?root=content')).toMatchObject({ body: { n: 2 } })
   })
+
+  test('nor is any of it done where there is no room for all of it, nor what comes with it harmed', async () => {
+    const { api, name } = await start({ maxDocumentBytes: 1024 })
+    await api.patch(name, { a: 1, b: 2, c: 3, d: 4 })
+    const long = 'x'.repeat(2000)
+    const answers = await Promise.all([
+      api.patch(name, { a: long, b: null }),
+      api.patch(name, { c: 5 }),
+      api.patch(name, { d: long }),
+      api.patch(name, { b: null }),
+    ])
+    expect(answers.map(({ status }) => status)).toEqual([413, 204, 413, 204])
+    expect(await api.read(name, '?root=content')).toMatchObject({ body: { a: 1, c: 5, d: 4 } })
+  })
 })
 
 test('what was answered is there when the process is killed the moment after', async () => {

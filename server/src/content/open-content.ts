@@ -260,8 +260,8 @@ export class OpenContent {
     if (answer.isLost) this.#lose()
     if (answer.unreadable !== undefined) this.#endWatches(unreadable(this.#name, answer.unreadable))
     this.#tell(answer.news, read.incarnation)
-    this.#asked.unshift(...batch.slice(answer.results.length))
-    await this.#settle(cursor, batch, answer, read)
+    const settled = await this.#settle(cursor, batch, answer, read)
+    this.#asked.unshift(...batch.slice(settled))
   }
 
   /** Takes what the thread is to know before the next requests. */
@@ -318,9 +318,16 @@ export class OpenContent {
     return news
   }
 
-  /** Submits what the requests come to and answers them when that is durable: nobody is shown what may be lost. */
-  async #settle(cursor: Cursor, batch: readonly Asked[], { results }: ContentAnswer, read: Place): Promise<void> {
-    const receipts = results.map((result, index) => this.#submit(cursor, result, batch[index]))
+  /**
+   * Submits what the requests come to and answers them when that is durable: nobody is shown what may be lost. Resolves with
+   * how many it has answered. Those behind an edit that was refused are to be asked again, since they build on it.
+   */
+  async #settle(cursor: Cursor, batch: readonly Asked[], { results }: ContentAnswer, read: Place): Promise<number> {
+    const receipts: (Receipt | undefined)[] = []
+    for (const [index, result] of results.entries()) {
+      receipts.push(this.#submit(cursor, result, batch[index]))
+      if (isRefused(receipts.at(-1))) break
+    }
     try {
       await Promise.all(receipts.map((receipt) => receipt?.durable))
     } catch (error) {
@@ -328,7 +335,7 @@ export class OpenContent {
       throw error
     }
     const written = positionOf(cursor)
-    for (const [index, result] of results.entries()) {
+    for (const [index, result] of results.slice(0, receipts.length).entries()) {
       const { resolve, reject } = batch[index] ?? {}
       if (!result.ok) reject?.(new CoeditError(result.code, result.message))
       else if (isRefused(receipts[index])) reject?.(full(this.#name))
@@ -336,6 +343,7 @@ export class OpenContent {
       else if (read.position === 0) reject?.(missingError(this.#name))
       else resolve?.({ ...read, body: result.body })
     }
+    return receipts.length
   }
 
   #submit({ document }: Cursor, result: ContentResult, { author, key }: Partial<Asker> = {}): Receipt | undefined {
@@ -359,7 +367,6 @@ function compact(update: Uint8Array): Uint8Array {
   return update.buffer.byteLength > 2 * update.length ? new Uint8Array(update) : update
 }
 
-/** What comes after an edit that was refused builds on it. */
 function isRefused(receipt: Receipt | undefined): boolean {
   return receipt !== undefined && (receipt.isRefused || !receipt.complete)
 }
