@@ -411,14 +411,22 @@ test('what was answered is there when the process is killed the moment after', a
   expect(kept.size).toBeGreaterThanOrEqual(100)
 })
 
-test('the example of the README runs line by line', async () => {
-  const server = await startServer({ release })
-  const lines = await blockIn('server/README.md', '## Without Yjs', 'sh')
-  const example = filledIn(lines, { 'localhost:1234': new URL(server.url).host })
-  const printed: string[] = []
-  for (const line of example.trim().split('\n')) {
-    const { stdout } = await run('bash', ['-c', line])
-    if (stdout !== '') printed.push(stdout)
+test('the examples of the README run line by line', async () => {
+  const { url } = await startServer({ release })
+  const printedBelow = async (heading: string): Promise<readonly string[]> => {
+    const lines = await blockIn('server/README.md', heading, 'sh')
+    const example = filledIn(lines, { 'localhost:1234': new URL(url).host })
+    const printed: string[] = []
+    for (const line of example.trim().split('\n')) {
+      const { stdout } = await run('bash', ['-c', line])
+      if (stdout !== '') printed.push(stdout)
+    }
+    return printed
   }
+  const printed = await printedBelow('## Without Yjs')
   expect(`${printed.join('\n')}\n`).toBe(await blockIn('server/README.md', 'They print what was read:', 'text'))
+  const [timeline, first, ...others] = await printedBelow('## History')
+  expect(JSON.parse(timeline)).toMatchObject({ groups: [{ author: null, first: 1, last: 2, entries: 2 }] })
+  expect([first, others]).toEqual(['Hello, world', []])
+  expect(await documentsApi(url).read('notes', '?root=content&as=text')).toMatchObject({ body: 'Hello, world' })
 })
