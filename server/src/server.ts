@@ -158,7 +158,7 @@ export class CoeditServer {
       contents,
       sender,
     })
-    this.#calls = new Calls({ config, clock, documents, workers, admission })
+    this.#calls = new Calls({ config, clock, meters, documents, workers, admission })
     this.#past = new Past({ clock, log, documents })
     this.history = serverHistory(this.#past, () => this.open())
     const refusals = new Refusals(clock, log, meters)

@@ -248,7 +248,7 @@ export const serverSchema = z.strictObject({
   busyShare: real(0, 1)
     .default(1)
     .describe(
-      'Share of time that the event loop may be busy before edits of all documents gather; idle time saves up to 150 ms. 1: they gather while a commit is under way alone. 0: always for `maxGatherMs`.',
+      'Share of time that the event loop may be busy before edits of all documents gather; idle time saves up to 150 ms. 1: they gather only while a commit is under way. 0: always for `maxGatherMs`.',
     ),
   documentBusyShare: real(0, 1)
     .default(0.3)

@@ -248,7 +248,7 @@ export class OpenContent {
       return isForeign ? { ...request, seen: NEVER } : request
     })
     const updates = this.#takeNews()
-    if (document.isFormer(this.#thread.clientId)) this.#thread.renewClientId()
+    if (document.formerClients.has(this.#thread.clientId)) this.#thread.renewClientId()
     const { clientId } = this.#thread
     // The cursor moves on while the thread works.
     const read = { incarnation: document.incarnation, position: cursor.position ?? 0 }

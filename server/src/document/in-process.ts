@@ -205,7 +205,7 @@ export class InProcess {
    */
   #identify(doc: Y.Doc, document: Document): void {
     // What it wrote before a document was deleted counts as old there.
-    if (this.#clientId === undefined || document.isFormer(this.#clientId)) this.#clientId = doc.clientID
+    if (this.#clientId === undefined || document.formerClients.has(this.#clientId)) this.#clientId = doc.clientID
     const known = document.clocks.get(this.#clientId) ?? 0
     if (this.#yjs.getState(doc.store, this.#clientId) === known) doc.clientID = this.#clientId
   }
