@@ -273,8 +273,8 @@ export class HttpInputs {
   }
 }
 
-/** Nothing is sent to where it leads. */
-const WEBHOOK = '{"url":"https://127.0.0.1/hook","prefixes":["nothing/"],"events":["document.changed"],"quietMs":0}'
+/** Nobody listens where it leads (RFC 863), and no document is called so. */
+const WEBHOOK = '{"url":"http://127.0.0.1:9/hook","prefixes":["nothing/"],"events":["document.changed"],"quietMs":0}'
 const SHOWN = '{"name":"service","color":"#30bced","cursor":{"root":"content","anchor":1},"ttl":1}'
 
 function textEdits(random: Random): string {

@@ -118,6 +118,15 @@ test('a redirect is not followed', async () => {
   expect([requests, inside.refused.length]).toEqual([1, 0])
 })
 
+test('a receiver that switches protocols has failed', async () => {
+  const answer = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n'
+  const switching = createServer((_, response) => void response.socket?.write(answer))
+  await new Promise<void>((resolve) => switching.listen(0, '127.0.0.1', resolve))
+  release(async () => void switching.close())
+  const { port } = Object(switching.address())
+  await expect(send(senderWith('127.0.0.1'), `http://127.0.0.1:${port}/`)).rejects.toThrow('without an answer')
+})
+
 test('an option allows addresses, and no others', async () => {
   const receiver = await Receiver.start({ release })
   expect(await send(senderWith('127.0.0.0/8, ::1'), receiver.url)).toMatchObject({ status: 401 })
