@@ -24,8 +24,6 @@ interface Draft {
   body: Uint8Array
 }
 
-/** Spreads consecutive numbers over all states that a random generator may begin in. */
-const SPREAD = 0x9e3779b1
 /** More than the servers that are attacked take. */
 export const HOSTILE_BODY_BYTES = 70_000
 
@@ -187,7 +185,7 @@ export class HttpInputs {
 
   /** @param document that innocents edit: it is written to, but not deleted, and nobody is disconnected from it */
   at(number: number, document: string): HttpInput {
-    const random = new Random(this.#seed ^ Math.imul(number + 1, SPREAD))
+    const random = Random.at(this.#seed, number)
     const draft = this.#draft(random, document)
     for (let ways = random.below(3); ways > 0; ways--) this.#spoil(draft, random)
     const framing = random.chance(0.05) ? random.pick(FRAMINGS) : undefined

@@ -214,7 +214,7 @@ export class Document implements CommitSource, Replica {
 
   /**
    * The single way in for edits, in one step: takes what is new and closed, as far as the document has the capacity for
-   * what its author writes, and has it committed.
+   * what its author writes (all or nothing, where the author is so), and has it committed.
    * @param key becomes known with it where all of it is taken
    * @throws CoeditError UPDATE_MALFORMED, UPDATE_TOO_DEEP; GONE for what was written before the document was deleted, or
    *   since; STORAGE_CLOSED once a commit was refused for good
@@ -224,12 +224,16 @@ export class Document implements CommitSource, Replica {
     const { clock, config } = this.#context
     const { chunkBytes } = config
     const startedAt = clock.now()
+    const isParted = author?.isLimited && !author.isAllOrNothing
+    if (author?.isLimited && !isParted && !this.#admit(scanUpdate(update)).isWhole) {
+      return new Receipt(this.#edits, true, true)
+    }
     let complete = true
     let isRefused = false
     for (const piece of update.length > chunkBytes ? splitUpdate(update, chunkBytes) : [update]) {
       const scanned = scanUpdate(piece)
       if (!this.formerClients.isEmpty) this.formerClients.expectNone(scanned.sections.map(({ client }) => client))
-      const { part, isWhole } = author?.isLimited ? this.#admit(scanned) : { part: scanned, isWhole: true }
+      const { part, isWhole } = isParted ? this.#admit(scanned) : { part: scanned, isWhole: true }
       if (!isWhole) isRefused = true
       if (!this.#edits.take(part, author)) complete = false
     }
