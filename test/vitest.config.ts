@@ -17,7 +17,7 @@ const PAGES = ['e2e/**/*.test.ts', 'editors/**/*.test.ts']
 /** Workspace packages resolve to their sources, here and in the processes that run the tests. */
 const SOURCE = '@coedit/source'
 
-/** What takes longest, the longest first, and is small as a file: left to the end, one worker would wait for the other. */
+/** What takes longest, in the order in which it begins: left to the end, one worker would wait for the other. */
 const LONGEST = [
   'faults/faults.test.ts',
   'faults/cluster-faults.test.ts',

@@ -132,7 +132,8 @@ export class CoeditServer {
     this.#hooks = hooks
     const storage = this.#storage
     this.#webhooks = new WebhookList({ clock, log, storage: storage.webhooks })
-    const core = { config, clock, log, storage, workers, hooks, yjs, meters, onDisconnect, told: this.#webhooks }
+    const webhooks = this.#webhooks
+    const core = { config, clock, log, storage, workers, hooks, yjs, meters, onDisconnect, told: webhooks }
     this.#documents = new Documents(core)
     this.#tokens = checksTokens(config) ? new TokenAuthenticator(config, clock) : undefined
     const authenticate = parts.authenticate ?? this.#tokens?.authenticate ?? admitEverybody
@@ -145,22 +146,29 @@ export class CoeditServer {
     const documents = this.#documents
     this.#contents = new Contents({ config, clock, log, documents, workers })
     this.#guests = new Guests({ clock, documents, maxGuests: config.maxConnectionsPerDocument })
-    const sender = new Sender({ config, clock })
     const contents = this.#contents
+    const guests = this.#guests
+    const sender = new Sender({ config, clock })
+    const catalog = storage
     this.#deliveries = new Deliveries({
       config,
       clock,
       log,
       meters,
       storage: storage.cursors,
-      catalog: storage,
+      catalog,
       documents,
       contents,
       sender,
     })
-    this.#calls = new Calls({ config, clock, documents, workers, admission })
+    const deliveries = this.#deliveries
+    this.#calls = new Calls({ config, clock, meters, documents, workers, admission })
+    const calls = this.#calls
+    const { callers } = calls
     this.#past = new Past({ clock, log, documents })
-    this.history = serverHistory(this.#past, () => this.open())
+    const past = this.#past
+    this.history = serverHistory(past, () => this.open())
+    const streams = new EventStreams({ config, clock, log, documents, contents, catalog, admission, callers })
     const refusals = new Refusals(clock, log, meters)
     this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission, refusals, meters })
     this.#app = createApp({
@@ -179,24 +187,15 @@ export class CoeditServer {
           clock,
           authority,
           admission,
-          catalog: this.#storage,
+          catalog,
           documents,
-          contents: this.#contents,
-          streams: new EventStreams({
-            config,
-            clock,
-            log,
-            documents,
-            contents: this.#contents,
-            catalog: this.#storage,
-            admission,
-            callers: this.#calls.callers,
-          }),
-          guests: this.#guests,
-          webhooks: { webhooks: this.#webhooks, deliveries: this.#deliveries, sender, cursors: storage.cursors },
-          calls: this.#calls,
+          contents,
+          streams,
+          guests,
+          webhooks: { webhooks, deliveries, sender, cursors: storage.cursors },
+          calls,
           metrics,
-          past: this.#past,
+          past,
         }),
         ...(this.#tokens ? [createRevocationRoutes({ config, log, authority })] : []),
       ],
@@ -264,7 +263,7 @@ export class CoeditServer {
   }
 
   /**
-   * Answers an HTTP request: `/health`, `/ready`, the event streams, revocations, the demo page, 404 for all else. Paths are below
+   * Answers an HTTP request: the API with its event streams, `/health`, `/ready`, `/metrics`, the pages, 404 for all else. Paths are below
    * the option `basePath`, also where a framework has taken that away (`app.use(basePath, …)` of Express).
    */
   handleRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -278,6 +278,21 @@ describe('R61', () => {
     }
   })
 
+  test('R61 when another stream follows the last one, it stays', async () => {
+    const { one, other, shown, pass } = await watched()
+    await one.call([update(typing('a').updates[0]), ann(1)])
+    await shown({ name: 'Ann' })
+    let polled = 0
+    for await (const _ of one.stream('', '&poll=1')) polled++
+    expect(polled).toBeGreaterThan(0)
+    for await (const _ of one.stream('')) {
+      pass(10)
+      await other.roundTrip()
+      break
+    }
+    expect(JSON.stringify(other.all('presence'))).not.toContain('null')
+  })
+
   test('R61 a state that is refused is told', async () => {
     const { one } = await start({ options: { maxPresenceBytes: 1_024 } })
     const { messages } = await one.call([ann(1, { name: 'x'.repeat(2_000) })])
@@ -302,6 +317,23 @@ describe('R62', () => {
     await server.create(document)
     await server.delete(document)
     expect(await as(good)).toEqual([410, 'GONE'])
+  })
+
+  test('R62 a page of an allowed origin is let in with the headers of a client, and no other page', async () => {
+    const { url } = await start({ options: { allowedOrigins: 'https://app.example' } })
+    const ask = async (origin: string) => {
+      const { status, headers } = await fetch(`${url}api/documents/${document}/messages`, {
+        method: 'OPTIONS',
+        headers: {
+          origin,
+          'access-control-request-method': 'POST',
+          'access-control-request-headers': 'authorization,coedit-client,last-event-id',
+        },
+      })
+      return [status, headers.get('access-control-allow-headers'), headers.get('access-control-allow-credentials')]
+    }
+    expect(await ask('https://app.example')).toEqual([204, 'authorization,coedit-client,last-event-id', 'true'])
+    expect(await ask('https://evil.example')).toEqual([403, null, null])
   })
 
   test('R62 edits of a client that wrote the document before it was deleted are refused', async () => {

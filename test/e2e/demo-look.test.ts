@@ -13,7 +13,7 @@ const LIGHT: BrowserContextOptions = { colorScheme: 'light' }
 const DARK: BrowserContextOptions = { colorScheme: 'dark' }
 const FORCED: BrowserContextOptions = { forcedColors: 'active' }
 
-const EXAMPLES = ['status', 'examples.html', 'echo.html', 'ticker.html', 'auction.html', 'chat.html']
+const EXAMPLES = ['status', 'examples.html', 'echo.html', 'ticker.html', 'auction.html', 'orders.html', 'chat.html']
 
 /** The other pages, the longest docs last. */
 const PATHS = ['nowhere', 'new', 'docs.html', 'docs-protocol.html', 'docs-server.html', ...EXAMPLES]

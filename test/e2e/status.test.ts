@@ -24,6 +24,7 @@ test('the status page plots what happens, and shows and closes who is connected'
   await documentsApi(url).patch('watched', [{ index: 0, insert: 'hello' }])
   await plotSays(page, /^Connections: WebSockets 1,/)
   await plotSays(page, /^Commit: median \d.* ms, p99 \d.* ms$/)
+  await plotSays(page, /^Webhooks: told a minute 0, in vain 0$/)
   await page.getByRole('button', { name: 'watched' }).click()
   await page.getByRole('row', { name: /^without a name write/ }).waitFor()
   await page.getByRole('button', { name: 'Close', exact: true }).click()

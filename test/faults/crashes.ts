@@ -1,7 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { ServerProcess } from '../support/process.ts'
+import { type ServerProcess, startServer } from '../support/process.ts'
 import { startProxy } from '../support/proxy.ts'
-import { Circles, type CirclesOptions } from './circles.ts'
+import type { Random } from '../support/random.ts'
+import { type Release, temporaryDirectory } from '../support/temporary.ts'
+import { Circles, COMPACTING } from './circles.ts'
 import type { Finding, Trial } from './fault.ts'
 
 /** A server that crashes. */
@@ -10,6 +12,22 @@ export interface Mortal {
   start(): Promise<ServerProcess>
   /** Ends it without a warning, and brings back what went down with it. */
   crash(server: ServerProcess): Promise<void>
+}
+
+/** A server on a directory that is ended by kill -9, while it compacts all the time. */
+export async function killable(release: Release): Promise<Mortal> {
+  const data = await temporaryDirectory(release)
+  return {
+    start: () => startServer({ release, data, flags: COMPACTING }),
+    crash: async (server) => void (await server.kill()),
+  }
+}
+
+export interface CrowdOptions {
+  /** Where the clean-up goes: nobody writes any more. */
+  readonly release: Release
+  readonly url: string
+  readonly random: Random
 }
 
 /** Those who write while the server crashes, and what they were promised. */
@@ -38,7 +56,7 @@ const LONGEST_PAUSE_MS = 10
 export async function endureCrashes(
   { start, crash }: Mortal,
   trial: Trial,
-  gather: (options: Pick<CirclesOptions, 'release' | 'random'> & { readonly url: string }) => Crowd = people,
+  gather: (options: CrowdOptions) => Crowd = (options) => new Circles(options),
 ): Promise<Finding> {
   const { release, random, amount } = trial
   let server = await start()
@@ -72,5 +90,3 @@ export async function endureCrashes(
   const broken = await crashAndLook((url) => crowd.differencesAt(url))
   return { injected: amount, promised: crowd.promised, broken }
 }
-
-const people = (options: CirclesOptions): Crowd => new Circles(options)

@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { within } from '../bench/within.ts'
 import type { Random } from '../support/random.ts'
-import type { Release } from '../support/temporary.ts'
-import type { Crowd } from './crashes.ts'
+import type { Crowd, CrowdOptions } from './crashes.ts'
 
 const SERVICES = 4
 /** What an honest program waits before it asks again. */
@@ -37,19 +36,12 @@ interface Answer {
   readonly body: string
 }
 
-export interface ServicesOptions {
-  /** Where the clean-up goes: nobody asks any more. */
-  readonly release: Release
-  readonly url: string
-  readonly random: Random
-}
-
 /** Programs that write by HTTP alone, and remember what they were answered. */
 export class Services implements Crowd {
   readonly #all: readonly Service[]
   readonly #random: Random
 
-  constructor({ release, url, random }: ServicesOptions) {
+  constructor({ release, url, random }: CrowdOptions) {
     this.#random = random
     this.#all = Array.from({ length: SERVICES }, (_, index) => new Service(`service-${index}`, url, random))
     release(async () => this.#stop())

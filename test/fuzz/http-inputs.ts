@@ -24,8 +24,6 @@ interface Draft {
   body: Uint8Array
 }
 
-/** Spreads consecutive numbers over all states that a random generator may begin in. */
-const SPREAD = 0x9e3779b1
 /** More than the servers that are attacked take. */
 export const HOSTILE_BODY_BYTES = 70_000
 
@@ -187,7 +185,7 @@ export class HttpInputs {
 
   /** @param document that innocents edit: it is written to, but not deleted, and nobody is disconnected from it */
   at(number: number, document: string): HttpInput {
-    const random = new Random(this.#seed ^ Math.imul(number + 1, SPREAD))
+    const random = Random.at(this.#seed, number)
     const draft = this.#draft(random, document)
     for (let ways = random.below(3); ways > 0; ways--) this.#spoil(draft, random)
     const framing = random.chance(0.05) ? random.pick(FRAMINGS) : undefined
@@ -275,8 +273,8 @@ export class HttpInputs {
   }
 }
 
-/** Nothing is sent to where it leads. */
-const WEBHOOK = '{"url":"https://127.0.0.1/hook","prefixes":["nothing/"],"events":["document.changed"],"quietMs":0}'
+/** Nobody listens where it leads (RFC 863), and no document is called so. */
+const WEBHOOK = '{"url":"http://127.0.0.1:9/hook","prefixes":["nothing/"],"events":["document.changed"],"quietMs":0}'
 const SHOWN = '{"name":"service","color":"#30bced","cursor":{"root":"content","anchor":1},"ttl":1}'
 
 function textEdits(random: Random): string {

@@ -22,8 +22,6 @@ const FRAMINGS: readonly Frame[] = [
   { masked: false },
 ]
 const STATES = ['null', '{}', '{"name":"x"}', '{', '', '"\\ud800"', '['.repeat(100), '{"__proto__":{}}'] as const
-/** Spreads consecutive numbers over all states that a random generator may begin in. */
-const SPREAD = 0x9e3779b1
 
 /** An endless row of inputs, each of which is known by the seed and its number alone. */
 export class Inputs {
@@ -38,7 +36,7 @@ export class Inputs {
   }
 
   at(number: number): Input {
-    const random = new Random(this.#seed ^ Math.imul(number + 1, SPREAD))
+    const random = Random.at(this.#seed, number)
     const length = random.chance(0.9) ? 1 : 2 + random.below(4)
     const messages = Array.from({ length }, () => this.#message(random))
     return { number, messages, framing: random.chance(0.01) ? random.pick(FRAMINGS) : undefined }

@@ -26,8 +26,19 @@ const FLAGS = [
   ...['--compact-max-entries', '300', '--compact-min-bytes', '0', '--compact-interval-ms', '0'],
   ...['--chunk-bytes', '16384'],
 ]
-/** So that the largest bodies are refused. */
-const HTTP_FLAGS = ['--max-body-bytes', String(HOSTILE_BODY_BYTES - 1)]
+/** The webhook that requests name by a number. */
+const WEBHOOK = {
+  id: '1',
+  secret: `whsec_${Buffer.alloc(24).toString('base64')}`,
+  url: 'http://127.0.0.1:9/',
+  prefixes: ['own-'],
+  quietMs: 0,
+}
+/** So that the largest bodies are refused, and there are webhooks, none of which can be told. */
+const HTTP_FLAGS = [
+  ...['--max-body-bytes', String(HOSTILE_BODY_BYTES - 1)],
+  ...['--webhooks', JSON.stringify([WEBHOOK]), '--webhook-addresses', '127.0.0.1'],
+]
 const HEAP_MIB = 256
 
 export interface SiegePlan {

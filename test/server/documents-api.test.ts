@@ -374,6 +374,20 @@ describe('what is wrong is refused, and costs nobody else anything', () => {
     expect(await api.patch(name, { n: 2 })).toMatchObject({ status: 204 })
     expect(await api.read(name, '?root=content')).toMatchObject({ body: { n: 2 } })
   })
+
+  test('nor is any of it done where there is no room for all of it, nor what comes with it harmed', async () => {
+    const { api, name } = await start({ maxDocumentBytes: 1024 })
+    await api.patch(name, { a: 1, b: 2, c: 3, d: 4 })
+    const long = 'x'.repeat(2000)
+    const answers = await Promise.all([
+      api.patch(name, { a: long, b: null }),
+      api.patch(name, { c: 5 }),
+      api.patch(name, { d: long }),
+      api.patch(name, { b: null }),
+    ])
+    expect(answers.map(({ status }) => status)).toEqual([413, 204, 413, 204])
+    expect(await api.read(name, '?root=content')).toMatchObject({ body: { a: 1, c: 5, d: 4 } })
+  })
 })
 
 test('what was answered is there when the process is killed the moment after', async () => {
@@ -397,14 +411,22 @@ test('what was answered is there when the process is killed the moment after', a
   expect(kept.size).toBeGreaterThanOrEqual(100)
 })
 
-test('the example of the README runs line by line', async () => {
-  const server = await startServer({ release })
-  const lines = await blockIn('server/README.md', '## Without Yjs', 'sh')
-  const example = filledIn(lines, { 'localhost:1234': new URL(server.url).host })
-  const printed: string[] = []
-  for (const line of example.trim().split('\n')) {
-    const { stdout } = await run('bash', ['-c', line])
-    if (stdout !== '') printed.push(stdout)
+test('the examples of the README run line by line', async () => {
+  const { url } = await startServer({ release })
+  const printedBelow = async (heading: string): Promise<readonly string[]> => {
+    const lines = await blockIn('server/README.md', heading, 'sh')
+    const example = filledIn(lines, { 'localhost:1234': new URL(url).host })
+    const printed: string[] = []
+    for (const line of example.trim().split('\n')) {
+      const { stdout } = await run('bash', ['-c', line])
+      if (stdout !== '') printed.push(stdout)
+    }
+    return printed
   }
+  const printed = await printedBelow('## Without Yjs')
   expect(`${printed.join('\n')}\n`).toBe(await blockIn('server/README.md', 'They print what was read:', 'text'))
+  const [timeline, first, ...others] = await printedBelow('## History')
+  expect(JSON.parse(timeline)).toMatchObject({ groups: [{ author: null, first: 1, last: 2, entries: 2 }] })
+  expect([first, others]).toEqual(['Hello, world', []])
+  expect(await documentsApi(url).read('notes', '?root=content&as=text')).toMatchObject({ body: 'Hello, world' })
 })

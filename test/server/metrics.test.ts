@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { caller } from '../support/caller.ts'
 import { edit } from '../support/edits.ts'
 import { startInProcess } from '../support/in-process-server.ts'
 import { step2, update } from '../support/messages.ts'
@@ -51,6 +52,19 @@ test('tell what is there, what was made durable and shown, and how connections a
   expect(told('process_resident_memory_bytes')).toBeGreaterThan(1e7)
   expect(told('process_cpu_seconds_total')).toBeGreaterThan(before.get('process_cpu_seconds_total') ?? Number.NaN)
   expect(told('coedit_damage_total{kind="records"}')).toBe(0)
+})
+
+test('count who is slowed down, be it by a WebSocket or by HTTP', async () => {
+  const { url } = await startInProcess({ release, options: { maxBytesPerSecond: 1_024, maxBurstBytes: 1_024 } })
+  const large = update(edit('x'.repeat(1_100)).update)
+  const limited = async () => (await scrape(url)).get('coedit_limits_total{option="maxBytesPerSecond"}')
+  expect(await limited()).toBeUndefined()
+  await caller({ release, url, document, key: 'the secret of one client' }).call([large])
+  expect(await limited()).toBe(1)
+  const client = await connectRaw({ release, url, document: 'other', protocols: ['coedit.v1'] })
+  client.send(step2(), large)
+  await client.until('the edit is durable', () => client.acknowledged === 2)
+  expect(await limited()).toBe(2)
 })
 
 test('count the calls of hooks, and those that failed', async () => {

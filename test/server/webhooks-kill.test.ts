@@ -12,17 +12,8 @@ const ASK_EVERY_MS = 20
 const FLAGS = ['--webhook-addresses', '127.0.0.1']
 const DOCUMENTS = ['one', 'two', 'three']
 
-/** Has a receiver told of all counts. */
-async function tell(url: string, receiver: Receiver): Promise<void> {
-  const wish = { url: receiver.url, quietMs: 0, roots: [{ root: 'root', as: 'json' }] }
-  const answer = await fetch(`${url}api/webhooks`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(wish),
-  })
-  expect(answer.status).toBe(201)
-  receiver.trust((await answer.json()).secret)
-}
+/** What has a receiver told of all counts. */
+const COUNTS = { roots: [{ root: 'root', as: 'json' }] }
 
 /** Counts on in a document until that is answered, wherever it has to ask. */
 async function count(document: string, to: number, place: () => string): Promise<void> {
@@ -53,7 +44,7 @@ async function expectAll(receiver: Receiver, last: number): Promise<void> {
 test('no event is missing, and their order is kept, over kill -9 in the middle', async () => {
   const server = await startMortalServer(release, FLAGS)
   const receiver = await Receiver.start({ release })
-  await tell(server.url, receiver)
+  await receiver.follow(server.url, COUNTS)
   const seen: number[] = []
   let last = 0
   for (let round = 0; round < 5; round++) {
@@ -74,7 +65,7 @@ test('no event is missing, and their order is kept, over kill -9 in the middle',
 test('what a receiver has not answered when the server is killed is told again', async () => {
   const server = await startMortalServer(release, FLAGS)
   const receiver = await Receiver.start({ release, answer: () => undefined })
-  await tell(server.url, receiver)
+  await receiver.follow(server.url, COUNTS)
   await count('one', 1, () => server.url)
   await receiver.until(() => receiver.told.length === 1)
   await server.kill()
@@ -87,7 +78,7 @@ test('what a receiver has not answered when the server is killed is told again',
 test('what coedit delete has deleted is told when a server runs again', async () => {
   const server = await startMortalServer(release, FLAGS)
   const receiver = await Receiver.start({ release })
-  await tell(server.url, receiver)
+  await receiver.follow(server.url, COUNTS)
   await count('one', 1, () => server.url)
   await receiver.until(() => receiver.told.length === 1)
   const { data } = server.process
@@ -106,7 +97,7 @@ function withPostgres(postgres: PostgresServer): void {
     const flags = [...FLAGS, '--database', await postgres.newDatabase()]
     const [first, ...others]: readonly ClusterNode[] = await startNodes({ release, flags })
     const receiver = await Receiver.start({ release })
-    await tell(first.url, receiver)
+    await receiver.follow(first.url, COUNTS)
     for (const { url } of others) {
       while ((await (await fetch(`${url}api/webhooks`)).json()).webhooks.length === 0);
     }

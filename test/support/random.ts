@@ -1,9 +1,17 @@
+/** Spreads consecutive numbers over all states that a generator may begin in. */
+const SPREAD = 0x9e3779b1
+
 /** Random choices from a seed (mulberry32), so that a failing run can be repeated. */
 export class Random {
   #state: number
 
   constructor(seed: number) {
     this.#state = seed >>> 0
+  }
+
+  /** The choices of one in an endless row, which its number and the seed of the row tell alone. */
+  static at(seed: number, number: number): Random {
+    return new Random(seed ^ Math.imul(number + 1, SPREAD))
   }
 
   /** An integer from 0 to `bound` - 1. */

@@ -3,8 +3,9 @@ import type { Reporter, TestCase, TestModule, TestSuite } from 'vitest/node'
 
 /**
  * Ends a run with one line of totals, for people and scripts: `12 passed, 0 failed` or `12 passed, 0 failed, 1 skipped`.
- * Before it, each skipped test with its reason, and each failure with the first line of its message. Failed counts everything that went wrong: tests, hooks, files that could
- * not be loaded, tests that never finished, and errors outside of any test.
+ * Before it, each skipped test with its reason, and each failure with the first line of its message. Failed counts
+ * everything that went wrong: tests, hooks, files that could not be loaded, tests that never finished, and errors outside
+ * of any test.
  */
 export default class TotalsReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {

@@ -3,7 +3,7 @@ import { BlockList, isIP, isIPv6 } from 'node:net'
 /** IPv6 gives every network at least a /64: whoever has one address of it has all. */
 const NETWORK_GROUPS = 4
 
-/** Addresses of which it is remembered whose requests they bring: to look one up takes longer than much of a request. */
+/** Most addresses whose client is remembered: finding one out takes longer than much of a request. */
 const MAX_REMEMBERED = 1_000
 
 /** Which proxies are trusted, and whom they speak for. */

@@ -157,6 +157,10 @@ export function hasCode(error: unknown, code: ErrorCode): boolean {
 }
 
 /** What everybody is told who asks for a document that was deleted. */
+export function missingError(document: string): CoeditError {
+  return new CoeditError('DOCUMENT_MISSING', `there is no document '${document}'`)
+}
+
 export function goneError(document: string): CoeditError {
   return new CoeditError('GONE', `'${document}' was deleted`)
 }

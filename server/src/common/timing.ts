@@ -34,6 +34,49 @@ export async function withDeadline<T>(
   }
 }
 
+/** Work that is done from time to time, each time once the one before has ended. */
+export class Rounds {
+  readonly #clock: Clock
+  readonly #pauseMs: number
+  readonly #work: () => Promise<void>
+  #next: Cancel | undefined
+  #underWay: Promise<void> | undefined
+  #hasStopped = false
+
+  /**
+   * @param pauseMs from the end of each to the next, in milliseconds
+   * @param work must not reject
+   */
+  constructor(clock: Clock, pauseMs: number, work: () => Promise<void>) {
+    this.#clock = clock
+    this.#pauseMs = pauseMs
+    this.#work = work
+  }
+
+  get hasStopped(): boolean {
+    return this.#hasStopped
+  }
+
+  /** @param delayMs until the first, in milliseconds */
+  start(delayMs = 0): void {
+    if (delayMs === 0) this.#begin()
+    else this.#next = this.#clock.after(delayMs, () => this.#begin())
+  }
+
+  /** Begins nothing any more. Resolves when nothing is under way. */
+  async stop(): Promise<void> {
+    this.#hasStopped = true
+    this.#next?.()
+    await this.#underWay
+  }
+
+  #begin(): void {
+    this.#underWay = this.#work().then(() => {
+      if (!this.#hasStopped) this.#next = this.#clock.after(this.#pauseMs, () => this.#begin())
+    })
+  }
+}
+
 /** What some wait for and somebody else brings about. */
 export class Condition {
   #waiting = new Set<() => void>()

@@ -248,7 +248,7 @@ export const serverSchema = z.strictObject({
   busyShare: real(0, 1)
     .default(1)
     .describe(
-      'Share of time that the event loop may be busy before edits of all documents gather; idle time saves up to 150 ms. 1: they gather while a commit is under way alone. 0: always for `maxGatherMs`.',
+      'Share of time that the event loop may be busy before edits of all documents gather; idle time saves up to 150 ms. 1: they gather only while a commit is under way. 0: always for `maxGatherMs`.',
     ),
   documentBusyShare: real(0, 1)
     .default(0.3)
@@ -344,8 +344,8 @@ export const serverSchema = z.strictObject({
     .describe(
       'Longest time that the receiver of a webhook may take to answer; then it has failed, and is tried again.',
     ),
-  webhookRetryMs: integer(0, 30 * 24 * 3_600_000)
-    .default(3 * 24 * 3_600_000)
+  webhookRetryMs: integer(0, 30 * DAY_MS)
+    .default(3 * DAY_MS)
     .describe('For how long a webhook that cannot be told of a document is tried again by itself.'),
 
   compactMinBytes: integer(0, GiB)

@@ -3,7 +3,18 @@ import { Worker } from 'node:worker_threads'
 import { CoeditError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
-import type { ContentAnswer, ContentJob, NumberedJob, ThreadAnswer, ThreadMessages } from './requests.ts'
+import type {
+  ContentAnswer,
+  ContentJob,
+  ContentRequest,
+  ContentResult,
+  NumberedJob,
+  PositionedUpdate,
+  ThreadAnswer,
+  ThreadMessages,
+  Watch,
+  WatchNews,
+} from './requests.ts'
 
 /** How long one job may take; then what is in the document is too much for Yjs. */
 const JOB_TIMEOUT_MS = 10_000
@@ -20,6 +31,12 @@ interface Pending {
   readonly message: NumberedJob
   resolve(answer: ContentAnswer): void
   reject(error: CoeditError): void
+}
+
+/** What came of one request that was done, and what those watch who asked for it. */
+export interface Done {
+  readonly result: Extract<ContentResult, { ok: true }>
+  readonly news: readonly WatchNews[]
 }
 
 /**
@@ -61,6 +78,29 @@ export class ContentThread {
       this.#send(pending.message)
       if (this.#pending.length === 1) this.#watch()
     })
+  }
+
+  /**
+   * Builds a document for one request, and forgets it. Rejects as `run` does, and with the code that the request is
+   * refused with.
+   * @param updates all of the document
+   */
+  async runOnce(
+    document: string,
+    request: ContentRequest,
+    updates: readonly PositionedUpdate[] = [],
+    watches: readonly Watch[] = [],
+  ): Promise<Done> {
+    const job = { document, isWhole: true, clientId: this.#clientId, updates, watches, requests: [request] }
+    let answer: ContentAnswer
+    do {
+      answer = await this.run(job)
+    } while (answer.results.length === 0)
+    this.forget(document)
+    const { results, news } = answer
+    const [result] = results
+    if (!result.ok) throw new CoeditError(result.code, result.message)
+    return { result, news }
   }
 
   forget(document: string): void {

@@ -1,18 +1,10 @@
-import { CoeditError } from '../common/errors.ts'
 import type { Place } from '../document/in-process.ts'
 import type { Author, WriteKey } from '../document/subscriber.ts'
 import { EMPTY_UPDATE, type Writer } from '../protocol/update/update.ts'
 import { ContentThread } from './content-thread.ts'
-import {
-  type ContentsContext,
-  OpenContent,
-  positionOf,
-  type ReadContent,
-  type Watcher,
-  type Watching,
-} from './open-content.ts'
-import type { ContentResult, EditRequest, LocateRequest, NewRoots, ReadRequest, WatchedRoot } from './requests.ts'
-import { submitTo } from './submitting.ts'
+import { type ContentsContext, OpenContent, type ReadContent, type Watcher, type Watching } from './open-content.ts'
+import type { EditRequest, LocateRequest, NewRoots, ReadRequest, WatchedRoot } from './requests.ts'
+import { submitAll } from './submitting.ts'
 
 export type { Watching }
 
@@ -74,14 +66,7 @@ export class Contents {
       update.length > MAX_INLINE_BYTES
         ? await this.#context.workers.split({ update, maxBytes: MAX_INLINE_BYTES })
         : [update]
-    const cursor = await this.#context.documents.join(document)
-    try {
-      for (const piece of pieces.slice(0, -1)) await submitTo(cursor, piece, author)
-      await submitTo(cursor, pieces.at(-1) ?? EMPTY_UPDATE, author, key)
-      return positionOf(cursor)
-    } finally {
-      cursor.release()
-    }
+    return submitAll(this.#context.documents, document, pieces, author, key)
   }
 
   /**
@@ -100,12 +85,7 @@ export class Contents {
     const request = { kind: 'edit', root: '', seen: undefined, changes: { as: 'roots', roots } } as const
     // One that was deleted may have been written under the present one.
     this.#thread.renewClientId()
-    const { clientId } = this.#thread
-    const job = { document: name, isWhole: true, clientId, updates: [], watches: [], requests: [request] }
-    let result: ContentResult | undefined
-    while (!result) [result] = (await this.#thread.run(job)).results
-    this.#thread.forget(name)
-    if (!result.ok) throw new CoeditError(result.code, result.message)
+    const { result } = await this.#thread.runOnce(name, request)
     return (result.kind === 'edit' && result.update) || EMPTY_UPDATE
   }
 

@@ -1,6 +1,6 @@
 import * as Y from 'yjs'
+import { keepFormatting } from '../document/keep-formatting.ts'
 import { applyOperation } from './json-patch.ts'
-import { keepFormatting } from './keep-formatting.ts'
 import { mergeInto } from './merge-patch.ts'
 import { RecentChanges } from './recent-changes.ts'
 import { conflict, outdated } from './refused.ts'

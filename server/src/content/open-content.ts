@@ -1,4 +1,4 @@
-import { CoeditError, goneError } from '../common/errors.ts'
+import { CoeditError, goneError, missingError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
@@ -22,6 +22,7 @@ import type {
   WatchedRoot,
   WatchNews,
 } from './requests.ts'
+import { full, positionOf } from './submitting.ts'
 
 /** How long a document stays in the thread after the last request. */
 const IDLE_MS = 30_000
@@ -64,10 +65,6 @@ export interface Watching {
 export interface ReadContent extends Place {
   /** As it was asked for: JSON, or text. */
   readonly body: string
-}
-
-export function positionOf({ document }: Cursor): Place {
-  return { incarnation: document.incarnation, position: document.head }
 }
 
 interface Asker {
@@ -251,27 +248,20 @@ export class OpenContent {
       return isForeign ? { ...request, seen: NEVER } : request
     })
     const updates = this.#takeNews()
-    if (document.isFormer(this.#thread.clientId)) this.#thread.renewClientId()
+    if (document.formerClients.has(this.#thread.clientId)) this.#thread.renewClientId()
     const { clientId } = this.#thread
     // The cursor moves on while the thread works.
     const read = { incarnation: document.incarnation, position: cursor.position ?? 0 }
     const watches = [...this.#watched].map(([id, { root, as, fromSnapshot }]) => ({ id, root, as, fromSnapshot }))
-    const job = {
-      document: this.#name,
-      isWhole: this.#isLost,
-      clientId,
-      updates,
-      watches,
-      requests,
-    }
+    const job = { document: this.#name, isWhole: this.#isLost, clientId, updates, watches, requests }
     this.#hasNewWatch = false
     this.#isLost = false
     const answer = await this.#thread.run(job)
     if (answer.isLost) this.#lose()
     if (answer.unreadable !== undefined) this.#endWatches(unreadable(this.#name, answer.unreadable))
     this.#tell(answer.news, read.incarnation)
-    this.#asked.unshift(...batch.slice(answer.results.length))
-    await this.#settle(cursor, batch, answer, read)
+    const settled = await this.#settle(cursor, batch, answer, read)
+    this.#asked.unshift(...batch.slice(settled))
   }
 
   /** Takes what the thread is to know before the next requests. */
@@ -328,9 +318,16 @@ export class OpenContent {
     return news
   }
 
-  /** Submits what the requests come to and answers them when that is durable: nobody is shown what may be lost. */
-  async #settle(cursor: Cursor, batch: readonly Asked[], { results }: ContentAnswer, read: Place): Promise<void> {
-    const receipts = results.map((result, index) => this.#submit(cursor, result, batch[index]))
+  /**
+   * Submits what the requests come to and answers them when that is durable: nobody is shown what may be lost. Resolves with
+   * how many it has answered. Those behind an edit that was refused are to be asked again, since they build on it.
+   */
+  async #settle(cursor: Cursor, batch: readonly Asked[], { results }: ContentAnswer, read: Place): Promise<number> {
+    const receipts: (Receipt | undefined)[] = []
+    for (const [index, result] of results.entries()) {
+      receipts.push(this.#submit(cursor, result, batch[index]))
+      if (isRefused(receipts.at(-1))) break
+    }
     try {
       await Promise.all(receipts.map((receipt) => receipt?.durable))
     } catch (error) {
@@ -338,14 +335,15 @@ export class OpenContent {
       throw error
     }
     const written = positionOf(cursor)
-    for (const [index, result] of results.entries()) {
+    for (const [index, result] of results.slice(0, receipts.length).entries()) {
       const { resolve, reject } = batch[index] ?? {}
       if (!result.ok) reject?.(new CoeditError(result.code, result.message))
       else if (isRefused(receipts[index])) reject?.(full(this.#name))
       else if (result.kind === 'edit') resolve?.({ ...written, body: '' })
-      else if (read.position === 0) reject?.(missing(this.#name))
+      else if (read.position === 0) reject?.(missingError(this.#name))
       else resolve?.({ ...read, body: result.body })
     }
+    return receipts.length
   }
 
   #submit({ document }: Cursor, result: ContentResult, { author, key }: Partial<Asker> = {}): Receipt | undefined {
@@ -369,19 +367,10 @@ function compact(update: Uint8Array): Uint8Array {
   return update.buffer.byteLength > 2 * update.length ? new Uint8Array(update) : update
 }
 
-/** What comes after an edit that was refused builds on it. */
 function isRefused(receipt: Receipt | undefined): boolean {
   return receipt !== undefined && (receipt.isRefused || !receipt.complete)
 }
 
 function unreadable(name: string, reason: string): CoeditError {
   return new CoeditError('DOCUMENT_UNREADABLE', `Yjs cannot build '${name}': ${reason}`)
-}
-
-export function full(name: string): CoeditError {
-  return new CoeditError('DOCUMENT_FULL', `'${name}' is as large as maxDocumentBytes lets it be`)
-}
-
-function missing(name: string): CoeditError {
-  return new CoeditError('DOCUMENT_MISSING', `there is no document '${name}'`)
 }

@@ -10,9 +10,8 @@ import type { Author, WriteKey } from '../document/subscriber.ts'
 import type { TimelinePage } from '../document/timeline.ts'
 import { EMPTY_UPDATE, type Writer } from '../protocol/update/update.ts'
 import { ContentThread } from './content-thread.ts'
-import { positionOf } from './open-content.ts'
-import type { ContentAnswer, ContentRequest, PositionedUpdate, ReadRequest, Watch, WatchedRoot } from './requests.ts'
-import { submitTo } from './submitting.ts'
+import type { ContentRequest, ReadRequest, WatchedRoot } from './requests.ts'
+import { submitAll } from './submitting.ts'
 
 export interface PastContext {
   readonly clock: Clock
@@ -83,9 +82,8 @@ export class Past {
   read(name: string, moment: Moment, request: Omit<ReadRequest, 'kind'>) {
     return this.#turns.run(async () => {
       const { version, update } = await this.#history.open(name, moment)
-      const { results } = await this.#ask(name, [{ update, position: version }], [], { kind: 'read', ...request })
-      const [result] = results
-      if (!result?.ok) throw refused(name, result)
+      const updates = [{ update, position: version }]
+      const { result } = await this.#thread.runOnce(name, { kind: 'read', ...request }, updates)
       return { version, body: result.kind === 'read' ? result.body : '' }
     })
   }
@@ -103,17 +101,11 @@ export class Past {
    * durable. Rejects as `read` does, and with DOCUMENT_FULL, STORAGE_CLOSED, and as `Documents.join` does.
    */
   async revert(name: string, { since, writer }: Revert, author: Author, key?: WriteKey): Promise<Place> {
-    const {
-      results: [result],
-    } = await this.#turns.run(async () => this.#ask(name, [], [], await this.#revertOf(name, since, writer)))
-    if (!result?.ok || result.kind !== 'edit') throw refused(name, result)
-    const cursor = await this.#documents.join(name)
-    try {
-      await submitTo(cursor, result.update ?? EMPTY_UPDATE, author, key)
-      return positionOf(cursor)
-    } finally {
-      cursor.release()
-    }
+    const { result } = await this.#turns.run(async () =>
+      this.#thread.runOnce(name, await this.#revertOf(name, since, writer)),
+    )
+    const update = (result.kind === 'edit' && result.update) || EMPTY_UPDATE
+    return submitAll(this.#documents, name, [update], author, key)
   }
 
   async close(): Promise<void> {
@@ -125,9 +117,10 @@ export class Past {
     const { version, update } = stretch.from
     const updates = [{ update, position: version }]
     if (stretch.to > version) updates.push({ update: stretch.update, position: stretch.to })
-    const { news, results } = await this.#ask(name, updates, [{ id: 1, ...root, fromSnapshot: true }])
+    // The watch tells what is asked for; a request has to be there all the same.
+    const request = { kind: 'read', root: '', as: 'json' } as const
+    const { news } = await this.#thread.runOnce(name, request, updates, [{ id: 1, ...root, fromSnapshot: true }])
     const [found] = news
-    if (!results[0]?.ok) throw refused(name, results[0])
     if (found?.isUnfit) throw new CoeditError('EDIT_CONFLICT', `'${root.root}' is no ${root.as}: ask for json`)
     return { from: version, to: stretch.to, changes: found?.steps[0]?.changes ?? '[]' }
   }
@@ -141,26 +134,4 @@ export class Past {
     const { update: since } = await this.#documents.inProcess.readDifference(name)
     return { kind: 'revert', before, since, undone: undefined }
   }
-
-  /** Builds a document for one request, or to be told how a root has changed. */
-  async #ask(
-    name: string,
-    updates: readonly PositionedUpdate[],
-    watches: readonly Watch[],
-    request: ContentRequest = { kind: 'read', root: '', as: 'json' },
-  ): Promise<ContentAnswer> {
-    const { clientId } = this.#thread
-    const job = { document: name, isWhole: true, clientId, updates, watches, requests: [request] }
-    let answer: ContentAnswer
-    do {
-      answer = await this.#thread.run(job)
-    } while (answer.results.length === 0)
-    this.#thread.forget(name)
-    return answer
-  }
-}
-
-function refused(name: string, result: ContentAnswer['results'][number] | undefined): CoeditError {
-  if (result && !result.ok) return new CoeditError(result.code, result.message)
-  return new CoeditError('DOCUMENT_UNREADABLE', `Yjs cannot build '${name}' as it was`)
 }

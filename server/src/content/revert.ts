@@ -1,6 +1,6 @@
 import * as Y from 'yjs'
+import { keepFormatting } from '../document/keep-formatting.ts'
 import { type IdRanges, type Ids, unionOf } from '../protocol/update/update.ts'
-import { keepFormatting } from './keep-formatting.ts'
 import type { RevertRequest } from './requests.ts'
 
 /** Whose transaction it is that the undo manager is to take back. */

@@ -4,14 +4,13 @@ import type { Meters } from '../common/meters.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
 import { inTurns } from '../common/turns.ts'
 import type { Config } from '../config/config.ts'
-import { decodeClients, type ScannedUpdate, scanUpdate, splitUpdate } from '../protocol/update/update.ts'
+import { type ScannedUpdate, scanUpdate, splitUpdate } from '../protocol/update/update.ts'
 import type {
   Appended,
   AppendRequest,
   DocumentStore,
   Lineage,
   LogPart,
-  QuarantinedUpdate,
   StoredDocument,
 } from '../storage/document-store.ts'
 import { lastStanding, lineageOf } from '../storage/lineage.ts'
@@ -21,10 +20,12 @@ import { type Admitted, capacityLeft, withinCapacity } from './capacity.ts'
 import type { CommitSource } from './committer.ts'
 import type { DocumentLog } from './document-log.ts'
 import { type Edits, Receipt } from './edits.ts'
+import { FormerClients } from './former-clients.ts'
 import type { LoopCost } from './loop-cost.ts'
 import type { Neighbours } from './neighbours.ts'
 import { EncodedPiece, type Piece } from './piece.ts'
 import { Presence } from './presence.ts'
+import { Quarantine } from './quarantine.ts'
 import { type Replica, SharedLog } from './shared-log.ts'
 import type { LoadedSnapshot } from './snapshot.ts'
 import type { Author, EndReason, Flush, PresenceStep, Subscriber, WriteKey } from './subscriber.ts'
@@ -68,14 +69,13 @@ export class Document implements CommitSource, Replica {
   readonly presence: Presence
   /** Of entries that were made durable, here and at other servers. */
   readonly activity = new Activity()
+  readonly formerClients: FormerClients
   readonly #context: DocumentContext
   readonly #subscribers = new Subscribers()
   readonly #edits: Edits
   readonly #cadence: Cadence
   #lineage: Lineage
-  #quarantined: readonly QuarantinedUpdate[]
-  /** Quarantined updates that are in the log again, to be deleted with the next commit. */
-  #released: number[] = []
+  readonly #quarantine: Quarantine
   /** What was committed and is not entered yet. */
   #answered: readonly Answered[] | undefined
   #sharedLog: SharedLog | undefined
@@ -84,8 +84,6 @@ export class Document implements CommitSource, Replica {
   #isLost = false
   /** Whether what is committed has to be the first that anybody writes, or that since the document was deleted. */
   #seeding: 'first' | 'anew' | undefined
-  /** Who wrote the document before it was deleted and made anew. */
-  readonly #formerClients: ReadonlySet<number>
   #isFull = false
   #presenceTimer: Cancel | undefined
 
@@ -101,12 +99,12 @@ export class Document implements CommitSource, Replica {
       context.neighboursOf(name),
     )
     this.#lineage = lineageOf(stored)
-    this.#quarantined = stored.quarantined ?? []
-    this.#formerClients = decodeClients(stored.formerClients)
+    this.#quarantine = new Quarantine(stored.quarantined ?? [])
+    this.formerClients = new FormerClients(name, stored.formerClients)
     this.#edits = edits
     const { documentBusyShare: busyShare, maxGatherMs } = context.config
     this.#cadence = new Cadence({ busyShare, maxGatherMs }, context.clock, context.loopCost)
-    this.#takeQuarantined()
+    this.#quarantine.takeInto(edits)
     if (!this.#edits.isEmpty) context.requestCommit(this)
   }
 
@@ -183,7 +181,7 @@ export class Document implements CommitSource, Replica {
 
   /** How many updates were cut off by damage, and wait for what they build on. */
   get quarantined(): number {
-    return this.#quarantined.length
+    return this.#quarantine.size
   }
 
   /** Next clock by client, of everything received. */
@@ -223,7 +221,7 @@ export class Document implements CommitSource, Replica {
 
   /**
    * The single way in for edits, in one step: takes what is new and closed, as far as the document has the capacity for
-   * what its author writes, and has it committed.
+   * what its author writes (all or nothing, where the author is so), and has it committed.
    * @param key becomes known with it where all of it is taken
    * @throws CoeditError UPDATE_MALFORMED, UPDATE_TOO_DEEP; GONE for what was written before the document was deleted, or
    *   since; STORAGE_CLOSED once a commit was refused for good
@@ -233,41 +231,26 @@ export class Document implements CommitSource, Replica {
     const { clock, config } = this.#context
     const { chunkBytes } = config
     const startedAt = clock.now()
+    const isParted = author?.isLimited && !author.isAllOrNothing
+    if (author?.isLimited && !isParted && !this.#admit(scanUpdate(update)).isWhole) {
+      return new Receipt(this.#edits, true, true)
+    }
     let complete = true
     let isRefused = false
     for (const piece of update.length > chunkBytes ? splitUpdate(update, chunkBytes) : [update]) {
       const scanned = scanUpdate(piece)
-      if (this.hasFormer) this.expectNew(scanned.sections.map(({ client }) => client))
-      const { part, isWhole } = author?.isLimited ? this.#admit(scanned) : { part: scanned, isWhole: true }
+      if (!this.formerClients.isEmpty) this.formerClients.expectNone(scanned.sections.map(({ client }) => client))
+      const { part, isWhole } = isParted ? this.#admit(scanned) : { part: scanned, isWhole: true }
       if (!isWhole) isRefused = true
       if (!this.#edits.take(part, author)) complete = false
     }
     if (key && complete && !isRefused) this.#edits.begin(author, key)
     if (!this.#edits.isEmpty) {
-      this.#takeQuarantined()
+      this.#quarantine.takeInto(this.#edits)
       this.#context.requestCommit(this)
     }
     this.#cadence.took(startedAt)
     return new Receipt(this.#edits, complete, isRefused)
-  }
-
-  /** Whether it was deleted before, and somebody had written it. */
-  get hasFormer(): boolean {
-    return this.#formerClients.size > 0
-  }
-
-  /** Whether a client wrote the document before it was deleted. */
-  isFormer(client: number): boolean {
-    return this.#formerClients.has(client)
-  }
-
-  /**
-   * Expects that none of the clients wrote the document before it was deleted.
-   * @throws CoeditError GONE
-   */
-  expectNew(clients: Iterable<number>): void {
-    if (!this.hasFormer) return
-    for (const client of clients) if (this.isFormer(client)) throw goneError(this.name)
   }
 
   /**
@@ -308,8 +291,7 @@ export class Document implements CommitSource, Replica {
       this.#deliver([], this.#edits.settle())
       return []
     }
-    const releases = this.#released
-    this.#released = []
+    const releases = this.#quarantine.takeReleased()
     const cursors = this.#context.cursorsOf(this).filter((cursor) => cursor !== author?.cursor)
     return entries.map(({ update, authors }, index) => ({
       document: this.name,
@@ -453,16 +435,6 @@ export class Document implements CommitSource, Replica {
       this.#presenceTimer = undefined
       const step = this.presence.flush()
       if (step) this.#subscribers.deliver(this.#flush(this.head, [], null, step))
-    })
-  }
-
-  /** Takes in again what damage had cut off, as far as what it builds on is there. */
-  #takeQuarantined(): void {
-    if (this.#quarantined.length === 0) return
-    this.#quarantined = this.#quarantined.filter(({ id, update }) => {
-      const complete = this.#edits.take(scanUpdate(update), null)
-      if (complete) this.#released.push(id)
-      return !complete
     })
   }
 }

@@ -1,4 +1,4 @@
-import { CoeditError, goneError, hasCode } from '../common/errors.ts'
+import { CoeditError, goneError, hasCode, missingError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import { type Meters, NO_METERS } from '../common/meters.ts'
 import { RejectionDelay } from '../common/rejection-delay.ts'
@@ -257,7 +257,7 @@ export class Documents {
       }
       const stored = await this.#context.storage.load(name)
       if (stored.isDeleted) throw goneError(name)
-      if (stored.head === 0) throw new CoeditError('DOCUMENT_MISSING', `there is no document '${name}'`)
+      if (stored.head === 0) throw missingError(name)
       return stored
     } catch (error) {
       if (!hasCode(error, 'STORAGE_DAMAGED')) throw error

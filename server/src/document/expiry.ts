@@ -1,6 +1,6 @@
 import { hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
-import type { Cancel, Clock } from '../common/timing.ts'
+import { type Clock, Rounds } from '../common/timing.ts'
 import type { HistoryStore } from '../storage/history-store.ts'
 
 /** Milliseconds from the start to the first look for what is too old, and from each to the next. */
@@ -18,31 +18,20 @@ export interface ExpiryContext {
 /** Removes history that is older than it is to be kept, of all documents, also of those that nobody opens. */
 export class Expiry {
   readonly #context: ExpiryContext
-  #next: Cancel | undefined
-  #looking: Promise<void> | undefined
-  #isStopped = false
+  readonly #rounds: Rounds
 
   constructor(context: ExpiryContext) {
     this.#context = context
+    this.#rounds = new Rounds(context.clock, LOOK_MS, () => this.#look())
   }
 
   start(): void {
-    if (this.#context.keptMs < Number.POSITIVE_INFINITY) this.#lookAfter(FIRST_LOOK_MS)
+    if (this.#context.keptMs < Number.POSITIVE_INFINITY) this.#rounds.start(FIRST_LOOK_MS)
   }
 
   /** Resolves when nothing is being removed. */
-  async stop(): Promise<void> {
-    this.#isStopped = true
-    this.#next?.()
-    await this.#looking
-  }
-
-  #lookAfter(ms: number): void {
-    this.#next = this.#context.clock.after(ms, () => {
-      this.#looking = this.#look().finally(() => {
-        if (!this.#isStopped) this.#lookAfter(LOOK_MS)
-      })
-    })
+  stop(): Promise<void> {
+    return this.#rounds.stop()
   }
 
   async #look(): Promise<void> {

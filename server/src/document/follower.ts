@@ -9,11 +9,11 @@ import type { DocumentSource, InProcess } from './in-process.ts'
 import type { Piece } from './piece.ts'
 import type { Author, Flush } from './subscriber.ts'
 
-/** When a hook is called. */
+/** When a hook or a webhook is told of commits. */
 export interface Pace {
   /** Milliseconds after the last commit. */
   readonly quietMs: number
-  /** Most milliseconds after the first commit that it was not told of. */
+  /** Most milliseconds after the first commit that was not told of. */
   readonly maxWaitMs: number
 }
 

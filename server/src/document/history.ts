@@ -1,4 +1,4 @@
-import { CoeditError, goneError } from '../common/errors.ts'
+import { CoeditError, goneError, missingError } from '../common/errors.ts'
 import { Recent } from '../common/recent.ts'
 import type { Clock } from '../common/timing.ts'
 import { encodeWriter, type Writer } from '../protocol/update/update.ts'
@@ -165,7 +165,7 @@ export class History {
   async #load(name: string): Promise<DatedDocument> {
     const stored = await this.#context.storage.loadDated(name)
     if (stored.isDeleted) throw goneError(name)
-    if (stored.head === 0) throw new CoeditError('DOCUMENT_MISSING', `there is no document '${name}'`)
+    if (stored.head === 0) throw missingError(name)
     return stored
   }
 

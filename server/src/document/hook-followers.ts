@@ -1,6 +1,6 @@
 import { hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
-import type { Cancel, Clock } from '../common/timing.ts'
+import { type Clock, Rounds } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import type { CursorStore } from '../storage/cursor-store.ts'
@@ -33,13 +33,12 @@ export class HookFollowers {
   readonly #context: HookFollowersContext
   readonly #paces: Readonly<Record<'commit' | 'change', Pace>>
   readonly #byDocument = new WeakMap<Document, readonly Follower[]>()
-  #next: Cancel | undefined
-  #looking: Promise<void> | undefined
-  #isStopped = false
+  readonly #rounds: Rounds
 
   constructor(context: HookFollowersContext) {
-    const { config, hooks } = context
+    const { config, clock, hooks } = context
     this.#context = context
+    this.#rounds = new Rounds(clock, LOOK_MS, () => this.#look())
     this.cursors = (['commit', 'change'] as const).filter((hook) => hooks.has(hook))
     this.#paces = {
       commit: AT_ONCE,
@@ -56,33 +55,27 @@ export class HookFollowers {
 
   /** Looks for what is untold, now and from time to time. */
   start(): void {
-    if (this.cursors.length > 0) this.#looking = this.#look()
+    if (this.cursors.length > 0) this.#rounds.start()
   }
 
   /** Resolves when it looks for nothing any more. */
-  async stop(): Promise<void> {
-    this.#isStopped = true
-    this.#next?.()
-    await this.#looking
+  stop(): Promise<void> {
+    return this.#rounds.stop()
   }
 
   async #look(): Promise<void> {
-    const { clock, log, storage } = this.#context
+    const { log, storage } = this.#context
     try {
       for (const hook of this.cursors) {
         for (const name of await storage.untold(hook, MAX_DOCUMENTS)) await this.#resume(hook, name)
       }
     } catch (error) {
-      if (!this.#isStopped) log.warn({ err: error }, 'it could not be looked up what hooks are to be told')
+      if (!this.#rounds.hasStopped) log.warn({ err: error }, 'it could not be looked up what hooks are to be told')
     }
-    if (this.#isStopped) return
-    this.#next = clock.after(LOOK_MS, () => {
-      this.#looking = this.#look()
-    })
   }
 
   async #resume(hook: 'commit' | 'change', name: string): Promise<void> {
-    if (this.#isStopped) return
+    if (this.#rounds.hasStopped) return
     let cursor: Cursor
     try {
       cursor = await this.#context.documents.visit(name)

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type * as Y from 'yjs'
-import { CoeditError } from '../common/errors.ts'
+import { CoeditError, missingError } from '../common/errors.ts'
 import { normalizeLineEnds } from '../common/line-ends.ts'
 import { Serial } from '../common/serial.ts'
 import type { Config } from '../config/config.ts'
@@ -18,6 +18,7 @@ import {
 import { checkName } from '../protocol/wire/document-name.ts'
 import type { Cursor, CursorOptions } from './cursor.ts'
 import type { Document } from './document.ts'
+import { keepFormatting } from './keep-formatting.ts'
 import type { Author, WriteKey } from './subscriber.ts'
 
 /** The copy of Yjs that the code around the server has, as ECMAScript or as CommonJS modules. */
@@ -204,7 +205,7 @@ export class InProcess {
    */
   #identify(doc: Y.Doc, document: Document): void {
     // What it wrote before a document was deleted counts as old there.
-    if (this.#clientId === undefined || document.isFormer(this.#clientId)) this.#clientId = doc.clientID
+    if (this.#clientId === undefined || document.formerClients.has(this.#clientId)) this.#clientId = doc.clientID
     const known = document.clocks.get(this.#clientId) ?? 0
     if (this.#yjs.getState(doc.store, this.#clientId) === known) doc.clientID = this.#clientId
   }
@@ -263,18 +264,10 @@ export class InProcess {
   }
 }
 
-/**
- * Keeps formatting that has no effect without parts that are still to come. Yjs deletes it, but only in transactions of
- * others.
- */
-function keepFormatting(transaction: Y.Transaction): void {
-  transaction.local = true
-}
-
 function existing(cursor: Cursor): Cursor {
   const { head, name } = cursor.document
   if (head > 0) return cursor
-  throw new CoeditError('DOCUMENT_MISSING', `there is no document '${name}'`)
+  throw missingError(name)
 }
 
 /** Yjs knows its own types by their class, which is another one in each copy of it. */

@@ -23,8 +23,8 @@ export const SHORTEST_REST_MS = 1
 const MAX_SAVED_MS = 150
 
 /**
- * How long all documents together rest between two cycles of work, by how busy the event loop has been: a machine with time to spare begins
- * the next at once, and a busy one gathers more for it. Whatever keeps the loop busy counts, and each wait is rest.
+ * How long to rest between two cycles of work, by how busy somebody has been, be it the event loop or who tells others what
+ * has changed: who has time to spare begins the next at once, and who is busy gathers more for it. Each wait is rest.
  */
 export class Pacing {
   readonly #options: PacingOptions

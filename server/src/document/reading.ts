@@ -64,7 +64,7 @@ export async function readDifference(
   context: ReadingContext,
 ): Promise<Reading> {
   const clocks = decodeStateVector(stateVector, document.clocks)
-  if (document.hasFormer) document.expectNew(decodeStateVector(stateVector).keys())
+  if (!document.formerClients.isEmpty) document.formerClients.expectNone(decodeStateVector(stateVector).keys())
   if (position === document.head && coversState(clocks, document.clocks))
     return { pieces: [], position, searchedBytes: 0, isWhole: false }
 

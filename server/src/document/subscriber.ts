@@ -9,6 +9,8 @@ export type { WriteKey } from '../storage/document-store.ts'
 export interface Author {
   /** Whether the options `maxDocumentBytes` and `maxDocumentClients` hold for what it writes. */
   readonly isLimited: boolean
+  /** Whether nothing is taken of an update where there is no room for all of it. Default: its deletions are. */
+  readonly isAllOrNothing?: boolean
   /** The stored cursor of which what it writes is no news. */
   readonly cursor?: string
   /** Who that is, for the history. */

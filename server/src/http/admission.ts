@@ -4,6 +4,7 @@ import type { AuthRequest, Permit } from '../auth/grant.ts'
 import type { Lease, OnAccess, OnEnd } from '../auth/lease.ts'
 import { TrustedProxies } from '../common/addresses.ts'
 import { CoeditError } from '../common/errors.ts'
+import { Quota } from '../common/quota.ts'
 import type { Config } from '../config/config.ts'
 import { checkName } from '../protocol/wire/document-name.ts'
 import { authRequest } from './credentials.ts'
@@ -68,7 +69,7 @@ export class Admission {
     // Node joins repeated headers, but types them as if it did not.
     const address = this.#proxies.client(socket.remoteAddress, headers['x-forwarded-for']?.toString())
     if (!this.#addresses.hasPlace(address)) throw tooMany('the address has')
-    this.#addresses.take(address, line)
+    holdPlace(this.#addresses, address, line)
     const query = new URLSearchParams(/\?(.*)/s.exec(url)?.[1])
     return { line, query, request: authRequest({ document, headers, query, cookie: config.authCookie, address }) }
   }
@@ -105,8 +106,8 @@ export class Admission {
     if (!this.#users.hasPlace(permit.user) || !this.#documents.hasPlace(documentOf(permit))) {
       throw tooMany('the document or the user has')
     }
-    this.#users.take(permit.user, line)
-    this.#documents.take(documentOf(permit), line)
+    holdPlace(this.#users, permit.user, line)
+    holdPlace(this.#documents, documentOf(permit), line)
     const lease = authority.hold(permit, request, onEnd, onAccess)
     this.#size += 1
     line.once('close', () => {
@@ -117,35 +118,9 @@ export class Admission {
   }
 }
 
-/** How many connections there are under each key, up to a limit. Without a key nothing is counted. */
-class Quota {
-  readonly #max: number
-  readonly #held = new Map<string, number>()
-
-  constructor(max: number) {
-    this.#max = max
-  }
-
-  hasPlace(key: string | undefined): boolean {
-    return key === undefined || this.#heldBy(key) < this.#max
-  }
-
-  /** Counts one more until the line closes; one that has closed already would never say so. */
-  take(key: string | undefined, line: Line): void {
-    if (key === undefined || line.destroyed) return
-    this.#held.set(key, this.#heldBy(key) + 1)
-    line.once('close', () => this.#giveBack(key))
-  }
-
-  #giveBack(key: string): void {
-    const held = this.#heldBy(key)
-    if (held > 1) this.#held.set(key, held - 1)
-    else this.#held.delete(key)
-  }
-
-  #heldBy(key: string): number {
-    return this.#held.get(key) ?? 0
-  }
+/** Counts one more until the line closes; one that has closed already would never say so. */
+function holdPlace(quota: Quota, key: string | undefined, line: Line): void {
+  if (!line.destroyed) line.once('close', quota.take(key))
 }
 
 /** Undefined for a permit that is for none. */

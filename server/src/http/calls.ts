@@ -1,3 +1,4 @@
+import type { Meters } from '../common/meters.ts'
 import type { Clock } from '../common/timing.ts'
 import { type CallAnswer, type CallContext, takeCall } from '../peers/callers/call.ts'
 import { Callers } from '../peers/callers/callers.ts'
@@ -7,6 +8,7 @@ import type { Exchange } from './event-streams.ts'
 
 export interface CallsContext extends CallContext {
   readonly clock: Clock
+  readonly meters: Meters
   readonly admission: Admission
 }
 

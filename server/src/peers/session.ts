@@ -15,6 +15,7 @@ import type { PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { ClientMessage } from '../protocol/wire/messages.ts'
 import type { WorkerPool } from '../workers/pool.ts'
 import type { Acknowledgements } from './acknowledgements.ts'
+import { Attribution } from './attribution.ts'
 import type { Channel, ChannelUser } from './channel.ts'
 import { CLOSE, closeFor } from './close-codes.ts'
 import type { Dialect } from './dialect.ts'
@@ -90,6 +91,7 @@ export class Session implements ChannelUser, Participant, Author {
   readonly socket: Channel
   readonly #terms: SessionTerms
   readonly #context: SessionContext
+  readonly #attribution: Attribution
   #access: 'read' | 'write'
   #state: State = { name: 'opening' }
   #hasStep1 = false
@@ -100,25 +102,19 @@ export class Session implements ChannelUser, Participant, Author {
   #isEnding = false
   #wasPresenceRefused = false
   #isForeign = false
-  #writer: Writer | undefined
 
   constructor(socket: Channel, terms: SessionTerms, context: SessionContext) {
     this.user = terms.lease.permit.user
-    this.#writer = this.user === undefined ? undefined : { name: this.user, isClaimed: false }
+    this.#attribution = new Attribution(this, this.user)
     this.socket = socket
     this.#terms = terms
     this.#context = context
     this.#access = terms.access
   }
 
-  /** Whoever has left is still who it was. */
   get writer(): Writer | undefined {
     const state = this.#state
-    if (this.user === undefined && state.name === 'joined') {
-      const name = state.cursor.document.presence.nameOf(this)
-      if (name !== undefined && name !== this.#writer?.name) this.#writer = { name, isClaimed: true }
-    }
-    return this.#writer
+    return this.#attribution.writerIn(state.name === 'joined' ? state.cursor.document.presence : undefined)
   }
 
   /** Joins the document, and begins to read what the peer sends. */
@@ -218,7 +214,8 @@ export class Session implements ChannelUser, Participant, Author {
     if (state.name === 'opening') this.#state = { name: 'abandoned' }
     if (state.name !== 'joined') return
     const { cursor, intake } = state
-    this.#writer = this.writer
+    // What is still to be taken in is by the name that it shows now, of which nothing is left then.
+    this.#attribution.writerIn(cursor.document.presence)
     this.#state = { name: 'leaving', cursor, intake }
     cursor.stop()
     if (!this.#isEnding) cursor.document.presence.leave(this)

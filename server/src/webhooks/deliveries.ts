@@ -1,7 +1,7 @@
 import { CoeditError, hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Meters } from '../common/meters.ts'
-import { type Cancel, type Clock, withDeadline } from '../common/timing.ts'
+import { type Clock, Rounds, withDeadline } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 import type { CursorPlace, CursorStore } from '../storage/cursor-store.ts'
 import type { Unfollow } from '../storage/document-store.ts'
@@ -19,6 +19,7 @@ const LOOK_MS = 2_000
 const CLOSE_GRACE_MS = 2_000
 /** A receiver does not want to be told any more (Standard Webhooks, "Delivery success and failure"). */
 const GONE = 410
+const HEADERS = { 'content-type': 'application/json', 'user-agent': 'coedit' }
 
 export interface DeliveriesContext extends ComposingContext {
   readonly config: Pick<Config, 'webhookRetryMs'>
@@ -44,14 +45,14 @@ export class Deliveries {
   #receivers: ReadonlyMap<string, Receiver> = new Map()
   /** Those that were removed, while something is under way. */
   readonly #leaving = new Set<Promise<void>>()
-  #next: Cancel | undefined
-  #looking: Promise<void> | undefined
+  readonly #rounds: Rounds
   #unwatch: Unfollow | undefined
   #isClosed = false
 
   constructor(context: DeliveriesContext) {
     this.#context = context
     this.#random = context.random ?? Math.random
+    this.#rounds = new Rounds(context.clock, LOOK_MS, () => this.#look())
   }
 
   /** Tells what is untold, now and from time to time, and what is committed. */
@@ -66,7 +67,7 @@ export class Deliveries {
       },
       onMissed: () => undefined,
     })
-    this.#looking = this.#look()
+    this.#rounds.start()
   }
 
   /** Tells these from now on, and no others. */
@@ -93,10 +94,9 @@ export class Deliveries {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#unwatch?.()
-    this.#next?.()
     const { clock, sender } = this.#context
     const receivers = [...this.#receivers.values()]
-    const ended = Promise.all([...receivers.map(({ queue }) => queue.close()), ...this.#leaving, this.#looking])
+    const ended = Promise.all([...receivers.map(({ queue }) => queue.close()), ...this.#leaving, this.#rounds.stop()])
     const inTime = (onLate: () => void) => withDeadline<unknown>(clock, CLOSE_GRACE_MS, () => ended, onLate)
     await inTime(() => sender.close())
     // What waits for a storage that does not answer ends when that is closed.
@@ -117,16 +117,12 @@ export class Deliveries {
   }
 
   async #look(): Promise<void> {
-    const { clock, log } = this.#context
+    const { log } = this.#context
     try {
       for (const receiver of this.#receivers.values()) await this.#find(receiver)
     } catch (error) {
       if (!this.#isClosed) log.warn({ err: error }, 'it could not be looked up what webhooks are to be told')
     }
-    if (this.#isClosed) return
-    this.#next = clock.after(LOOK_MS, () => {
-      this.#looking = this.#look()
-    })
   }
 
   async #find({ webhook, queue }: Receiver): Promise<void> {
@@ -219,8 +215,6 @@ export class Deliveries {
     }
   }
 }
-
-const HEADERS = { 'content-type': 'application/json', 'user-agent': 'coedit' }
 
 /** A webhook, and what it is to be told. */
 class Receiver {

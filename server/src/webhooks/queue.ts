@@ -1,16 +1,10 @@
 import type { Cancel, Clock } from '../common/timing.ts'
+import type { Pace } from '../document/follower.ts'
 
 /** How many documents a webhook is told of at once. */
 const MAX_UNDER_WAY = 8
 /** Documents that wait in memory; what others are to be told of is looked up later. */
 const MAX_WAITING = 1_000
-
-export interface Pace {
-  /** Milliseconds after the last commit. */
-  readonly quietMs: number
-  /** Most milliseconds after the first commit that was not told of. */
-  readonly maxWaitMs: number
-}
 
 interface Waiting {
   readonly since: number

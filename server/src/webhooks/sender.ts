@@ -2,8 +2,7 @@ import { request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
 import { CoeditError } from '../common/errors.ts'
 import type { Clock } from '../common/timing.ts'
-import type { LookUp } from './reach.ts'
-import { Reach } from './reach.ts'
+import { type LookUp, Reach } from './reach.ts'
 
 /** Bytes of an answer that are read; nobody looks at them. */
 const MAX_ANSWER_BYTES = 64 * 1024
@@ -66,6 +65,8 @@ export class Sender {
       request.on('close', () => {
         cancel()
         this.#underWay.delete(giveUp)
+        // Node tells of no error where a receiver switches protocols. Behind an answer this changes nothing.
+        reject(new Error('the connection ended without an answer'))
       })
       request.on('response', (response) => {
         let bytes = 0

@@ -56,7 +56,7 @@ export class WebhookList implements Told {
       }
       const webhook = newWebhook(wish, this.#context.clock.now())
       await this.#context.storage.storeWebhook(encodeWebhook(webhook))
-      this.#set([...this.#all.filter(({ id }) => id !== webhook.id), webhook])
+      this.#set([...this.#all, webhook])
       return webhook
     })
   }

@@ -1,7 +1,4 @@
-import { startServer } from '../../support/process.ts'
-import { temporaryDirectory } from '../../support/temporary.ts'
-import { COMPACTING } from '../circles.ts'
-import { endureCrashes } from '../crashes.ts'
+import { endureCrashes, killable } from '../crashes.ts'
 import type { Fault } from '../fault.ts'
 import { Services } from '../services.ts'
 
@@ -9,16 +6,5 @@ export const http: Fault = {
   name: 'http',
   what: 'kill -9 at any moment while services write by HTTP: nothing that was answered is lost or undone, and nothing is done twice',
   amount: { unit: 'times', onDemand: 200, inTests: 10 },
-  run: async (trial) => {
-    const { release } = trial
-    const data = await temporaryDirectory(release)
-    return endureCrashes(
-      {
-        start: () => startServer({ release, data, flags: COMPACTING }),
-        crash: async (server) => void (await server.kill()),
-      },
-      trial,
-      (options) => new Services(options),
-    )
-  },
+  run: async (trial) => endureCrashes(await killable(trial.release), trial, (options) => new Services(options)),
 }

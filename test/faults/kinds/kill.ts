@@ -1,9 +1,6 @@
-import { startServer } from '../../support/process.ts'
 import { inScope } from '../../support/scope.ts'
-import { temporaryDirectory } from '../../support/temporary.ts'
-import { COMPACTING } from '../circles.ts'
-import { endureCrashes } from '../crashes.ts'
-import type { Fault, Finding, Trial } from '../fault.ts'
+import { endureCrashes, killable } from '../crashes.ts'
+import type { Fault, Finding } from '../fault.ts'
 
 /** Documents grow with each kill, so after so many others are begun. */
 const KILLS_PER_ROUND = 50
@@ -16,26 +13,15 @@ export const kill: Fault = {
     const found: Finding[] = []
     for (let left = trial.amount; left > 0; left -= KILLS_PER_ROUND) {
       const say = (progress: string) => trial.say(`${trial.amount - left} before, ${progress}`)
-      const round = await inScope((release) =>
-        killOften({ ...trial, release, say, amount: Math.min(left, KILLS_PER_ROUND) }),
+      const amount = Math.min(left, KILLS_PER_ROUND)
+      const round = await inScope(async (release) =>
+        endureCrashes(await killable(release), { ...trial, release, say, amount }),
       )
       found.push(round)
       if (round.broken.length > 0) break
     }
     return total(found)
   },
-}
-
-async function killOften(trial: Trial): Promise<Finding> {
-  const { release } = trial
-  const data = await temporaryDirectory(release)
-  return endureCrashes(
-    {
-      start: () => startServer({ release, data, flags: COMPACTING }),
-      crash: async (server) => void (await server.kill()),
-    },
-    trial,
-  )
 }
 
 function total(findings: readonly Finding[]): Finding {

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { within } from '../../bench/within.ts'
 import { type ServerProcess, startServer } from '../../support/process.ts'
@@ -31,7 +32,7 @@ async function killWhileTelling({ release, amount, random, say }: Trial): Promis
   const proxy = await startProxy({ release, target: server.url })
   const good = await Receiver.start({ release })
   const failing = await Receiver.start({ release, answer: (_, response) => failOften(response, random) })
-  for (const receiver of [good, failing]) await tell(proxy.url, receiver)
+  for (const receiver of [good, failing]) await receiver.follow(proxy.url, { roots: [{ root: 'root', as: 'json' }] })
   const writers = DOCUMENTS.map((document) => new Writer(document, proxy.url))
   release(async () => {
     for (const writer of writers) writer.stop()
@@ -122,19 +123,10 @@ class Writer {
   }
 }
 
-function failOften(response: Parameters<NonNullable<Parameters<Receiver['answers']>[0]>>[1], random: Random): void {
+function failOften(response: ServerResponse, random: Random): void {
   const chance = random.below(6)
   if (chance === 0) response.destroy()
   else response.writeHead(chance < 3 ? 503 : 204).end()
-}
-
-async function tell(url: string, receiver: Receiver): Promise<void> {
-  const answer = await fetch(`${url}api/webhooks`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ url: receiver.url, quietMs: 0, roots: [{ root: 'root', as: 'json' }] }),
-  })
-  receiver.trust((await answer.json()).secret)
 }
 
 async function countOf(url: string, document: string): Promise<number> {

@@ -34,7 +34,8 @@ export async function admitFor(
   return authority.authorizeDeed(bearerIn(c.req.header('authorization')), deed, name)
 }
 
-/** Who writes, within the limits of a document. */
+/** Who writes, within the limits of a document, and is answered that all of it is done, or nothing. */
 export function service(user: string | undefined): Author {
-  return { isLimited: true, writer: user === undefined ? undefined : { name: user, isClaimed: false } }
+  const writer = user === undefined ? undefined : { name: user, isClaimed: false }
+  return { isLimited: true, isAllOrNothing: true, writer }
 }

@@ -8,6 +8,17 @@ import { CHANGES, newRoots } from './schemas.ts'
 
 export const BINARY = 'application/octet-stream'
 
+/** The body as JSON of a schema. Rejects with BODY_INVALID, BODY_TOO_LARGE. */
+export async function jsonBody<T>(c: Context<Env>, schema: z.ZodType<T>): Promise<T> {
+  return valid(schema, jsonIn(new Uint8Array(await c.req.arrayBuffer())))
+}
+
+/** The same of a body that may be missing. */
+export async function jsonBodyIfAny<T>(c: Context<Env>, schema: z.ZodType<T>): Promise<T | undefined> {
+  const body = await c.req.arrayBuffer()
+  return body.byteLength > 0 ? valid(schema, jsonIn(new Uint8Array(body))) : undefined
+}
+
 export async function newContentIn(c: Context<Env>, root: string): Promise<Uint8Array | NewRoots> {
   const body = new Uint8Array(await c.req.arrayBuffer())
   const type = typeIn(c)

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { Authority } from '../../auth/authority.ts'
-import { CoeditError } from '../../common/errors.ts'
+import { missingError } from '../../common/errors.ts'
 import type { Contents } from '../../content/contents.ts'
 import { cursorId } from '../../document/cursor-id.ts'
 import type { Documents } from '../../document/documents.ts'
@@ -10,8 +10,17 @@ import type { Admission } from '../admission.ts'
 import { bearerIn } from '../credentials.ts'
 import { admit, admitFor, service } from './admitting.ts'
 import type { ApiRoutes } from './api-routes.ts'
-import { BINARY, jsonIn, newContentIn, valid } from './bodies.ts'
-import { ADMISSION, ADMISSION_WITH_BODY, DOCUMENT, DONE, idempotencyKey, NO_STORE, READING } from './descriptions.ts'
+import { BINARY, jsonBodyIfAny, newContentIn } from './bodies.ts'
+import {
+  ADMISSION,
+  ADMISSION_WITH_BODY,
+  DOCUMENT,
+  DONE,
+  idempotencyKey,
+  isoTime,
+  NO_STORE,
+  READING,
+} from './descriptions.ts'
 import { etag } from './entity-tags.ts'
 import type { Retries } from './retries.ts'
 import { disconnection, factsAnswer, listAnswer, listQuery, nameParams, newQuery, newRoots } from './schemas.ts'
@@ -67,7 +76,7 @@ function addList(api: ApiRoutes, { authority, catalog, admission, documents }: C
       await admit(c, name, 'read', admission)
       const at = await documents.place(name)
       const facts = await catalog.stat(name)
-      if (!facts) throw new CoeditError('DOCUMENT_MISSING', `there is no document '${name}'`)
+      if (!facts) throw missingError(name)
       const { createdAt, updatedAt, snapshotBytes, tailBytes, tailEntries } = facts
       return c.json(
         {
@@ -167,8 +176,7 @@ function addDisconnection(api: ApiRoutes, { admission, authority, documents }: C
     async (c, { params: { name } }) => {
       admission.knock(c.env.incoming, c.env.outgoing, name)
       await authority.authorizeDisconnecting(bearerIn(c.req.header('authorization')))
-      const body = new Uint8Array(await c.req.arrayBuffer())
-      const { user, connection } = body.length > 0 ? valid(disconnection, jsonIn(body)) : {}
+      const { user, connection } = (await jsonBodyIfAny(c, disconnection)) ?? {}
       if (connection === undefined) {
         authority.disconnect(name, user)
         documents.disconnectElsewhere(name, user)
@@ -178,8 +186,4 @@ function addDisconnection(api: ApiRoutes, { admission, authority, documents }: C
       return c.body(null, 204)
     },
   )
-}
-
-function isoTime(ms: number): string {
-  return new Date(ms).toISOString()
 }

@@ -1,4 +1,3 @@
-import { z } from '@hono/zod-openapi'
 import type { Contents } from '../../content/contents.ts'
 import type { Documents } from '../../document/documents.ts'
 import type { WriteKey } from '../../storage/document-store.ts'
@@ -15,6 +14,8 @@ import {
   ifNoneMatch,
   NOT_MODIFIED,
   READING,
+  VALUE_TYPES,
+  VALUES,
   WRITING,
 } from './descriptions.ts'
 import { etag, expectedIn, isSame, seenIn } from './entity-tags.ts'
@@ -28,12 +29,6 @@ export interface ContentApiContext {
   readonly retries: Retries
 }
 
-const TYPES = {
-  json: 'application/json; charset=utf-8',
-  text: 'text/plain; charset=utf-8',
-  xml: 'application/xml; charset=utf-8',
-}
-
 /** What is in a document, as values. */
 export function addContent(api: ApiRoutes, { admission, contents, documents, retries }: ContentApiContext): void {
   api.add(
@@ -45,15 +40,7 @@ export function addContent(api: ApiRoutes, { admission, contents, documents, ret
       query: contentQuery,
       headers: ifNoneMatch,
       responses: {
-        200: {
-          description: 'The content.',
-          headers: etagHeader,
-          content: {
-            'application/json': { schema: z.unknown() },
-            'text/plain': { schema: z.string() },
-            'application/xml': { schema: z.string() },
-          },
-        },
+        200: { description: 'The content.', headers: etagHeader, content: VALUES },
         304: NOT_MODIFIED,
       },
       errors: [...READING, 'EDIT_CONFLICT', 'DOCUMENT_UNREADABLE'],
@@ -63,7 +50,7 @@ export function addContent(api: ApiRoutes, { admission, contents, documents, ret
       const known = seenIn(c.req.header('if-none-match'))
       if (known && isSame(known, await documents.place(name))) return c.body(null, 304, etag(known))
       const { body, ...at } = await contents.read(name, { root, as })
-      return c.body(body, 200, { ...etag(at), 'content-type': TYPES[as] })
+      return c.body(body, 200, { ...etag(at), 'content-type': VALUE_TYPES[as] })
     },
   )
   api.add(

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { ErrorCode } from '../../common/errors.ts'
+import { BINARY } from './bodies.ts'
 
 // What several operations take, give and refuse alike.
 
@@ -53,4 +54,21 @@ export const idempotencyKey = z.object({
 export const NOT_MODIFIED = { description: 'Nothing has changed since.', headers: etagHeader }
 export const DONE = { description: 'It is durable.', headers: etagHeader }
 
+/** Content as values, by how it is represented, and as an update. */
+export const VALUES = {
+  'application/json': { schema: z.unknown() },
+  'text/plain': { schema: z.string() },
+  'application/xml': { schema: z.string() },
+}
+export const VALUE_TYPES = {
+  json: 'application/json; charset=utf-8',
+  text: 'text/plain; charset=utf-8',
+  xml: 'application/xml; charset=utf-8',
+}
+export const UPDATE = { [BINARY]: { schema: z.string().openapi({ format: 'binary' }) } }
+
 export const NO_STORE = { 'cache-control': 'no-store' }
+
+export function isoTime(ms: number): string {
+  return new Date(ms).toISOString()
+}

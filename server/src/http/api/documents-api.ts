@@ -13,11 +13,9 @@ import type { EventStreams } from '../event-streams.ts'
 import type { Metrics } from '../metrics.ts'
 import { guardOrigin } from '../origin-guard.ts'
 import type { Routes } from '../routes.ts'
-import { admit, service } from './admitting.ts'
 import { ApiRoutes } from './api-routes.ts'
 import { addCatalog } from './catalog-api.ts'
 import { addContent } from './content-api.ts'
-import { idempotencyKey, READING, WRITING } from './descriptions.ts'
 import { addEvents } from './events-api.ts'
 import { addHistory } from './history-api.ts'
 import { addMessages } from './messages-api.ts'
@@ -58,13 +56,7 @@ export function createDocumentsApi(context: DocumentsApiContext): Routes {
   addPresence(api, context)
   addMessages(api, context.calls)
   addEvents(api, streams)
-  addHistory(api, {
-    past: context.past,
-    admit: async (c, name) => service(await admit(c, name, 'write', context.admission)),
-    once: (c, name, { writer }, write) => writing.retries.once(c, name, writer?.name, write),
-    errors: { reading: READING, writing: WRITING },
-    writeHeaders: idempotencyKey,
-  })
+  addHistory(api, writing)
   addStatus(api, context)
   addWebhooks(api, { ...context.webhooks, authority: context.authority })
   api.routes.doc31('/api/openapi.json', { openapi: '3.1.0', info: { title: 'coedit', version: '1' } })

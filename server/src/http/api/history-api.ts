@@ -1,22 +1,31 @@
 import { z } from '@hono/zod-openapi'
-import type { Context } from 'hono'
-import type { ErrorCode } from '../../common/errors.ts'
 import type { Past, Revert } from '../../content/past.ts'
 import type { Moment } from '../../document/history.ts'
-import type { Place } from '../../document/in-process.ts'
-import type { Author, WriteKey } from '../../document/subscriber.ts'
 import type { Group } from '../../document/timeline.ts'
 import type { Writer } from '../../protocol/update/update.ts'
-import type { Env } from '../routes.ts'
+import type { WriteKey } from '../../storage/document-store.ts'
+import type { Admission } from '../admission.ts'
+import { admit, service } from './admitting.ts'
 import type { ApiRoutes } from './api-routes.ts'
-import { BINARY, jsonIn, valid } from './bodies.ts'
+import { BINARY, jsonBody, jsonBodyIfAny } from './bodies.ts'
+import {
+  DOCUMENT,
+  DONE,
+  idempotencyKey,
+  isoTime,
+  NO_STORE,
+  READING,
+  UPDATE,
+  VALUE_TYPES,
+  VALUES,
+  WRITING,
+} from './descriptions.ts'
 import { etag } from './entity-tags.ts'
 import {
   changesAnswer,
   changesQuery,
   momentQuery,
   namedAnswer,
-  nameParams,
   naming,
   pastContentQuery,
   restoration,
@@ -24,25 +33,17 @@ import {
   timelineQuery,
   versionParams,
   versionsAnswer,
-} from './schemas.ts'
+} from './history-schemas.ts'
+import type { Retries } from './retries.ts'
+import { nameParams } from './schemas.ts'
 
 export interface HistoryApiContext {
+  readonly admission: Admission
   readonly past: Past
-  /** Resolves with whose edits those are of who asks. Rejects where it may not write. */
-  admit(c: Context<Env>, name: string): Promise<Author>
-  /** Does a write once, whose request may have a key. */
-  once(c: Context<Env>, name: string, author: Author, write: (key?: WriteKey) => Promise<Place>): Promise<Place>
-  readonly errors: { readonly reading: readonly ErrorCode[]; readonly writing: readonly ErrorCode[] }
-  /** What a write takes beside its body. */
-  readonly writeHeaders: z.ZodObject
+  readonly retries: Retries
 }
 
-const HISTORY = '/api/documents/{name}/history'
-const TYPES = {
-  json: 'application/json; charset=utf-8',
-  text: 'text/plain; charset=utf-8',
-  xml: 'application/xml; charset=utf-8',
-}
+const HISTORY = `${DOCUMENT}/history`
 const RIGHT = 'What was deleted shows in it, so that it takes the right to write.'
 
 const versionHeader = z.object({ 'Content-Version': z.string().openapi({ description: 'The number of the version.' }) })
@@ -55,7 +56,7 @@ export function addHistory(api: ApiRoutes, context: HistoryApiContext): void {
   addNames(api, context)
 }
 
-function addTimeline(api: ApiRoutes, { past, admit, errors }: HistoryApiContext): void {
+function addTimeline(api: ApiRoutes, { admission, past }: HistoryApiContext): void {
   api.add(
     {
       method: 'get',
@@ -67,10 +68,10 @@ function addTimeline(api: ApiRoutes, { past, admit, errors }: HistoryApiContext)
       responses: {
         200: { description: 'A page of groups.', content: { 'application/json': { schema: timelineAnswer } } },
       },
-      errors: errors.reading,
+      errors: READING,
     },
     async (c, { params: { name }, query: { before, limit, pause } }) => {
-      await admit(c, name)
+      await admit(c, name, 'write', admission)
       const { groups, next } = await past.timeline(name, { before, limit, pauseMs: pause * 1000 })
       return c.json({ groups: groups.map(shownGroup), ...(next !== undefined && { next }) }, 200, NO_STORE)
     },
@@ -86,18 +87,18 @@ function addTimeline(api: ApiRoutes, { past, admit, errors }: HistoryApiContext)
       responses: {
         200: { description: 'The changes.', content: { 'application/json': { schema: changesAnswer } } },
       },
-      errors: [...errors.reading, 'HISTORY_MISSING', 'EDIT_CONFLICT', 'DOCUMENT_UNREADABLE'],
+      errors: [...READING, 'HISTORY_MISSING', 'EDIT_CONFLICT', 'DOCUMENT_UNREADABLE'],
     },
     async (c, { params: { name }, query: { from, to, root, as } }) => {
-      await admit(c, name)
+      await admit(c, name, 'write', admission)
       const { changes, ...between } = await past.changes(name, momentOf(from), momentOf(to), { root, as })
       return c.json({ ...between, changes: JSON.parse(changes) }, 200, NO_STORE)
     },
   )
 }
 
-function addVersions(api: ApiRoutes, { past, admit, errors }: HistoryApiContext): void {
-  const missing = [...errors.reading, 'HISTORY_MISSING'] as const
+function addVersions(api: ApiRoutes, { admission, past }: HistoryApiContext): void {
+  const missing = [...READING, 'HISTORY_MISSING'] as const
   api.add(
     {
       method: 'get',
@@ -110,19 +111,15 @@ function addVersions(api: ApiRoutes, { past, admit, errors }: HistoryApiContext)
         200: {
           description: 'The content.',
           headers: versionHeader,
-          content: {
-            'application/json': { schema: z.unknown() },
-            'text/plain': { schema: z.string() },
-            'application/xml': { schema: z.string() },
-          },
+          content: VALUES,
         },
       },
       errors: [...missing, 'EDIT_CONFLICT', 'DOCUMENT_UNREADABLE'],
     },
     async (c, { params: { name }, query: { at, root, as } }) => {
-      await admit(c, name)
+      await admit(c, name, 'write', admission)
       const { version, body } = await past.read(name, momentOf(at), { root, as })
-      return c.body(body, 200, { ...ofVersion(version), 'content-type': TYPES[as] })
+      return c.body(body, 200, { ...ofVersion(version), 'content-type': VALUE_TYPES[as] })
     },
   )
   api.add(
@@ -137,20 +134,20 @@ function addVersions(api: ApiRoutes, { past, admit, errors }: HistoryApiContext)
         200: {
           description: 'The update.',
           headers: versionHeader,
-          content: { [BINARY]: { schema: z.string().openapi({ format: 'binary' }) } },
+          content: UPDATE,
         },
       },
       errors: missing,
     },
     async (c, { params: { name }, query: { at } }) => {
-      await admit(c, name)
+      await admit(c, name, 'write', admission)
       const { version, update } = await past.open(name, momentOf(at))
       return c.body(new Uint8Array(update), 200, { ...ofVersion(version), 'content-type': BINARY })
     },
   )
 }
 
-function addRestoring(api: ApiRoutes, { past, admit, once, errors, writeHeaders }: HistoryApiContext): void {
+function addRestoring(api: ApiRoutes, { admission, past, retries }: HistoryApiContext): void {
   api.add(
     {
       method: 'post',
@@ -160,29 +157,22 @@ function addRestoring(api: ApiRoutes, { past, admit, once, errors, writeHeaders 
         'It is a new edit of who asks: what was inserted since is deleted, and what was deleted is inserted where it was. What others write at the same time stays, and restoring the version before takes it back. To take back the same of somebody twice inserts twice what they had deleted.',
       params: nameParams,
       query: z.object({}),
-      headers: writeHeaders,
+      headers: idempotencyKey,
       body: { required: true, content: { 'application/json': { schema: restoration } } },
-      responses: {
-        204: {
-          description: 'It is durable.',
-          headers: z.object({ ETag: z.string().openapi({ description: 'Where the document stands, in quotes.' }) }),
-        },
-      },
-      errors: [...errors.writing, 'DOCUMENT_MISSING', 'HISTORY_MISSING', 'DOCUMENT_UNREADABLE'],
+      responses: { 204: DONE },
+      errors: [...WRITING, 'DOCUMENT_MISSING', 'HISTORY_MISSING', 'DOCUMENT_UNREADABLE'],
     },
     async (c, { params: { name } }) => {
-      const author = await admit(c, name)
-      const restore = async (key?: WriteKey) => {
-        const body = valid(restoration, jsonIn(new Uint8Array(await c.req.arrayBuffer())))
-        return past.revert(name, revertOf(body), author, key)
-      }
-      return c.body(null, 204, etag(await once(c, name, author, restore)))
+      const user = await admit(c, name, 'write', admission)
+      const restore = async (key?: WriteKey) =>
+        past.revert(name, revertOf(await jsonBody(c, restoration)), service(user), key)
+      return c.body(null, 204, etag(await retries.once(c, name, user, restore)))
     },
   )
 }
 
-function addNames(api: ApiRoutes, { past, admit, errors }: HistoryApiContext): void {
-  const path = '/api/documents/{name}/versions'
+function addNames(api: ApiRoutes, { admission, past }: HistoryApiContext): void {
+  const path = `${DOCUMENT}/versions`
   api.add(
     {
       method: 'get',
@@ -192,10 +182,10 @@ function addNames(api: ApiRoutes, { past, admit, errors }: HistoryApiContext): v
       params: nameParams,
       query: z.object({}),
       responses: { 200: { description: 'All.', content: { 'application/json': { schema: versionsAnswer } } } },
-      errors: errors.reading,
+      errors: READING,
     },
     async (c, { params: { name } }) => {
-      await admit(c, name)
+      await admit(c, name, 'write', admission)
       const versions = (await past.named(name)).map(({ namedAt, by, ...version }) => {
         return { ...version, namedAt: isoTime(namedAt), by: shownWriter(by) }
       })
@@ -214,12 +204,11 @@ function addNames(api: ApiRoutes, { past, admit, errors }: HistoryApiContext): v
       responses: {
         201: { description: 'That is durable.', content: { 'application/json': { schema: namedAnswer } } },
       },
-      errors: [...errors.writing, 'DOCUMENT_MISSING', 'HISTORY_MISSING', 'VERSION_EXISTS', 'VERSIONS_FULL'],
+      errors: [...WRITING, 'DOCUMENT_MISSING', 'HISTORY_MISSING', 'VERSION_EXISTS', 'VERSIONS_FULL'],
     },
     async (c, { params: { name, version } }) => {
-      const { writer = null } = await admit(c, name)
-      const body = new Uint8Array(await c.req.arrayBuffer())
-      const { at } = body.length > 0 ? valid(naming, jsonIn(body)) : {}
+      const { writer = null } = service(await admit(c, name, 'write', admission))
+      const { at } = (await jsonBodyIfAny(c, naming)) ?? {}
       const number = await past.name(name, version, at === undefined ? undefined : momentOf(at), writer)
       return c.json({ version: number }, 201, NO_STORE)
     },
@@ -232,10 +221,10 @@ function addNames(api: ApiRoutes, { past, admit, errors }: HistoryApiContext): v
       params: versionParams,
       query: z.object({}),
       responses: { 204: { description: 'That is durable.' } },
-      errors: [...errors.reading, 'HISTORY_MISSING'],
+      errors: [...READING, 'HISTORY_MISSING'],
     },
     async (c, { params: { name, version } }) => {
-      await admit(c, name)
+      await admit(c, name, 'write', admission)
       await past.unname(name, version)
       return c.body(null, 204)
     },
@@ -268,11 +257,5 @@ function ofVersion(version: number) {
   return { 'content-version': String(version), ...NO_STORE }
 }
 
-function isoTime(ms: number): string {
-  return new Date(ms).toISOString()
-}
-
 /** What the name of a version follows in a query. */
 const NAMED = 'named:'
-
-const NO_STORE = { 'cache-control': 'no-store' }

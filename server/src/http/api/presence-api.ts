@@ -8,8 +8,8 @@ import type { Documents } from '../../document/documents.ts'
 import type { Admission } from '../admission.ts'
 import { admit } from './admitting.ts'
 import type { ApiRoutes } from './api-routes.ts'
-import { jsonIn, valid } from './bodies.ts'
-import { ADMISSION, DOCUMENT, NO_STORE, READING } from './descriptions.ts'
+import { jsonBody } from './bodies.ts'
+import { ADMISSION, ADMISSION_WITH_BODY, DOCUMENT, NO_STORE } from './descriptions.ts'
 import { nameParams, presenceAnswer, presenceParams, shown } from './schemas.ts'
 
 export interface PresenceApiContext {
@@ -54,16 +54,11 @@ export function addPresence(api: ApiRoutes, context: PresenceApiContext): void {
       query: z.object({}),
       body: { required: true, content: { 'application/json': { schema: shown } } },
       responses: { 204: { description: 'It is shown.' } },
-      errors: [
-        ...READING.filter((code) => code !== 'BODY_UNEXPECTED'),
-        'BODY_INVALID',
-        'BODY_TOO_LARGE',
-        'EDIT_CONFLICT',
-      ],
+      errors: [...ADMISSION_WITH_BODY, 'DOCUMENT_MISSING', 'GONE', 'EDIT_CONFLICT'],
     },
     async (c, { params: { name, id } }) => {
       const user = await admit(c, name, accessToShow(context.config), admission)
-      const { name: called, color, cursor, ttl } = valid(shown, jsonIn(new Uint8Array(await c.req.arrayBuffer())))
+      const { name: called, color, cursor, ttl } = await jsonBody(c, shown)
       const state = { user: { name: called, ...(color && { color }) }, cursor: await located(contents, name, cursor) }
       await guests.show({ document: name, id, user }, state, ttl * 1000)
       return c.body(null, 204)

@@ -7,7 +7,7 @@ import type { Documents } from '../../document/documents.ts'
 import { bearerIn } from '../credentials.ts'
 import type { Metrics } from '../metrics.ts'
 import type { ApiRoutes } from './api-routes.ts'
-import { DOCUMENT, NO_STORE } from './descriptions.ts'
+import { DOCUMENT, isoTime, NO_STORE } from './descriptions.ts'
 import { connectionsAnswer, nameParams, statusAnswer } from './schemas.ts'
 
 export interface StatusApiContext {
@@ -71,7 +71,7 @@ export function addStatus(api: ApiRoutes, { clock, authority, documents, metrics
       await authority.authorizeStatus(bearerIn(c.req.header('authorization')))
       const connections = authority
         .holders(name, MAX_CONNECTIONS)
-        .map(({ since, ...facts }) => ({ ...facts, since: new Date(since).toISOString() }))
+        .map(({ since, ...facts }) => ({ ...facts, since: isoTime(since) }))
       return c.json({ connections, shown: namesShown(documents, name) }, 200, NO_STORE)
     },
   )
@@ -81,8 +81,8 @@ async function processNow(metrics: Metrics): Promise<object> {
   const { active, idle } = performance.eventLoopUtilization()
   const { user, system } = process.cpuUsage()
   return {
-    time: new Date().toISOString(),
-    startedAt: new Date(performance.timeOrigin).toISOString(),
+    time: isoTime(Date.now()),
+    startedAt: isoTime(performance.timeOrigin),
     memoryBytes: process.memoryUsage.rss(),
     cpuSeconds: (user + system) / 1e6,
     eventLoop: { activeSeconds: active / 1000, idleSeconds: idle / 1000 },
@@ -122,7 +122,7 @@ function largest<T>(entries: Iterable<readonly [T, number]>, count: number): rea
 
 /** How those call themselves who show something, as editors have it. */
 function namesShown(documents: Documents, document: string): readonly string[] {
-  const names = documents
+  return documents
     .present(document)
     .slice(0, MAX_NAMES)
     .flatMap(({ state }) => {
@@ -130,5 +130,4 @@ function namesShown(documents: Documents, document: string): readonly string[] {
       const { data } = z.object({ user: z.object({ name: z.string() }) }).safeParse(shown)
       return data ? [data.user.name.slice(0, MAX_NAME_LENGTH)] : []
     })
-  return names
 }

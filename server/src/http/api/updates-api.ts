@@ -15,6 +15,7 @@ import {
   ifNoneMatch,
   NOT_MODIFIED,
   READING,
+  UPDATE,
   WRITING,
 } from './descriptions.ts'
 import { etag, isSame, seenIn } from './entity-tags.ts'
@@ -30,7 +31,6 @@ export interface UpdatesApiContext {
 
 /** The same in the encoding of Yjs. */
 export function addUpdates(api: ApiRoutes, { admission, contents, documents, retries }: UpdatesApiContext): void {
-  const schema = z.string().openapi({ format: 'binary' })
   api.add(
     {
       method: 'get',
@@ -40,7 +40,7 @@ export function addUpdates(api: ApiRoutes, { admission, contents, documents, ret
       query: updateQuery,
       headers: ifNoneMatch,
       responses: {
-        200: { description: 'The update.', headers: etagHeader, content: { [BINARY]: { schema } } },
+        200: { description: 'The update.', headers: etagHeader, content: UPDATE },
         304: NOT_MODIFIED,
       },
       errors: READING,
@@ -62,7 +62,7 @@ export function addUpdates(api: ApiRoutes, { admission, contents, documents, ret
       params: nameParams,
       query: z.object({}),
       headers: idempotencyKey,
-      body: { required: true, content: { [BINARY]: { schema } } },
+      body: { required: true, content: UPDATE },
       responses: { 204: DONE },
       errors: [...WRITING, 'UPDATE_MALFORMED', 'UPDATE_TOO_DEEP', 'UPDATE_INCOMPLETE'],
     },

@@ -1,9 +1,11 @@
+import type { Meters } from '../../common/meters.ts'
 import type { Clock } from '../../common/timing.ts'
 import type { Config } from '../../config/config.ts'
 import type { Cursor } from '../../document/cursor.ts'
 import type { Author } from '../../document/subscriber.ts'
 import { TemporaryParticipant } from '../../document/temporary-participant.ts'
 import type { Writer } from '../../protocol/update/update.ts'
+import { Attribution } from '../attribution.ts'
 import { Throttle } from '../throttle.ts'
 
 /** How long a caller is there of whom nothing is heard. Clients renew their presence every 15 s, hidden pages once a minute. */
@@ -20,6 +22,7 @@ export interface CallerTerms {
   readonly key: string
   readonly config: Config
   readonly clock: Clock
+  readonly meters: Meters
   readonly join: (caller: Caller) => Promise<Cursor>
   /** Called when it is forgotten. */
   readonly onLeft: () => void
@@ -33,24 +36,21 @@ export class Caller extends TemporaryParticipant implements Author {
   readonly isLimited = true
   readonly throttle: Throttle
   readonly #terms: CallerTerms
+  readonly #attribution: Attribution
   #streams = 0
   #isLeaving = false
   #wasRefused = false
-  #writer: Writer | undefined
 
   constructor(terms: CallerTerms) {
     // One without a user takes over what is its own at another server by its key.
     super(terms.user ?? `\0${terms.key}`, terms.clock, terms.onLeft)
     this.#terms = terms
-    this.#writer = terms.user === undefined ? undefined : { name: terms.user, isClaimed: false }
-    this.throttle = new Throttle(terms.config, terms.clock)
+    this.#attribution = new Attribution(this, terms.user)
+    this.throttle = new Throttle(terms.config, terms.clock, terms.meters)
   }
 
-  /** By the name that it has shown last, where nothing else tells who it is. */
   get writer(): Writer | undefined {
-    const name = this.#terms.user === undefined ? this.presence?.nameOf(this) : undefined
-    if (name !== undefined && name !== this.#writer?.name) this.#writer = { name, isClaimed: true }
-    return this.#writer
+    return this.#attribution.writerIn(this.presence)
   }
 
   /** It calls. @param isLeaving whether that is its last word, so that it gives way to whoever claims what is its own */
@@ -70,9 +70,10 @@ export class Caller extends TemporaryParticipant implements Author {
     return !this.#wasRefused
   }
 
-  /** A stream to its client has begun. Returns what is to be called when it ends. */
+  /** A stream to its client has begun, by a request like any other. Returns what is to be called when it ends. */
   streams(): () => void {
     this.#streams++
+    if (!this.#isLeaving) this.stay(PRESENT_MS)
     return () => {
       this.#streams--
       if (this.#streams === 0 && !this.#isLeaving) this.stay(STREAMLESS_MS)

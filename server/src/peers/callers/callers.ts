@@ -1,4 +1,6 @@
 import { CoeditError } from '../../common/errors.ts'
+import type { Meters } from '../../common/meters.ts'
+import { Quota } from '../../common/quota.ts'
 import type { Clock } from '../../common/timing.ts'
 import type { Config } from '../../config/config.ts'
 import type { Documents } from '../../document/documents.ts'
@@ -7,6 +9,7 @@ import { Caller } from './caller.ts'
 export interface CallersContext {
   readonly config: Config
   readonly clock: Clock
+  readonly meters: Meters
   readonly documents: Documents
 }
 
@@ -23,34 +26,34 @@ export interface Calling {
 export class Callers {
   readonly #context: CallersContext
   readonly #callers = new Map<string, Caller>()
-  /** How many there are of each address. */
-  readonly #held = new Map<string, number>()
+  readonly #addresses: Quota
 
   constructor(context: CallersContext) {
     this.#context = context
+    this.#addresses = new Quota(context.config.maxConnectionsPerAddress)
   }
 
   /** @throws CoeditError TOO_MANY_CONNECTIONS where an address would have more than it may have connections */
-  of({ document, key, user, address = '' }: Calling): Caller {
+  of({ document, key, user, address }: Calling): Caller {
     const id = JSON.stringify([document, key, user ?? null])
     const known = this.#callers.get(id)
     if (known) return known
-    const { config, clock, documents } = this.#context
-    const held = this.#held.get(address) ?? 0
-    if (address !== '' && held >= config.maxConnectionsPerAddress) {
+    const { config, clock, meters, documents } = this.#context
+    if (!this.#addresses.hasPlace(address)) {
       throw new CoeditError('TOO_MANY_CONNECTIONS', 'the address has as many clients as it may have')
     }
-    this.#held.set(address, held + 1)
+    const giveBack = this.#addresses.take(address)
     const caller: Caller = new Caller({
       user,
       key,
       config,
       clock,
+      meters,
       join: (participant) => documents.join(document, { participant, onEnd: participant.end }),
       onLeft: () => {
         if (this.#callers.get(id) !== caller) return
         this.#callers.delete(id)
-        this.#giveBack(address)
+        giveBack()
       },
     })
     this.#callers.set(id, caller)
@@ -59,11 +62,5 @@ export class Callers {
 
   close(): void {
     for (const caller of [...this.#callers.values()]) caller.end()
-  }
-
-  #giveBack(address: string): void {
-    const held = this.#held.get(address) ?? 0
-    if (held > 1) this.#held.set(address, held - 1)
-    else this.#held.delete(address)
   }
 }
