@@ -1,9 +1,10 @@
 import type { LookupAddress } from 'node:dns'
 import { createServer } from 'node:http'
 import { expect, onTestFinished, test } from 'vitest'
-import { systemClock } from '../../server/src/common/timing.ts'
+import { type Clock, systemClock } from '../../server/src/common/timing.ts'
 import { type LookUp, Reach } from '../../server/src/webhooks/reach.ts'
 import { Sender } from '../../server/src/webhooks/sender.ts'
+import { ManualClock } from '../support/manual-clock.ts'
 import { Receiver } from '../support/receiver.ts'
 
 const release = onTestFinished
@@ -19,10 +20,10 @@ function resolver(...answers: readonly (readonly string[])[]): LookUp {
   }
 }
 
-function senderWith(webhookAddresses: string, lookUp?: LookUp): Sender {
+function senderWith(webhookAddresses: string, lookUp?: LookUp, clock: Clock = systemClock): Sender {
   const sender = new Sender({
     config: { webhookAddresses, webhookTimeoutMs: 10_000 },
-    clock: systemClock,
+    clock,
     ...(lookUp && { lookUp }),
   })
   release(async () => sender.close())
@@ -116,6 +117,20 @@ test('a redirect is not followed', async () => {
   const address = Object(redirecting.address())
   expect(await send(senderWith('127.0.0.1'), `http://127.0.0.1:${address.port}/`)).toMatchObject({ status: 307 })
   expect([requests, inside.refused.length]).toEqual([1, 0])
+})
+
+test.each([
+  ['120', 120_000],
+  ['Mon, 30 Nov 2026 12:01:00 GMT', 60_000],
+  ['Mon, 30 Nov 2026 11:59:00 GMT', 0],
+  ['later', 0],
+])('a receiver may ask to be left alone: %s', async (retryAfter, retryAfterMs) => {
+  const busy = createServer((_, response) => response.writeHead(429, { 'retry-after': retryAfter }).end())
+  await new Promise<void>((resolve) => busy.listen(0, '127.0.0.1', resolve))
+  release(async () => void busy.close())
+  const { port } = Object(busy.address())
+  const sender = senderWith('127.0.0.1', undefined, new ManualClock(Date.parse('2026-11-30T12:00:00Z')))
+  expect(await send(sender, `http://127.0.0.1:${port}/`)).toEqual({ status: 429, retryAfterMs })
 })
 
 test('a receiver that switches protocols has failed', async () => {

@@ -316,6 +316,14 @@ test('are for those alone whose token has the right for all documents of them', 
   expect(await team.call('DELETE', `api/webhooks/${mine.id}`)).toMatchObject({ status: 204 })
 })
 
+test('are for nobody where an app decides itself who may do what', async () => {
+  const { url } = await startInProcess({ release, authenticate: () => ({ access: 'write' }) })
+  const api = documentsApi(url, { authorization: 'Bearer any' })
+  const body = { url: 'https://example.com/' }
+  expect(await api.call('POST', 'api/webhooks', { type: 'application/json', body })).toMatchObject({ status: 401 })
+  expect(await api.call('GET', 'api/webhooks')).toMatchObject({ status: 401 })
+})
+
 test('those of the configuration are there from the start on, and gone when they are no longer in it', async () => {
   const receiver = await Receiver.start({ release })
   const secret = `whsec_${randomBytes(24).toString('base64')}`
