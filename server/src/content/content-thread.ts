@@ -33,7 +33,7 @@ interface Pending {
   reject(error: CoeditError): void
 }
 
-/** What came of one request that was done, and what those watch who asked for it. */
+/** What one request has come to, and what the watches beside it have to tell. */
 export interface Done {
   readonly result: Extract<ContentResult, { ok: true }>
   readonly news: readonly WatchNews[]

@@ -59,7 +59,8 @@ export class Contents {
 
   /**
    * Takes a Yjs update (v1); a missing document is made. Resolves once it is durable. Rejects with UPDATE_MALFORMED,
-   * UPDATE_TOO_DEEP, UPDATE_INCOMPLETE, DOCUMENT_FULL, STORAGE_CLOSED, and as `Documents.join` does.
+   * UPDATE_TOO_DEEP, UPDATE_INCOMPLETE, DOCUMENT_FULL, STORAGE_CLOSED, and as `Documents.join` does; of one that was cut
+   * the parts before may be durable then.
    */
   async submit(document: string, update: Uint8Array, author: Author, key?: WriteKey): Promise<Place> {
     const pieces =

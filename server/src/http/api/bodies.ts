@@ -35,7 +35,7 @@ export async function newContentIn(c: Context<Env>, root: string): Promise<Uint8
   }
 }
 
-export function jsonIn(body: Uint8Array): unknown {
+function jsonIn(body: Uint8Array): unknown {
   const text = new TextDecoder().decode(body)
   try {
     const value: unknown = JSON.parse(text)
@@ -84,7 +84,7 @@ function isChangeType(type: string): type is keyof typeof CHANGES {
   return Object.hasOwn(CHANGES, type)
 }
 
-export function valid<T>(schema: z.ZodType<T>, body: unknown): T {
+function valid<T>(schema: z.ZodType<T>, body: unknown): T {
   const result = schema.safeParse(body)
   if (result.success) return result.data
   throw new CoeditError('BODY_INVALID', firstProblem(result.error))

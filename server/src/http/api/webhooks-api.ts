@@ -11,7 +11,8 @@ import { missingError, type WebhookList } from '../../webhooks/webhook-list.ts'
 import { bearerIn } from '../credentials.ts'
 import type { Env } from '../routes.ts'
 import type { ApiRoutes } from './api-routes.ts'
-import { jsonIn, valid } from './bodies.ts'
+import { jsonBody, jsonBodyIfAny } from './bodies.ts'
+import { isoTime, NO_STORE } from './descriptions.ts'
 import {
   failuresAnswer,
   failuresQuery,
@@ -40,8 +41,6 @@ const ADMISSION: readonly ErrorCode[] = ['REQUEST_INVALID', 'UNAUTHORIZED', 'FOR
 const WITHOUT_BODY: readonly ErrorCode[] = [...ADMISSION, 'BODY_UNEXPECTED']
 const WITH_BODY: readonly ErrorCode[] = [...ADMISSION, 'BODY_INVALID', 'BODY_TOO_LARGE', 'STORAGE_CLOSED']
 
-const NO_STORE = { 'cache-control': 'no-store' }
-
 /** `/api/webhooks`: who is told of documents by HTTP. */
 export function addWebhooks(api: ApiRoutes, context: WebhooksApiContext): void {
   addLives(api, context)
@@ -63,7 +62,7 @@ function addLives(api: ApiRoutes, { authority, webhooks, sender }: WebhooksApiCo
     },
     async (c) => {
       const mayTell = await authority.authorizeWebhooks(tokenIn(c))
-      const wish = valid(newWebhook, jsonIn(new Uint8Array(await c.req.arrayBuffer())))
+      const wish = await jsonBody(c, newWebhook)
       expectAllowed(wish.prefixes, mayTell)
       sender.check(wish.url)
       const webhook = await webhooks.add(wish)
@@ -158,8 +157,7 @@ function addFailures(api: ApiRoutes, { authority, webhooks, deliveries, cursors 
     },
     async (c, { params: { id } }) => {
       await allowed(c, id, { authority, webhooks })
-      const body = new Uint8Array(await c.req.arrayBuffer())
-      const { document } = body.length > 0 ? valid(retrying, jsonIn(body)) : {}
+      const { document } = (await jsonBodyIfAny(c, retrying)) ?? {}
       await deliveries.retry(id, document)
       return c.body(null, 204)
     },
@@ -192,8 +190,4 @@ function shown({ id, url, prefixes, events, roots, quietMs, maxWaitMs, createdAt
 
 function tokenIn(c: Context<Env>): string | undefined {
   return bearerIn(c.req.header('authorization'))
-}
-
-function isoTime(ms: number): string {
-  return new Date(ms).toISOString()
 }
