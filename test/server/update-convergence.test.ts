@@ -272,7 +272,7 @@ test('whatever honest clients do, the log holds it, and every prefix of the log 
         expectSame(docOf(...pieces), truth)
       }
     }),
-    { numRuns: runs(40), examples: [[1638024234]] },
+    { numRuns: runs(40), examples: [[1638024234], [2022512190], [521855822]] },
   )
 })
 

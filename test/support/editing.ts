@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import * as Y from 'yjs'
 import type { Random } from './random.ts'
 
@@ -169,13 +170,32 @@ export function contentOf(doc: Y.Doc): unknown {
 
 function plain(value: unknown): unknown {
   if (value instanceof Y.Doc) return { subdocument: value.guid, meta: value.meta, autoLoad: value.autoLoad }
-  if (value instanceof Y.Text) return { delta: value.toDelta().map(plain) }
+  if (value instanceof Y.Text) return { delta: seenDelta(value) }
   if (value instanceof Y.XmlHook) return { hook: value.hookName }
   if (value instanceof Y.XmlElement)
     return { [value.nodeName]: value.getAttributes(), children: value.toArray().map(plain) }
   if (value instanceof Y.Array || value instanceof Y.XmlFragment) return value.toArray().map(plain)
   if (value instanceof Y.Map) return Object.fromEntries([...value.entries()].map(([key, item]) => [key, plain(item)]))
   return value
+}
+
+/**
+ * A text's delta, in which text of the same attributes stands together. Yjs parts it where marks without effect lie, and
+ * deletes some of those by itself: which ones depends on how the same edits were cut into updates.
+ */
+function seenDelta(text: Y.Text): unknown[] {
+  const seen: { insert: unknown; attributes?: unknown }[] = []
+  for (const { insert, attributes } of text.toDelta()) {
+    const last = seen.at(-1)
+    if (
+      typeof insert === 'string' &&
+      typeof last?.insert === 'string' &&
+      isDeepStrictEqual(last.attributes, attributes)
+    )
+      last.insert += insert
+    else seen.push({ insert: plain(insert), attributes })
+  }
+  return seen
 }
 
 /** Whether the document waits for structs or deletions that it has not received. */

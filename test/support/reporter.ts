@@ -3,9 +3,9 @@ import type { Reporter, TestCase, TestModule, TestSuite } from 'vitest/node'
 
 /**
  * Ends a run with one line of totals, for people and scripts: `12 passed, 0 failed` or `12 passed, 0 failed, 1 skipped`.
- * Before it, each skipped test with its reason, and each failure with the first line of its message. Failed counts
- * everything that went wrong: tests, hooks, files that could not be loaded, tests that never finished, and errors outside
- * of any test.
+ * Before it, each skipped test with its reason, and each failure with the beginning of its message and of its cause's: a
+ * property's message names the seed, and what was wrong stands in the cause. Failed counts everything that went wrong:
+ * tests, hooks, files that could not be loaded, tests that never finished, and errors outside of any test.
  */
 export default class TotalsReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
@@ -41,7 +41,12 @@ function place(of: TestCase | TestSuite | TestModule): string {
   return of.type === 'module' ? of.relativeModuleId : `${of.module.relativeModuleId} > ${of.fullName}`
 }
 
+/** Lines of a message that a summary shows: of a property's, what it says, its seed and its counterexample. */
+const SHOWN_LINES = 3
+
 function message(error: unknown): string {
-  const { message = error } = Object(error) as { message?: unknown }
-  return stripVTControlCharacters(String(message)).split('\n', 1).join()
+  const { message: text = error, cause } = Object(error) as { message?: unknown; cause?: unknown }
+  const lines = stripVTControlCharacters(String(text)).split('\n').slice(0, SHOWN_LINES)
+  const shown = lines.filter((line) => line.trim() !== '').join(' ')
+  return cause === undefined ? shown : `${shown} because ${message(cause)}`
 }
