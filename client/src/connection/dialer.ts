@@ -91,7 +91,7 @@ export class Dialer {
   opened(): void {
     const { wire } = this
     if (!wire) return
-    if (wire.transport === 'websocket') this.#context.transports.opened()
+    if (wire.transport === 'websocket') this.#context.transports.passed()
     this.#enter({ name: 'open', wire })
     this.#context.token?.keepFresh()
   }

@@ -4,7 +4,7 @@ import type { OpenSocket } from './socket.ts'
 /** Servers that answer plain requests while no WebSocket to them comes about; for the whole page. */
 const blocked = new Set<string>()
 
-export interface TransportsContext extends Omit<HttpSocketContext, 'onWebSocket'> {
+export interface TransportsContext extends HttpSocketContext {
   /** Whether HTTP may be used at all. */
   readonly mayFallBack: boolean
 }
@@ -31,8 +31,10 @@ export class Transports {
     return this.#isHttp ? this.#load() : webSocket
   }
 
-  opened(): void {
+  /** A WebSocket is open. */
+  passed(): void {
     this.#hasAnswered = false
+    blocked.delete(this.#context.server)
   }
 
   /** A connection was closed before it was open. Tells whether the next one goes by HTTP from now on. */
@@ -59,15 +61,13 @@ export class Transports {
   }
 
   async #load(): Promise<OpenSocket> {
-    const { server, webSocket } = this.#context
-    const onWebSocket = () => blocked.delete(server)
     try {
       const { httpSocket } = await import('./http-socket.ts')
-      return httpSocket({ ...this.#context, onWebSocket })
+      return httpSocket(this.#context)
     } catch {
       // What is not there today may be there tomorrow.
-      onWebSocket()
-      return webSocket
+      this.passed()
+      return this.#context.webSocket
     }
   }
 }
