@@ -141,7 +141,10 @@ export class Session extends StatedConnection implements Connection {
         dialer.opened()
       },
       onSent: (bytes) => this.#liveness.sent(bytes),
-      onReceived: () => this.#liveness.received(),
+      onReceived: () => {
+        this.#liveness.received()
+        dialer.heard()
+      },
       onSynced: () => {
         dialer.synced()
         store.change({ synced: true })
