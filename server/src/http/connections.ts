@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Log } from '../common/log.ts'
@@ -46,16 +46,19 @@ export class Connections {
   }
 
   /**
-   * Takes the socket below an answer whose head is written, as Node does for upgrades: no other request is read from it.
-   * All that Node keeps to read requests, and to write answers, is 6 KiB for each connection (measured with Node 20). For
-   * Node the answer has closed with that. Undefined where the body is not in chunks, another request came behind this one,
-   * the connection is of another server, or Node has none of what is freed here any more: the answer is written to then.
+   * Writes the head of an answer, and takes the socket for the body, as Node does for upgrades: no other request is read
+   * from it. All that Node keeps to read requests, and to write answers, is 6 KiB for each connection (measured with Node
+   * 20). For Node the answer has closed with that. Undefined, with nothing written, where the body is not in chunks,
+   * another request came behind this one, the connection is of another server, or Node has none of what is freed here any
+   * more.
    */
-  take(answer: ServerResponse): ChunkedBody | undefined {
+  take(answer: ServerResponse, headers: OutgoingHttpHeaders): ChunkedBody | undefined {
     const { socket } = answer
     const parser: RequestParser | undefined = socket && Reflect.get(socket, 'parser')
     const isLast = socket !== null && this.#answers.get(socket) === answer
     if (!isLast || answer.req.httpVersion !== '1.1' || typeof parser?.close !== 'function') return undefined
+    answer.writeHead(200, { ...headers, connection: 'close' })
+    answer.flushHeaders()
     this.#answers.delete(socket)
     for (const event of NODES_EVENTS) socket.removeAllListeners(event)
     answer.detachSocket(socket)

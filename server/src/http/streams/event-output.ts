@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Cancel, Clock } from '../../common/timing.ts'
 import type { Line } from '../admission.ts'
@@ -77,10 +77,8 @@ export class EventOutput implements Line {
     const answer = this.#answer
     if (!answer) throw new Error('the answer was begun before')
     for (const [name, value] of headers) answer.setHeader(name, value)
-    answer.writeHead(200, HEADERS)
-    answer.flushHeaders()
     this.#answer = undefined
-    this.#body = this.begin(answer)
+    this.#body = this.begin(answer, HEADERS)
     this.#body.on('drain', onDrain)
     this.#keepAlive()
   }
@@ -108,13 +106,13 @@ export class EventOutput implements Line {
     return this.#context.clock
   }
 
-  /** What the body of an answer is written to, whose head is. */
-  protected begin(answer: ServerResponse): Body {
+  /** Writes the head. Returns what the body is written to. */
+  protected begin(answer: ServerResponse, headers: OutgoingHttpHeaders): Body {
     answer.off('close', this.#closed)
-    const taken = this.#context.connections.take(answer)
+    const taken = this.#context.connections.take(answer, headers)
     const closing = taken?.socket ?? answer
     closing.once('close', this.#closed)
-    return taken ?? answer
+    return taken ?? beginAnswer(answer, headers)
   }
 
   /** Nothing has been written for long. */
@@ -138,4 +136,11 @@ export class EventOutput implements Line {
       this.#keepAlive()
     })
   }
+}
+
+/** Writes the head of an answer that Node goes on with. */
+export function beginAnswer(answer: ServerResponse, headers: OutgoingHttpHeaders): ServerResponse {
+  answer.writeHead(200, headers)
+  answer.flushHeaders()
+  return answer
 }

@@ -1,6 +1,6 @@
-import type { ServerResponse } from 'node:http'
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Cancel } from '../../common/timing.ts'
-import { EventOutput, type Written } from './event-output.ts'
+import { beginAnswer, EventOutput, type Written } from './event-output.ts'
 
 /** What happens within this time goes into one answer. */
 const GATHER_MS = 100
@@ -23,8 +23,8 @@ export class PollOutput extends EventOutput {
   }
 
   /** The next request comes on the same connection. */
-  protected override begin(answer: ServerResponse): ServerResponse {
-    return answer
+  protected override begin(answer: ServerResponse, headers: OutgoingHttpHeaders): ServerResponse {
+    return beginAnswer(answer, headers)
   }
 
   protected override silent(): void {
