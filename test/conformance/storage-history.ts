@@ -66,6 +66,16 @@ export function historyStoreConformance(newHost: NewStorageHost): void {
       expect(await scene.storage.history.loadDated('unknown')).toMatchObject({ head: 0, tail: [] })
     })
 
+    test('the time of an entry is a whole number, and the same in the log and in a segment', async () => {
+      const time = scene.clock.now()
+      scene.clock.advance(0.75)
+      await write('a', 7, 1)
+      expect((await scene.storage.history.loadDated('a')).tail).toMatchObject([{ time }])
+      await compact('a')
+      expect(await entriesIn('a')).toMatchObject([{ time }])
+      expect(await segmentsOf('a')).toMatchObject([{ since: time, until: time }])
+    })
+
     test('what a compaction takes out is in segments, in the same step', async () => {
       const now = scene.clock.now()
       await write('a', 7, 11, 12)

@@ -72,11 +72,16 @@ export class Receiver {
     return `http://127.0.0.1:${this.port}/told`
   }
 
-  /** Has a server tell this of each commit, unless the wish has a pause, and believes what it signs. Resolves with the webhook's id. */
-  async follow(url: string, wish: object = {}): Promise<string> {
+  /**
+   * Has a server tell this of each commit, unless the wish has a pause, and believes what it signs. Resolves with the
+   * webhook's id.
+   *
+   * @param headers beside the type of the content
+   */
+  async follow(url: string, wish: object = {}, headers: Readonly<Record<string, string>> = {}): Promise<string> {
     const answer = await fetch(`${url}api/webhooks`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify({ url: this.url, quietMs: 0, ...wish }),
     })
     if (answer.status !== 201) throw new Error(`no webhook was made: ${answer.status} ${await answer.text()}`)

@@ -62,7 +62,7 @@ export interface Segment {
 
 /** An entry, and what is known of how it was written. */
 export interface DatedEntry extends LogEntry {
-  /** Milliseconds of the epoch; when the document was made where it was written before that was noted. */
+  /** Whole milliseconds of the epoch; when the document was made where it was written before that was noted. */
   readonly time: number
   /**
    * Who wrote it, as whoever appended it has encoded that: a list (how many, then each with its length before it) of what

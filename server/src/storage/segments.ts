@@ -126,9 +126,8 @@ function encodeEntries(entries: readonly DatedEntry[]): Uint8Array {
   const known = new Map<string, number>()
   let before = 0
   for (const { time, authors, update } of entries) {
-    const whole = Math.round(time)
-    writer.varUint(unsigned(whole - before))
-    before = whole
+    writer.varUint(unsigned(time - before))
+    before = time
     writeAuthors(writer, authors, known)
     writer.varBytes(update)
   }

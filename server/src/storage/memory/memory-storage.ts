@@ -259,7 +259,8 @@ export class MemoryStorage implements Storage {
     this.cursors.begin(cursors, document, stored.head)
     stored.head += 1
     stored.updatedAt = this.#clock.now()
-    const { head: seq, updatedAt: time } = stored
+    const { head: seq } = stored
+    const time = Math.floor(stored.updatedAt)
     stored.tail.push({
       seq,
       time,

@@ -77,7 +77,7 @@ export async function readDated(link: Link, document: string): Promise<DatedDocu
 
 export function dated(seq: number, update: Uint8Array, row: Partial<DatedRow> = {}): DatedEntry {
   const { time = 0, authors } = row
-  return { seq, time, authors: new Uint8Array(authors ?? []), update }
+  return { seq, time: Math.floor(time), authors: new Uint8Array(authors ?? []), update }
 }
 
 function documentIn(rows: readonly LoadedRow[], document: string): StoredDocument {
