@@ -4,8 +4,8 @@ import type { Participant } from './participant.ts'
 export interface Claims {
   /** The id that is its own. */
   strong: number | undefined
-  /** All that it owns, its own among them. */
-  readonly ids: Set<number>
+  /** All that it owns, its own among them; undefined before the first. Who only reads hardly ever shows anything. */
+  ids: Set<number> | undefined
   /** The id that it announced alone first, granted or not. */
   announced: number | undefined
   /** The version when it came: who left before was never shown to it. */
@@ -38,7 +38,7 @@ export class Claimants {
   add(participant: Participant, since: number): void {
     this.#claims.set(participant, {
       strong: undefined,
-      ids: new Set(),
+      ids: undefined,
       announced: undefined,
       since,
       isRefused: false,
@@ -54,12 +54,12 @@ export class Claimants {
   disclaim(participant: Participant, clientId: number): void {
     const claims = this.#claims.get(participant)
     if (!claims) return
-    claims.ids.delete(clientId)
+    claims.ids?.delete(clientId)
     if (claims.strong === clientId) claims.strong = undefined
   }
 }
 
 /** Whether an id is not what the connection is known by, nor another one that it holds. */
 export function isOther(claims: Claims, clientId: number): boolean {
-  return clientId !== claims.announced && !claims.ids.has(clientId)
+  return clientId !== claims.announced && !claims.ids?.has(clientId)
 }

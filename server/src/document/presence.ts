@@ -114,10 +114,10 @@ export class Presence {
 
   /** Shows everybody that the ids of this participant are gone. */
   leave(participant: Participant): void {
-    const claims = this.#claimants.of(participant)
-    if (!claims) return
+    if (!this.#claimants.of(participant)) return
+    const clientIds = this.idsOf(participant)
     this.#claimants.delete(participant)
-    this.#elsewhere.left(participant, claims.ids)
+    this.#elsewhere.left(participant, clientIds)
     if (this.#claimants.size === 0) this.close()
   }
 
@@ -234,7 +234,7 @@ export class Presence {
   #mayChange(from: Participant, claims: Claims, { clientId, clock, state }: PresenceEntry): boolean {
     const tracked = this.#table.get(clientId)
     if (!tracked) {
-      const weak = claims.ids.size - (claims.strong === undefined ? 0 : 1)
+      const weak = (claims.ids?.size ?? 0) - (claims.strong === undefined ? 0 : 1)
       return weak < this.#limits.maxWeakClaims && !isAbsent(state)
     }
     return tracked.owner === from && (clock > tracked.ownClock || (clock === tracked.ownClock && isAbsent(state)))
@@ -280,6 +280,7 @@ export class Presence {
     const known = this.#table.get(clientId)
     const held = known && isHere(known.owner) ? known : undefined
     const strong = claims.strong === clientId
+    claims.ids ??= new Set()
     claims.ids.add(clientId)
     claims.isRefused = false
     if (held && Buffer.compare(held.state, state) === 0) {
