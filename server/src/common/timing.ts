@@ -79,7 +79,7 @@ export class Rounds {
 
 /** What some wait for and somebody else brings about. */
 export class Condition {
-  /** Undefined where nobody waits: each connection has several conditions, for which somebody hardly ever does. */
+  /** Made for who waits: each connection has several conditions, and hardly ever does anybody wait for one. */
   #waiting: Set<() => void> | undefined
 
   /** Resolves with the next notification. */

@@ -113,6 +113,7 @@ export class Admission {
     line.once('close', () => {
       this.#users.giveBack(user)
       this.#documents.giveBack(document)
+      // Access may have ended since it was given: then there is no lease.
       if (!lease) return
       this.#size -= 1
       lease.release()
