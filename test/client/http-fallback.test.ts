@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { ConnectOptions } from '../../client/src/connection/connection.ts'
+import type { Connection, ConnectOptions } from '../../client/src/connection/connection.ts'
 import type { ConnectionState } from '../../client/src/connection/state.ts'
 import { contains, open, reached, recordErrors, startRestartable } from '../support/connections.ts'
 import { type ProxyManners, startHttpProxy } from '../support/http-proxy.ts'
@@ -19,9 +19,14 @@ async function behindProxy(manners: Partial<ProxyManners> = {}, settings: Omit<I
 
 function openSeen(options: Partial<ConnectOptions> & { readonly url: string }, clock = new LeapingClock()) {
   const connection = open(options, { clock })
-  const seen: ConnectionState[] = [connection.state]
+  return { connection, seen: see(connection), clock }
+}
+
+/** The states of a connection from now on. */
+function see(connection: Connection): readonly ConnectionState[] {
+  const seen = [connection.state]
   connection.subscribe((state) => seen.push(state))
-  return { connection, seen, clock }
+  return seen
 }
 
 /** The values of a field one after the other, without repetitions. */
@@ -152,6 +157,53 @@ describe('whether WebSockets are blocked', () => {
     clock.leap(5_000)
     await connection.flush()
     expect(connection.state.transport).toBe('http')
+  })
+
+  test('is found of those that open and bring nothing: each has 15 s, and one alone says nothing', async () => {
+    const { url, proxy } = await behindProxy({ upgrades: 'swallowed' })
+    const clock = new ManualClock()
+    const connection = open({ url }, { clock })
+    const seen = see(connection)
+    const isGivenUp = async () => {
+      await reached(connection, (state) => state.connection === 'online')
+      if (connection.state.transport === 'http') return false
+      clock.advance(14_999)
+      expect(connection.state.connection).toBe('online')
+      clock.advance(1)
+      expect(connection.state.connection).toBe('offline')
+      return true
+    }
+    expect(await isGivenUp()).toBe(true)
+    proxy.manners.upgrades = 'passed'
+    clock.advance(2_500)
+    connection.text.insert(0, 'once')
+    await connection.flush()
+    expect(course(seen, 'transport')).toEqual(['websocket'])
+
+    proxy.manners.upgrades = 'swallowed'
+    connection.pause()
+    connection.text.insert(0, 'more than ')
+    connection.resume()
+    let givenUp = 0
+    // More than two only where the plain request takes longer than the second one of these.
+    while (await isGivenUp()) {
+      givenUp += 1
+      clock.advance(2_500)
+    }
+    expect(givenUp).toBeGreaterThan(1)
+    await connection.flush()
+    expect(course(seen, 'transport')).toEqual(['websocket', 'http'])
+    proxy.manners.upgrades = 'passed'
+    clock.advance(5_000)
+    await reached(connection, ({ transport }) => transport === 'websocket')
+    await connection.flush()
+  })
+
+  test('is not thought of a server that closes before it has said anything: it has said why', async () => {
+    const { url, proxy } = await behindProxy({ upgrades: 'passed' }, { options: { maxConnectionsPerDocument: 1 } })
+    await open({ url }).whenSynced
+    await reached(open({ url }), () => proxy.requests.length > 2)
+    expect(proxy.requests.every((line) => line.startsWith('UPGRADE'))).toBe(true)
   })
 
   test('is tried again: it goes back without a gap, and nobody sees it leave or come twice', async () => {

@@ -5,10 +5,12 @@ import type { Duplex } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import type { Release } from './temporary.ts'
 
+const HEAD_END = '\r\n\r\n'
+
 /** What a proxy does, from now on. */
 export interface ProxyManners {
-  /** What becomes of WebSockets. Unanswered ones wait for ever. */
-  upgrades: 'passed' | 'refused' | 'unanswered'
+  /** What becomes of WebSockets. Unanswered ones wait for ever, and of swallowed ones nothing gets through once they are open. */
+  upgrades: 'passed' | 'refused' | 'unanswered' | 'swallowed'
   /** Whether an answer is passed on when it has ended, and not before. */
   keepsAnswers: boolean
   /** Whether requests of these methods are done, and their answers lost. */
@@ -53,7 +55,8 @@ export async function startHttpProxy(
     sockets.add(socket)
     socket.on('error', () => socket.destroy())
     if (present.upgrades === 'refused') socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n')
-    if (present.upgrades === 'passed') sockets.add(tunnel(incoming, socket, head, next()))
+    if (present.upgrades === 'passed') sockets.add(tunnel(incoming, socket, head, next(), pipeBoth))
+    if (present.upgrades === 'swallowed') sockets.add(tunnel(incoming, socket, head, next(), passHead))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -102,7 +105,15 @@ async function passOn(
   else answer.pipe(outgoing)
 }
 
-function tunnel({ method, url, rawHeaders }: IncomingMessage, socket: Duplex, head: Buffer, target: URL): Duplex {
+type Join = (socket: Duplex, upstream: Duplex) => void
+
+function tunnel(
+  { method, url, rawHeaders }: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  target: URL,
+  join: Join,
+): Duplex {
   const upstream = connect(Number(target.port), target.hostname)
   const headers = rawHeaders.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`)).join('')
   upstream.write(`${method} ${url} HTTP/1.1\r\n${headers}\r\n`)
@@ -110,6 +121,22 @@ function tunnel({ method, url, rawHeaders }: IncomingMessage, socket: Duplex, he
   upstream.on('error', () => socket.destroy())
   socket.on('close', () => upstream.destroy())
   upstream.on('close', () => socket.destroy())
-  upstream.pipe(socket).pipe(upstream)
+  join(socket, upstream)
   return upstream
+}
+
+const pipeBoth: Join = (socket, upstream) => upstream.pipe(socket).pipe(upstream)
+
+/** Passes on the answer to the upgrade, which may come with the first frames behind it, and nothing else. */
+const passHead: Join = (socket, upstream) => {
+  let received = ''
+  upstream.on('data', (bytes: Buffer) => {
+    const before = received
+    if (before.includes(HEAD_END)) return
+    received += bytes.toString('latin1')
+    const end = received.indexOf(HEAD_END)
+    const known = end < 0 ? received.length : end + HEAD_END.length
+    socket.write(received.slice(before.length, known), 'latin1')
+  })
+  socket.resume()
 }

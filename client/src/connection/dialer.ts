@@ -17,13 +17,19 @@ const TOO_LARGE_DELAY_MS = 30_000
 const SIGN_IN_DELAY_MS = 5_000
 /** So often in a row the server may refuse a token before it is taken for its last word. */
 const TOKENS_TRIED = 3
-/** Browsers wait minutes for a socket to open. */
-const OPEN_DEADLINE_MS = 15_000
+/**
+ * Browsers wait minutes for a socket to open. One that is open has as long to bring something, as every server does at once
+ * when it has the document: some proxies agree to a WebSocket and pass nothing on.
+ */
+const DEADLINE_MS = 15_000
 /** Of a WebSocket that is not open by then it is asked whether it is blocked. */
 const DOUBT_MS = 4_000
-/** With this many attempts the server counts as unreachable, when the last one did not get to an open socket. */
+/** With this many attempts the server counts as unreachable, when the last one brought nothing. */
 const UNREACHABLE_AFTER = 3
 
+/** By this side, and by the network: the other end has given no code. */
+const CLOSED_HERE = 0
+const CLOSED_ABNORMALLY = 1006
 const CLOSED_TOO_LARGE = 1009
 const CLOSED_SIGNED_OUT = 4401
 const CLOSED_GONE = 4404
@@ -38,15 +44,15 @@ export interface DialerContext {
 }
 
 /**
- *             start            token            socket opens
- *   resting ---------> asking ---------> opening -----------> open
- *      ^                  | fails           | fails              | closes
- *      | stop, refusal    v                 v                    v
- *      +-------------- waiting <---------------------------------+
+ *             start            token            socket opens         a message
+ *   resting ---------> asking ---------> opening -----------> silent ---------> open
+ *      ^                  | fails           | fails              | closes        | closes
+ *      | stop, refusal    v                 v                    v               v
+ *      +-------------- waiting <-------------------------------------------------+
  */
 type Phase =
   | { readonly name: 'resting' | 'asking' }
-  | { readonly name: 'opening'; readonly wire: Wire; readonly cancel: Cancel }
+  | { readonly name: 'opening' | 'silent'; readonly wire: Wire; readonly cancel: Cancel }
   | { readonly name: 'open'; readonly wire: Wire }
   | { readonly name: 'waiting'; readonly until: number; readonly cancel: Cancel }
 
@@ -91,9 +97,18 @@ export class Dialer {
   opened(): void {
     const { wire } = this
     if (!wire) return
-    if (wire.transport === 'websocket') this.#context.transports.opened()
-    this.#enter({ name: 'open', wire })
-    this.#context.token?.keepFresh()
+    const { clock, token } = this.#context
+    // By HTTP the server has answered by now.
+    if (wire.transport === 'http') this.#enter({ name: 'open', wire })
+    else this.#enter({ name: 'silent', wire, cancel: clock.after(DEADLINE_MS, () => this.hangUp()) })
+    token?.keepFresh()
+  }
+
+  /** A message has come. */
+  heard(): void {
+    if (this.#phase.name !== 'silent') return
+    this.#context.transports.passed()
+    this.#enter({ name: 'open', wire: this.#phase.wire })
   }
 
   synced(): void {
@@ -129,7 +144,7 @@ export class Dialer {
     try {
       const wire = open(protocols, openSocket)
       let cancel = clock.after(DOUBT_MS, () => {
-        cancel = clock.after(OPEN_DEADLINE_MS - DOUBT_MS, () => this.hangUp())
+        cancel = clock.after(DEADLINE_MS - DOUBT_MS, () => this.hangUp())
         void this.#doubt(wire)
       })
       this.#enter({ name: 'opening', wire, cancel: () => cancel() })
@@ -168,14 +183,16 @@ export class Dialer {
 
   #retry(code: number): void {
     const { store, transports } = this.#context
-    if (this.#phase.name === 'opening' && transports.failed()) {
+    // A server that says why it closes has been heard.
+    const isDead = this.#phase.name !== 'open' && (code === CLOSED_HERE || code === CLOSED_ABNORMALLY)
+    if (isDead && transports.failed()) {
       void this.#dial()
       return
     }
     const isTooLarge = code === CLOSED_TOO_LARGE
     if (isTooLarge) {
       store.block(new ClientError('TOO_LARGE', 'the server takes no message of this size'))
-    } else if (this.#phase.name === 'opening' && this.#attempts >= UNREACHABLE_AFTER) {
+    } else if (isDead && this.#attempts >= UNREACHABLE_AFTER) {
       store.block(new ClientError('UNREACHABLE', 'the server cannot be reached'))
     }
     this.#wait(isTooLarge ? TOO_LARGE_DELAY_MS : this.#delayMs)

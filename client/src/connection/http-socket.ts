@@ -1,3 +1,4 @@
+import type { Doc } from 'yjs'
 import type { Cancel, Clock } from '../common/clock.ts'
 import type { MESSAGE, SYNC } from './messages.ts'
 import type { OpenSocket, Socket } from './socket.ts'
@@ -23,18 +24,19 @@ const MAX_MESSAGES = 1_000
 /** Browsers let twice as much outlive its page. */
 const MAX_LASTING_BYTES = 30_000
 
-/** What a WebSocket would be closed with, by the code of an error. */
+/** What a WebSocket would be closed with, by the code of an error; or by a status, which proxies answer with as well. */
 const CLOSE_CODES: Readonly<Record<string, number>> = {
   DOCUMENT_NAME: 4400,
   UNAUTHORIZED: 4401,
   FORBIDDEN: 4403,
   GONE: 4404,
+  413: 1009,
 }
 
-const CLOSED_TOO_LARGE = 1009
 const CLOSED_ABNORMALLY = 1006
 
 type Message = Uint8Array<ArrayBuffer>
+type Answer = ReadableStreamDefaultReader<Uint8Array>
 
 /** Servers whose events are kept back on the way until the answer ends; for the whole page. */
 const polled = new Set<string>()
@@ -46,112 +48,96 @@ export interface HttpSocketContext {
   /** That of the document's API. */
   readonly api: string
   readonly isReadOnly: boolean
-  /** Of the document in this page. */
-  readonly clientId: number
-  /** A secret of this page, by which the server knows it again. */
-  readonly key: string
+  /** Its `guid` is a secret of this page, by which the server knows it again. */
+  readonly doc: Pick<Doc, 'clientID' | 'guid'>
   readonly credentials: RequestCredentials
   readonly webSocket: OpenSocket
-  /** Called when a WebSocket has come about. */
-  readonly onWebSocket: () => void
 }
 
 /**
  * Opens a socket where WebSockets are blocked: messages go to the server in requests, one after the other, and come from it in
  * their answers and by an event stream. Nothing is lost with a request that fails, since all that was not acknowledged comes
  * again with the next Step2, and nothing is doubled by one whose answer alone is lost, since Yjs takes an edit once. From time
- * to time it tries a WebSocket, and goes on as that. It is no class, in which every name would be sent to the browser.
+ * to time it tries a WebSocket, which takes its place. It is no class, in which every name would be sent to the browser.
  */
 export function httpSocket(context: HttpSocketContext): OpenSocket {
   return (protocols, events) => {
-    const { server, api, key, credentials, clock } = context
+    const { server, api, doc, clock } = context
     const [protocol = ''] = protocols
-    /** Nothing goes by HTTP any more. */
-    let hasEnded = false
-    /** The present request, and the present event stream; undefined before the server has answered a Step1. */
-    let request: AbortController | undefined
-    let stream: AbortController | undefined
     /** The protocol, and one with the token, if there is any. */
     let offered = protocols
     let isOpen = false
-    /** The requests that are under way or follow at once. */
-    let calls: Promise<void> | undefined
-    /** Whether it is going on by a WebSocket, before which nothing more is to be said by HTTP. */
-    let isLeaving = false
-    let queue: Message[] = []
-    /** What the request that is under way holds. */
-    let underWay: Message[] = []
+    /** Aborted when nothing more is to come by HTTP. */
+    const ended = new AbortController()
+    const { signal } = ended
+    /** The present event stream; undefined before the server has answered a Step1. */
+    let stream: AbortController | undefined
+    /** Whether a request is under way, or follows at once. */
+    let isCalling = false
+    /** What the server is not known to have taken, in order. */
+    const waiting = new Set<Message>()
     let presence: Message | undefined
     /** Messages with edits that were sent. */
     let sent = 0
-    /** Whether some of these were not taken, and have to come again with a Step2. */
+    /** Whether all that the last request has brought of these was taken. */
+    let isTaken = true
+    /** Whether some that came before were not, and have to come again with a Step2. */
     let isHeld = false
     /** Up to where events have come. */
     let place = ''
     let cancelProbe: Cancel | undefined
     let cancelStream: Cancel | undefined
-    /** The WebSocket that is tried. */
+    /** The WebSocket that is tried, and what it has brought. */
     let tried: Socket | undefined
-    /** The one by which it goes on. */
-    let webSocket: Socket | undefined
+    let brought: unknown[] = []
 
     const end = () => {
       isOpen = false
-      hasEnded = true
-      request?.abort()
+      ended.abort()
       stream?.abort()
       cancelProbe?.()
       cancelStream?.()
-      if (!webSocket) tried?.close()
+      tried?.close()
     }
 
     const fail = (code = CLOSED_ABNORMALLY, reason = '') => {
-      if (hasEnded) return
+      if (signal.aborted) return
       end()
       events.onClose(code, reason)
     }
 
-    const send = (message: Message) => {
-      if (message[0] === PRESENCE_MESSAGE) {
-        // Of several that wait only the last one counts.
-        queue = queue.filter((other) => other !== presence)
-        presence = message
-      }
-      queue.push(message)
-      call()
-    }
-
-    const call = () => {
-      if (!isLeaving) calls ??= callAll()
-    }
-
     /** Sends what there is, and then what has come meanwhile. The first request has nothing in it. */
-    const callAll = async () => {
+    const call = async () => {
+      if (isCalling) return
+      isCalling = true
       do {
-        underWay = queue.splice(0, MAX_MESSAGES)
-        const edits = underWay.filter(([type, kind]) => type === SYNC_MESSAGE && kind !== STEP1)
+        // Before a WebSocket claims the presence it is given up: the server cannot know that both are the same.
+        const isLast = brought.length > 0
+        const messages = next(isLast)
+        const edits = messages.filter(([type, kind]) => type === SYNC_MESSAGE && kind !== STEP1)
         if (edits.some(([, kind]) => kind === STEP2)) isHeld = false
-        const wasHeld = isHeld
-        if (edits.length > 0) isHeld = true
-        request = new AbortController()
-        const response = await post(underWay, '', request.signal)
+        isTaken = edits.length === 0
+        const answer = await post(messages, isLast, signal)
         sent += edits.length
-        if (response && !isOpen) {
+        if (answer && !isOpen) {
           isOpen = true
           events.onOpen()
           probeAfter(FIRST_PROBE_MS)
         }
-        const isWhole = await read(response, (type) => {
-          if (type !== ACKNOWLEDGEMENT) return true
-          isHeld = wasHeld
-          return !wasHeld
-        })
         // No other one follows.
-        if (!isWhole) return fail()
-        underWay = []
+        if (!(await read(answer))) return fail()
+        isHeld ||= !isTaken
+        for (const message of messages) waiting.delete(message)
+        if (isLast && goOn()) return
         if (place && !stream) void listen()
-      } while (queue.length > 0 && !isLeaving)
-      calls = undefined
+      } while (waiting.size > 0 || brought.length > 0)
+      isCalling = false
+    }
+
+    /** What is to be sent next, with the presence where that is the last time. */
+    const next = (isLast: boolean) => {
+      if (isLast && presence) waiting.add(presence)
+      return [...waiting].slice(0, MAX_MESSAGES)
     }
 
     /** Events begin where the first Step1 was answered, and go on behind the last one. */
@@ -167,36 +153,31 @@ export function httpSocket(context: HttpSocketContext): OpenSocket {
         })
       }
       within(isPolled ? SILENCE_MS : BEGINNING_MS)
-      const path = `events?as=messages&client=${context.clientId}${isPolled ? '&poll=1' : ''}`
-      await read(await ask(path, aborter.signal), (type) => {
-        if (type === undefined) within(SILENCE_MS)
-        return true
-      })
+      const path = `events?as=messages&client=${doc.clientID}${isPolled ? '&poll=1' : ''}`
+      await read(await ask(path, aborter.signal), () => within(SILENCE_MS))
       cancelStream?.()
-      if (hasEnded) return
+      if (signal.aborted) return
       cancelStream = clock.after(isPolled ? 0 : Math.random() * REOPEN_MS, () => void listen())
     }
 
     /**
      * Brings the messages in an answer as they come. Resolves with whether it has come to its end.
-     * @param isWanted asked for each message by its type, and before without one when something has come
+     * @param onPart called when something has come
      */
-    const read = async (response: Response | undefined, isWanted: (type?: number) => boolean) => {
-      const reader = response?.body?.getReader()
+    const read = async (answer?: Answer, onPart?: () => void) => {
       let rest = ''
       try {
-        for (let part = await reader?.read(); part; part = await reader?.read()) {
+        for (let part = await answer?.read(); part; part = await answer?.read()) {
           if (part.done) return true
-          isWanted()
+          onPart?.()
           const parts = (rest + new TextDecoder().decode(part.value)).split('\n\n')
           rest = parts.pop() ?? ''
           for (const event of parts) {
             const { data, id, event: name } = Object.fromEntries(event.split('\n').map((line) => line.split(': ')))
             // There is but one that has a name: the document is gone.
             if (name) fail(CLOSE_CODES.GONE)
-            if (hasEnded) return false
-            const message = data && Uint8Array.from(atob(data), (char) => char.charCodeAt(0))
-            if (message && isWanted(message[0])) events.onMessage(message)
+            if (signal.aborted) return false
+            if (data) bring(Uint8Array.from(atob(data), (char) => char.charCodeAt(0)))
             // What a Step1 was answered with is all that was missing up to there, whatever a stream has still to bring.
             if (id) place = id
           }
@@ -207,102 +188,111 @@ export function httpSocket(context: HttpSocketContext): OpenSocket {
       return false
     }
 
+    /** Until a Step2 has brought again what was not taken, nothing is known to be durable by an acknowledgement. */
+    const bring = (message: Message) => {
+      const isAcknowledgement = message[0] === ACKNOWLEDGEMENT
+      isTaken ||= isAcknowledgement
+      if (!isHeld || !isAcknowledgement) events.onMessage(message)
+    }
+
+    /** Tries a WebSocket. One that brings something is no mere promise of a proxy: coedit's server speaks first. */
     const probeAfter = (delayMs: number) => {
       cancelProbe = clock.after(delayMs, () => {
-        tried?.close()
         probeAfter(Math.min(delayMs * 3, MAX_PROBE_MS))
-        probe()
+        tried?.close()
+        brought = []
+        try {
+          tried = context.webSocket(offered, {
+            onOpen: () => undefined,
+            onMessage: (data) => {
+              if (signal.aborted) return events.onMessage(data)
+              brought.push(data)
+              void call()
+            },
+            onClose: (...given) => signal.aborted && events.onClose(...given),
+          })
+        } catch {
+          // The runtime opens none to such an address.
+        }
       })
     }
 
-    /** One that brings something is no mere promise of a proxy: coedit's server speaks first. */
-    const probe = () => {
-      const early: unknown[] = []
-      try {
-        const socket = context.webSocket(offered, {
-          onOpen: () => undefined,
-          onMessage: (data) => {
-            if (webSocket) events.onMessage(data)
-            else if (early.push(data) === 1) void goOnAs(socket, early)
-          },
-          onClose: (...given) => webSocket && events.onClose(...given),
-        })
-        tried = socket
-      } catch {
-        // The runtime opens none to such an address.
+    /** Lets the WebSocket go on, if it is still there, and tells whether it does. */
+    const goOn = () => {
+      const socket = tried
+      if (!socket?.isOpen) {
+        brought = []
+        if (presence) waiting.add(presence)
+        return false
       }
-    }
-
-    /** Presence is given up before it is claimed: the server cannot know that both are the same. */
-    const goOnAs = async (socket: Socket, early: readonly unknown[]) => {
-      isLeaving = true
-      await calls
-      await leave([])
-      isLeaving = false
-      if (hasEnded) return
-      if (!socket.isOpen) {
-        if (presence) send(presence)
-        return
-      }
-      webSocket = socket
+      tried = undefined
       end()
-      context.onWebSocket()
-      events.onOpen()
-      for (const message of early) events.onMessage(message)
+      events.onOpen(socket)
+      for (const message of brought) events.onMessage(message)
+      return true
     }
 
-    /** Says what is left to say. Presence gives way to whoever claims it, and vanishes a moment later. */
-    const leave = (messages: readonly Message[]) =>
-      post(presence ? [...messages, presence] : messages, '&leave=1', new AbortController().signal)
-
-    /** Sends messages, each with its length before it. */
-    const post = (messages: readonly Message[], query: string, signal: AbortSignal) => {
+    /**
+     * Sends messages, each with its length before it.
+     * @param isLast presence gives way then to whoever claims it, and vanishes a moment later
+     */
+    const post = (messages: readonly Message[], isLast: boolean, givenUp: AbortSignal | null) => {
+      const query = `sent=${sent}${context.isReadOnly ? '&access=read' : ''}${isLast ? '&leave=1' : ''}`
       const body = new Blob(messages.flatMap((message) => [Uint32Array.of(message.length), message]))
-      const keepalive = body.size < MAX_LASTING_BYTES
-      const path = `messages?sent=${sent}${context.isReadOnly ? '&access=read' : ''}${query}`
-      return ask(path, signal, { method: 'POST', body, keepalive })
+      return ask(`messages?${query}`, givenUp, body)
     }
 
-    /** Resolves with what a coedit server answers; undefined where the socket is closed for want of that. */
-    const ask = async (path: string, signal: AbortSignal, init: RequestInit = {}) => {
+    /** Resolves with the answer of a coedit server; undefined where the socket is closed for want of that. */
+    const ask = async (path: string, givenUp: AbortSignal | null, body: Blob | null = null) => {
       const [, bearer] = offered
       const authorization = bearer && { Authorization: bearer.replace('.', ' ') }
-      const headers = { 'Coedit-Client': key, 'Last-Event-ID': place, ...authorization }
-      let [code, reason] = [CLOSED_ABNORMALLY, '']
+      let code: number | undefined
+      let reason: string | undefined
       try {
-        const response = await fetch(`${api}/${path}`, { ...init, headers, credentials, signal })
-        if (response.headers.get('content-type')?.startsWith('text/event-stream')) return response
-        if (response.status === 413) code = CLOSED_TOO_LARGE
+        const response = await fetch(`${api}/${path}`, {
+          method: body ? 'POST' : 'GET',
+          headers: { 'Coedit-Client': doc.guid, 'Last-Event-ID': place, ...authorization },
+          body,
+          keepalive: body !== null && body.size < MAX_LASTING_BYTES,
+          credentials: context.credentials,
+          signal: givenUp,
+        })
+        if (response.headers.get('content-type')?.includes('event-stream')) return response.body?.getReader()
+        code = CLOSE_CODES[response.status]
         const { error } = await response.json()
-        code = CLOSE_CODES[error.code] ?? code
+        code ??= CLOSE_CODES[error.code]
         reason = error.message
       } catch {
         // There is no answer, or it is somebody else's.
       }
       // A stream that was given up here is none that has failed.
-      if (!signal.aborted) fail(code, reason)
+      if (!givenUp?.aborted) fail(code, reason)
       return undefined
     }
 
-    call()
+    void call()
     return {
+      transport: 'http',
       protocol,
-      get transport() {
-        return webSocket ? 'websocket' : 'http'
-      },
       get isOpen() {
-        return webSocket?.isOpen ?? isOpen
+        return isOpen
       },
-      send: (message) => (webSocket ? webSocket.send(message) : send(message)),
+      send(message) {
+        if (message[0] === PRESENCE_MESSAGE) {
+          // Of several that wait only the last one counts.
+          if (presence) waiting.delete(presence)
+          presence = message
+        }
+        waiting.add(message)
+        void call()
+      },
       renew(token) {
         offered = [protocol, `bearer.${token}`]
-        return !webSocket
       },
       close() {
         const wasOpen = isOpen
         end()
-        webSocket?.close()
-        if (wasOpen) void leave([...underWay, ...queue])
+        if (wasOpen) void post(next(true), true, null)
       },
     }
   }

@@ -118,8 +118,7 @@ export class Session extends StatedConnection implements Connection {
       server: this.#address,
       api: `${this.#address.replace('ws', 'http')}/api/documents/${this.#room}`,
       isReadOnly,
-      clientId: this.doc.clientID,
-      key: this.doc.guid,
+      doc: this.doc,
       // A server that allows all origins takes no cookies, and needs none where there is a token.
       credentials: token ? 'omit' : 'include',
       webSocket: webSocket(WebSocketClass, url),
@@ -142,7 +141,10 @@ export class Session extends StatedConnection implements Connection {
         dialer.opened()
       },
       onSent: (bytes) => this.#liveness.sent(bytes),
-      onReceived: () => this.#liveness.received(),
+      onReceived: () => {
+        this.#liveness.received()
+        dialer.heard()
+      },
       onSynced: () => {
         dialer.synced()
         store.change({ synced: true })

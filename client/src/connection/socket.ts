@@ -2,8 +2,8 @@
 const OPEN = 1
 
 export interface SocketEvents {
-  /** It is open, or goes on as a connection of its own by another transport. */
-  onOpen(): void
+  /** It is open, or another one goes on in its place, as a connection of its own. */
+  onOpen(successor?: Socket): void
   onMessage(data: unknown): void
   /** It is closed, by the other end with its code and reason, or by the network with others. */
   onClose(code: number, reason: string): void
@@ -16,8 +16,8 @@ export interface Socket {
   /** The subprotocol that the server has selected. */
   readonly protocol: string
   send(message: Uint8Array<ArrayBuffer>): void
-  /** Goes on under another token. False, or no function: the server is to be told by a message. */
-  renew?(token: string): boolean
+  /** Goes on under another token. Without this the server is to be told by a message. */
+  renew?(token: string): void
   /** Ends it; no event follows. */
   close(): void
 }

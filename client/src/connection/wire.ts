@@ -52,7 +52,7 @@ export interface WireContext extends WireEvents {
 /** One socket from its opening to its end: exchanges a document's edits and presence over it. */
 export class Wire {
   readonly #context: WireContext
-  readonly #socket: Socket
+  #socket: Socket
   #ledger = new Ledger()
   #taken: Promise<unknown> = Promise.resolve()
   #hasEnded = false
@@ -67,7 +67,7 @@ export class Wire {
   constructor(context: WireContext) {
     this.#context = context
     this.#socket = context.open(context.protocols, {
-      onOpen: () => this.#onOpen(),
+      onOpen: (successor) => this.#onOpen(successor),
       // Whatever of the application throws, it must not end the socket.
       onMessage: (data) => isolate(() => this.#onMessage(data)),
       onClose: (code, reason) => this.#end(code, reason),
@@ -85,8 +85,8 @@ export class Wire {
 
   /** Goes on under another token. Other servers than coedit's are not told, and would not know what it is. */
   renew(token: string): void {
-    if (this.#socket.renew?.(token)) return
-    if (this.#socket.protocol === SUBPROTOCOL) this.#send(new TextEncoder().encode(token), MESSAGE.token)
+    if (this.#socket.renew) this.#socket.renew(token)
+    else if (this.#socket.protocol === SUBPROTOCOL) this.#send(new TextEncoder().encode(token), MESSAGE.token)
   }
 
   close(): void {
@@ -109,10 +109,11 @@ export class Wire {
     onClose(code, reason)
   }
 
-  #onOpen(): void {
+  #onOpen(socket = this.#socket): void {
     const { awareness, onOpen } = this.#context
+    this.#socket = socket
     this.#ledger = new Ledger()
-    onOpen(this.#socket.transport)
+    onOpen(socket.transport)
     this.probe()
     // Setting the state sends it with a higher clock: who saw this editor leave ignores the old one, and everybody a 0.
     const state = awareness.getLocalState()

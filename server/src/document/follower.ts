@@ -2,7 +2,7 @@ import type { Log } from '../common/log.ts'
 import { type Clock, Condition } from '../common/timing.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import type { Change } from '../hooks/hooks.ts'
-import type { CursorStore } from '../storage/cursor-store.ts'
+import type { CursorOutcome, CursorStore } from '../storage/cursor-store.ts'
 import type { Cursor } from './cursor.ts'
 import type { Document } from './document.ts'
 import type { DocumentSource, InProcess } from './in-process.ts'
@@ -99,7 +99,7 @@ export class Follower implements Author {
     const place = await storage.claim(this.cursor, name)
     // What was committed meanwhile is looked at again.
     reader.seek(place?.seq ?? head)
-    for (let outcome = place ? 'behind' : 'lost'; outcome === 'behind'; ) {
+    for (let outcome: CursorOutcome = place ? 'behind' : 'lost'; outcome === 'behind'; ) {
       if (reader.isBehind) await this.#tell(reader)
       outcome = await storage.advance(this.cursor, name, reader.position ?? 0, this.#document.incarnation)
       if (outcome === 'lost') reader.seek(this.#document.head)

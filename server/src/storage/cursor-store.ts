@@ -18,14 +18,14 @@ export interface CursorStore {
    * 'told' where it was the head, 'behind' where it was not, and 'lost' where the cursor is no longer this server's, or the
    * number not one of the document: nothing has changed then. Rejects with STORAGE_CLOSED.
    */
-  advance(cursor: string, document: string, seq: number, incarnation: number): Promise<'told' | 'behind' | 'lost'>
+  advance(cursor: string, document: string, seq: number, incarnation: number): Promise<CursorOutcome>
 
   /**
    * Ends what a cursor has to tell of a deletion, as of the time with which it was claimed. Resolves 'told' where
    * nothing is left to be told, 'behind' where the document was made anew since, and 'lost' as `advance` does. Rejects
    * with STORAGE_CLOSED.
    */
-  toldDeletion(cursor: string, document: string, deletedAt: number): Promise<'told' | 'behind' | 'lost'>
+  toldDeletion(cursor: string, document: string, deletedAt: number): Promise<CursorOutcome>
 
   /**
    * Notes at a cursor that it could not be told, until it has moved or `retry` is called. Resolves false, and changes
@@ -47,6 +47,12 @@ export interface CursorStore {
   /** Forgets the failure of a cursor; without a document, those of all of this name. Rejects with STORAGE_CLOSED. */
   retry(cursor: string, document?: string): Promise<void>
 }
+
+/**
+ * What has become of a cursor that was to move: `told`, and it is gone, where nothing is left to be told; `behind` where
+ * something is; `lost` where it stands where it stood, and this server cannot move it now.
+ */
+export type CursorOutcome = 'told' | 'behind' | 'lost'
 
 /** How far somebody was told of a document. */
 export interface CursorPlace {

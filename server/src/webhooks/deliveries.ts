@@ -3,7 +3,7 @@ import type { Log } from '../common/log.ts'
 import type { Meters } from '../common/meters.ts'
 import { type Clock, Rounds, withDeadline } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
-import type { CursorPlace, CursorStore } from '../storage/cursor-store.ts'
+import type { CursorOutcome, CursorPlace, CursorStore } from '../storage/cursor-store.ts'
 import type { Unfollow } from '../storage/document-store.ts'
 import { isDue, webhookCursor } from '../storage/webhook-cursor.ts'
 import { type ComposingContext, compose, composeDeletion } from './composing.ts'
@@ -143,7 +143,7 @@ export class Deliveries {
   }
 
   /** Tells what comes next. Resolves 'behind' where something is left that can be told. */
-  async #tell(webhook: Webhook, document: string): Promise<'told' | 'behind' | 'lost'> {
+  async #tell(webhook: Webhook, document: string): Promise<CursorOutcome> {
     const { storage, clock } = this.#context
     const cursor = webhookCursor(webhook.id)
     const place = await storage.claim(cursor, document)
@@ -162,7 +162,7 @@ export class Deliveries {
   }
 
   /** Moves over what this webhook is not told of. */
-  async #skip(cursor: string, document: string): Promise<'told' | 'behind' | 'lost'> {
+  async #skip(cursor: string, document: string): Promise<CursorOutcome> {
     const { documents, storage } = this.#context
     const { position, incarnation } = await documents.place(document)
     return storage.advance(cursor, document, position, incarnation)

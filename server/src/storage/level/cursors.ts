@@ -1,4 +1,4 @@
-import type { CursorFailure, CursorPlace, CursorStore, PostponedCursor } from '../cursor-store.ts'
+import type { CursorFailure, CursorOutcome, CursorPlace, CursorStore, PostponedCursor } from '../cursor-store.ts'
 import type { LevelContext } from './context.ts'
 import type { CursorTable } from './cursor-table.ts'
 import { nameKey } from './keys.ts'
@@ -25,12 +25,7 @@ export class Cursors implements CursorStore {
     return place.seq <= (position?.head ?? 0) ? place : { ...place, seq: 0 }
   }
 
-  async advance(
-    cursor: string,
-    document: string,
-    seq: number,
-    incarnation: number,
-  ): Promise<'told' | 'behind' | 'lost'> {
+  async advance(cursor: string, document: string, seq: number, incarnation: number): Promise<CursorOutcome> {
     const { table, documents, openings, gate } = this.#context
     this.#context.assertOpen()
     return gate.run(async () => {
@@ -44,7 +39,7 @@ export class Cursors implements CursorStore {
     })
   }
 
-  async toldDeletion(cursor: string, document: string, deletedAt: number): Promise<'told' | 'behind' | 'lost'> {
+  async toldDeletion(cursor: string, document: string, deletedAt: number): Promise<CursorOutcome> {
     const { table, gate } = this.#context
     this.#context.assertOpen()
     return gate.run(async () => {

@@ -1,4 +1,4 @@
-import type { CursorFailure, CursorPlace, CursorStore, PostponedCursor } from '../cursor-store.ts'
+import type { CursorFailure, CursorOutcome, CursorPlace, CursorStore, PostponedCursor } from '../cursor-store.ts'
 import { MAX_REASON_LENGTH } from '../limits.ts'
 import { lastStanding } from '../lineage.ts'
 import { isDue } from '../webhook-cursor.ts'
@@ -24,7 +24,7 @@ export class MemoryCursors implements CursorStore {
     })
   }
 
-  advance(cursor: string, document: string, seq: number, incarnation: number): Promise<'told' | 'behind' | 'lost'> {
+  advance(cursor: string, document: string, seq: number, incarnation: number): Promise<CursorOutcome> {
     return this.#access.run(() => {
       const stored = this.#access.database.documents.get(document) ?? NOTHING
       const ofCursor = this.#access.database.cursors.get(cursor)
@@ -52,7 +52,7 @@ export class MemoryCursors implements CursorStore {
     })
   }
 
-  toldDeletion(cursor: string, document: string, deletedAt: number): Promise<'told' | 'behind' | 'lost'> {
+  toldDeletion(cursor: string, document: string, deletedAt: number): Promise<CursorOutcome> {
     return this.#access.run(() => {
       const ofCursor = this.#access.database.cursors.get(cursor)
       const found = ofCursor?.get(document)

@@ -1,5 +1,5 @@
 import type { Clock } from '../../common/timing.ts'
-import type { CursorFailure, CursorPlace, CursorStore, PostponedCursor } from '../cursor-store.ts'
+import type { CursorFailure, CursorOutcome, CursorPlace, CursorStore, PostponedCursor } from '../cursor-store.ts'
 import { MAX_REASON_LENGTH } from '../limits.ts'
 import type { Holder } from './holder.ts'
 import type { Run } from './link.ts'
@@ -110,15 +110,10 @@ export class Cursors implements CursorStore {
     }
   }
 
-  async advance(
-    cursor: string,
-    document: string,
-    seq: number,
-    incarnation: number,
-  ): Promise<'told' | 'behind' | 'lost'> {
+  async advance(cursor: string, document: string, seq: number, incarnation: number): Promise<CursorOutcome> {
     const text = 'SELECT coedit.advance($1, $2, $3, $4, $5) AS outcome'
     const values = [cursor, document, this.#context.holder.id, incarnation, seq]
-    const [row] = await this.#query<{ outcome: 'told' | 'behind' | 'lost' }>(text, values)
+    const [row] = await this.#query<{ outcome: CursorOutcome }>(text, values)
     return row?.outcome ?? 'lost'
   }
 
@@ -132,7 +127,7 @@ export class Cursors implements CursorStore {
     return rows.map(({ name }) => name)
   }
 
-  async toldDeletion(cursor: string, document: string, deletedAt: number): Promise<'told' | 'behind' | 'lost'> {
+  async toldDeletion(cursor: string, document: string, deletedAt: number): Promise<CursorOutcome> {
     const values = [this.#context.holder.id, document, cursor, deletedAt]
     const [row] = await this.#query<{ is_behind: boolean }>(TOLD_DELETION, values)
     if (!row) return 'lost'
