@@ -23,6 +23,7 @@ import { Admission } from './http/admission.ts'
 import { createDocumentsApi } from './http/api/documents-api.ts'
 import { createApp, type Health, type Readiness, type RequestListener } from './http/app.ts'
 import { Calls } from './http/calls.ts'
+import { Connections } from './http/connections.ts'
 import { hangUp } from './http/cut.ts'
 import { EventStreams } from './http/event-streams.ts'
 import { checkHostFor } from './http/host.ts'
@@ -104,6 +105,7 @@ export class CoeditServer {
   readonly #webhooks: WebhookList
   readonly #deliveries: Deliveries
   readonly #calls: Calls
+  readonly #connections: Connections
   readonly #past: Past
   readonly #tokens: TokenAuthenticator | undefined
   readonly #authority: Authority
@@ -168,7 +170,19 @@ export class CoeditServer {
     this.#past = new Past({ clock, log, documents })
     const past = this.#past
     this.history = serverHistory(past, () => this.open())
-    const streams = new EventStreams({ config, clock, log, documents, contents, catalog, admission, callers })
+    this.#connections = new Connections(config.stallTimeoutMs, log)
+    const connections = this.#connections
+    const streams = new EventStreams({
+      config,
+      clock,
+      log,
+      documents,
+      contents,
+      catalog,
+      admission,
+      callers,
+      connections,
+    })
     const refusals = new Refusals(clock, log, meters)
     this.#upgrades = new Upgrades({ config, clock, log, documents, workers, hooks, admission, refusals, meters })
     this.#app = createApp({
@@ -244,7 +258,7 @@ export class CoeditServer {
   /** Opens the storage and listens. Rejects as `open` does, and with PORT_IN_USE or CANNOT_LISTEN. */
   async listen(): Promise<void> {
     await this.open()
-    const http = httpServer(this.#config, this.#log, (request, response) => {
+    const http = httpServer(this.#config, this.#connections, (request, response) => {
       void this.handleRequest(request, response)
     })
     http.on('upgrade', (request, socket, head) => {
@@ -441,6 +455,7 @@ export class CoeditServer {
     await withDeadline(this.#clock, COMMIT_DEADLINE_MS, () => this.#documents.close(), tellLost)
     await this.#hooks.idle()
     this.#http?.closeAllConnections()
+    this.#connections.destroyTaken()
     await httpClosed
     await this.#workers.close()
     this.#authority.close()

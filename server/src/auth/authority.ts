@@ -6,7 +6,7 @@ import type { Config } from '../config/config.ts'
 import type { Unfollow } from '../storage/document-store.ts'
 import type { RevocationStore } from '../storage/revocation-store.ts'
 import { type Authenticate, type AuthRequest, admitEverybody, type Bearer, type Holder, type Permit } from './grant.ts'
-import { Lease, type LeaseFacts, type OnAccess, type OnEnd } from './lease.ts'
+import { Lease, type LeaseFacts, type Lessor, type OnAccess, type OnEnd } from './lease.ts'
 import { type Revocation, Revocations } from './revocations.ts'
 import type { Deed } from './rights.ts'
 import { permitOf } from './verdict.ts'
@@ -37,6 +37,7 @@ export class Authority {
   readonly #context: AuthorityContext
   readonly #revocations = new Revocations()
   readonly #leases = new Set<Lease>()
+  readonly #lessor: Lessor
   #lastLease = 0
   readonly #readings = new Serial()
   #unfollow: Unfollow | undefined
@@ -45,6 +46,11 @@ export class Authority {
 
   constructor(context: AuthorityContext) {
     this.#context = context
+    this.#lessor = {
+      clock: context.clock,
+      authorize: (request) => this.authorize(request),
+      over: (lease) => this.#leases.delete(lease),
+    }
   }
 
   /** Whether there is nobody to be kept out. */
@@ -180,15 +186,13 @@ export class Authority {
    */
   hold(permit: Permit, { address, origin }: AuthRequest, onEnd: OnEnd, onAccess?: OnAccess): Lease {
     this.#check(permit)
-    const { document } = permit
     const lease = new Lease(permit, {
-      clock: this.#context.clock,
+      lessor: this.#lessor,
       id: ++this.#lastLease,
       address,
-      authorize: (token) => this.authorize({ document, token, headers: {}, address, origin }),
+      origin,
       onEnd,
       onAccess,
-      onOver: () => this.#leases.delete(lease),
     })
     this.#leases.add(lease)
     lease.start()

@@ -1,6 +1,6 @@
 import { CoeditError } from '../common/errors.ts'
 import { type Cancel, type Clock, MAX_DELAY_MS } from '../common/timing.ts'
-import type { Permit } from './grant.ts'
+import type { AuthRequest, Permit } from './grant.ts'
 
 /**
  * Called once when a permit ends by itself; not after `release`.
@@ -11,19 +11,22 @@ export type OnEnd = (reason: CoeditError, delayMs: number) => void
 /** Called when a renewal allows something else than before. */
 export type OnAccess = (access: Permit['access']) => void
 
-export interface LeaseContext {
+/** Who gives leases. */
+export interface Lessor {
   readonly clock: Clock
+  /** Asks what another token allows. */
+  authorize(request: AuthRequest): Promise<Permit>
+  /** Called once, however the lease ends. */
+  over(lease: Lease): void
+}
+
+export interface LeaseContext extends Pick<AuthRequest, 'address' | 'origin'> {
+  readonly lessor: Lessor
   /** By which it can be ended. */
   readonly id: number
-  /** Where its holder is. */
-  readonly address: string | undefined
-  /** Asks what another token allows. */
-  readonly authorize: (token: string) => Promise<Permit>
   readonly onEnd: OnEnd
   /** Default: a permit that allows something else ends the lease. */
   readonly onAccess?: OnAccess | undefined
-  /** Called once, however the lease ends. */
-  readonly onOver: (lease: Lease) => void
 }
 
 /** Who holds a permit, from where, and since when, in milliseconds of the epoch. */
@@ -37,7 +40,7 @@ export class Lease {
   readonly #since: number
   #permit: Permit
   #isOver = false
-  #cancelExpiry: Cancel = () => undefined
+  #cancelExpiry: Cancel | undefined
   /** The last token that came while another one was being checked. */
   #nextToken: string | undefined
   #isRenewing = false
@@ -45,7 +48,7 @@ export class Lease {
   constructor(permit: Permit, context: LeaseContext) {
     this.#permit = permit
     this.#context = context
-    this.#since = context.clock.now()
+    this.#since = context.lessor.clock.now()
   }
 
   get permit(): Permit {
@@ -64,10 +67,11 @@ export class Lease {
   }
 
   start(): void {
-    const leftMs = this.#permit.expiresAt - this.#context.clock.now()
+    const { clock } = this.#context.lessor
+    const leftMs = this.#permit.expiresAt - clock.now()
     if (leftMs === Number.POSITIVE_INFINITY) return
     if (leftMs <= 0) this.end(new CoeditError('UNAUTHORIZED', 'the token has expired'))
-    else this.#cancelExpiry = this.#context.clock.after(Math.min(leftMs, MAX_DELAY_MS), () => this.start())
+    else this.#cancelExpiry = clock.after(Math.min(leftMs, MAX_DELAY_MS), () => this.start())
   }
 
   /**
@@ -89,8 +93,8 @@ export class Lease {
   release(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#cancelExpiry()
-    this.#context.onOver(this)
+    this.#cancelExpiry?.()
+    this.#context.lessor.over(this)
   }
 
   async #renewAll(): Promise<void> {
@@ -107,7 +111,9 @@ export class Lease {
 
   async #renewOnce(token: string): Promise<void> {
     try {
-      this.#replace(await this.#context.authorize(token))
+      const { lessor, address, origin } = this.#context
+      const { document } = this.#permit
+      this.#replace(await lessor.authorize({ document, token, headers: {}, address, origin }))
     } catch (error) {
       if (!(error instanceof CoeditError)) throw error
       // Nothing was said about the token: the present one serves until it expires.
@@ -124,7 +130,7 @@ export class Lease {
       throw new CoeditError('ACCESS_CHANGED', 'the token allows another access; come back with it')
     }
     this.#permit = permit
-    this.#cancelExpiry()
+    this.#cancelExpiry?.()
     this.start()
     if (isChanged) onAccess?.(permit.access)
   }

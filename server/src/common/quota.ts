@@ -11,14 +11,14 @@ export class Quota {
     return key === undefined || this.#heldBy(key) < this.#max
   }
 
-  /** Counts one more, whether or not there is a place. Returns what is to be called once when it has gone. */
-  take(key: string | undefined): () => void {
-    if (key === undefined) return () => undefined
-    this.#held.set(key, this.#heldBy(key) + 1)
-    return () => this.#giveBack(key)
+  /** Counts one more, whether or not there is a place. */
+  take(key: string | undefined): void {
+    if (key !== undefined) this.#held.set(key, this.#heldBy(key) + 1)
   }
 
-  #giveBack(key: string): void {
+  /** To be called once for each `take`, with the same key, when it has gone. */
+  giveBack(key: string | undefined): void {
+    if (key === undefined) return
     const held = this.#heldBy(key)
     if (held > 1) this.#held.set(key, held - 1)
     else this.#held.delete(key)

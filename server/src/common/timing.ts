@@ -79,13 +79,12 @@ export class Rounds {
 
 /** What some wait for and somebody else brings about. */
 export class Condition {
-  #waiting = new Set<() => void>()
+  /** Undefined where nobody waits: each connection has several conditions, for which somebody hardly ever does. */
+  #waiting: Set<() => void> | undefined
 
   /** Resolves with the next notification. */
   wait(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.add(resolve)
-    })
+    return new Promise((resolve) => this.#add(resolve))
   }
 
   /** Resolves true with the next notification, or false after `ms` milliseconds without one. */
@@ -96,19 +95,24 @@ export class Condition {
         resolve(true)
       }
       const cancel = clock.after(ms, () => {
-        this.#waiting.delete(wake)
+        this.#waiting?.delete(wake)
         resolve(false)
       })
-      this.#waiting.add(wake)
+      this.#add(wake)
     })
   }
 
   /** Wakes all who wait now. Who comes later waits for the next notification. */
   notify(): void {
-    if (this.#waiting.size === 0) return
     const waiting = this.#waiting
-    this.#waiting = new Set()
+    if (!waiting) return
+    this.#waiting = undefined
     for (const wake of waiting) wake()
+  }
+
+  #add(wake: () => void): void {
+    this.#waiting ??= new Set()
+    this.#waiting.add(wake)
   }
 }
 

@@ -98,6 +98,10 @@ export class HookCalls {
 
   /** Tells that a connection has joined. Gives what tells that it is gone: after that, and only if that was told. */
   connected(facts: ConnectionFacts): () => void {
+    if (!this.has('disconnect')) {
+      void this.offer('connect', facts)
+      return tellsNobody
+    }
     let wasTold: boolean | undefined
     const telling = this.offer('connect', facts).then((told) => {
       wasTold = told
@@ -165,6 +169,8 @@ export class HookCalls {
     this.#context.log.warn({ hook, underWay: this.#offered }, 'calls of hooks are dropped: too many are under way')
   }
 }
+
+function tellsNobody(): void {}
 
 /** A throw becomes a rejection, and what was given up already is not called. */
 async function answerOf<T>(call: Call<T>, signal: AbortSignal): Promise<T> {

@@ -69,7 +69,7 @@ export class Admission {
     // Node joins repeated headers, but types them as if it did not.
     const address = this.#proxies.client(socket.remoteAddress, headers['x-forwarded-for']?.toString())
     if (!this.#addresses.hasPlace(address)) throw tooMany('the address has')
-    holdPlace(this.#addresses, address, line)
+    this.#takeAddress(address, line)
     const query = new URLSearchParams(/\?(.*)/s.exec(url)?.[1])
     return { line, query, request: authRequest({ document, headers, query, cookie: config.authCookie, address }) }
   }
@@ -101,26 +101,33 @@ export class Admission {
     onEnd: OnEnd,
     onAccess?: OnAccess,
   ): Lease | undefined {
-    const { authority } = this.#context
     if (line.destroyed) return undefined
-    if (!this.#users.hasPlace(permit.user) || !this.#documents.hasPlace(documentOf(permit))) {
+    const { user } = permit
+    const document = documentOf(permit)
+    if (!this.#users.hasPlace(user) || !this.#documents.hasPlace(document)) {
       throw tooMany('the document or the user has')
     }
-    holdPlace(this.#users, permit.user, line)
-    holdPlace(this.#documents, documentOf(permit), line)
-    const lease = authority.hold(permit, request, onEnd, onAccess)
-    this.#size += 1
+    let lease: Lease | undefined
+    this.#users.take(user)
+    this.#documents.take(document)
     line.once('close', () => {
+      this.#users.giveBack(user)
+      this.#documents.giveBack(document)
+      if (!lease) return
       this.#size -= 1
       lease.release()
     })
+    lease = this.#context.authority.hold(permit, request, onEnd, onAccess)
+    this.#size += 1
     return lease
   }
-}
 
-/** Counts one more until the line closes; one that has closed already would never say so. */
-function holdPlace(quota: Quota, key: string | undefined, line: Line): void {
-  if (!line.destroyed) line.once('close', quota.take(key))
+  /** Until the line closes; one that has closed already would never say so. */
+  #takeAddress(address: string | undefined, line: Line): void {
+    if (address === undefined || line.destroyed) return
+    this.#addresses.take(address)
+    line.once('close', () => this.#addresses.giveBack(address))
+  }
 }
 
 /** Undefined for a permit that is for none. */

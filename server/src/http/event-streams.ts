@@ -13,7 +13,7 @@ import { messageIn } from '../protocol/wire/bodies.ts'
 import { updateHead } from '../protocol/wire/frames.ts'
 import type { Catalog } from '../storage/catalog.ts'
 import type { Admission, Visitor } from './admission.ts'
-import { cutLater } from './cut.ts'
+import type { Connections } from './connections.ts'
 import { EventData } from './event-data.ts'
 import { DocumentValues } from './streams/document-values.ts'
 import { EventOutput } from './streams/event-output.ts'
@@ -38,6 +38,7 @@ export interface EventStreamsContext {
   readonly catalog: Catalog
   readonly admission: Admission
   readonly callers: Callers
+  readonly connections: Connections
 }
 
 /** What a stream is to bring of a document. */
@@ -134,23 +135,28 @@ export class EventStreams {
 
   async #stream({ incoming, outgoing }: Exchange, stream: Stream): Promise<void> {
     const { name, sources, isPoll, headersOf, admit, admitted } = stream
-    const { clock, config, admission } = this.#context
+    const { admission } = this.#context
     // An answer without a socket waits for another one on the same connection, and Node does not tell when the client has
     // gone. An embedding app may have been busy for so long that the answer is closed.
     if (outgoing.socket === null || outgoing.destroyed) {
       outgoing.writeHead(200, { 'content-type': 'text/event-stream' }).end()
       return
     }
-    const output = new (isPoll ? PollOutput : EventOutput)(outgoing, clock, config.keepAliveMs)
+    const output = this.#outputOf(outgoing, isPoll)
     const events = new EventStream(output, sources, (error) => this.#failed(error, name))
-    outgoing.once('close', () => events.end())
-    const visitor = admission.knock(incoming, outgoing, name)
+    output.once('close', () => events.end())
+    const visitor = admission.knock(incoming, output, name)
     const lease = await admit(visitor, () => {
       events.end()
-      cutLater(outgoing, incoming.socket, clock)
+      output.cutLater()
     })
-    if (lease && admitted) outgoing.once('close', admitted(visitor.request, lease.permit))
+    if (lease && admitted) output.once('close', admitted(visitor.request, lease.permit))
     await events.open(headersOf)
+  }
+
+  #outputOf(outgoing: ServerResponse, isPoll: boolean): EventOutput {
+    const { clock, config, connections } = this.#context
+    return new (isPoll ? PollOutput : EventOutput)(outgoing, { clock, keepAliveMs: config.keepAliveMs, connections })
   }
 
   #valuesOf(prefix: string, root: WatchedRoot, lastEventId: string): Source {

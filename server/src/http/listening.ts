@@ -1,39 +1,27 @@
-import { createServer, type RequestListener, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
-import type { Duplex } from 'node:stream'
+import { createServer, type RequestListener, type Server, STATUS_CODES } from 'node:http'
 import { CoeditError } from '../common/errors.ts'
-import type { Log } from '../common/log.ts'
 import type { Config } from '../config/config.ts'
+import type { Connections } from './connections.ts'
 import { failureBody } from './failure.ts'
 
 /** How often requests are looked at that take too long: Node's 30 s would add to every deadline. */
 const REQUEST_CHECK_MS = 1_000
 
-export function httpServer({ requestTimeoutMs }: Config, log: Log, onRequest: RequestListener): Server {
+export function httpServer({ requestTimeoutMs }: Config, connections: Connections, onRequest: RequestListener): Server {
   const deadlines = {
     headersTimeout: requestTimeoutMs,
     requestTimeout: requestTimeoutMs,
     connectionsCheckingInterval: REQUEST_CHECK_MS,
   }
-  /** The last answer that was begun on each connection. */
-  const answers = new WeakMap<Duplex, ServerResponse>()
   const http = createServer(deadlines, (request, response) => {
-    answers.set(request.socket, response)
+    connections.began(response)
     onRequest(request, response)
   })
   http.on('clientError', (error, socket) => {
-    const answer = answers.get(socket)
-    // What is written into an answer would be taken for a part of it.
-    const isAnswering = answer?.headersSent && !answer.writableFinished
-    if (socket.writable && !isAnswering) socket.write(refusalOf(error))
+    if (socket.writable && !connections.isAnswering(socket)) socket.write(refusalOf(error))
     socket.destroy(error)
   })
-  http.on('connection', (socket) => {
-    const { remoteAddress: address } = socket
-    // The error would bring all that came into the log, tokens included.
-    socket.on('error', ({ code, message: reason }: NodeJS.ErrnoException) => {
-      log.debug({ code, reason, address }, 'a connection broke')
-    })
-  })
+  http.on('connection', (socket) => connections.opened(socket))
   return http
 }
 

@@ -54,6 +54,8 @@ export class Upgrades {
   readonly #rejections: RejectionDelay
   readonly #connections = new Map<WebSocket, Connection | undefined>()
   readonly #emptied = new Condition()
+  /** Of any of them: ws answers breaches of RFC 6455 with the right code itself; what is left to do is to say so. */
+  readonly #broke = (err: Error) => this.#context.log.debug({ err }, 'a WebSocket broke')
   #tick: Cancel | undefined
 
   constructor(context: UpgradesContext) {
@@ -166,8 +168,7 @@ export class Upgrades {
       this.#forget(webSocket)
       this.#context.meters.closed(code)
     })
-    // ws answers breaches of RFC 6455 with the right code itself; what is left to do is to say so.
-    webSocket.on('error', (error) => this.#context.log.debug({ err: error }, 'a WebSocket broke'))
+    webSocket.on('error', this.#broke)
   }
 
   /** No listener may use the visitor: it would keep the headers of the request for as long as the connection lives. */

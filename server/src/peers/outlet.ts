@@ -5,18 +5,19 @@ import type { PresenceEntry } from '../protocol/wire/awareness.ts'
 import type { Channel } from './channel.ts'
 import type { Dialect } from './dialect.ts'
 
+/** Whom it writes for: its own edits, and its own presence, are known by it. */
+export interface Recipient extends Author, Participant {
+  /** What is to be sent could not be read. */
+  readFailed(error: unknown): void
+}
+
 export interface OutletContext {
   readonly cursor: Cursor
   readonly dialect: Dialect
   readonly socket: Channel
-  /** Who it writes for, to know its own edits by. */
-  readonly author: Author
-  /** The same as an owner of presence. */
-  readonly participant: Participant
+  readonly recipient: Recipient
   /** Whether a peer that edits alone is sent its own edits, too. */
   readonly echo: boolean
-  /** Called when what to send could not be read. */
-  onError(error: unknown): void
 }
 
 /**
@@ -56,9 +57,9 @@ export class Outlet {
 
   /** Shows a peer that may have been here before who else is here. */
   showOthers(): void {
-    const { cursor, dialect, socket, participant } = this.#context
+    const { cursor, dialect, socket, recipient } = this.#context
     this.#owesOthers = !socket.writer.isWritable
-    if (!this.#owesOthers) socket.offer(dialect.presence(cursor.document.presence.others(participant)))
+    if (!this.#owesOthers) socket.offer(dialect.presence(cursor.document.presence.others(recipient)))
   }
 
   /**
@@ -66,8 +67,8 @@ export class Outlet {
    * @param last a frame for this peer alone that follows in the same write
    */
   deliver(flush: Flush, last: Buffer | undefined): void {
-    const { cursor, dialect, socket, author, echo } = this.#context
-    const takesUpdates = cursor.follow(flush) && (flush.author !== author || echo)
+    const { cursor, dialect, socket, recipient, echo } = this.#context
+    const takesUpdates = cursor.follow(flush) && (flush.author !== recipient || echo)
     const entries = flush.presence ? cursor.newPresence(flush.presence) : undefined
     const isWhole = entries === flush.presence?.entries && !this.#isOutpaced(flush)
     const frames: Uint8Array[] = []
@@ -99,27 +100,30 @@ export class Outlet {
 
   /** Sends what a reading brings, as far as the buffer takes it. */
   #send(reading: Promise<number>): void {
-    const { socket, onError } = this.#context
-    reading.then((searchedBytes) => {
-      // Searching bytes costs about as much as receiving them.
-      socket.throttle.received(searchedBytes)
-      this.resume()
-    }, onError)
+    const { socket, recipient } = this.#context
+    reading.then(
+      (searchedBytes) => {
+        // Searching bytes costs about as much as receiving them.
+        socket.throttle.received(searchedBytes)
+        this.resume()
+      },
+      (error: unknown) => recipient.readFailed(error),
+    )
   }
 
   /** The presence that a flush brings: an owner that counts lower itself must not be shown what is its own. */
   #presenceFrames(entries: readonly PresenceEntry[], flush: Flush): readonly Uint8Array[] {
-    const { cursor, dialect, participant } = this.#context
+    const { cursor, dialect, recipient } = this.#context
     const isShared = entries === flush.presence?.entries
     if (isShared && this.#isOutpaced(flush)) {
-      return dialect.presenceWithout(entries, cursor.document.presence.idsOf(participant))
+      return dialect.presenceWithout(entries, cursor.document.presence.idsOf(recipient))
     }
     const frame = dialect.presence(entries)
     return frame ? [frame] : []
   }
 
   #isOutpaced({ presence }: Flush): boolean {
-    return presence?.outpaced.has(this.#context.participant) ?? false
+    return presence?.outpaced.has(this.#context.recipient) ?? false
   }
 
   #catchUp(): void {

@@ -3,11 +3,11 @@ import { CoeditError, goneError, hasCode } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
 import type { Clock } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
-import type { Cursor } from '../document/cursor.ts'
+import type { Cursor, CursorOptions } from '../document/cursor.ts'
 import type { Document } from '../document/document.ts'
 import type { Documents } from '../document/documents.ts'
 import type { Participant } from '../document/participant.ts'
-import type { Author, EndReason, Flush } from '../document/subscriber.ts'
+import type { EndReason, Flush } from '../document/subscriber.ts'
 import type { HookCalls } from '../hooks/calls.ts'
 import type { ConnectionFacts } from '../hooks/hooks.ts'
 import type { Writer } from '../protocol/update/update.ts'
@@ -20,7 +20,7 @@ import type { Channel, ChannelUser } from './channel.ts'
 import { CLOSE, closeFor } from './close-codes.ts'
 import type { Dialect } from './dialect.ts'
 import { type EditMessage, Intake, isEditMessage } from './intake.ts'
-import { Outlet } from './outlet.ts'
+import { Outlet, type Recipient } from './outlet.ts'
 
 /** A state vector that says that there is nothing. */
 const EMPTY_STATE_VECTOR_BYTES = 1
@@ -84,8 +84,11 @@ interface Leaving {
   readonly intake: Intake
 }
 
-/** A peer that takes part in one document. */
-export class Session implements ChannelUser, Participant, Author {
+/**
+ * A peer that takes part in one document. What others tell it or ask of it are its methods: closures would be kept for each
+ * of many connections that do nothing.
+ */
+export class Session implements ChannelUser, CursorOptions, Recipient {
   readonly isLimited = true
   readonly user: string | undefined
   readonly socket: Channel
@@ -119,16 +122,28 @@ export class Session implements ChannelUser, Participant, Author {
 
   /** Joins the document, and begins to read what the peer sends. */
   start(): void {
-    const joining = this.#context.documents.join(this.#document, {
-      participant: this,
-      onFlush: (flush) => this.#deliver(flush),
-      onEnd: (reason) => this.end(reason),
-    })
-    const ready = joining.then(
+    const ready = this.#context.documents.join(this.#document, this).then(
       (cursor) => this.#join(cursor),
       (error: unknown) => this.#refuseLater(error),
     )
     this.socket.start(this, ready)
+  }
+
+  get participant(): Participant {
+    return this
+  }
+
+  onFlush(flush: Flush): void {
+    if (this.#state.name !== 'joined') return
+    const { intake, outlet } = this.#state
+    this.socket.updateFlow()
+    intake.askAgain()
+    // While the buffer is full, everything stays where it is until the socket drains.
+    if (this.socket.writer.isWritable) outlet.deliver(flush, intake.nextAcknowledgement())
+  }
+
+  onEnd(reason: EndReason): void {
+    this.end(reason)
   }
 
   get isCongested(): boolean {
@@ -227,6 +242,10 @@ export class Session implements ChannelUser, Participant, Author {
     this.#state = { name: 'over' }
   }
 
+  readFailed(error: unknown): void {
+    this.#refuse(error)
+  }
+
   /** From now on the peer may do something else. */
   changeAccess(access: 'read' | 'write'): void {
     this.#access = access
@@ -262,8 +281,7 @@ export class Session implements ChannelUser, Participant, Author {
       this.#state = { name: 'leaving', cursor, intake }
       return
     }
-    const onError = (error: unknown) => this.#refuse(error)
-    const outlet = new Outlet({ cursor, dialect, socket, author: this, participant: this, echo, onError })
+    const outlet = new Outlet({ cursor, dialect, socket, recipient: this, echo })
     const goodbye = hooks.connected(this.#facts)
     this.#state = { name: 'joined', cursor, intake, outlet, goodbye }
     document.presence.join(this)
@@ -273,15 +291,6 @@ export class Session implements ChannelUser, Participant, Author {
       outlet.showPresence()
       if (isOwn && config.nodeName !== '') socket.offer(dialect.node(config.nodeName))
     })
-  }
-
-  #deliver(flush: Flush): void {
-    if (this.#state.name !== 'joined') return
-    const { intake, outlet } = this.#state
-    this.socket.updateFlow()
-    intake.askAgain()
-    // While the buffer is full, everything stays where it is until the socket drains.
-    if (this.socket.writer.isWritable) outlet.deliver(flush, intake.nextAcknowledgement())
   }
 
   #dispatch(message: Exclude<ClientMessage, EditMessage>, { cursor, intake, outlet }: Joined): void {

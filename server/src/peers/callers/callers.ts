@@ -42,7 +42,7 @@ export class Callers {
     if (!this.#addresses.hasPlace(address)) {
       throw new CoeditError('TOO_MANY_CONNECTIONS', 'the address has as many clients as it may have')
     }
-    const giveBack = this.#addresses.take(address)
+    this.#addresses.take(address)
     const caller: Caller = new Caller({
       user,
       key,
@@ -53,7 +53,7 @@ export class Callers {
       onLeft: () => {
         if (this.#callers.get(id) !== caller) return
         this.#callers.delete(id)
-        giveBack()
+        this.#addresses.giveBack(address)
       },
     })
     this.#callers.set(id, caller)
