@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import type { DatedEntry, Segment } from '../../server/src/storage/history-store.ts'
+import type { DatedEntry, Segment, WholeSegment } from '../../server/src/storage/history-store.ts'
 import { bytes, type NewStorageHost, random, StorageScene, snapshot } from './storage-scene.ts'
 
 const LONG = { maxRunMs: Number.POSITIVE_INFINITY }
@@ -74,6 +74,44 @@ export function historyStoreConformance(newHost: NewStorageHost): void {
       await compact('a')
       expect(await entriesIn('a')).toMatchObject([{ time }])
       expect(await segmentsOf('a')).toMatchObject([{ since: time, until: time }])
+    })
+
+    test('a snapshot and segments of another storage are what they were there, and go on', async () => {
+      await write('a', 7, 11, 12)
+      await compact('a', SHORT)
+      await write('a', 8, 13)
+      await compact('a', SHORT)
+      await write('a', 8, 14)
+      await compact('a', LONG)
+      const [first, second, third] = await segmentsOf('a')
+      const wholeOf = async (segment: Segment): Promise<WholeSegment> => ({
+        entries: (await scene.storage.history.readSegment('a', segment.place)) ?? [],
+        start: await startOf('a', segment),
+      })
+      const { snapshot: stored } = await scene.storage.load('a')
+      const store = async (...segments: Segment[]) => {
+        for (const segment of segments) await scene.storage.history.storeSegment('b', await wholeOf(segment))
+      }
+
+      await store(first)
+      expect(await segmentsOf('b')).toEqual([])
+      await scene.storage.storeSnapshot('b', stored ?? snapshot(0))
+      await scene.storage.storeSnapshot('b', snapshot(9, bytes(9)))
+      await store(third, second, second, first, third)
+      await scene.reopen()
+      expect(await scene.storage.load('b')).toMatchObject({ head: 4, snapshot: stored, tail: [] })
+      expect(await segmentsOf('b')).toMatchObject(
+        [second, third].map(({ first, last, since, until, isStart }) => ({ first, last, since, until, isStart })),
+      )
+      expect(await entriesIn('b')).toEqual((await entriesIn('a')).slice(2))
+      expect(await startOf('b', (await segmentsOf('b'))[0])).toEqual(await startOf('a', second))
+
+      await write('b', 9, 15)
+      await compact('b', LONG)
+      expect((await segmentsOf('b')).at(-1)).toMatchObject({ first: 5, last: 5, isStart: false })
+      const beyond = { entries: [{ seq: 6, time: 1, authors: bytes(), update: bytes(16) }] }
+      await scene.storage.history.storeSegment('b', beyond)
+      expect(await segmentsOf('b')).toHaveLength(3)
     })
 
     test('what a compaction takes out is in segments, in the same step', async () => {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -9,6 +10,7 @@ import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
 import { PostgresStorage } from '../../server/src/storage/postgres/postgres-storage.ts'
 import type { Storage } from '../../server/src/storage/storage.ts'
 import { afterTests } from '../support/after-tests.ts'
+import { documentsApi } from '../support/documents-api.ts'
 import { docOf } from '../support/editing.ts'
 import { Writer } from '../support/edits.ts'
 import { readEvents, type ServerEvent } from '../support/event-stream.ts'
@@ -20,6 +22,7 @@ import { Random } from '../support/random.ts'
 import { cases } from '../support/runs.ts'
 import { allRead, freshCopy, syncedClient, textOf } from '../support/stock-clients.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
+import { SECRET, token } from '../support/tokens.ts'
 import { Typist } from '../support/typist.ts'
 
 const release = onTestFinished
@@ -159,6 +162,90 @@ function withPostgres(postgres: PostgresServer): void {
     },
   )
 
+  /** Has two services and a restore write what is compacted again and again, and names some versions. */
+  const writeHistory = async (place: string): Promise<void> => {
+    const options = { ...COMPACTING, chunkBytes: 8 * 1024, authSecret: SECRET, ...optionsFor(place) }
+    const { url, server } = await startInProcess({ release, options })
+    const [ada, ben] = await Promise.all(['ada', 'ben'].map((user) => apiOf(url, user)))
+    for (let count = 1; count <= 60; count++) {
+      const writer = count % 3 === 0 ? ben : ada
+      // Enough that a history has several starts.
+      const filler = randomBytes(20 * 1024).toString('base64')
+      expect(await writer.patch('notes', { count, filler }, '?root=root')).toMatchObject({ status: 204 })
+      if (count % 20 === 0) {
+        const named = await ben.call('PUT', `api/documents/notes/versions/after%20${count}`)
+        expect(named).toMatchObject({ status: 201 })
+      }
+    }
+    const restored = { type: 'application/json', body: { to: 50 } }
+    expect(await ada.call('POST', 'api/documents/notes/history/restore', restored)).toMatchObject({ status: 204 })
+    await server.close()
+  }
+
+  /** What a server on it tells of the history. */
+  const historyAt = async (place: string) => {
+    const { url, server } = await startInProcess({ release, options: { authSecret: SECRET, ...optionsFor(place) } })
+    const reader = await apiOf(url, 'reader')
+    const ask = async (path: string) => {
+      const { status, body } = await reader.call('GET', `api/documents/notes/${path}`)
+      expect(status).toBe(200)
+      return body
+    }
+    const timeline = Object(await ask('history?pause=0&limit=1000'))
+    const { groups } = timeline
+    const versions = [0, 1, groups[40].last, groups[20].first, groups[1].last, groups[0].last]
+    const moments = [...versions, 'named:after 20', groups[0].until, groups[30].until, groups.at(-1).since]
+    const contents: unknown[] = []
+    for (const at of moments) contents.push(await ask(`history/content?root=root&at=${encodeURIComponent(at)}`))
+    const told = { timeline, contents, versions: await ask('versions') }
+    await server.close()
+    return told
+  }
+
+  test('takes the history along to PostgreSQL and back, under the same numbers, also where it was ended in between', async () => {
+    const [source, target, again] = [
+      await emptyPlace('a directory'),
+      await emptyPlace('PostgreSQL'),
+      await emptyPlace('a directory'),
+    ]
+    await writeHistory(source)
+    const told = await historyAt(source)
+    expect(told.timeline.groups).toHaveLength(61)
+    const { snapshot, segments } = await use(source, async ({ history }) => ({
+      snapshot: (await history.loadDated('notes')).snapshot,
+      segments: await history.listSegments('notes', undefined, 100),
+    }))
+    expect(segments.filter(({ isStart }) => isStart).length).toBeGreaterThan(1)
+    if (!snapshot) throw new Error('nothing was compacted')
+    // What a copy leaves that is ended as soon as it has begun.
+    await use(target, (storage) => storage.storeSnapshot('notes', snapshot))
+
+    for (const [from, to] of [
+      [source, target],
+      [target, again],
+    ]) {
+      expect(await copy(from, to)).toMatchObject({
+        code: 0,
+        stderr: '',
+        stdout: "'notes': copied\n1 document, 1 copied, 1 read back the same\n",
+      })
+      expect(await historyAt(to)).toEqual(told)
+    }
+    expect(await copy(target, again)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("'notes': there already\n"),
+    })
+    // What goes on behind it is a part of the same history.
+    const { url, server } = await startInProcess({ release, options: { authSecret: SECRET, ...optionsFor(again) } })
+    const ada = await apiOf(url, 'ada')
+    const { status, etag } = await ada.patch('notes', { count: 'more' }, '?root=root')
+    expect([status, etag?.split('-')[1]]).toEqual([204, `${told.timeline.groups[0].last + 1}`])
+    const restored = { type: 'application/json', body: { to: { named: 'after 20' } } }
+    expect(await ada.call('POST', 'api/documents/notes/history/restore', restored)).toMatchObject({ status: 204 })
+    expect(await ada.read('notes', '?root=root')).toMatchObject({ body: { count: 20 } })
+    await server.close()
+  })
+
   test('cursors of event streams are told from those of before: a stream begins anew', async () => {
     const source = await emptyPlace('a directory')
     const before = await startInProcess({ release, options: { data: source } })
@@ -181,21 +268,22 @@ function withPostgres(postgres: PostgresServer): void {
         storage.append(Object.entries(documents).map(([document, update]) => ({ document, update, base: 0 }))),
       )
     const [one, two] = [new Writer(1).insert('one').update, new Writer(2).insert('two').update]
-    await write(source, { notes: one, other: one })
-    await write(target, { notes: two })
+    await write(source, { notes: one, other: one, same: one })
+    await write(target, { notes: two, same: one })
     const exit = await copy(source, target)
     expect(exit).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^coedit: 1 document .*\(COPY_INCOMPLETE\)\n$/),
+      stderr: expect.stringMatching(/^coedit: 2 documents .*\(COPY_INCOMPLETE\)\n$/),
       stdout:
-        "'notes': there already\n'other': copied\n'notes': is another one at the destination\n" +
-        '2 documents, 1 there already, 1 copied, 1 read back the same\n',
+        "'notes': there already\n'other': copied\n'same': there already\n" +
+        "'notes': is another one at the destination\n'same': has another history at the destination\n" +
+        '3 documents, 2 there already, 1 copied, 1 read back the same\n',
     })
     const contents = await contentsOf(target)
     expect([contents.notes, contents.other]).toEqual([Buffer.from(two), Buffer.from(one)])
   })
 
-  test('entries that overlap, as several servers write them, are copied without what they repeat', async () => {
+  test('entries that overlap, as several servers write them, are copied under their numbers', async () => {
     const [source, target] = [await emptyPlace('PostgreSQL'), await emptyPlace('a directory')]
     const writer = new Writer(7)
     const [first] = [writer.insert('abc')]
@@ -208,7 +296,7 @@ function withPostgres(postgres: PostgresServer): void {
     })
     expect(await copy(source, target)).toMatchObject({ code: 0, stderr: '' })
     const { tail } = await use(target, (storage) => storage.load('notes'))
-    expect(tail).toHaveLength(2)
+    expect(tail).toHaveLength(3)
     expect(
       docOf(...tail.map(({ update }) => update))
         .getText('text')
@@ -223,8 +311,9 @@ function withPostgres(postgres: PostgresServer): void {
     const writer = new Writer(1)
     const updates = Array.from({ length: 6 }, (_, index) => writer.insert(`${index}`.repeat(MiB)).update)
     const entries = updates.map((update) => ({ document: 'large', update, base: 0 }))
-    await use(source, (storage) => storage.append(entries))
-    await use(target, (storage) => storage.append(entries.slice(0, 1)))
+    await use(source, (storage) => storage.append(entries.slice(0, 1)))
+    expect(await copy(source, target)).toMatchObject({ code: 0 })
+    await use(source, (storage) => storage.append(entries.slice(1)))
     expect(await copy(source, target)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^'large': copied$/m) })
     const { tail } = await use(target, (storage) => storage.load('large'))
     expect(tail.map(({ update }) => update.length)).toEqual(updates.map(({ length }) => length))
@@ -281,6 +370,14 @@ function withPostgres(postgres: PostgresServer): void {
         }),
       ),
     )
+    // Some have a history.
+    await use(source, async (storage) => {
+      for (let number = 0; number < MANY; number += 10) {
+        const { head, tail } = await storage.load(`${number}`)
+        const snapshot = { seq: head, chunks: tail.map(({ update }) => update), stateVector: null, deleteSet: null }
+        await storage.compact(`${number}`, { snapshot, replaces: 0, history: { maxRunMs: 0 } })
+      }
+    })
     for (const after of [3, 100]) await killAfter(after, source, target)
     const { length: there } = await use(target, (storage) => storage.list('', undefined, MANY))
     expect(there).toBeGreaterThanOrEqual(100)
@@ -290,6 +387,10 @@ function withPostgres(postgres: PostgresServer): void {
     expect([code, stdout.split('\n').at(-2)?.split(', ').sort()]).toEqual([0, sums.split(', ').sort()])
     expect(await contentsOf(target)).toEqual(await contentsOf(source))
   })
+}
+
+async function apiOf(url: string, user: string) {
+  return documentsApi(url, { authorization: `Bearer ${await token({ sub: user, coedit: { write: ['*'] } })}` })
 }
 
 async function firstEvent(url: string, lastEventId = ''): Promise<ServerEvent> {

@@ -4,7 +4,8 @@ import { type Clock, systemClock } from '../common/timing.ts'
 import { isDatabaseUrl, MAX_DATABASE_NAME_BYTES, serverSchema } from '../config/config.ts'
 import { EMPTY_UPDATE, mergeEntries } from '../protocol/update/update.ts'
 import type { DeletedDocument } from '../storage/catalog.ts'
-import type { StoredDocument } from '../storage/document-store.ts'
+import type { LogEntry, StoredDocument } from '../storage/document-store.ts'
+import type { DatedDocument, DatedEntry, HistoryStore, Segment, WholeSegment } from '../storage/history-store.ts'
 import { countServers } from '../storage/postgres/servers.ts'
 import type { RevocationStore } from '../storage/revocation-store.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -12,6 +13,8 @@ import type { WebhookStore } from '../storage/webhook-store.ts'
 import { counted, declareCommand, type Print } from './command.ts'
 import { entriesOf } from './content.ts'
 import { deletedIn, namesIn, type StorageOptions, withDocuments, withStorage } from './data.ts'
+
+const SEGMENTS_AT_A_TIME = 1_000
 
 const EXPECTED = 'a directory or a URL such as postgres://user@host:5432/name'
 
@@ -44,11 +47,11 @@ export const copy = declareCommand({
   name: 'copy',
   summary: 'Copy all documents from a directory to PostgreSQL, or back.',
   description:
-    'Copies all documents, what was deleted, revocations and webhooks to another directory or database, and reads all of them back. The servers on ' +
+    'Copies all documents with their history, what was deleted, revocations and webhooks to another directory or database, and reads all of them back. The servers on ' +
     'both sides must be stopped: it refuses to start while one has a directory open or is connected to a database. For ' +
     'a new database, run coedit migrate before. After an interruption, run it again: what is at the destination already is ' +
-    'completed, and never changed. Documents that are others there are named, and the exit code is 1. Event streams begin ' +
-    'anew afterwards, and so does the history, which stays behind.',
+    'completed, and never changed. Documents that are others there are named, and the exit code is 1. Versions keep ' +
+    'their numbers, times, authors and names. Event streams begin anew afterwards.',
   operands: [],
   schema,
   async execute({ options, print }) {
@@ -110,25 +113,105 @@ async function copyAll(places: Places, report: Report): Promise<void> {
 }
 
 /**
- * Copies what the target lacks of a document, and makes its chunks a snapshot again. A part that is there was left by a
- * copy that was ended, or was all that there was then. What is no such part is left to be compared.
+ * Copies what the target lacks of a document, each part under the numbers that it has: the snapshot, what it was before,
+ * the log, and versions that have a name. A part that is there was left by a copy that was ended, or was all that there
+ * was then. Where something else is there it is left to be compared.
  */
 async function copyDocument(name: string, source: Storage, target: Storage, clock: CopyClock): Promise<string> {
-  const stored = await source.load(name)
-  const present = (await target.stat(name)) ? await target.load(name) : NOTHING
-  const lacking = restOf(entriesOf(stored), entriesOf(present))
-  if (lacking === undefined) return 'there already'
-  clock.time = (await source.stat(name))?.updatedAt
+  const stored = await originalOf(name, source)
+  const present = await target.load(name)
+  if (!isBeginning(present, stored)) return 'there already'
   const anew = present.head === 0 && (await copyFormerClients(name, stored, target))
-  let base = present.head
-  for (const updates of batchesOf(present.head === 0 && lacking.length === 0 ? [EMPTY_UPDATE] : lacking)) {
-    const requests = updates.map((update) => ({ document: name, update, base, isFirst: base === 0, anew }))
+  if (present.isDeleted && !anew) throw goneError(name)
+  if (stored.snapshot && present.head === 0) {
+    clock.time = (await source.stat(name))?.updatedAt
+    await target.storeSnapshot(name, stored.snapshot)
+  }
+  const segments = await copySegments(name, source.history, target.history)
+  await appendRest(name, { ...stored, anew }, target, clock)
+  const versions = await copyNamedVersions(name, source, target)
+  return present.head < stored.head || segments + versions > 0 ? 'copied' : 'there already'
+}
+
+/** Of a document of which nothing is left but what is in quarantine, the copy is an empty one. */
+async function originalOf(name: string, source: Storage): Promise<DatedDocument> {
+  const stored = await source.history.loadDated(name)
+  if (stored.head > 0) return stored
+  const time = (await source.stat(name))?.createdAt ?? 0
+  return { ...stored, head: 1, tail: [{ seq: 1, time, authors: new Uint8Array(), update: EMPTY_UPDATE }] }
+}
+
+/** Whether this is what a document was, or is a part of what a copy makes of it. */
+function isBeginning(present: StoredDocument, stored: StoredDocument): boolean {
+  if (present.head === 0) return true
+  const isSnapshot = present.snapshot?.seq === stored.snapshot?.seq && isEqual(chunksOf(present), chunksOf(stored))
+  return isSnapshot && isEqual(updatesOf(present.tail), updatesOf(stored.tail.slice(0, present.tail.length)))
+}
+
+/** Resolves with how many there were to copy. What is damaged stays behind. */
+async function copySegments(name: string, source: HistoryStore, target: HistoryStore): Promise<number> {
+  const [latest] = await target.listSegments(name, undefined, 1)
+  let copied = 0
+  for (const segment of (await segmentsIn(source, name)).toReversed()) {
+    if (segment.first <= (latest?.last ?? 0)) continue
+    const whole = await wholeSegment(name, segment, source)
+    if (!whole) continue
+    await target.storeSegment(name, whole)
+    copied++
+  }
+  return copied
+}
+
+/** All of a document, the latest first. */
+async function segmentsIn(history: HistoryStore, name: string): Promise<readonly Segment[]> {
+  const segments: Segment[] = []
+  for (;;) {
+    const page = await history.listSegments(name, segments.at(-1)?.place, SEGMENTS_AT_A_TIME)
+    segments.push(...page)
+    if (page.length < SEGMENTS_AT_A_TIME) return segments
+  }
+}
+
+/** Undefined where it is damaged. */
+async function wholeSegment(
+  name: string,
+  { place, isStart }: Segment,
+  history: HistoryStore,
+): Promise<WholeSegment | undefined> {
+  const entries = await history.readSegment(name, place)
+  return entries && { entries, ...(isStart && { start: await history.readStart(name, place) }) }
+}
+
+/** Appends what follows the log of the target, each entry as if at the time at which it was written. */
+async function appendRest(
+  name: string,
+  { tail, anew }: Pick<DatedDocument, 'tail'> & { readonly anew: boolean },
+  target: Storage,
+  clock: CopyClock,
+): Promise<void> {
+  const { head } = await target.load(name)
+  let base = head
+  for (const entries of batchesOf(tail.filter(({ seq }) => seq > head))) {
+    clock.time = entries[0]?.time
+    const isFirst = base === 0
+    const requests = entries.map(({ update, authors }) => {
+      return { document: name, update, authors, base, isFirst, anew: anew && isFirst }
+    })
     base = (await target.append(requests)).at(-1)?.seq ?? base
   }
-  const { snapshot } = stored
-  if (snapshot && !present.snapshot)
-    await target.compact(name, { snapshot: { ...snapshot, seq: snapshot.chunks.length }, replaces: 0 })
-  return lacking.length > 0 ? 'copied' : 'there already'
+}
+
+/** Resolves with how many there were to copy. What is damaged stays behind. */
+async function copyNamedVersions(name: string, source: Storage, target: Storage): Promise<number> {
+  const present = new Set((await target.history.listNamedVersions(name)).map((version) => version.name))
+  const lacking = (await source.history.listNamedVersions(name)).filter((version) => !present.has(version.name))
+  if (lacking.length === 0) return 0
+  const { incarnation } = await target.load(name)
+  for (const version of lacking) {
+    const update = await source.history.readNamedVersion(name, version.name)
+    if (update) await target.history.nameVersion(name, { ...version, incarnation, update })
+  }
+  return lacking.length
 }
 
 /**
@@ -150,32 +233,22 @@ async function copyDeletion({ document, formerClients }: DeletedDocument, target
   return 'deleted'
 }
 
-/** A document that was never written. */
-const NOTHING: Pick<StoredDocument, 'head' | 'snapshot' | 'tail'> = { head: 0, snapshot: null, tail: [] }
-
-/** What follows the beginning; undefined where the entries do not begin so. */
-function restOf(entries: readonly Uint8Array[], beginning: readonly Uint8Array[]): readonly Uint8Array[] | undefined {
-  const isBeginning = beginning.every((update, index) => {
-    const entry = entries[index]
-    return entry !== undefined && Buffer.compare(update, entry) === 0
-  })
-  return isBeginning ? entries.slice(beginning.length) : undefined
-}
-
 /** A database that takes long to answer is given up, so it is given no more at once. */
 const BATCH_BYTES = 4 * 1024 * 1024
 
-function* batchesOf(updates: readonly Uint8Array[]): Generator<readonly Uint8Array[]> {
-  let batch: Uint8Array[] = []
+/** Those of a batch were written at the same time. */
+function* batchesOf(entries: readonly DatedEntry[]): Generator<readonly DatedEntry[]> {
+  let batch: DatedEntry[] = []
   let bytes = 0
-  for (const update of updates) {
-    if (batch.length > 0 && bytes + update.length > BATCH_BYTES) {
+  for (const entry of entries) {
+    const isFull = bytes + entry.update.length > BATCH_BYTES
+    if (batch.length > 0 && (isFull || batch[0]?.time !== entry.time)) {
       yield batch
       batch = []
       bytes = 0
     }
-    batch.push(update)
-    bytes += update.length
+    batch.push(entry)
+    bytes += entry.update.length
   }
   if (batch.length > 0) yield batch
 }
@@ -213,13 +286,66 @@ async function compareAll(places: Places, report: Report): Promise<void> {
 
 /** Resolves with what is wrong with the copy, if anything is. */
 async function compareDocument(name: string, source: Storage, target: Storage): Promise<string | undefined> {
-  const [original, copied] = [await source.load(name), await target.load(name)]
+  const [original, copied] = [await originalOf(name, source), await target.history.loadDated(name)]
   if (copied.head === 0) return 'is not at the destination'
   if (!isSame(original, copied)) return 'is another one at the destination'
+  const isHistorySame =
+    original.head === copied.head &&
+    original.tail.length === copied.tail.length &&
+    areSame(original.tail, copied.tail) &&
+    (await haveSameSegments(name, source.history, target.history)) &&
+    (await haveSameNames(name, source.history, target.history))
+  if (!isHistorySame) return 'has another history at the destination'
   const { quarantined = [] } = original
   return quarantined.length > 0
     ? `has ${counted(quarantined.length, 'update')} in quarantine that stay behind`
     : undefined
+}
+
+/** Whether the target has what the source can still read, from the latest segment back. */
+async function haveSameSegments(name: string, source: HistoryStore, target: HistoryStore): Promise<boolean> {
+  const copies = new Map((await segmentsIn(target, name)).map((segment) => [segment.first, segment]))
+  for (const segment of await segmentsIn(source, name)) {
+    const original = await wholeSegment(name, segment, source)
+    if (!original) return true
+    const copy = copies.get(segment.first)
+    const copied = copy && (await wholeSegment(name, copy, target))
+    if (!copied || !areSame(original.entries, copied.entries)) return false
+    if (!isEqual(original.start ?? [], copied.start ?? [])) return false
+  }
+  return true
+}
+
+async function haveSameNames(name: string, source: HistoryStore, target: HistoryStore): Promise<boolean> {
+  const copies = new Map((await target.listNamedVersions(name)).map((version) => [version.name, version]))
+  for (const original of await source.listNamedVersions(name)) {
+    const copied = copies.get(original.name)
+    if (copied?.seq !== original.seq || copied.namedAt !== original.namedAt) return false
+    const [was, is] = [
+      await source.readNamedVersion(name, original.name),
+      await target.readNamedVersion(name, original.name),
+    ]
+    if (was && !(is && isEqual([original.authors, was], [copied.authors, is]))) return false
+  }
+  return true
+}
+
+function areSame(entries: readonly DatedEntry[], others: readonly DatedEntry[]): boolean {
+  const bytesOf = (all: readonly DatedEntry[]) => all.flatMap(({ authors, update }) => [authors, update])
+  const isDated = entries.every(({ seq, time }, index) => others[index]?.seq === seq && others[index].time === time)
+  return isDated && isEqual(bytesOf(entries), bytesOf(others))
+}
+
+function isEqual(some: readonly Uint8Array[], others: readonly Uint8Array[]): boolean {
+  return some.length === others.length && some.every((bytes, index) => Buffer.compare(bytes, others[index]) === 0)
+}
+
+function chunksOf({ snapshot }: StoredDocument): readonly Uint8Array[] {
+  return snapshot?.chunks ?? []
+}
+
+function updatesOf(entries: readonly LogEntry[]): readonly Uint8Array[] {
+  return entries.map(({ update }) => update)
 }
 
 function isSame(one: StoredDocument, other: StoredDocument): boolean {

@@ -35,6 +35,12 @@ export interface DocumentStore {
   compact(document: string, request: CompactionRequest): Promise<boolean>
 
   /**
+   * Makes a document of the snapshot that another storage has of it, under the same number, also where it was deleted.
+   * What is appended then follows that. Changes nothing where the document is there. Rejects with STORAGE_CLOSED.
+   */
+  storeSnapshot(document: string, snapshot: Snapshot): Promise<void>
+
+  /**
    * Reports the entries after number `after` that others commit, in ascending order, as soon as it can but never within this
    * call. Others append through another storage: an engine that one process owns has none, and reports nothing.
    *

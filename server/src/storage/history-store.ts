@@ -25,6 +25,13 @@ export interface HistoryStore {
   readStart(document: string, place: number): Promise<readonly Uint8Array[] | undefined>
 
   /**
+   * Adds a segment that another storage has of a document, as the last one. Changes nothing where its entries do not
+   * come behind those of the segments that are there, directly unless it is a start, or are not taken in by the snapshot.
+   * Rejects with STORAGE_CLOSED.
+   */
+  storeSegment(document: string, segment: WholeSegment): Promise<void>
+
+  /**
    * Removes the segments of all documents in which no entry was written at `time` (in milliseconds of the epoch) or
    * later, except those that stand between an entry that was, and the start before it. Rejects with STORAGE_CLOSED.
    */
@@ -58,6 +65,14 @@ export interface Segment {
   readonly until: number
   /** Whether what was before it is kept with it. */
   readonly isStart: boolean
+}
+
+/** A segment with what it holds. */
+export interface WholeSegment {
+  /** In order, and without a gap; at least one. */
+  readonly entries: readonly DatedEntry[]
+  /** What the document was before them, as `readStart` gives it, where it is a start. */
+  readonly start?: readonly Uint8Array[] | undefined
 }
 
 /** An entry, and what is known of how it was written. */

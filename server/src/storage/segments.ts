@@ -4,7 +4,7 @@ import { hasCode } from '../common/errors.ts'
 import { ByteReader } from '../protocol/wire/reader.ts'
 import { ByteWriter } from '../protocol/wire/writer.ts'
 import type { HistoryRules } from './document-store.ts'
-import type { DatedEntry, Segment } from './history-store.ts'
+import type { DatedEntry, Segment, WholeSegment } from './history-store.ts'
 
 // In threads of Node's own, so that the event loop goes on.
 export const deflate = promisify<Uint8Array, Uint8Array>(deflateWith)
@@ -61,8 +61,6 @@ export async function makeHistory({ entries, before, last, rules }: TakenOut): P
   const [earliest] = entries
   const isStart = last?.last !== earliest.seq - 1 || isRunOver(last, before.byteLength, earliest.time, rules)
   const chunks = isStart && earliest.seq > 1 ? await before.chunks() : []
-  const start: Uint8Array[] = []
-  for (const chunk of chunks) start.push(await deflate(chunk))
   const segments: NewSegment[] = []
   let run = isStart ? { runSince: earliest.time, runBytes: 0 } : last
   for (const part of partsOf(entries)) {
@@ -71,7 +69,31 @@ export async function makeHistory({ entries, before, last, rules }: TakenOut): P
     run = { runSince: run.runSince, runBytes: run.runBytes + content.length }
     segments.push({ ...facts, ...run, content })
   }
-  return { segments, start }
+  return { segments, start: await deflateAll(chunks) }
+}
+
+/**
+ * Makes a segment again that another storage had. Undefined where it does not follow the last one that there is, or goes
+ * beyond the number `end` of the snapshot.
+ */
+export async function remakeSegment(
+  { entries, start }: WholeSegment,
+  last: SegmentFacts | undefined,
+  end: number,
+): Promise<NewHistory | undefined> {
+  const facts = factsOf(entries, start !== undefined)
+  const isNext = start ? facts.first > (last?.last ?? 0) : facts.first - 1 === last?.last
+  if (!isNext || facts.last > end) return undefined
+  const content = await deflate(encodeEntries(entries))
+  const run = start || !last ? { runSince: entries[0].time, runBytes: 0 } : last
+  const segment = { ...facts, runSince: run.runSince, runBytes: run.runBytes + content.length, content }
+  return { segments: [segment], start: await deflateAll(start ?? []) }
+}
+
+async function deflateAll(chunks: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
+  const deflated: Uint8Array[] = []
+  for (const chunk of chunks) deflated.push(await deflate(chunk))
+  return deflated
 }
 
 function isRunOver(last: SegmentFacts, snapshotBytes: number, now: number, { maxRunMs }: HistoryRules): boolean {

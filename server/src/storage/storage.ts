@@ -11,7 +11,7 @@ import type { WebhookStore } from './webhook-store.ts'
  * test/conformance/storage.ts.
  *
  * A document is a snapshot at a sequence number and the tail of entries after it. Sequence numbers are per document,
- * contiguous, start at 1 and are given by the engine on `append`.
+ * contiguous, start at 1 or behind the snapshot that a copy begins with, and are given by the engine on `append`.
  *
  * Several servers may share an engine and write to the same document. None of them waits for another or is turned away
  * because of it: each says up to which number it had applied the log, and is told its own number and what the others

@@ -6,11 +6,20 @@ import type {
   NamedVersion,
   NewNamedVersion,
   Segment,
+  WholeSegment,
 } from '../history-store.ts'
 import { deflate } from '../segments.ts'
 import type { LevelContext } from './context.ts'
 import type { RawLevel } from './database.ts'
-import { dated, readDocumentsWithHistory, readEntries, readExpired, readSegments, readStart } from './history.ts'
+import {
+  dated,
+  prepareSegment,
+  readDocumentsWithHistory,
+  readEntries,
+  readExpired,
+  readSegments,
+  readStart,
+} from './history.ts'
 import { readDeletion } from './lookup.ts'
 import { putNamedVersion, readNamedVersion, readNamedVersions, removalOfNamed } from './named-versions.ts'
 import { removeKey } from './operations.ts'
@@ -50,6 +59,17 @@ export class HistoryTable implements HistoryStore {
 
   async readStart(document: string, place: number): Promise<readonly Uint8Array[] | undefined> {
     return this.#read(document, (level, id) => readStart(level, id, place), undefined)
+  }
+
+  async storeSegment(document: string, segment: WholeSegment): Promise<void> {
+    const { database, documents, gate, maintenance } = this.#context
+    this.#context.assertOpen()
+    await maintenance.run(async () => {
+      const position = await documents.positionOf(document)
+      const prepared = position && (await database.read((level) => prepareSegment(level, position.id, segment)))
+      this.#context.assertOpen()
+      if (prepared) await gate.run(() => database.write([...prepared.parts, ...prepared.facts]))
+    })
   }
 
   async expireHistory(time: number): Promise<void> {

@@ -1,5 +1,5 @@
 import type { HistoryRules } from '../document-store.ts'
-import type { DatedEntry, Segment } from '../history-store.ts'
+import type { DatedEntry, Segment, WholeSegment } from '../history-store.ts'
 import {
   decodeSegment,
   expiredUpTo,
@@ -8,6 +8,7 @@ import {
   type NewHistory,
   type NewSegment,
   plain,
+  remakeSegment,
 } from '../segments.ts'
 import type { Operation, RawLevel } from './database.ts'
 import {
@@ -24,7 +25,7 @@ import {
   startKey,
 } from './keys.ts'
 import { type EntryRecord, sortRecords } from './layout.ts'
-import type { Position, Removable } from './lookup.ts'
+import { type Position, type Removable, readMetadata } from './lookup.ts'
 import { readLast, readRange } from './read-range.ts'
 import {
   decodeBytes,
@@ -60,6 +61,18 @@ export async function prepareHistory(
   const facts = last && decodeSegmentFacts(last)
   const made = await makeHistory({ entries: entries.map(dated), before, last: facts, rules })
   return operationsOf(id, last ? placeOf(last.key) + 1 : 1, made)
+}
+
+/** What adds a segment; undefined where it does not follow what is there. */
+export async function prepareSegment(
+  level: RawLevel,
+  id: number,
+  segment: WholeSegment,
+): Promise<PreparedHistory | undefined> {
+  const metadata = await readMetadata(level, id)
+  const last = await readLast(level, segmentRange(id))
+  const made = await remakeSegment(segment, last && decodeSegmentFacts(last), metadata?.snapshotSeq ?? 0)
+  return made && operationsOf(id, last ? placeOf(last.key) + 1 : 1, made)
 }
 
 async function readChunks(level: RawLevel, id: number, { generation, chunkCount }: Metadata): Promise<Uint8Array[]> {

@@ -11,6 +11,7 @@ import type {
   KnownWrite,
   LogEntry,
   LogPart,
+  Snapshot,
   Unfollow,
 } from '../document-store.ts'
 import type { HistoryStore } from '../history-store.ts'
@@ -48,10 +49,10 @@ import {
   readLastId,
   readLog,
 } from './lookup.ts'
-import { putDeletion, putEntry, putMetadata, putName, removeKey, removeQuarantined } from './operations.ts'
+import { putDeletion, putEntry, putMetadata, putName, putSnapshot, removeKey, removeQuarantined } from './operations.ts'
 import { Reclaimer } from './reclaimer.ts'
 import { RevocationTable } from './revocation-table.ts'
-import { SnapshotReplacer } from './snapshot-replacer.ts'
+import { SnapshotReplacer, snapshotMetadata } from './snapshot-replacer.ts'
 import { type LevelDocument, NOTHING, toStored } from './stored.ts'
 import { WebhookTable } from './webhook-table.ts'
 import { type NewKeys, WriteKeys } from './write-keys.ts'
@@ -175,6 +176,19 @@ export class LevelStorage implements Storage {
   async compact(document: string, request: CompactionRequest): Promise<boolean> {
     this.#assertOpen()
     return this.#maintain(document, () => this.#replacer.compact(document, request))
+  }
+
+  async storeSnapshot(document: string, snapshot: Snapshot): Promise<void> {
+    this.#assertOpen()
+    await this.#gate.run(async () => {
+      if (await this.#documents.locate(document)) return
+      const now = this.#clock.now()
+      const operations: Operation[] = []
+      const { id, incarnation } = await this.#create({ document, anew: true }, now, operations)
+      const metadata = snapshotMetadata(emptyMetadata(document, incarnation, now), snapshot, now)
+      operations.push(putMetadata(id, metadata), ...putSnapshot(id, metadata.generation, snapshot))
+      await this.#database.write(operations)
+    })
   }
 
   /** Nobody else can write: the process owns the directory. */
@@ -303,7 +317,11 @@ export class LevelStorage implements Storage {
     return entriesAfter((await this.#database.read((level) => readLog(level, id))).entries, request.base)
   }
 
-  async #create({ document, anew }: AppendRequest, now: number, operations: Operation[]): Promise<Position> {
+  async #create(
+    { document, anew }: Pick<AppendRequest, 'document' | 'anew'>,
+    now: number,
+    operations: Operation[],
+  ): Promise<Position> {
     const wasDeleted = await this.#database.read((level) => readFormerClients(level, document))
     if (wasDeleted && !anew) throw goneError(document)
     const id = this.#nextId ?? (await this.#database.read(readLastId)) + 1

@@ -1,3 +1,4 @@
+import type { Snapshot } from '../document-store.ts'
 import type { StoredRevocation } from '../revocation-store.ts'
 import type { Operation } from './database.ts'
 import { chunkKey, deletionKey, entryKey, metadataKey, nameKey, quarantineKey, revocationKey } from './keys.ts'
@@ -35,6 +36,13 @@ export function putEntry(id: number, seq: number, entry: EntryBody): Operation {
 export function putChunk(id: number, generation: number, index: number, chunk: ChunkBody): Operation {
   const key = chunkKey(id, generation, index)
   return { type: 'put', key, value: encodeChunk(key, chunk) }
+}
+
+/** The chunks of a snapshot, which it needs beside the metadata. */
+export function putSnapshot(id: number, generation: number, { seq, chunks }: Snapshot): readonly Operation[] {
+  return chunks.map((update, index) => {
+    return putChunk(id, generation, index, { snapshotSeq: seq, chunkCount: chunks.length, update })
+  })
 }
 
 export function putRevocation({ target, time }: StoredRevocation): Operation {

@@ -8,7 +8,7 @@ import type { Openings } from './incarnation.ts'
 import { chunkKey, entryKey, entryRange } from './keys.ts'
 import { type EntryRecord, sortRecords } from './layout.ts'
 import { type Position, type Removable, readLeftovers, readMetadata } from './lookup.ts'
-import { putChunk, putMetadata, removeKey } from './operations.ts'
+import { putMetadata, putSnapshot, removeKey } from './operations.ts'
 import { readRange } from './read-range.ts'
 import type { Reclaimer } from './reclaimer.ts'
 import type { Metadata } from './records.ts'
@@ -94,11 +94,8 @@ export class SnapshotReplacer {
     reclaimer.removed(bytes)
   }
 
-  async #writeChunks({ id, metadata }: Current, { seq, chunks }: Snapshot): Promise<void> {
-    for (const [index, update] of chunks.entries()) {
-      const chunk = { snapshotSeq: seq, chunkCount: chunks.length, update }
-      await this.#write([putChunk(id, metadata.generation + 1, index, chunk)])
-    }
+  async #writeChunks({ id, metadata }: Current, snapshot: Snapshot): Promise<void> {
+    for (const chunk of putSnapshot(id, metadata.generation + 1, snapshot)) await this.#write([chunk])
   }
 
   #write(operations: Operation[]): Promise<void> {
@@ -133,7 +130,8 @@ export class SnapshotReplacer {
   }
 }
 
-function snapshotMetadata(metadata: Metadata, snapshot: Snapshot, updatedAt: number): Metadata {
+/** What describes a document once a snapshot is what it begins with. */
+export function snapshotMetadata(metadata: Metadata, snapshot: Snapshot, updatedAt: number): Metadata {
   const { seq, chunks, stateVector, deleteSet } = snapshot
   return {
     ...metadata,

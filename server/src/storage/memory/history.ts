@@ -5,10 +5,11 @@ import type {
   NamedVersion,
   NewNamedVersion,
   Segment,
+  WholeSegment,
 } from '../history-store.ts'
 import { MAX_NAMED_VERSIONS } from '../limits.ts'
 import { lastStanding } from '../lineage.ts'
-import { decodeSegment, expiredUpTo, inflateAll } from '../segments.ts'
+import { decodeSegment, expiredUpTo, inflateAll, remakeSegment } from '../segments.ts'
 import type { MemoryAccess } from './access.ts'
 import { inByteOrder, type MemorySegment, storedIn } from './database.ts'
 
@@ -45,6 +46,18 @@ export class MemoryHistory implements HistoryStore {
   async readStart(document: string, place: number): Promise<readonly Uint8Array[] | undefined> {
     const found = await this.#access.run(() => this.#segmentOf(document, place))
     return found?.isStart ? inflateAll(found.start) : undefined
+  }
+
+  async storeSegment(document: string, segment: WholeSegment): Promise<void> {
+    const before = await this.#access.run(() => this.#access.database.documents.get(document))
+    const last = before?.segments.at(-1)
+    const made = await remakeSegment(segment, last, before?.snapshot?.seq ?? 0)
+    await this.#access.run(() => {
+      const stored = this.#access.database.documents.get(document)
+      if (!made || !stored || stored !== before || stored.segments.at(-1) !== last) return
+      const place = (last?.place ?? 0) + 1
+      stored.segments = [...stored.segments, ...made.segments.map((one) => ({ ...one, place, start: made.start }))]
+    })
   }
 
   expireHistory(time: number): Promise<void> {

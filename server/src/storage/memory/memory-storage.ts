@@ -10,6 +10,7 @@ import type {
   KnownWrite,
   LogEntry,
   LogPart,
+  Snapshot,
   StoredDocument,
   Unfollow,
 } from '../document-store.ts'
@@ -111,10 +112,19 @@ export class MemoryStorage implements Storage {
       if (incarnation !== undefined && lastStanding(incarnation, stored) < snapshot.seq) return false
       if (snapshot.seq < replaces || snapshot.seq > stored.head) return false
       if (made && (stored !== before || stored.segments.at(-1)?.place !== made.after)) return false
-      stored.snapshot = { ...snapshot, chunks: snapshot.chunks.map((chunk) => new Uint8Array(chunk)) }
+      stored.snapshot = copyOf(snapshot)
       stored.tail = stored.tail.filter(({ seq }) => seq > snapshot.seq)
       stored.segments = [...stored.segments, ...(made?.segments ?? [])]
       return true
+    })
+  }
+
+  storeSnapshot(document: string, snapshot: Snapshot): Promise<void> {
+    return this.#access.run(() => {
+      if (this.#database.documents.has(document)) return
+      const stored = this.#create(document)
+      stored.snapshot = copyOf(snapshot)
+      stored.head = snapshot.seq
     })
   }
 
@@ -291,6 +301,10 @@ export class MemoryStorage implements Storage {
 
 function newIncarnation(): number {
   return randomInt(1, 2 ** 48 - 1)
+}
+
+function copyOf(snapshot: Snapshot): Snapshot {
+  return { ...snapshot, chunks: snapshot.chunks.map((chunk) => new Uint8Array(chunk)) }
 }
 
 function plain({ seq, update }: LogEntry): LogEntry {

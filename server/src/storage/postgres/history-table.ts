@@ -5,8 +5,9 @@ import type {
   NamedVersion,
   NewNamedVersion,
   Segment,
+  WholeSegment,
 } from '../history-store.ts'
-import { expireHistory, readEntries, readSegments, readStart } from './history.ts'
+import { expireHistory, readEntries, readSegments, readStart, storeSegment } from './history.ts'
 import type { Run } from './link.ts'
 import { nameVersion, readNamedVersion, readNamedVersions, removeNamedVersion } from './named-versions.ts'
 import { readDated } from './reading.ts'
@@ -33,6 +34,10 @@ export class HistoryTable implements HistoryStore {
 
   readStart(document: string, place: number): Promise<readonly Uint8Array[] | undefined> {
     return this.#run((link) => readStart(link, document, place))
+  }
+
+  storeSegment(document: string, segment: WholeSegment): Promise<void> {
+    return this.#run((link) => storeSegment(link, document, segment))
   }
 
   expireHistory(time: number): Promise<void> {

@@ -1,14 +1,15 @@
 import type { HistoryRules } from '../document-store.ts'
-import type { DatedEntry, Segment } from '../history-store.ts'
+import type { DatedEntry, Segment, WholeSegment } from '../history-store.ts'
 import {
   decodeSegment,
   inflateAll,
   makeHistory,
   type NewHistory,
   type NewSegment,
+  remakeSegment,
   type SegmentFacts,
 } from '../segments.ts'
-import { type CheckedRow, isIntact, pack } from './checked.ts'
+import { type CheckedRow, checksumOf, isIntact, pack } from './checked.ts'
 import type { Link } from './link.ts'
 import { type DatedRow, dated } from './reading.ts'
 
@@ -126,6 +127,38 @@ export async function readStart(
   if (!first || first.count === 0) return first && []
   const chunks = rows.filter((row) => row.data !== null && isIntact(row))
   return chunks.length === first.count ? inflateAll(chunks.map(({ data }) => data)) : undefined
+}
+
+const SNAPSHOT_NUMBER = `
+SELECT s.seq::float8 AS seq FROM coedit.documents d JOIN coedit.snapshots s ON s.document = d.id WHERE d.name = $1`
+
+/** The snapshot is locked, as by a compaction, so that nobody else adds segments. */
+const STORE_SEGMENT = `
+WITH d AS (
+  SELECT d.id FROM coedit.documents d JOIN coedit.snapshots s ON s.document = d.id
+  WHERE d.name = $1 AND $2::bigint = (SELECT coalesce(max(o.place), 0) FROM coedit.segments o WHERE o.document = d.id)
+  FOR NO KEY UPDATE OF s
+), before AS (
+  INSERT INTO coedit.starts SELECT d.id, $2::bigint + 1, p.n, p.checksum,
+    substr($13::bytea, 1 + (sum(p.size) OVER (ORDER BY p.n) - p.size)::integer, p.size)
+  FROM d, unnest($11::integer[], $12::integer[]) WITH ORDINALITY AS p(size, checksum, n)
+)
+INSERT INTO coedit.segments
+SELECT d.id, $2::bigint + 1, $3::bigint, $4::bigint, $5::float8, $6::float8, $7::integer = 1, cardinality($11::integer[]),
+  $8::float8, $9::bigint, $10::integer, $14::bytea
+FROM d`
+
+/** Does nothing where the segment does not follow what is there, and so where it is repeated. */
+export async function storeSegment(link: Link, document: string, whole: WholeSegment): Promise<void> {
+  const [last] = await link.query<SegmentFacts & Pick<Segment, 'place'>>({ text: LAST, values: [document] })
+  const [stored] = await link.query<{ seq: number }>({ text: SNAPSHOT_NUMBER, values: [document] })
+  const made = await remakeSegment(whole, last, stored?.seq ?? 0)
+  if (!made) return
+  const { sizes, checksums, content } = pack(made.start)
+  for (const segment of made.segments) {
+    const values = [document, last?.place ?? 0, ...factsOf(segment), checksumOf(segment.content)]
+    await link.query({ text: STORE_SEGMENT, values: [...values, sizes, checksums, content, segment.content] })
+  }
 }
 
 /** Removes what is too old of all documents, each on its own. */

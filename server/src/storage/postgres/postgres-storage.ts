@@ -12,6 +12,7 @@ import type {
   CompactionRequest,
   KnownWrite,
   LogPart,
+  Snapshot,
   StoredDocument,
   Unfollow,
 } from '../document-store.ts'
@@ -51,6 +52,7 @@ import {
 import { RedisBroadcast } from './redis.ts'
 import { BroadcastRelay } from './relay.ts'
 import { RevocationTable } from './revocation-table.ts'
+import { EPOCH, INCARNATION } from './schema/documents.ts'
 import { checkRights, checkServer, MAX_CONNECTIONS, tellRisks } from './self-test.ts'
 import { targetsOf } from './target.ts'
 import { WebhookTable } from './webhook-table.ts'
@@ -95,6 +97,17 @@ const COMPACT_SILENCE_MS = 120_000
 const COMPACT = 'SELECT coedit.compact($1, $2, $3, $4, $5, $6, $7, $8::integer[], $9::integer[], $10) AS done'
 const COMPACT_KEEPING = `SELECT coedit.compact($1, $2, $3, $4, $5, $6, $7, $8::integer[], $9::integer[], $10,
   $11, $12::double precision[], $13::integer[], $14::integer[], $15, $16::integer[], $17::integer[], $18) AS done`
+
+const STORE_SNAPSHOT = `
+WITH made AS (
+  INSERT INTO coedit.documents (name, incarnation, head, created_at, updated_at, epoch)
+  VALUES ($1, ${INCARNATION}, $2, $3, $3, ${EPOCH}) ON CONFLICT DO NOTHING RETURNING id
+), described AS (
+  INSERT INTO coedit.snapshots SELECT id, $2, cardinality($7::integer[]), $4::integer, $5::bytea, $6::bytea FROM made
+)
+INSERT INTO coedit.chunks SELECT made.id, p.n, p.checksum,
+  substr($9::bytea, 1 + (sum(p.size) OVER (ORDER BY p.n) - p.size)::integer, p.size)
+FROM made, unnest($7::integer[], $8::integer[]) WITH ORDINALITY AS p(size, checksum, n)`
 
 /**
  * The engine PostgreSQL, which any number of servers share. All of it lies in the schema `coedit`, which
@@ -273,6 +286,15 @@ export class PostgresStorage implements Storage {
         if (stateOf(error) !== STATES.outrun) throw error
       }
     }
+  }
+
+  async storeSnapshot(document: string, { seq, chunks, stateVector, deleteSet }: Snapshot): Promise<void> {
+    this.#assertOpen()
+    const { sizes, checksums, content } = pack(chunks)
+    const checksum = descriptionChecksum(stateVector, deleteSet)
+    const described = [document, seq, this.#clock.now(), checksum, stateVector, deleteSet]
+    const values = [...described, sizes, checksums, content]
+    await this.#read((link) => link.query({ text: STORE_SNAPSHOT, values, silenceMs: COMPACT_SILENCE_MS }))
   }
 
   follow(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow {
