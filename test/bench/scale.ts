@@ -15,6 +15,7 @@ export interface Scale {
   readonly hot: { readonly writersEach: number; readonly perSecond: number }
   /** `edits`: no more than these of each trace. */
   readonly trace: { readonly edits: number; readonly joiners: number }
+  /** `restSeconds`: V8 takes some 30 s to shrink its young generation, and Hocuspocus cuts who is silent for 60 s. */
   readonly idle: { readonly connections: number; readonly documents: number; readonly restSeconds: number }
   /** `bytes`: of the encoded document. */
   readonly big: { readonly bytes: number; readonly joiners: number }
@@ -34,7 +35,7 @@ export const FULL: Scale = {
   across: { documents: 10, clientsEach: 2, perSecond: 2 },
   hot: { writersEach: 50, perSecond: 5 },
   trace: { edits: Number.POSITIVE_INFINITY, joiners: 100 },
-  idle: { connections: 4_000, documents: 400, restSeconds: 30 },
+  idle: { connections: 4_000, documents: 400, restSeconds: 45 },
   big: { bytes: 12_000_000, joiners: 150 },
   echo: { clients: 50, warmUp: 500, roundTrips: 1_000 },
   presence: { users: 500 },
