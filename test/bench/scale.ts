@@ -22,6 +22,7 @@ export interface Scale {
   /** `warmUp`: round trips of each client before anything counts. */
   readonly echo: { readonly clients: number; readonly warmUp: number; readonly roundTrips: number }
   readonly presence: { readonly users: number }
+  /** `restSeconds`: as for `idle`. */
   readonly watchers: { readonly connections: number; readonly perSecond: number; readonly restSeconds: number }
   readonly patch: { readonly inFlight: number; readonly roundTrips: number }
 }
@@ -39,7 +40,7 @@ export const FULL: Scale = {
   big: { bytes: 12_000_000, joiners: 150 },
   echo: { clients: 50, warmUp: 500, roundTrips: 1_000 },
   presence: { users: 500 },
-  watchers: { connections: 5_000, perSecond: 10, restSeconds: 30 },
+  watchers: { connections: 5_000, perSecond: 10, restSeconds: 45 },
   patch: { inFlight: 50, roundTrips: 500 },
 }
 
