@@ -41,7 +41,7 @@ async function left({ server }: InProcessServer): Promise<void> {
   while (server.stats.documents > 0) await new Promise((resolve) => setImmediate(resolve))
 }
 
-test('a stream comes in chunks, and its connection ends behind the last one', async () => {
+test('R56 a stream comes in chunks, and its connection ends behind the last one', async () => {
   const started = await startInProcess({ release })
   const listener = new Listener(started)
   listener.socket.write(requestOf('notes'))
@@ -68,7 +68,7 @@ test('a client of HTTP/1.0, which knows no chunks, gets the events as they are',
   expect(heard.split('\r\n\r\n')[1]).toMatch(/^event: reset\n/)
 })
 
-test('what comes behind a stream on its connection is no request, and the stream goes on', async () => {
+test('R56 what comes behind a stream on its connection is no request, and the stream goes on', async () => {
   const started = await startInProcess({ release })
   const listener = new Listener(started)
   listener.socket.write(requestOf('notes'))
@@ -80,7 +80,7 @@ test('what comes behind a stream on its connection is no request, and the stream
   await once(listener.socket, 'close')
 })
 
-test('a request that came together with that of a stream is answered behind it', async () => {
+test('R56 a request that came together with that of a stream is answered behind it', async () => {
   const started = await startInProcess({ release })
   const listener = new Listener(started)
   listener.socket.write(`${requestOf('notes')}GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n`)
