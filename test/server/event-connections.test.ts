@@ -47,8 +47,10 @@ test('R56 a stream comes in chunks, and its connection ends behind the last one'
   listener.socket.write(requestOf('notes'))
   await listener.hears('event: reset')
   await write(started, 'notes', 'to be read')
+  await listener.hears('to be read')
+  const closed = once(listener.socket, 'close')
   await started.server.delete('notes')
-  await once(listener.socket, 'close')
+  await closed
   const [head = '', body = ''] = (await listener.hears(LAST_CHUNK)).split(/\r\n\r\n(.*)/s)
   expect(head).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
   expect(head).toMatch(/transfer-encoding: chunked/i)
@@ -76,8 +78,9 @@ test('R56 what comes behind a stream on its connection is no request, and the st
   listener.socket.write('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n')
   await write(started, 'notes', 'to be read')
   expect(await listener.hears('to be read')).not.toContain('"status":"ok"')
+  const closed = once(listener.socket, 'close')
   await started.server.delete('notes')
-  await once(listener.socket, 'close')
+  await closed
 })
 
 test('R56 a request that came together with that of a stream is answered behind it', async () => {
