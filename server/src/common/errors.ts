@@ -156,11 +156,12 @@ export function hasCode(error: unknown, code: ErrorCode): boolean {
   return error instanceof CoeditError && error.code === code
 }
 
-/** What everybody is told who asks for a document that was deleted. */
+/** What everybody is told who asks for a document that was never written. */
 export function missingError(document: string): CoeditError {
   return new CoeditError('DOCUMENT_MISSING', `there is no document '${document}'`)
 }
 
+/** What everybody is told who asks for a document that was deleted. */
 export function goneError(document: string): CoeditError {
   return new CoeditError('GONE', `'${document}' was deleted`)
 }

@@ -232,13 +232,12 @@ export class Document implements CommitSource, Replica {
     const { chunkBytes } = config
     const startedAt = clock.now()
     const isParted = author?.isLimited && !author.isAllOrNothing
-    if (author?.isLimited && !isParted && !this.#admit(scanUpdate(update)).isWhole) {
-      return new Receipt(this.#edits, true, true)
-    }
+    const whole = author?.isLimited && !isParted ? scanUpdate(update) : undefined
+    if (whole && !this.#admit(whole).isWhole) return new Receipt(this.#edits, true, true)
     let complete = true
     let isRefused = false
     for (const piece of update.length > chunkBytes ? splitUpdate(update, chunkBytes) : [update]) {
-      const scanned = scanUpdate(piece)
+      const scanned = whole && piece === update ? whole : scanUpdate(piece)
       if (!this.formerClients.isEmpty) this.formerClients.expectNone(scanned.sections.map(({ client }) => client))
       const { part, isWhole } = isParted ? this.#admit(scanned) : { part: scanned, isWhole: true }
       if (!isWhole) isRefused = true

@@ -2,6 +2,7 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Log } from '../common/log.ts'
+import { ChunkedBody } from './chunked-body.ts'
 
 /** What Node reads the requests of a connection with, as far as it is freed here; its types do not have it. */
 interface RequestParser {
@@ -96,41 +97,4 @@ function hangUp(this: Socket): void {
 
 function cutWhereStalled(this: Socket): void {
   if (this.writableLength > 0) this.destroy()
-}
-
-/** The rest of a body, written to the socket below its answer in chunks (RFC 9112 §7.1). */
-export class ChunkedBody {
-  readonly socket: Socket
-
-  constructor(socket: Socket) {
-    this.socket = socket
-  }
-
-  /** Whether what is written now would wait in memory. */
-  get writableNeedDrain(): boolean {
-    return this.socket.writableNeedDrain
-  }
-
-  write(bytes: Uint8Array): void {
-    this.socket.write(chunkOf(bytes))
-  }
-
-  end(): void {
-    this.socket.end('0\r\n\r\n')
-  }
-
-  on(event: 'drain', listener: () => void): void {
-    this.socket.on(event, listener)
-  }
-}
-
-/** The last chunk that was made: many are written the same bytes, one after the other. */
-let last: { readonly bytes: Uint8Array; readonly chunk: Buffer } | undefined
-
-function chunkOf(bytes: Uint8Array): Buffer {
-  if (last?.bytes !== bytes) {
-    const head = Buffer.from(`${bytes.length.toString(16)}\r\n`)
-    last = { bytes, chunk: Buffer.concat([head, bytes, Buffer.from('\r\n')]) }
-  }
-  return last.chunk
 }

@@ -42,7 +42,7 @@ export interface HistoryStore {
    * another one has the name, 'full' where the document has MAX_NAMED_VERSIONS of them, and 'missing' where it is not
    * of the incarnation any more. Rejects with STORAGE_CLOSED.
    */
-  nameVersion(document: string, version: NewNamedVersion): Promise<'named' | 'taken' | 'full' | 'missing'>
+  nameVersion(document: string, version: NewNamedVersion): Promise<NamingOutcome>
 
   /** By name, in byte order. Rejects with STORAGE_CLOSED. */
   listNamedVersions(document: string): Promise<readonly NamedVersion[]>
@@ -89,6 +89,9 @@ export interface DatedEntry extends LogEntry {
 export interface DatedDocument extends StoredDocument {
   readonly tail: readonly DatedEntry[]
 }
+
+/** What becomes of a name that is given: `HistoryStore.nameVersion` says what each means. */
+export type NamingOutcome = 'named' | 'taken' | 'full' | 'missing'
 
 export interface NamedVersion {
   readonly name: string

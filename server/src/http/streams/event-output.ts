@@ -35,7 +35,7 @@ export interface EventOutputContext {
 
 /**
  * An answer that events are written to as they are shared, without a stream of its own around it. It comes in chunks, by
- * which a reader tells the end from a line that was cut, and may go on with the line.
+ * which a reader tells the end from a line that was cut. For those who are let in it is the line that they came by.
  */
 export class EventOutput implements Line {
   readonly #context: EventOutputContext
@@ -43,8 +43,8 @@ export class EventOutput implements Line {
   /** Until the body begins. */
   #answer: ServerResponse | undefined
   #body: Body
-  #onClose: (() => void)[] = []
-  #hasClosed = false
+  readonly #onClose: (() => void)[] = []
+  #hasClosed: boolean
   #hasEnded = false
   #writtenAt: number
   #cancelKeepAlive: Cancel = () => undefined

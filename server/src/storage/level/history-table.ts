@@ -4,6 +4,7 @@ import type {
   DatedEntry,
   HistoryStore,
   NamedVersion,
+  NamingOutcome,
   NewNamedVersion,
   Segment,
   WholeSegment,
@@ -86,7 +87,7 @@ export class HistoryTable implements HistoryStore {
     }
   }
 
-  async nameVersion(document: string, version: NewNamedVersion): Promise<'named' | 'taken' | 'full' | 'missing'> {
+  async nameVersion(document: string, version: NewNamedVersion): Promise<NamingOutcome> {
     const { database, documents, openings, gate } = this.#context
     this.#context.assertOpen()
     const content = await deflate(version.update)

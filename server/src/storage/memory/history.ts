@@ -3,6 +3,7 @@ import type {
   DatedEntry,
   HistoryStore,
   NamedVersion,
+  NamingOutcome,
   NewNamedVersion,
   Segment,
   WholeSegment,
@@ -69,7 +70,7 @@ export class MemoryHistory implements HistoryStore {
     })
   }
 
-  nameVersion(document: string, version: NewNamedVersion): Promise<'named' | 'taken' | 'full' | 'missing'> {
+  nameVersion(document: string, version: NewNamedVersion): Promise<NamingOutcome> {
     return this.#access.run(() => {
       const stored = this.#access.database.documents.get(document)
       if (!stored || lastStanding(version.incarnation, stored) < version.seq) return 'missing'

@@ -3,6 +3,7 @@ import type {
   DatedEntry,
   HistoryStore,
   NamedVersion,
+  NamingOutcome,
   NewNamedVersion,
   Segment,
   WholeSegment,
@@ -44,7 +45,7 @@ export class HistoryTable implements HistoryStore {
     return this.#run((link) => expireHistory(link, time))
   }
 
-  nameVersion(document: string, version: NewNamedVersion): Promise<'named' | 'taken' | 'full' | 'missing'> {
+  nameVersion(document: string, version: NewNamedVersion): Promise<NamingOutcome> {
     return this.#run((link) => nameVersion(link, document, version))
   }
 

@@ -1,4 +1,4 @@
-import type { NamedVersion, NewNamedVersion } from '../history-store.ts'
+import type { NamedVersion, NamingOutcome, NewNamedVersion } from '../history-store.ts'
 import { deflate, inflateAll } from '../segments.ts'
 import { type CheckedRow, checksumOf, isIntact } from './checked.ts'
 import type { Link } from './link.ts'
@@ -8,7 +8,7 @@ export async function nameVersion(link: Link, document: string, version: NewName
   const data = await deflate(update)
   const text = 'SELECT coedit.name_version($1, $2, $3, $4, $5, $6, $7, $8) AS outcome'
   const values = [document, incarnation, name, seq, namedAt, authors, checksumOf(data), data]
-  const [row] = await link.query<{ outcome: 'named' | 'taken' | 'full' | 'missing' }>({ text, values })
+  const [row] = await link.query<{ outcome: NamingOutcome }>({ text, values })
   return row?.outcome ?? 'missing'
 }
 

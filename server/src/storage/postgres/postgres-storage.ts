@@ -25,20 +25,17 @@ import type { Storage, StorageDamage, StorageStatus } from '../storage.ts'
 import { Announcer } from './announcer.ts'
 import { Appender } from './appender.ts'
 import type { Broadcast, Channel } from './broadcast.ts'
-import { pack } from './checked.ts'
 import { Cursors } from './cursors.ts'
 import { Followers } from './followers.ts'
 import { decodeHints, hintsOf } from './hints.ts'
-import { historyParameters, prepareHistory } from './history.ts'
 import { HistoryTable } from './history-table.ts'
 import { Holder } from './holder.ts'
 import { Lane } from './lane.ts'
 import { Dialer, type Link, type Run, Timelines } from './link.ts'
 import { Listener } from './listener.ts'
 import { expectSchema, prepareSchema } from './migrate.ts'
-import { closedError, STATES, stateOf, translated, unreachableError } from './pg-errors.ts'
+import { closedError, translated, unreachableError } from './pg-errors.ts'
 import {
-  descriptionChecksum,
   ofDeletion,
   readDeleted,
   readDocument,
@@ -52,8 +49,8 @@ import {
 import { RedisBroadcast } from './redis.ts'
 import { BroadcastRelay } from './relay.ts'
 import { RevocationTable } from './revocation-table.ts'
-import { EPOCH, INCARNATION } from './schema/documents.ts'
 import { checkRights, checkServer, MAX_CONNECTIONS, tellRisks } from './self-test.ts'
+import { SnapshotTable } from './snapshot-table.ts'
 import { targetsOf } from './target.ts'
 import { WebhookTable } from './webhook-table.ts'
 
@@ -91,24 +88,6 @@ noted AS (
 outdated AS (DELETE FROM coedit.keys k WHERE k.document = 0 AND k.seq < $10::float8 AND k.id <> $8)
 SELECT done FROM deleted`
 
-/** A snapshot is much to write: so many milliseconds may pass without an answer. */
-const COMPACT_SILENCE_MS = 120_000
-
-const COMPACT = 'SELECT coedit.compact($1, $2, $3, $4, $5, $6, $7, $8::integer[], $9::integer[], $10) AS done'
-const COMPACT_KEEPING = `SELECT coedit.compact($1, $2, $3, $4, $5, $6, $7, $8::integer[], $9::integer[], $10,
-  $11, $12::double precision[], $13::integer[], $14::integer[], $15, $16::integer[], $17::integer[], $18) AS done`
-
-const STORE_SNAPSHOT = `
-WITH made AS (
-  INSERT INTO coedit.documents (name, incarnation, head, created_at, updated_at, epoch)
-  VALUES ($1, ${INCARNATION}, $2, $3, $3, ${EPOCH}) ON CONFLICT DO NOTHING RETURNING id
-), described AS (
-  INSERT INTO coedit.snapshots SELECT id, $2, cardinality($7::integer[]), $4::integer, $5::bytea, $6::bytea FROM made
-)
-INSERT INTO coedit.chunks SELECT made.id, p.n, p.checksum,
-  substr($9::bytea, 1 + (sum(p.size) OVER (ORDER BY p.n) - p.size)::integer, p.size)
-FROM made, unnest($7::integer[], $8::integer[]) WITH ORDINALITY AS p(size, checksum, n)`
-
 /**
  * The engine PostgreSQL, which any number of servers share. All of it lies in the schema `coedit`, which
  * postgres/schema.ts describes.
@@ -133,6 +112,7 @@ export class PostgresStorage implements Storage {
   readonly #tells: Lane
   readonly #appender: Appender
   readonly #holder: Holder
+  readonly #snapshots: SnapshotTable
   readonly #announcer: Announcer
   readonly #followers: Followers
   readonly #relay: BroadcastRelay
@@ -181,6 +161,7 @@ export class PostgresStorage implements Storage {
       this.#assertOpen()
       return this.#read(work)
     }
+    this.#snapshots = new SnapshotTable(run, clock)
     this.history = new HistoryTable(run)
     this.cursors = new Cursors({ clock, holder, run, assertOpen: () => this.#assertOpen() })
     this.webhooks = new WebhookTable(run)
@@ -264,37 +245,12 @@ export class PostgresStorage implements Storage {
     })
   }
 
-  async compact(document: string, { snapshot, replaces, incarnation, history }: CompactionRequest): Promise<boolean> {
-    this.#assertOpen()
-    const { seq, chunks, stateVector, deleteSet } = snapshot
-    const { sizes, checksums, content } = pack(chunks)
-    const checksum = descriptionChecksum(stateVector, deleteSet)
-    const described = [document, incarnation ?? null, replaces, seq, checksum, stateVector, deleteSet]
-    const values = [...described, sizes, checksums, content]
-    for (;;) {
-      try {
-        const [row] = await this.#read(async (link) => {
-          const prepared = history && (await prepareHistory(link, { document, replaces, seq }, history))
-          const query = prepared
-            ? { text: COMPACT_KEEPING, values: [...values, ...historyParameters(prepared)] }
-            : { text: COMPACT, values }
-          return link.query<{ done: boolean }>({ ...query, silenceMs: COMPACT_SILENCE_MS })
-        })
-        return row?.done === true
-      } catch (error) {
-        // Old segments were removed meanwhile, maybe those that these were to go on with.
-        if (stateOf(error) !== STATES.outrun) throw error
-      }
-    }
+  compact(document: string, request: CompactionRequest): Promise<boolean> {
+    return this.#snapshots.compact(document, request)
   }
 
-  async storeSnapshot(document: string, { seq, chunks, stateVector, deleteSet }: Snapshot): Promise<void> {
-    this.#assertOpen()
-    const { sizes, checksums, content } = pack(chunks)
-    const checksum = descriptionChecksum(stateVector, deleteSet)
-    const described = [document, seq, this.#clock.now(), checksum, stateVector, deleteSet]
-    const values = [...described, sizes, checksums, content]
-    await this.#read((link) => link.query({ text: STORE_SNAPSHOT, values, silenceMs: COMPACT_SILENCE_MS }))
+  storeSnapshot(document: string, snapshot: Snapshot): Promise<void> {
+    return this.#snapshots.store(document, snapshot)
   }
 
   follow(document: string, after: number, onEntries: (part: LogPart) => void): Unfollow {
