@@ -59,6 +59,20 @@ test('R56 a stream comes in chunks, and its connection ends behind the last one'
   expect(chunksOf(body).join('')).toMatch(/^event: reset\ndata: ""\n.*"insert":"to be read"/s)
 })
 
+test('R56 a large event is one chunk, too', async () => {
+  const started = await startInProcess({ release })
+  const text = 'x'.repeat(100_000)
+  await write(started, 'notes', text)
+  const listener = new Listener(started)
+  listener.socket.write(requestOf('notes'))
+  await listener.hears(text)
+  const closed = once(listener.socket, 'close')
+  await started.server.delete('notes')
+  await closed
+  const [, body = ''] = (await listener.hears(LAST_CHUNK)).split(/\r\n\r\n(.*)/s)
+  expect(chunksOf(body)[0].replace(text, 'x')).toMatch(/^event: reset\ndata: "x"\nid: .*\n\n$/)
+})
+
 test('a client of HTTP/1.0, which knows no chunks, gets the events as they are', async () => {
   const started = await startInProcess({ release })
   const listener = new Listener(started)
