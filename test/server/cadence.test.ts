@@ -37,28 +37,33 @@ function documentWith({ busyShare = 0.25, maxGatherMs = 25, loopFactor = 1 } = {
 
 describe('the rest of a document', () => {
   test.for([
-    [0.25, 3, 9],
-    [0.5, 3, 3],
-    [0.6, 3, 2],
+    [0.25, 5, 15],
+    [0.5, 5, 5],
+    [0.625, 5, 3],
   ] as const)('makes its work a share of %f of the time: %f ms are followed by %f', ([busyShare, flushMs, restMs]) => {
     const { restAfter } = documentWith({ busyShare })
     expect(restAfter(1000, flushMs, { edits: 9 })).toBeCloseTo(restMs)
   })
 
+  test('grows with the square root of the work', () => {
+    expect(documentWith({ busyShare: 0.5 }).restAfter(1000, 5 / 4, { edits: 9 })).toBeCloseTo(5 / 2, 1)
+    expect(documentWith({ busyShare: 0.5 }).restAfter(1000, 5 * 4, { edits: 9 })).toBeCloseTo(5 * 2, 1)
+  })
+
   test('is shorter by what it waits for edits and the disk anyway', () => {
     const { restAfter } = documentWith()
-    expect(restAfter(1000, 3, { edits: 9, idleMs: 4 })).toBeCloseTo(5)
-    expect(restAfter(1000, 3, { edits: 9, idleMs: 12 })).toBe(0)
+    expect(restAfter(1000, 5, { edits: 9, idleMs: 4 })).toBeCloseTo(11)
+    expect(restAfter(1000, 5, { edits: 9, idleMs: 16 })).toBe(0)
   })
 
   test('counts what taking in its edits takes', () => {
     const { restAfter } = documentWith()
-    expect(restAfter(1000, 1, { edits: 4, takingMs: 0.5 })).toBeCloseTo(9)
+    expect(restAfter(1000, 3, { edits: 8, takingMs: 0.25 })).toBeCloseTo(15)
   })
 
   test('counts what the event loop does for it beside', () => {
     const { restAfter } = documentWith({ loopFactor: 2, maxGatherMs: 100 })
-    expect(restAfter(1000, 3, { edits: 99, idleMs: 3 })).toBeCloseTo(18)
+    expect(restAfter(1000, 2.5, { edits: 99, idleMs: 3 })).toBeCloseTo(14.5)
   })
 
   test('is no longer than three quarters of the flushes that it spares, however busy the document', () => {
@@ -93,10 +98,10 @@ describe('the rest of a document', () => {
 
   test('goes down as time goes by, and ends where a timer would be too coarse', () => {
     const { clock, cadence, restAfter } = documentWith()
-    restAfter(1000, 3, { edits: 9 })
+    restAfter(1000, 5, { edits: 9 })
     clock.advance(4)
-    expect(cadence.restMs()).toBeCloseTo(5)
-    clock.advance(4.5)
+    expect(cadence.restMs()).toBeCloseTo(11)
+    clock.advance(10.5)
     expect(cadence.restMs()).toBe(0)
   })
 })

@@ -32,3 +32,27 @@ test('R13 a peer that takes all at once is sent one buffer in a turn of the even
   }
   expect(most).toBeLessThanOrEqual(1 + BUFFER_BYTES / FRAME.length)
 })
+
+test.for([
+  ['small frames as one buffer', [3, 5, 7], [15]],
+  ['large frames without a copy', [3, 5000, 7], [3, 5000, 7]],
+  ['one frame without a copy', [5000], [5000]],
+] as const)('writes %s, in one system call', ([, lengths, expected]) => {
+  const frames = lengths.map((length, index) => Buffer.alloc(length, index))
+  const calls: Buffer[][] = []
+  const socket = new Duplex({
+    read: () => undefined,
+    write: (chunk, _encoding, done) => {
+      calls.push([chunk])
+      done()
+    },
+    writev: (chunks, done) => {
+      calls.push(chunks.map(({ chunk }) => chunk))
+      done()
+    },
+  })
+  new FrameWriter(socket, BUFFER_BYTES, new ManualClock(), () => undefined).writeAll(frames)
+  expect(calls).toHaveLength(1)
+  expect(calls.flat().map(({ length }) => length)).toEqual(expected)
+  expect(Buffer.concat(calls.flat())).toEqual(Buffer.concat(frames))
+})

@@ -253,7 +253,7 @@ export const serverSchema = z.strictObject({
   documentBusyShare: real(0, 1)
     .default(0.3)
     .describe(
-      'Share of time that the event loop may be busy with one document before its edits gather. 0: always for `maxGatherMs`.',
+      'Share of time that the event loop may be busy with one document, whose flushes take 5 ms, before its edits gather: a smaller one with shorter flushes, and a larger one with longer. 0: always for `maxGatherMs`.',
     ),
   maxGatherMs: real(0, 1000).default(25).describe('Longest time between two commits for which edits gather.'),
   presenceIntervalMs: integer(0, 60_000)

@@ -2,6 +2,9 @@ import type { Clock } from '../common/timing.ts'
 import type { LoopCost } from './loop-cost.ts'
 import { type PacingOptions, SHORTEST_REST_MS } from './pacing.ts'
 
+/** A cycle of so many milliseconds of work is followed by the rest that makes it the configured share of time. */
+const TYPICAL_WORK_MS = 5
+
 /** How long cycles of work are remembered, in milliseconds: a cycle of that age counts a third. */
 const MEMORY_MS = 1000
 
@@ -15,9 +18,11 @@ const LONGEST_IDLE_MS = 100
 const SPARED_PART = 0.75
 
 /**
- * How long one document rests after each flush, so that its work takes a set share of time. The rests of a document that is
- * always busy are alike, because an edit that came just after a longer one would be late: the latency that one in a
- * hundred exceeds is that of the longest rests. None takes longer than a part of what the flushes take which it spares.
+ * How long one document rests after each flush, so that its work takes about a set share of time. Work costs by how often it
+ * is done and an edit is late by half of what lies between two flushes: the sum of both is least where rests grow with the
+ * square root of the work. The rests of a document that is always busy are alike, because an edit that came just after a
+ * longer one would be late: the latency that one in a hundred exceeds is that of the longest rests. None takes longer than
+ * a part of what the flushes take which it spares.
  */
 export class Cadence {
   readonly #options: PacingOptions
@@ -67,13 +72,15 @@ export class Cadence {
     this.#restMs = this.#nextRestMs()
   }
 
-  /** What the mean cycle lacks of the time that its work may be the share of. */
+  /** What the mean cycle lacks of the rest that its work asks for. */
   #nextRestMs(): number {
     const { busyShare, maxGatherMs } = this.#options
     if (busyShare === 0) return maxGatherMs
     const { cycles, workMs, idleMs, edits } = this.#recent
-    const lackingMs = (workMs / busyShare - workMs - idleMs) / cycles
-    const sparedMs = ((workMs / cycles) * edits) / cycles
+    const meanWorkMs = workMs / cycles
+    const wantedMs = (1 / busyShare - 1) * Math.sqrt(TYPICAL_WORK_MS * meanWorkMs)
+    const lackingMs = wantedMs - idleMs / cycles
+    const sparedMs = (meanWorkMs * edits) / cycles
     return Math.min(Math.max(lackingMs, 0), SPARED_PART * sparedMs, maxGatherMs)
   }
 }

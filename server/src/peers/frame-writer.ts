@@ -1,6 +1,9 @@
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../common/timing.ts'
 
+/** So many bytes are copied into one buffer in less time than the system takes to gather them from several. */
+const MAX_JOINED_BYTES = 4096
+
 /** The writing half of a socket: whole frames, as far as the buffer takes them. */
 export class FrameWriter {
   readonly #socket: Duplex
@@ -49,12 +52,17 @@ export class FrameWriter {
     if (this.#socket.writableLength > this.#maxBufferedBytes) this.#blockedSince ??= this.#lastWriteAt
   }
 
+  /** Writes frames that leave in one system call. */
   writeAll(frames: readonly Uint8Array[]): void {
-    if (frames.length > 1)
+    const byteLength = frames.reduce((sum, { length }) => sum + length, 0)
+    if (frames.length > 1 && byteLength > MAX_JOINED_BYTES) {
       this.together(() => {
         for (const frame of frames) this.write(frame)
       })
-    else if (frames[0]) this.write(frames[0])
+      return
+    }
+    const joined = frames.length > 1 ? Buffer.concat(frames, byteLength) : frames[0]
+    if (joined) this.write(joined)
   }
 
   /** Has all frames that `action` writes leave in one system call. */
