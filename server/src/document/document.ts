@@ -290,13 +290,14 @@ export class Document implements CommitSource, Replica {
       this.#deliver([], this.#edits.settle())
       return []
     }
+    const base = this.#seeding ? 0 : (this.#sharedLog?.reach(this.incarnation) ?? this.head)
     const releases = this.#quarantine.takeReleased()
     const cursors = this.#context.cursorsOf(this).filter((cursor) => cursor !== author?.cursor)
     return entries.map(({ update, authors }, index) => ({
       document: this.name,
       update,
       authors,
-      base: this.head,
+      base,
       incarnation: this.incarnation,
       isFirst: this.#seeding !== undefined,
       anew: this.#seeding === 'anew',
@@ -311,7 +312,8 @@ export class Document implements CommitSource, Replica {
     // It may have been deleted before the answer came.
     if (!first || this.#failure) return
     this.#answered = requests.map(({ update }, index) => ({ update, appended: appended[index] ?? first }))
-    this.enter({ ...first, entries: first.between })
+    this.enter([...(this.#sharedLog?.held ?? []), { ...first, entries: first.between }])
+    this.#sharedLog?.passed()
     if (!this.#answered) return
     if (!this.#sharedLog) {
       const message = `the storage gave number ${first.seq} to an entry of '${this.name}', expected ${this.head + 1}`
@@ -322,19 +324,35 @@ export class Document implements CommitSource, Replica {
 
   /** Begins to take in what other servers append. */
   share(store: DocumentStore): void {
-    this.#sharedLog = new SharedLog(this, store)
+    this.#sharedLog = new SharedLog(this, store, this.#context.clock, this.#context.config.maxGatherMs)
     this.#sharedLog.start()
   }
 
-  /** Takes in those entries of others that come next, and its own behind them. */
-  enter(part: LogPart): void {
-    if (this.head > 0) this.#goOnAs(part)
+  /** Edits of its own that are not durable yet are shown soon. */
+  gatherMs(): number {
+    return this.#edits.isSettled ? this.restMs() : this.#context.config.maxGatherMs
+  }
+
+  /** Takes in those entries of others that come next, and its own behind them, and shows all of it in one flush. */
+  enter(parts: readonly LogPart[]): void {
     const pieces: Piece[] = []
-    for (const { seq, update } of part.entries) {
-      if (seq === this.head + 1) pieces.push(this.#push(update, seq, part, false))
+    for (const part of parts) {
+      if (this.head > 0) this.#goOnAs(part)
+      for (const { seq, update } of part.entries) {
+        if (seq !== this.head + 1) continue
+        const startedAt = this.#context.clock.now()
+        pieces.push(this.#push(update, seq, part, false))
+        this.#cadence.took(startedAt)
+      }
     }
-    if (pieces.length > 0) this.#deliver(pieces, null, true)
-    this.#enterOwn()
+    const own = this.#enterOwn()
+    if (own) {
+      const author = this.#edits.settle()
+      this.#deliver([...pieces, ...own], pieces.length > 0 ? null : author)
+      if (!this.#edits.isEmpty) this.#context.requestCommit(this)
+    } else if (pieces.length > 0) {
+      this.#deliver(pieces, null, true)
+    }
   }
 
   lose(error: unknown): void {
@@ -363,17 +381,16 @@ export class Document implements CommitSource, Replica {
   }
 
   /** Enters what was committed, once all that comes before it is there. */
-  #enterOwn(): void {
+  #enterOwn(): readonly Piece[] | undefined {
     const answered = this.#answered
-    if (!answered || (answered[0]?.appended.seq ?? 0) > this.head + 1) return
+    if (!answered || (answered[0]?.appended.seq ?? 0) > this.head + 1) return undefined
     this.#answered = undefined
     const pieces: Piece[] = []
     for (const { update, appended } of answered) {
       // An entry that was read from the log meanwhile has been entered already.
       if (appended.seq === this.head + 1) pieces.push(this.#push(update, appended.seq, appended, true))
     }
-    this.#deliver(pieces, this.#edits.settle())
-    if (!this.#edits.isEmpty) this.#context.requestCommit(this)
+    return pieces
   }
 
   /** The part of an update that the document has the capacity for. */
