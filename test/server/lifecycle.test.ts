@@ -1,18 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
-import { systemClock } from '../../server/src/common/timing.ts'
-import { parseOptions } from '../../server/src/config/config.ts'
 import type { Cursor } from '../../server/src/document/cursor.ts'
 import type { Document } from '../../server/src/document/document.ts'
-import { Documents } from '../../server/src/document/documents.ts'
-import { HookCalls } from '../../server/src/hooks/calls.ts'
+import type { Documents } from '../../server/src/document/documents.ts'
 import type { StoredDocument } from '../../server/src/storage/document-store.ts'
 import { LevelStorage } from '../../server/src/storage/level/level-storage.ts'
-import { WorkerPool } from '../../server/src/workers/pool.ts'
+import { type CoreOptions, openCore } from '../support/core.ts'
 import { docOf } from '../support/editing.ts'
 import { startInProcess } from '../support/in-process-server.ts'
-import { recordingLog } from '../support/log.ts'
 import { startServer } from '../support/process.ts'
 import { Random } from '../support/random.ts'
 import { isLong } from '../support/runs.ts'
@@ -47,17 +43,9 @@ async function openStorage(directory: string): Promise<LevelStorage> {
 }
 
 /** Documents as the server holds them, on a real storage. */
-async function openDocuments(options: Parameters<typeof parseOptions>[0] = {}) {
-  const { log } = recordingLog()
+async function openDocuments(options: CoreOptions['options'] = {}) {
   const storage = await openStorage(await temporaryDirectory(release))
-  const workers = new WorkerPool({ log })
-  const context = { config: parseOptions(options), clock: systemClock, log }
-  const documents = new Documents({ ...context, storage, workers, hooks: new HookCalls({}, context), yjs: Y })
-  release(async () => {
-    await documents.close()
-    await workers.close()
-  })
-  return { storage, documents }
+  return { storage, ...openCore({ release, storage, options }) }
 }
 
 /** An update that writes a text into an empty document. */

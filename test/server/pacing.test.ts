@@ -2,15 +2,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
 import { type Clock, systemClock } from '../../server/src/common/timing.ts'
-import { parseOptions } from '../../server/src/config/config.ts'
 import { type CommitSource, Committer } from '../../server/src/document/committer.ts'
 import type { Cursor } from '../../server/src/document/cursor.ts'
-import { Documents } from '../../server/src/document/documents.ts'
 import { Pacing } from '../../server/src/document/pacing.ts'
-import { HookCalls } from '../../server/src/hooks/calls.ts'
 import type { AppendRequest } from '../../server/src/storage/document-store.ts'
 import { MemoryStorage } from '../../server/src/storage/memory/memory-storage.ts'
-import { WorkerPool } from '../../server/src/workers/pool.ts'
+import { openCore } from '../support/core.ts'
 import { recordingLog } from '../support/log.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 
@@ -227,17 +224,11 @@ test('a document rests by what sending its edits takes, and another one does not
   const manual = new ManualClock(0)
   // The event loop is measured in the time of the system, and sending takes as long as the test has it.
   const clock: Clock = { now: () => systemClock.now() + manual.now(), after: (...timer) => manual.after(...timer) }
-  const { log } = recordingLog()
-  const config = parseOptions({ busyShare: 1, documentBusyShare: 0.25, maxGatherMs: 40 })
-  const workers = new WorkerPool({ log })
   const storage = new MemoryStorage({ clock })
   await storage.open()
-  const context = { config, clock, log, workers, yjs: Y, storage }
-  const documents = new Documents({ ...context, hooks: new HookCalls({}, context) })
-  onTestFinished(async () => {
-    await documents.close()
-    await Promise.all([storage.close(), workers.close()])
-  })
+  onTestFinished(() => storage.close())
+  const options = { busyShare: 1, documentBusyShare: 0.25, maxGatherMs: 40 }
+  const { documents } = openCore({ release: onTestFinished, storage, clock, options })
   /** Opens a document to whose readers it takes so long to send an edit. */
   const open = async (name: string, sendingMs: number) => {
     const cursor = await documents.join(name, {

@@ -1,37 +1,24 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import * as Y from 'yjs'
-import { parseOptions } from '../../server/src/config/config.ts'
 import type { Cursor } from '../../server/src/document/cursor.ts'
-import { Documents } from '../../server/src/document/documents.ts'
-import { HookCalls } from '../../server/src/hooks/calls.ts'
 import { MemoryDatabase } from '../../server/src/storage/memory/database.ts'
 import { MemoryStorage } from '../../server/src/storage/memory/memory-storage.ts'
-import { WorkerPool } from '../../server/src/workers/pool.ts'
+import { openCore } from '../support/core.ts'
 import { Writer } from '../support/edits.ts'
-import { recordingLog } from '../support/log.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 
+const release = onTestFinished
 const OTHERS_READ_MS = 5_000
 const DOCUMENT = 'notes'
 
 /** A core whose documents are compacted after four entries, over an engine that others share. */
 async function start() {
-  const { log, lines } = recordingLog()
   const clock = new ManualClock()
   const storage = new MemoryStorage({ database: new MemoryDatabase() })
   await storage.open()
-  const workers = new WorkerPool({ log })
-  const config = parseOptions({ compactMinBytes: 1_000_000, compactMaxEntries: 4, compactIntervalMs: 0 })
-  const context = { config, clock, log }
-  const hooks = new HookCalls({}, context)
-  const documents = new Documents({ ...context, storage, workers, hooks, yjs: Y })
-  const close = async () => {
-    await documents.close()
-    await storage.close()
-    await workers.close()
-  }
-  onTestFinished(close)
+  release(() => storage.close())
+  const options = { compactMinBytes: 1_000_000, compactMaxEntries: 4, compactIntervalMs: 0 }
+  const { documents, lines } = openCore({ release, storage, clock, options })
   const cursor: Cursor = await documents.join(DOCUMENT, { onEnd: () => cursor.release() })
   return { clock, storage, cursor, documents, lines }
 }

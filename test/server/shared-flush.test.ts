@@ -1,18 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import * as Y from 'yjs'
-import { parseOptions } from '../../server/src/config/config.ts'
-import { Documents } from '../../server/src/document/documents.ts'
 import type { Author, Flush } from '../../server/src/document/subscriber.ts'
-import { HookCalls } from '../../server/src/hooks/calls.ts'
 import { MemoryDatabase } from '../../server/src/storage/memory/database.ts'
 import { MemoryStorage } from '../../server/src/storage/memory/memory-storage.ts'
-import { WorkerPool } from '../../server/src/workers/pool.ts'
+import { openCore } from '../support/core.ts'
 import { edit } from '../support/edits.ts'
 import { Gate } from '../support/gate.ts'
-import { recordingLog } from '../support/log.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 
+const release = onTestFinished
 const DOCUMENT = 'notes'
 const AUTHOR: Author = { isLimited: true }
 
@@ -28,19 +24,11 @@ class GatedStorage extends MemoryStorage {
 
 /** One of several cores over a database, with somebody who reads. */
 async function startCore(database: MemoryDatabase) {
-  const { log } = recordingLog()
   const clock = new ManualClock()
   const storage = new GatedStorage({ database })
   await storage.open()
-  const workers = new WorkerPool({ log })
-  const context = { config: parseOptions({ maxGatherMs: 25 }), clock, log }
-  const hooks = new HookCalls({}, context)
-  const documents = new Documents({ ...context, storage, workers, hooks, yjs: Y })
-  onTestFinished(async () => {
-    await documents.close()
-    await storage.close()
-    await workers.close()
-  })
+  release(() => storage.close())
+  const { documents } = openCore({ release, storage, clock, options: { maxGatherMs: 25 } })
   const flushes: Flush[] = []
   const cursor = await documents.join(DOCUMENT, {
     onFlush: (flush) => flushes.push(flush),

@@ -255,7 +255,11 @@ export const serverSchema = z.strictObject({
     .describe(
       'Share of time that the event loop may be busy with one document, whose flushes take 5 ms, before its edits gather: a smaller one with shorter flushes, and a larger one with longer. 0: always for `maxGatherMs`.',
     ),
-  maxGatherMs: real(0, 1000).default(25).describe('Longest time between two commits for which edits gather.'),
+  maxGatherMs: real(0, 1000)
+    .default(25)
+    .describe(
+      'Longest time between two commits for which edits gather, and for which those of other servers wait to be shown with them.',
+    ),
   presenceIntervalMs: integer(0, 60_000)
     .default(100)
     .describe('Shortest time between two presence frames of a document that has many connections.'),

@@ -46,7 +46,7 @@ export interface DocumentContext {
   cursorsOf(document: Document): readonly string[]
   /** Asks for a commit of what is pending. */
   requestCommit(source: CommitSource): void
-  /** Called with each flush that brings edits; `isForeign` where other servers wrote them. */
+  /** Called with each flush that brings edits; `isForeign` where other servers alone wrote them. */
   committed(document: Document, isForeign: boolean): void
   /** Called when the log has grown or the last subscriber has gone. */
   changed(document: Document): void
@@ -290,6 +290,7 @@ export class Document implements CommitSource, Replica {
       this.#deliver([], this.#edits.settle())
       return []
     }
+    // What comes first has nothing to be based on, whatever others are said to have written.
     const base = this.#seeding ? 0 : (this.#sharedLog?.reach(this.incarnation) ?? this.head)
     const releases = this.#quarantine.takeReleased()
     const cursors = this.#context.cursorsOf(this).filter((cursor) => cursor !== author?.cursor)

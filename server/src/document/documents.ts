@@ -60,7 +60,7 @@ export interface DocumentsContext {
 
 /** Where a document stands after a commit. */
 export interface Committed extends Place {
-  /** Whether another server wrote it. */
+  /** Whether other servers alone wrote what came with it. */
   readonly isForeign: boolean
 }
 

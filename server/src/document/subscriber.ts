@@ -41,7 +41,7 @@ export interface Flush {
   readonly pieces: readonly Piece[]
   /** The only one who wrote what is in it, and who therefore need not be told; null for several or nobody. */
   readonly author: Author | null
-  /** Whether another server has committed it. */
+  /** Whether other servers alone have committed it. */
   readonly isForeign: boolean
   readonly presence: PresenceStep | null
 }

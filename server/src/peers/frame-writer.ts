@@ -54,15 +54,19 @@ export class FrameWriter {
 
   /** Writes frames that leave in one system call. */
   writeAll(frames: readonly Uint8Array[]): void {
-    const byteLength = frames.reduce((sum, { length }) => sum + length, 0)
-    if (frames.length > 1 && byteLength > MAX_JOINED_BYTES) {
-      this.together(() => {
-        for (const frame of frames) this.write(frame)
-      })
+    const [first] = frames
+    if (frames.length <= 1) {
+      if (first) this.write(first)
       return
     }
-    const joined = frames.length > 1 ? Buffer.concat(frames, byteLength) : frames[0]
-    if (joined) this.write(joined)
+    const byteLength = frames.reduce((sum, { length }) => sum + length, 0)
+    if (byteLength <= MAX_JOINED_BYTES) {
+      this.write(Buffer.concat(frames, byteLength))
+      return
+    }
+    this.together(() => {
+      for (const frame of frames) this.write(frame)
+    })
   }
 
   /** Has all frames that `action` writes leave in one system call. */
