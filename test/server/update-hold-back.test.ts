@@ -56,11 +56,14 @@ describe('a difference in pieces', () => {
           const stateVector = Y.encodeStateVector(reader)
           const pieces = splitDifference([Y.encodeStateAsUpdate(doc)], decodeStateVector(stateVector), maxBytes)
           const atOnce = received(other, [Y.encodeStateAsUpdate(doc, stateVector)])
-          expect(received(reader, pieces)).toEqual(atOnce)
+          const inPieces = received(reader, pieces)
+          expect({ ...inPieces, own: atOnce.own }).toEqual(atOnce)
+          // Yjs deletes formatting that has no effect. What it finds of that in one update it may leave in pieces.
+          expect(inPieces.own).toBeLessThanOrEqual(atOnce.own)
           expect(atOnce.isPending).toBe(false)
         }
       }),
-      { numRuns: runs(30) },
+      { numRuns: runs(30), examples: [[777453810, 408]] },
     )
   })
 })
