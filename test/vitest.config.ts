@@ -5,6 +5,17 @@ import { isLong, runs } from './support/runs.ts'
 /** What takes minutes, and shows little more to somebody who has changed a line: for CI and before a release. */
 const FAULTS = ['faults/faults.test.ts', 'faults/cluster-faults.test.ts', 'fuzz/minute.test.ts']
 
+/** What starts many servers, and ends them: beside the faults, and in `npm run test:long`. */
+const OUTAGES = [
+  'e2e/cluster-proxies.test.ts',
+  'faults/convergence.test.ts',
+  'server/bench.test.ts',
+  'server/cluster-presence.test.ts',
+  'server/hooks-cluster.test.ts',
+  'server/postgres-failover.test.ts',
+  'server/webhooks-kill.test.ts',
+]
+
 /** What installs hundreds of megabytes, for `npm run test:long` alone. */
 const LONG = 'long/**'
 
@@ -22,16 +33,13 @@ const LONGEST = [
   'faults/faults.test.ts',
   'faults/cluster-faults.test.ts',
   'fuzz/minute.test.ts',
-  'e2e/cluster-proxies.test.ts',
-  'server/postgres-storage.test.ts',
-  'server/hooks-cluster.test.ts',
   'server/bench.test.ts',
-  'server/cluster-presence.test.ts',
+  'e2e/cluster-proxies.test.ts',
   'server/copy.test.ts',
-  'server/cluster.test.ts',
-  'faults/convergence.test.ts',
-  'conformance/hocuspocus-clients.test.ts',
-  'server/postgres-failover.test.ts',
+  'server/deletion.test.ts',
+  'server/history.test.ts',
+  'server/postgres-storage.test.ts',
+  'server/import.test.ts',
 ]
 
 /** Workers are kept from one file to the next where both are of one project: the pages come first, in one go. */
@@ -49,7 +57,7 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig(({ mode }) => {
   // Shells differ in how a script sets a variable.
   if (mode === 'long') process.env.COEDIT_TEST_RUNS ??= '20'
-  const exclude = [...configDefaults.exclude, ...(isLong() ? [] : [LONG])]
+  const exclude = [...configDefaults.exclude, ...FAULTS, ...(isLong() ? [] : [LONG, ...OUTAGES])]
   return {
     root: import.meta.dirname,
     resolve: { conditions: [SOURCE, 'module', 'node', 'development|production'] },
@@ -62,9 +70,9 @@ export default defineConfig(({ mode }) => {
         },
         {
           extends: true,
-          test: { name: 'tests', include: ['**/*.test.ts'], exclude: [...exclude, ...FAULTS, ...PAGES] },
+          test: { name: 'tests', include: ['**/*.test.ts'], exclude: [...exclude, ...PAGES] },
         },
-        { extends: true, test: { name: 'faults', include: FAULTS } },
+        { extends: true, test: { name: 'faults', include: [...FAULTS, ...OUTAGES] } },
         {
           extends: true,
           // What starts the PostgreSQL is imported by each file anew.
@@ -76,10 +84,11 @@ export default defineConfig(({ mode }) => {
       pool: 'forks',
       // What files import takes a second to load: once in a worker. Each undoes what it changes of the process.
       isolate: false,
-      // Two: a server and a browser that a test file starts need the cores as well.
-      maxWorkers: 2,
+      // More than two cores: while one test waits for the disk or for a deadline, another can go on.
+      maxWorkers: 3,
       sequence: { sequencer: LongestFirst },
-      execArgv: [`--conditions=${SOURCE}`],
+      // A larger young generation, since three of the collector's threads for each worker are a seventh of all CPU time.
+      execArgv: [`--conditions=${SOURCE}`, '--max-semi-space-size=64'],
       // A backstop for what hangs, far above what any test takes; with more runs a test may take longer.
       testTimeout: Math.max(120_000, runs(60_000)),
       hookTimeout: 60_000,
