@@ -9,7 +9,7 @@ export const USAGE = `npm run bench -- [options]
                    with Redis, and where one will do "leveldb", which is coedit on that (default: one server alone)
   --runs N         how often, servers in turn; the report has the medians (default: 1)
   --seconds N      how long people type, in the loads that go by time (default: 10)
-  --warm-up N      how long they have typed before anything counts; 0 shows a server that has just started (default: 10)
+  --warm-up N      how long they have typed before anything counts; 0 shows a server that has just started (default: 30)
   --data DIR       where the servers store, each run in a fresh directory of its own (default: the temporary directory)
   --profile DIR    where each server writes its CPU profile (default: none is taken)
   --check          coedit alone and everything small: whether the bench works, not how fast anything is

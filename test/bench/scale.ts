@@ -3,8 +3,8 @@ export interface Scale {
   /** How long people type or move, in the loads that go by time. */
   readonly seconds: number
   /**
-   * How long people have typed before anything counts. A server's first seconds are those of V8's compilers, which take
-   * half of its CPU time then, and which a server that has run for a minute no longer pays for.
+   * How long people have typed before anything counts. V8's compilers take half of a server's CPU time at first, and a
+   * fifth after 15 s, for what is done a few hundred times a second. A server that has run for a minute pays nothing.
    */
   readonly warmUpSeconds: number
   /** How long the server has to rest until its work counts as done; Hocuspocus stores two seconds after the last edit. */
@@ -29,7 +29,7 @@ export interface Scale {
 
 export const FULL: Scale = {
   seconds: 10,
-  warmUpSeconds: 10,
+  warmUpSeconds: 30,
   quietMs: 2_500,
   fanOut: { clients: 200, typing: 20, perSecond: 10 },
   manyDocuments: { documents: 300, clientsEach: 3, perSecond: 5 },
