@@ -4,7 +4,7 @@ export interface Scale {
   readonly seconds: number
   /**
    * How long people have typed before anything counts. V8's compilers take half of a server's CPU time at first, and a
-   * fifth after 15 s, for what is done a few hundred times a second. A server that has run for a minute pays nothing.
+   * fifth after 15 s, for what is done a few hundred times a second. A server that has run for a minute pays next to nothing.
    */
   readonly warmUpSeconds: number
   /** How long the server has to rest until its work counts as done; Hocuspocus stores two seconds after the last edit. */

@@ -2,22 +2,28 @@ import { randomInt } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { CoeditError } from '../common/errors.ts'
 import type { Log } from '../common/log.ts'
+import { Recent } from '../common/recent.ts'
 import type { Cancel, Clock } from '../common/timing.ts'
-import type {
-  ContentAnswer,
-  ContentJob,
-  ContentRequest,
-  ContentResult,
-  NumberedJob,
-  PositionedUpdate,
-  ThreadAnswer,
-  ThreadMessages,
-  Watch,
-  WatchNews,
+import {
+  type ContentAnswer,
+  type ContentJob,
+  type ContentRequest,
+  type ContentResult,
+  type NumberedJob,
+  type PositionedUpdate,
+  READY,
+  type ThreadAnswer,
+  type ThreadMessages,
+  type Watch,
+  type WatchNews,
 } from './requests.ts'
 
 /** How long one job may take; then what is in the document is too much for Yjs. */
 const JOB_TIMEOUT_MS = 10_000
+/** How long one job may keep those of other documents waiting. */
+const QUICK_JOB_TIMEOUT_MS = 1_000
+/** Documents that are remembered to take long. */
+const MAX_SLOW = 1_000
 const MAX_HEAP_MIB = 1024
 
 /** As for compactions: Yjs goes through nested types by recursion. */
@@ -46,7 +52,12 @@ export interface Done {
 export class ContentThread {
   readonly #clock: Clock
   readonly #log: Log
+  /** Where documents go on that have ended this thread, or could not be built in it. */
+  readonly #slower: ContentThread | undefined
+  /** Which those are. */
+  readonly #slow = new Recent<string, true>(MAX_SLOW)
   #worker: Worker | undefined
+  #isReady = false
   #pending: Pending[] = []
   #unsent: ThreadMessages[number][] = []
   #cancelDeadline: Cancel = () => undefined
@@ -54,9 +65,11 @@ export class ContentThread {
   #clientId = newClientId()
   #isClosed = false
 
-  constructor(clock: Clock, log: Log) {
+  /** @param slower has jobs take a tenth of the time at most here, and what takes longer go on there */
+  constructor(clock: Clock, log: Log, slower?: ContentThread) {
     this.#clock = clock
     this.#log = log
+    this.#slower = slower
   }
 
   /** Under which all is written, so that a document does not grow by a client with each time that it is opened. */
@@ -72,6 +85,7 @@ export class ContentThread {
   /** Rejects with DOCUMENT_UNREADABLE where the job ends the thread, and with SERVER_CLOSED. */
   run(job: ContentJob): Promise<ContentAnswer> {
     if (this.#isClosed) return Promise.reject(closed())
+    if (this.#slower && this.#slow.get(job.document)) return this.#slower.run(job)
     return new Promise((resolve, reject) => {
       const pending = { message: { id: ++this.#lastId, job }, resolve, reject }
       this.#pending.push(pending)
@@ -105,13 +119,14 @@ export class ContentThread {
 
   forget(document: string): void {
     if (this.#worker) this.#send({ forget: document })
+    this.#slower?.forget(document)
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
     this.#cancelDeadline()
     for (const { reject } of this.#pending.splice(0)) reject(closed())
-    await this.#worker?.terminate()
+    await Promise.all([this.#worker?.terminate(), this.#slower?.close()])
   }
 
   /** One message for all of a turn of the event loop: each costs several times what a small job does. */
@@ -133,21 +148,31 @@ export class ContentThread {
       resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MIB, stackSizeMb: STACK_MIB },
     })
     worker.unref()
-    worker.on('message', (answer: ThreadAnswer) => this.#answered(answer))
+    this.#isReady = false
+    worker.on('message', (message: ThreadAnswer | typeof READY) => {
+      if (message !== READY) this.#answered(message)
+      else if (worker === this.#worker) this.#ready()
+    })
     worker.on('error', (error) => this.#lost(worker, error))
     worker.on('exit', () => this.#lost(worker))
     return worker
+  }
+
+  #ready(): void {
+    this.#isReady = true
+    this.#watch()
   }
 
   /** Gives the job that the thread is at so much time from now on. */
   #watch(): void {
     this.#cancelDeadline()
     if (this.#pending.length === 0) return
-    this.#cancelDeadline = this.#clock.after(JOB_TIMEOUT_MS, () => {
+    const timeoutMs = this.#slower && this.#isReady ? QUICK_JOB_TIMEOUT_MS : JOB_TIMEOUT_MS
+    this.#cancelDeadline = this.#clock.after(timeoutMs, () => {
       const worker = this.#worker
       if (!worker) return
       void worker.terminate()
-      this.#lost(worker, new Error(`it took more than ${JOB_TIMEOUT_MS} ms`))
+      this.#lost(worker, new Error(`it took more than ${timeoutMs} ms`))
     })
   }
 
@@ -156,6 +181,7 @@ export class ContentThread {
     if (!pending) return
     this.#pending = this.#pending.filter((other) => other !== pending)
     this.#watch()
+    if (answer.unreadable !== undefined) this.#slow.set(pending.message.job.document, true)
     pending.resolve(answer)
   }
 
@@ -166,14 +192,25 @@ export class ContentThread {
     this.#unsent = []
     this.#cancelDeadline()
     const [culprit, ...others] = this.#pending.splice(0)
-    if (!this.#isClosed)
-      this.#log.error({ err: cause, document: culprit?.message.job.document }, 'a thread for content has ended')
-    culprit?.reject(
-      new CoeditError('DOCUMENT_UNREADABLE', `Yjs cannot build '${culprit.message.job.document}'`, { cause }),
-    )
-    for (const { resolve } of others) resolve({ results: [], news: [], isLost: true })
+    if (culprit) this.#giveUp(culprit, cause)
+    for (const { resolve } of others) resolve(LOST)
+  }
+
+  #giveUp({ message, resolve, reject }: Pending, cause?: Error): void {
+    const { document } = message.job
+    if (this.#slower) {
+      this.#slow.set(document, true)
+      this.#log.warn({ err: cause, document }, 'what takes long with a document is done apart from others')
+      resolve(LOST)
+      return
+    }
+    if (!this.#isClosed) this.#log.error({ err: cause, document }, 'a thread for content has ended')
+    reject(new CoeditError('DOCUMENT_UNREADABLE', `Yjs cannot build '${document}'`, { cause }))
   }
 }
+
+/** The job is to be asked for again, with the whole document. */
+const LOST: ContentAnswer = { results: [], news: [], isLost: true }
 
 function newClientId(): number {
   return randomInt(2 ** 32)

@@ -27,7 +27,8 @@ export class Contents {
 
   constructor(context: ContentsContext) {
     this.#context = context
-    this.#thread = new ContentThread(context.clock, context.log)
+    const { clock, log } = context
+    this.#thread = new ContentThread(clock, log, new ContentThread(clock, log))
   }
 
   /** What is durable. Rejects with DOCUMENT_MISSING, EDIT_CONFLICT, DOCUMENT_UNREADABLE, and as `Documents.join` does. */

@@ -143,6 +143,10 @@ export interface NumberedJob {
 
 /** What the thread is told at once, in order. */
 export type ThreadMessages = readonly (NumberedJob | { readonly forget: string })[]
+
+/** What the thread says first, when it can do something. */
+export const READY = 'ready'
+
 export interface ThreadAnswer {
   readonly id: number
   readonly answer: ContentAnswer

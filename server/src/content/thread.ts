@@ -1,14 +1,15 @@
 import { parentPort } from 'node:worker_threads'
 import { Mirror } from './mirror.ts'
 import { Refused } from './refused.ts'
-import type {
-  ContentAnswer,
-  ContentJob,
-  ContentRequest,
-  ContentResult,
-  ThreadAnswer,
-  ThreadMessages,
-  WatchNews,
+import {
+  type ContentAnswer,
+  type ContentJob,
+  type ContentRequest,
+  type ContentResult,
+  READY,
+  type ThreadAnswer,
+  type ThreadMessages,
+  type WatchNews,
 } from './requests.ts'
 import { revert } from './revert.ts'
 
@@ -23,9 +24,11 @@ parentPort?.on('message', (messages: ThreadMessages) => {
     else parentPort?.postMessage({ id: message.id, answer: answerTo(message.job) } satisfies ThreadAnswer)
   }
 })
+parentPort?.postMessage(READY)
 
 function answerTo({ document, isWhole, clientId, updates, watches, requests }: ContentJob): ContentAnswer {
   if (isWhole) forget(document)
+  else if (!mirrors.has(document)) return { results: [], news: [], isLost: true }
   const mirror = mirrors.get(document) ?? new Mirror(clientId)
   mirrors.set(document, mirror)
   let news: readonly WatchNews[] = []
