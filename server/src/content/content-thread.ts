@@ -57,6 +57,7 @@ export class ContentThread {
   /** Which those are. */
   readonly #slow = new Recent<string, true>(MAX_SLOW)
   #worker: Worker | undefined
+  /** Whether the worker has started, for which a busy machine may need longer than for a job. */
   #isReady = false
   #pending: Pending[] = []
   #unsent: ThreadMessages[number][] = []
