@@ -20,7 +20,7 @@ const ALONE = [
 const SHARING = [coeditOnPostgres(process.env), hocuspocusOnRedis, coeditWith(process.env, 'leveldb')] as const
 
 /** Returns the exit code: 1 when a load failed on coedit; what fails on another server is for the report to say. */
-async function main(options: Options): Promise<number> {
+async function main(options: Options, signal: AbortSignal): Promise<number> {
   const scale = scaleOf(options)
   const isAlone = options.nodes.length === 0
   const loads = choose(isAlone ? allLoads(scale) : options.nodes.flatMap(clusterLoads), options.only)
@@ -28,7 +28,8 @@ async function main(options: Options): Promise<number> {
   const [coedit, hocuspocus] = all
   const servers = choose(all, options.servers)
   const { runs, data: dataDirectory, profile: profileDirectory } = options
-  const outcomes = await runPlan({ loads, servers, runs, scale, dataDirectory, profileDirectory, say: console.error })
+  const say = console.error
+  const outcomes = await runPlan({ loads, servers, runs, scale, dataDirectory, profileDirectory, say, signal })
   if (!options.check) {
     const machine = describeMachine(new Date(), dataDirectory)
     console.log(report({ outcomes, loads, servers, runs, scale, machine, coedit, hocuspocus }))
@@ -48,10 +49,16 @@ function choose<T extends { readonly name: string }>(all: readonly T[], names: r
   return all.filter(({ name }) => names.length === 0 || names.includes(name))
 }
 
+const interruption = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.once(signal, () => interruption.abort(new Error(`Ended by ${signal}.`)))
+
 try {
-  process.exitCode = await main(readOptions(process.argv.slice(2)))
+  process.exitCode = await main(readOptions(process.argv.slice(2)), interruption.signal)
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
+  // The clients of the load that was interrupted are still there.
+  if (interruption.signal.aborted) process.exit(1)
   console.error(USAGE)
   process.exitCode = 2
 }

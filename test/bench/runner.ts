@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Figures, type Load, titleOf } from './loads/load.ts'
@@ -22,11 +23,18 @@ export interface Plan {
   readonly dataDirectory: string
   readonly profileDirectory: string | undefined
   readonly say: (line: string) => void
+  /** Ends the run under way, and leaves out the others. */
+  readonly signal: AbortSignal
 }
 
-/** Runs each load on the servers in turn, A B C A B C, so that a change of the machine's mood meets all of them. */
+/**
+ * Runs each load on the servers in turn, A B C A B C, so that a change of the machine's mood meets all of them. Rejects once
+ * it was told to end, with nothing left running.
+ */
 export async function runPlan(plan: Plan): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = []
+  const ended = aborted(plan.signal)
+  ended.catch(() => undefined)
   for (const load of plan.loads) {
     const servers = plan.servers.filter((server) => server.isShared || (load.nodes ?? 1) === 1)
     const results = servers.map((server) => ({ load, server, figures: [] as Figures[], failures: [] as string[] }))
@@ -34,10 +42,11 @@ export async function runPlan(plan: Plan): Promise<readonly Outcome[]> {
       for (const { server, figures, failures } of results) {
         const title = `${titleOf(load)} on ${server.name}, run ${run} of ${plan.runs}`
         try {
-          const measured = await runOnce(load, server, plan)
+          const measured = await runOnce(load, server, plan, ended)
           figures.push(measured)
           plan.say(`${title}: ${summary(load, measured)}`)
         } catch (error) {
+          if (plan.signal.aborted) throw error
           const reason = error instanceof Error ? error.message : String(error)
           failures.push(reason)
           plan.say(`${title} failed: ${reason}`)
@@ -49,27 +58,31 @@ export async function runPlan(plan: Plan): Promise<readonly Outcome[]> {
   return outcomes
 }
 
-async function runOnce(load: Load, kind: ServerKind, plan: Plan): Promise<Figures> {
+async function runOnce(load: Load, kind: ServerKind, plan: Plan, ended: Promise<never>): Promise<Figures> {
   const { scale, profileDirectory } = plan
   const dataDirectory = await mkdtemp(join(plan.dataDirectory, `coedit-bench-${kind.name}-`))
   const profiles = profileDirectory && join(profileDirectory, `${titleOf(load)}-${kind.name}`)
   if (profiles) await mkdir(profiles, { recursive: true })
-  const started: RunningServer[] = []
+  const starting: Promise<RunningServer>[] = []
+  const start = async () => {
+    const begun = kind.start({ dataDirectory, profileDirectory: profiles, nodes: load.nodes ?? 1 })
+    starting.push(begun)
+    const server = await begun
+    const { pids, backing } = server
+    return { server, usage: new Usage(...pids), ...(backing !== undefined && { backing: new Usage(backing) }) }
+  }
   try {
-    return await load.run({
-      scale,
-      dataDirectory,
-      start: async () => {
-        const server = await kind.start({ dataDirectory, profileDirectory: profiles, nodes: load.nodes ?? 1 })
-        started.push(server)
-        const { pids, backing } = server
-        return { server, usage: new Usage(...pids), ...(backing !== undefined && { backing: new Usage(backing) }) }
-      },
-    })
+    return await Promise.race([load.run({ scale, dataDirectory, start }), ended])
   } finally {
-    for (const server of started) await server.kill()
+    for (const begun of await Promise.allSettled(starting)) if (begun.status === 'fulfilled') await begun.value.kill()
     await rm(dataDirectory, { recursive: true, force: true })
   }
+}
+
+/** Rejects when it is. */
+async function aborted(signal: AbortSignal): Promise<never> {
+  if (!signal.aborted) await once(signal, 'abort')
+  throw signal.reason
 }
 
 function summary(load: Load, figures: Figures): string {

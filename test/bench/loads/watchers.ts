@@ -79,6 +79,7 @@ export const watchers: Load = {
           sentAt[price] = performance.now()
           return patcher.patch('ticker', 'prices', `{"price":${price}}`)
         })
+        turn.catch(lose)
         patches.push(turn)
       }),
     )

@@ -5,6 +5,10 @@ import { hasGone, processTree } from '../../support/process-tree.ts'
 const TICK_MS = 10
 const NS_PER_MS = 1e6
 
+/** The share of a core that a process takes at most which has nothing to do, and all of them where they are few. */
+const IDLE_SHARE = 0.02
+const IDLE_SHARE_OF_ALL = 0.05
+
 /** CPU time and memory of other processes and of all that they start, as Linux' /proc tells them. */
 export class Usage {
   readonly #roots: readonly number[]
@@ -33,18 +37,19 @@ export class Usage {
   }
 
   /**
-   * Waits until all of them together have used less than 5 % of a core for `quietMs`, so that work that it put off counts as
-   * well.
+   * Waits until all of them together have used no more than they do when idle for `quietMs`, so that work that was put off
+   * counts as well.
    */
   async settle(quietMs: number, limitMs = 240_000): Promise<void> {
     const step = quietMs / 5
+    const idleShare = Math.max(IDLE_SHARE_OF_ALL, IDLE_SHARE * this.#roots.length)
     let quiet = 0
     let before = this.cpuMs()
     for (let waited = 0; quiet < quietMs; waited += step) {
       if (waited > limitMs) throw new Error(`The server was still busy after ${limitMs / 1000} s.`)
       await sleep(step)
       const now = this.cpuMs()
-      quiet = now - before < Math.max(step * 0.05, TICK_MS * 2) ? quiet + step : 0
+      quiet = now - before < Math.max(step * idleShare, TICK_MS * 2) ? quiet + step : 0
       before = now
     }
   }
