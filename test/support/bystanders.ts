@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import type * as Y from 'yjs'
 import { isPending } from './editing.ts'
-import { freshCopy, type StockClient, stockClient } from './stock-clients.ts'
+import { freshCopy, type StockClient, stockClient, syncedClient } from './stock-clients.ts'
 import type { Release } from './temporary.ts'
 import { untilChanged } from './until.ts'
 
@@ -73,7 +73,17 @@ class Group {
     await Promise.all(clients.map((client) => client.sees(...ids)))
     expect(clients.map(({ losses }) => losses)).toEqual([0, 0])
     const writers = new Set([...ids, ...others])
-    for (const doc of [...docs, await freshCopy(this.#newcomer)]) this.#holdsOnly(writers, doc)
+    for (const doc of [...docs, await this.#newcomersCopy()]) this.#holdsOnly(writers, doc)
+  }
+
+  async #newcomersCopy(): Promise<Y.Doc> {
+    const { others = [] } = this.#newcomer
+    if (others.length === 0) return freshCopy(this.#newcomer)
+    const { doc, provider } = await syncedClient(this.#newcomer)
+    // What was written at other servers may not have come to this one yet.
+    await untilChanged([doc], `a newcomer reads ${this.#written} notes`, () => notesIn(doc).length >= this.#written)
+    provider.destroy()
+    return doc
   }
 
   #holdsOnly(writers: ReadonlySet<number>, doc: Y.Doc): void {
