@@ -47,7 +47,8 @@ export interface Done {
 
 /**
  * One thread that does jobs in turn and keeps the documents of those before. It starts with the first one. What kills it, or
- * takes too long, fails alone; the others are told that what they had there is lost.
+ * takes too long, fails alone, or is to be asked for again and goes to a slower thread where there is one; the others are told
+ * that what they had there is lost.
  */
 export class ContentThread {
   readonly #clock: Clock
@@ -83,7 +84,7 @@ export class ContentThread {
     this.#clientId = newClientId()
   }
 
-  /** Rejects with DOCUMENT_UNREADABLE where the job ends the thread, and with SERVER_CLOSED. */
+  /** Rejects with SERVER_CLOSED and, where the job ends the thread and there is no slower one, with DOCUMENT_UNREADABLE. */
   run(job: ContentJob): Promise<ContentAnswer> {
     if (this.#isClosed) return Promise.reject(closed())
     if (this.#slower && this.#slow.get(job.document)) return this.#slower.run(job)
@@ -169,12 +170,16 @@ export class ContentThread {
     this.#cancelDeadline()
     if (this.#pending.length === 0) return
     const timeoutMs = this.#slower && this.#isReady ? QUICK_JOB_TIMEOUT_MS : JOB_TIMEOUT_MS
-    this.#cancelDeadline = this.#clock.after(timeoutMs, () => {
-      const worker = this.#worker
-      if (!worker) return
-      void worker.terminate()
-      this.#lost(worker, new Error(`it took more than ${timeoutMs} ms`))
-    })
+    const [current] = this.#pending
+    // An event loop that was busy as long comes to its timers before it reads the answer.
+    this.#cancelDeadline = this.#clock.after(timeoutMs, () =>
+      setImmediate(() => {
+        const worker = this.#worker
+        if (!worker || this.#pending[0] !== current) return
+        void worker.terminate()
+        this.#lost(worker, new Error(`it took more than ${timeoutMs} ms`))
+      }),
+    )
   }
 
   #answered({ id, answer }: ThreadAnswer): void {
