@@ -66,7 +66,8 @@ describe('R2', () => {
 
   test('R2 such a close comes after 100 ms, then twice as late each time up to 10 s, and anew after a quiet minute', async () => {
     const clock = new ManualClock()
-    const { url } = await startInProcess({ release, clock })
+    // A minute after the start the server would look for history that is too old, and set a timer when it has.
+    const { url } = await startInProcess({ release, clock, options: { history: 'forever' } })
     const refuse = async () => {
       const client = await openRaw(release, `${url}a%00b`)
       const delay = clock.pending.at(-1) ?? 0
