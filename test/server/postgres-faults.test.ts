@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { LogPart } from '../../server/src/storage/document-store.ts'
 import { checksumOf } from '../../server/src/storage/postgres/checked.ts'
 import { PostgresStorage, type PostgresStorageOptions } from '../../server/src/storage/postgres/postgres-storage.ts'
+import { APPEND_AND_TELL } from '../../server/src/storage/postgres/schema/append.ts'
 import { afterTests } from '../support/after-tests.ts'
 import { recordingLog } from '../support/log.ts'
 import { ManualClock } from '../support/manual-clock.ts'
@@ -34,16 +35,15 @@ async function untilAnswered(clock: ManualClock): Promise<void> {
   while (clock.pending.includes(10_000)) await nextTurn()
 }
 
-/** Follows the document; `until` resolves when the entry with this number was reported. */
-function follow(storage: PostgresStorage) {
+/** Follows a document; `until` resolves when the entry with this number was reported. */
+function follow(storage: PostgresStorage, document = DOCUMENT) {
   const numbers: number[] = []
   let look: () => void = () => undefined
   const take = ({ entries }: LogPart) => {
     numbers.push(...entries.map(({ seq }) => seq))
     look()
   }
-  release(async () => storage.follow(DOCUMENT, 0, take)())
-  storage.follow(DOCUMENT, 0, take)
+  release(storage.follow(document, 0, take))
   const until = (seq: number) =>
     new Promise<void>((resolve) => {
       look = () => numbers.includes(seq) && resolve()
@@ -319,6 +319,47 @@ function withPostgres(postgres: PostgresServer): void {
     clock.advance(5_000)
     await storage.close()
     expect(lines.filter(({ level }) => level === 'error')).toEqual([])
+  })
+
+  test.each(['54000', '53100'])('a batch is written once though telling of it fails with %s', async (state) => {
+    const url = await postgres.newDatabase()
+    const clock = new ManualClock()
+    const [mine, theirs] = [await opened({ url }), await opened({ url, clock })]
+    await untilListening(clock)
+    const { numbers, until } = follow(theirs)
+    await postgres.execute(
+      url,
+      APPEND_AND_TELL.replace('COMMIT;', `COMMIT; RAISE EXCEPTION 'nobody can be told' USING ERRCODE = '${state}';`),
+    )
+    for (const base of [0, 1]) {
+      const [{ seq }] = await mine.append([{ document: DOCUMENT, update: encodeValues([base]), base }])
+      await until(seq)
+    }
+    expect(numbers).toEqual([1, 2])
+    expect(valuesIn(await mine.load(DOCUMENT))).toEqual([0, 1])
+  })
+
+  test.each([
+    ['all of them', DOCUMENT, [1, 2_000, 4_000], []],
+    ['the small ones, and that there are larger ones', DOCUMENT, [1, 5_000, 7_000, 300_000], [10]],
+    ['those of a document whose name takes most of a notification', 'é"\n'.repeat(500), [1, 5_000], [10]],
+    ['none where the name alone is too long, until heads are compared', '\u{1}'.repeat(2_000), [1, 5_000], [2_000]],
+  ])('other servers are told what was written: %s', async (_, document, sizes, timers) => {
+    const url = await postgres.newDatabase()
+    const clock = new ManualClock()
+    const [mine, theirs] = [await opened({ url }), await opened({ url, clock })]
+    await untilListening(clock)
+    await mine.append([{ document, update: encodeValues([0]), base: 0 }])
+    const { until } = follow(theirs, document)
+    await until(1)
+    await untilAnswered(clock)
+    const updates = sizes.map((size) => new Uint8Array(size).fill(size))
+    await mine.append(updates.map((update) => ({ document, update, base: 1 })))
+    for (const timer of timers) {
+      await clock.hasTimerOf(timer)
+      clock.advance(timer)
+    }
+    await until(1 + sizes.length)
   })
 
   test('a listener that is killed again and again misses nothing for long', async () => {

@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { CoeditError } from '../../server/src/common/errors.ts'
 import { migrateDatabase } from '../../server/src/storage/postgres/migrate.ts'
 import { PostgresStorage } from '../../server/src/storage/postgres/postgres-storage.ts'
+import { MIGRATIONS } from '../../server/src/storage/postgres/schema.ts'
 import { targetsOf } from '../../server/src/storage/postgres/target.ts'
 import { afterTests } from '../support/after-tests.ts'
 import { recordingLog } from '../support/log.ts'
@@ -93,8 +94,8 @@ function withPostgres(postgres: PostgresServer): void {
     const role = await newRole('app')
     const asApp = asRole(url, role)
     await expect(opened(asApp)).rejects.toMatchObject({ code: 'STORAGE_OUTDATED' })
-    expect(await migrateDatabase(url, role)).toEqual({ from: 0, to: 6 })
-    expect(await migrateDatabase(url, role)).toEqual({ from: 6, to: 6 })
+    expect(await migrateDatabase(url, role)).toEqual({ from: 0, to: MIGRATIONS.length })
+    expect(await migrateDatabase(url, role)).toEqual({ from: MIGRATIONS.length, to: MIGRATIONS.length })
     const storage = await opened(asApp)
     const [{ incarnation }] = await storage.append([{ document: 'a', update, base: 0, cursors: ['change'] }])
     expect(await storage.cursors.claim('change', 'a')).toEqual({ seq: 0 })

@@ -44,6 +44,23 @@ function withPostgres(postgres: PostgresServer): void {
     await expect(checkServer(link, 990_000)).rejects.toMatchObject(refused)
   })
 
+  test('a statement with a name is parsed once, but by each process behind a pool anew', async ({ skip }) => {
+    const url = await postgres.newDatabase()
+    const prepared = async (address: string) => {
+      const link = await new Dialer(targetsOf(address, 'test'), systemClock).dial()
+      release(() => link.end())
+      for (const value of [1, 2]) {
+        const statement = { name: 'sum', text: 'SELECT $1::integer + 1 AS sum', values: [value] }
+        expect(await link.query(statement)).toEqual([{ sum: value + 1 }])
+      }
+      const names = await link.query<{ name: string }>({ text: 'SELECT name FROM pg_prepared_statements' })
+      return names.map(({ name }) => name)
+    }
+    expect(await prepared(url)).toEqual(['sum'])
+    if (findPgBouncer() === undefined) skip(NO_PGBOUNCER)
+    expect(await prepared(await startPgBouncer(release, url))).toEqual([])
+  })
+
   test('a role that may not do all that a server does is refused by STORAGE_DENIED, which names what', async () => {
     const url = await postgres.newDatabase()
     await migrateDatabase(url, '')

@@ -5,16 +5,16 @@ import type { Clock } from '../../common/timing.ts'
 import type { Appended, AppendRequest, LogEntry, WriteKey } from '../document-store.ts'
 import { isIntact, pack } from './checked.ts'
 import type { Lane } from './lane.ts'
-import { STATES, stateOf, translated } from './pg-errors.ts'
+import { isAnswer, STATES, stateOf, translated } from './pg-errors.ts'
 
-/** A row of coedit.append: with `data`, what was written since the base; without, the first number of the entries. */
-interface AnswerRow {
+/** By place: with `data`, an entry that was written since the base; without, the first number of a document's entries. */
+interface Answer {
   /** Which document of the batch, from 1. */
-  readonly item: number
-  readonly incarnation: number
-  readonly seq: number
-  readonly checksum: number
-  readonly data: Uint8Array | null
+  readonly items: readonly number[]
+  readonly incarnations: readonly number[]
+  readonly seqs: readonly number[]
+  readonly checksums: readonly number[]
+  readonly data: readonly (Uint8Array | null)[]
 }
 
 /** The requests of one document in a batch. */
@@ -35,8 +35,17 @@ interface Group {
 
 const MAX_NODE = 2 ** 48 - 1
 
+/** What became of a batch. */
+export interface AppendedBatch {
+  readonly appended: readonly Appended[]
+  /** Whether the other nodes were told of it. */
+  readonly isTold: boolean
+}
+
 export interface AppenderContext {
   readonly lane: Lane
+  /** As whom it tells the other nodes by the database; undefined where that is done otherwise. */
+  readonly sender: string | undefined
   /** Who holds the cursors that begin with an append. */
   holder(): Promise<number>
   readonly clock: Clock
@@ -60,10 +69,11 @@ export class Appender {
   }
 
   /** One at a time. Rejects as `Storage.append` does. */
-  async append(batch: readonly AppendRequest[]): Promise<readonly Appended[]> {
+  async append(batch: readonly AppendRequest[]): Promise<AppendedBatch> {
     const groups = grouped(batch)
     const holder = groups.some(({ cursors }) => cursors.length > 0) ? await this.#context.holder() : null
-    return answers(await this.#send(parameters(groups, this.#context.clock.now(), holder)), groups)
+    const { answer, isTold } = await this.#send(parameters(groups, this.#context.clock.now(), holder))
+    return { appended: answer ? appendedBy(answer, groups) : [], isTold }
   }
 
   /** The node writes no more. */
@@ -80,21 +90,27 @@ export class Appender {
     }
   }
 
-  async #send(values: readonly unknown[]): Promise<AnswerRow[]> {
+  async #send(values: readonly unknown[]): Promise<{ readonly answer: Answer | undefined; readonly isTold: boolean }> {
+    let { sender } = this.#context
     for (;;) {
       const node = this.#node ?? (await this.#register())
       const number = this.#batch + 1
       let attempts = 0
       try {
-        const rows = await this.#context.lane.run((link) => {
-          attempts++
-          return link.query<AnswerRow>({ text: APPEND, values: [node, number, ...values] })
+        const [answer] = await this.#context.lane.run((link) => {
+          // Telling the others is what may have failed.
+          if (attempts++ > 0) sender = undefined
+          return link.query<Answer>({ name: 'append', text: APPEND, values: [node, number, ...values, sender ?? null] })
         })
         this.#batch = number
-        return rows
+        return { answer, isTold: sender !== undefined }
       } catch (error) {
         const state = stateOf(error)
         if (state === undefined) throw error
+        if (attempts === 1 && sender !== undefined && !isAnswer(state)) {
+          sender = undefined
+          continue
+        }
         if (attempts > 1 || state === STATES.wrongBatch) await this.#register()
         if (state !== STATES.wrongBatch) throw conflictOr(error)
         // The database was restored, or this process stood still until its row was taken for that of a dead node. What
@@ -124,10 +140,8 @@ WITH gone AS (DELETE FROM coedit.nodes WHERE id = $2 OR seen < now() - interval 
 INSERT INTO coedit.nodes (id) VALUES ($1)`
 
 const APPEND = `
-SELECT item, incarnation, seq, checksum, data
-FROM coedit.append(
-  $1, $2, $3, $4::text[], $5::bigint[], $6::bigint[], $7::boolean[], $8::integer[], $9::integer[], $10::integer[], $11,
-  $12::text[], $13, $14::boolean[], $15::bytea[], $16::bytea[]
+CALL coedit.append_and_tell(
+  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, NULL, NULL, NULL, NULL, NULL
 )`
 
 /** By document, in the order of the bytes of their names, which is the order in which every node locks them. */
@@ -156,7 +170,7 @@ function emptyGroup({
   return { document, base, incarnation, isFirst, anew, cursors, keys: [], updates: [], authors: [], places: [] }
 }
 
-/** The parameters of coedit.append behind the node and the number of the batch. */
+/** The parameters of coedit.append_and_tell between the number of the batch and the sender. */
 function parameters(groups: readonly Group[], now: number, holder: number | null): readonly unknown[] {
   const { sizes, checksums, content } = pack(groups.flatMap(({ updates }) => updates))
   return [
@@ -177,22 +191,25 @@ function parameters(groups: readonly Group[], now: number, holder: number | null
   ]
 }
 
-function answers(rows: readonly AnswerRow[], groups: readonly Group[]): readonly Appended[] {
+function appendedBy({ items, incarnations, seqs, checksums, data }: Answer, groups: readonly Group[]): Appended[] {
   const appended: Appended[] = []
   let between: LogEntry[] = []
   let isWhole = true
-  for (const { item, incarnation, seq, checksum, data } of rows) {
-    if (data === null) {
+  for (const [row, item] of items.entries()) {
+    const seq = seqs[row] ?? 0
+    const bytes = data[row] ?? null
+    if (bytes === null) {
       isWhole = true
       between = []
+      const incarnation = incarnations[row] ?? 0
       for (const [offset, place] of groups[item - 1]?.places.entries() ?? []) {
         appended[place] = { seq: seq + offset, incarnation, between: offset === 0 ? between : [] }
       }
       continue
     }
     // What follows a damaged entry is left out: whoever reads that one from the log is told.
-    isWhole &&= isIntact({ checksum, data })
-    if (isWhole) between.push({ seq, update: new Uint8Array(data) })
+    isWhole &&= isIntact({ checksum: checksums[row] ?? 0, data: bytes })
+    if (isWhole) between.push({ seq, update: new Uint8Array(bytes) })
   }
   return appended
 }

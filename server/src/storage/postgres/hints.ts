@@ -17,12 +17,6 @@ const payloadSchema = z.tuple([
   z.array(z.tuple([z.string(), z.number(), z.number(), z.string().nullable()])),
 ])
 
-/** What one node tells the others: who it is, and what it has appended. */
-export interface News {
-  readonly sender: string
-  readonly hints: readonly Hint[]
-}
-
 export function hintsOf(batch: readonly AppendRequest[], appended: readonly Appended[]): Hint[] {
   return appended.flatMap(({ incarnation, seq }, place) => {
     const request = batch[place]
@@ -30,15 +24,17 @@ export function hintsOf(batch: readonly AppendRequest[], appended: readonly Appe
   })
 }
 
-/** As many payloads as it takes, in order, and at least one. */
+/** As many payloads as it takes, in order. What fits in none is left out: the others find it when they compare heads. */
 export function encodeHints(sender: string, hints: readonly Hint[]): string[] {
   const payloads: string[] = []
   let items: string[] = []
   let bytes = 0
+  const room = MAX_PAYLOAD_BYTES - sender.length
   for (const hint of hints) {
-    const item = encodeHint(hint)
+    const item = encodeHint(hint, room)
     const itemBytes = Buffer.byteLength(item) + 1
-    if (items.length > 0 && bytes + itemBytes > MAX_PAYLOAD_BYTES - sender.length) {
+    if (itemBytes > room) continue
+    if (items.length > 0 && bytes + itemBytes > room) {
       payloads.push(payloadOf(sender, items))
       items = []
       bytes = 0
@@ -46,28 +42,31 @@ export function encodeHints(sender: string, hints: readonly Hint[]): string[] {
     items.push(item)
     bytes += itemBytes
   }
-  if (items.length > 0 || payloads.length === 0) payloads.push(payloadOf(sender, items))
+  if (items.length > 0) payloads.push(payloadOf(sender, items))
   return payloads
 }
 
-/** Undefined where it is not one of these. */
-export function decodeHints(payload: string): News | undefined {
+/** Undefined where it is not one of these, or was sent by this node itself. */
+export function decodeHints(payload: string, ownSender: string): readonly Hint[] | undefined {
+  if (payload.startsWith(`["${ownSender}"`)) return undefined
   const parsed = payloadSchema.safeParse(jsonOf(payload))
   if (!parsed.success) return undefined
-  const [sender, items] = parsed.data
-  const hints = items.map(([document, incarnation, seq, base64]) => ({
+  const [, items] = parsed.data
+  return items.map(([document, incarnation, seq, base64]) => ({
     document,
     incarnation,
     seq,
     update: base64 === null ? null : new Uint8Array(Buffer.from(base64, 'base64')),
   }))
-  return { sender, hints }
 }
 
-function encodeHint({ document, incarnation, seq, update }: Hint): string {
-  const without = JSON.stringify([document, incarnation, seq, null])
-  if (update === null || update.length > MAX_PAYLOAD_BYTES / 2) return without
-  return JSON.stringify([document, incarnation, seq, Buffer.from(update).toString('base64')])
+/** With its update, if there is one and that fits. */
+function encodeHint({ document, incarnation, seq, update }: Hint, room: number): string {
+  if (update !== null && update.length < room) {
+    const item = JSON.stringify([document, incarnation, seq, Buffer.from(update).toString('base64')])
+    if (Buffer.byteLength(item) < room) return item
+  }
+  return JSON.stringify([document, incarnation, seq, null])
 }
 
 function payloadOf(sender: string, items: readonly string[]): string {

@@ -14,6 +14,11 @@ const WARNING = '01000'
 
 export interface Statement {
   readonly text: string
+  /**
+   * What the connection knows a statement by that is executed often: it is parsed and planned once, unless a pool stands
+   * between, where the next one may be executed by somebody who was never told. No two statements have the same one.
+   */
+  readonly name?: string
   readonly values?: readonly unknown[]
   /** Default: 10,000. */
   readonly silenceMs?: number
@@ -29,9 +34,10 @@ export class Link {
   readonly #client: Client
   readonly #socket: Socket
   readonly #clock: Clock
-  readonly #id = randomUUID()
   readonly #isAtWork: IsAtWork | undefined
-  #statements = 0
+  /** What its statements begin with, by which they are known from those of all other connections. */
+  readonly #mark = `/* ${randomUUID()} */`
+  #isDirect = false
   /** Resolves when the connection is gone. */
   readonly lost: Promise<void>
   #isLost = false
@@ -63,23 +69,28 @@ export class Link {
    * Resolves with the rows, which are of the type that the statement makes them. Rejects with the error of the database
    * (`code` is its SQLSTATE), or as the connection does.
    */
-  async query<Row>({ text, values = [], silenceMs = SILENCE_MS }: Statement): Promise<Row[]> {
-    const mark = `/* ${this.#id}.${++this.#statements} */`
+  async query<Row>({ text, name, values = [], silenceMs = SILENCE_MS }: Statement): Promise<Row[]> {
     const release = watchAnswer({
       socket: this.#socket,
       clock: this.#clock,
-      mark,
+      mark: this.#mark,
       silenceMs,
       isAtWork: this.#isAtWork,
     })
     this.#warning = undefined
     try {
-      const { rows } = await this.#client.query({ text: mark + text, values: [...values] })
+      const statement = { text: this.#mark + text, values: [...values] }
+      const { rows } = await this.#client.query(name && this.#isDirect ? { ...statement, name } : statement)
       if (this.#warning !== undefined) throw new UnsettledError(this.#warning)
       return rows
     } finally {
       release()
     }
+  }
+
+  /** To be told which process of the database answers: a pool, which may have another answer next, gives another out. */
+  answeredBy(pid: number): void {
+    this.#isDirect = 'processID' in this.#client && this.#client.processID === pid
   }
 
   /** Calls `listener` with what is sent to the channels that were asked for by LISTEN. */
@@ -103,10 +114,12 @@ export type Run = <T>(work: (link: Link) => Promise<T>) => Promise<T>
 const STATE = `
 SELECT pg_is_in_recovery() AS standby, system_identifier::text AS cluster,
   CASE WHEN pg_is_in_recovery() THEN 0 ELSE ('x' || substr(pg_walfile_name('0/1000000'), 1, 8))::bit(32)::int8::float8 END
-    AS timeline
+    AS timeline,
+  pg_backend_pid() AS pid
 FROM pg_control_system()`
 
 interface ServerState {
+  readonly pid: number
   readonly standby: boolean
   readonly cluster: string
   readonly timeline: number
@@ -117,7 +130,7 @@ export class Timelines {
   readonly #latest = new Map<string, number>()
 
   /** Whether a primary is one that a standby has taken the place of, and that has come back. */
-  isPast({ cluster, timeline }: ServerState): boolean {
+  isPast({ cluster, timeline }: Pick<ServerState, 'cluster' | 'timeline'>): boolean {
     const latest = this.#latest.get(cluster) ?? 0
     this.#latest.set(cluster, Math.max(latest, timeline))
     return timeline < latest
@@ -165,7 +178,10 @@ export class Dialer {
   async #dial(target: Target): Promise<Link> {
     const link = await this.#connect(target, (mark) => this.#isAtWork(target, mark))
     const [state] = await link.query<ServerState>({ text: STATE })
-    if (state?.standby === false && !this.#timelines.isPast(state)) return link
+    if (state?.standby === false && !this.#timelines.isPast(state)) {
+      link.answeredBy(state.pid)
+      return link
+    }
     await link.end()
     const what = state?.standby === false ? 'was the primary before another was promoted' : 'is a standby'
     throw new Error(`${target.host} ${what}: it may not be written to`)

@@ -80,7 +80,7 @@ export class Listener implements Broadcast {
   async #notify(channel: string, payloads: readonly string[]): Promise<void> {
     const text = 'SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload'
     const silenceMs = SILENCE_MS + SILENCE_MS_PER_PAYLOAD * payloads.length
-    const statement = { text, values: [channel, payloads], silenceMs }
+    const statement = { name: 'notify', text, values: [channel, payloads], silenceMs }
     await this.#context.lane.once((link) => link.query(statement))
   }
 

@@ -34,10 +34,11 @@ export function stateOf(error: unknown): string | undefined {
 export function isLasting(error: unknown): boolean {
   if (error instanceof CoeditError) return true
   const state = stateOf(error) ?? ''
-  return LASTING_CLASSES.includes(state.slice(0, 2)) || CORRUPTED.includes(state) || isOurs(state)
+  return LASTING_CLASSES.includes(state.slice(0, 2)) || CORRUPTED.includes(state) || isAnswer(state)
 }
 
-function isOurs(state: string): boolean {
+/** Whether a SQLSTATE is one of these, which say that nothing was done. */
+export function isAnswer(state: string): boolean {
   return Object.values<string>(STATES).includes(state)
 }
 

@@ -23,7 +23,7 @@ import { NO_LOG } from '../log-part.ts'
 import type { Relay } from '../relay.ts'
 import type { Storage, StorageDamage, StorageStatus } from '../storage.ts'
 import { Announcer } from './announcer.ts'
-import { Appender } from './appender.ts'
+import { type AppendedBatch, Appender } from './appender.ts'
 import type { Broadcast, Channel } from './broadcast.ts'
 import { Cursors } from './cursors.ts'
 import { Followers } from './followers.ts'
@@ -143,7 +143,8 @@ export class PostgresStorage implements Storage {
     this.#tells = new Lane({ dialer: dialer(url, 'tell'), max: 1, clock, log })
     const holder = new Holder({ clock, log, run: (work) => this.#read(work) })
     this.#holder = holder
-    this.#appender = new Appender({ lane: this.#appends, holder: () => holder.alive(), clock, log })
+    const sender = hintsUrl === '' ? this.#sender : undefined
+    this.#appender = new Appender({ lane: this.#appends, sender, holder: () => holder.alive(), clock, log })
     this.#broadcast =
       hintsUrl === ''
         ? new Listener({ dialer: dialer(directUrl, 'listen'), lane: this.#tells, clock, log })
@@ -238,9 +239,9 @@ export class PostgresStorage implements Storage {
     this.#assertOpen()
     if (batch.length === 0) return []
     return this.#gate.run(async () => {
-      const appended = await this.#append(batch)
+      const { appended, isTold } = await this.#append(batch)
       this.#followers.wrote(batch, appended)
-      this.#announcer.announce(hintsOf(batch, appended))
+      if (!isTold) this.#announcer.announce(hintsOf(batch, appended))
       return appended
     })
   }
@@ -316,9 +317,10 @@ export class PostgresStorage implements Storage {
     if (this.#state !== 'open') throw closedError()
   }
 
-  async #append(batch: readonly AppendRequest[]): Promise<readonly Appended[]> {
+  async #append(batch: readonly AppendRequest[]): Promise<AppendedBatch> {
     try {
-      return await this.#withLineages(batch, await this.#appender.append(batch))
+      const { appended, isTold } = await this.#appender.append(batch)
+      return { appended: await this.#withLineages(batch, appended), isTold }
     } catch (error) {
       // Whether numbers are lost, and how many, is found out before whoever writes forgets them.
       if (hasCode(error, 'STORAGE_CONFLICT'))
@@ -373,11 +375,11 @@ export class PostgresStorage implements Storage {
     else if (channel === 'coedit_revocations') {
       if (payload !== this.#sender) this.revocations.changed()
     } else {
-      const news = decodeHints(payload)
-      if (!news || news.sender === this.#sender) return
-      this.#followers.hinted(news.hints)
+      const hints = decodeHints(payload, this.#sender)
+      if (!hints) return
+      this.#followers.hinted(hints)
       for (const { onAppended } of this.#listeners) {
-        for (const { document, incarnation, seq } of news.hints) onAppended(document, incarnation, seq)
+        for (const { document, incarnation, seq } of hints) onAppended(document, incarnation, seq)
       }
     }
   }

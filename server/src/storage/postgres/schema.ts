@@ -1,4 +1,10 @@
-import { APPEND, APPEND_BEFORE_CURSORS, APPEND_BEFORE_DELETIONS, APPEND_BEFORE_HISTORY } from './schema/append.ts'
+import {
+  APPEND,
+  APPEND_AND_TELL,
+  APPEND_BEFORE_CURSORS,
+  APPEND_BEFORE_DELETIONS,
+  APPEND_BEFORE_HISTORY,
+} from './schema/append.ts'
 import { COMPACT } from './schema/compaction.ts'
 import { ADVANCE, CURSORS, WEBHOOKS } from './schema/cursors.ts'
 import { DELETIONS, EPOCHS, REMOVE, TABLES } from './schema/documents.ts'
@@ -22,4 +28,5 @@ export const MIGRATIONS: readonly string[] = [
   KEYS + DELETIONS,
   HISTORY + REMOVE + APPEND + APPEND_BEFORE_HISTORY + APPEND_BEFORE_DELETIONS + APPEND_BEFORE_CURSORS,
   WEBHOOKS + ADVANCE,
+  APPEND_AND_TELL,
 ]
