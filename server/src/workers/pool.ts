@@ -14,7 +14,7 @@ export interface WorkerPoolOptions {
   readonly clock?: Clock
   /** How long a compaction may take before it is done by copying, in milliseconds. Default 60,000. */
   readonly compactTimeoutMs?: number
-  /** How long an idle thread is kept, in milliseconds. Default 5,000. */
+  /** How long an idle thread is kept, in milliseconds. Default 30,000. */
   readonly idleTimeoutMs?: number
   /** Heap of a thread, in MiB: a compaction that exceeds it is done by copying. Default 1,024. */
   readonly maxHeapMiB?: number
@@ -51,7 +51,8 @@ export interface MergedEntries {
 }
 
 const COMPACT_TIMEOUT_MS = 60_000
-const IDLE_TIMEOUT_MS = 5_000
+/** A document that is edited all the time is compacted each 10 s: it is not to start a thread anew each time. */
+const IDLE_TIMEOUT_MS = 30_000
 const MAX_HEAP_MIB = 1024
 const CHUNK_BYTES = 256 * 1024
 
