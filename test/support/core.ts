@@ -27,5 +27,5 @@ export function openCore({ release, storage, clock = systemClock, options = {} }
     await documents.close()
     await workers.close()
   })
-  return { documents, lines }
+  return { documents, lines, workers }
 }

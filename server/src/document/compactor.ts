@@ -30,6 +30,11 @@ const SENT_CHECK_MS = 1_000
  * come back.
  */
 const OTHERS_READ_MS = 5_000
+/**
+ * Each waits for another time, up to so many milliseconds longer, so that the first has most often stored its snapshot before
+ * the next would begin to make one.
+ */
+const SPREAD_MS = 3_000
 
 /** History goes away in runs of segments, each of which may be so much of the time that it is kept. */
 const RUN_FRACTION = 1 / 4
@@ -153,24 +158,39 @@ export class Compactor {
   }
 
   async #replace(document: Document, content: Content): Promise<void> {
-    const { clock, storage, snapshots, log, meters } = this.#context
-    const start = clock.now()
+    const { clock, storage, meters } = this.#context
     const { name } = document
     const replaces = content.snapshot?.seq ?? 0
     const seq = content.head
-    const othersHaveReadAt = start + (storage.isShared ? OTHERS_READ_MS : 0)
+    if (storage.isShared) {
+      if (!(await this.#passes(OTHERS_READ_MS + Math.random() * SPREAD_MS))) return
+      if (document.hasFailed) return
+      const isReplaced = (await storage.readAfter(name, replaces, 1)) === null
+      if (isReplaced) return this.#takeOver(document, replaces)
+    }
+    const start = clock.now()
     const result = await this.#workOut(name, content)
     meters.compacted(clock.now() - start)
-    if (!result || !(await this.#reaches(othersHaveReadAt))) return
+    if (!result) return
     const made = { seq, ...result }
     const { incarnation } = document
     const isStored = await storage.compact(name, { snapshot: made, replaces, incarnation, history: this.#history })
     // It may have been deleted meanwhile.
     if (!isStored && document.hasFailed) return
-    const snapshot = new LoadedSnapshot(isStored ? made : await this.#readNewer(document, replaces))
-    snapshots.put(document, snapshot)
+    if (isStored) await this.#goOnWith(document, made)
+    else await this.#takeOver(document, replaces)
+  }
+
+  async #takeOver(document: Document, before: number): Promise<void> {
+    await this.#goOnWith(document, await this.#readNewer(document, before))
+  }
+
+  async #goOnWith(document: Document, stored: Snapshot): Promise<void> {
+    const snapshot = new LoadedSnapshot(stored)
+    this.#context.snapshots.put(document, snapshot)
     await document.replaceSnapshot(snapshot)
-    log.debug({ document: name, seq, bytes: snapshot.byteLength }, 'compacted a document')
+    const { seq } = stored
+    this.#context.log.debug({ document: document.name, seq, bytes: snapshot.byteLength }, 'compacted a document')
   }
 
   /** The snapshot that another server has stored in the place of number `before`. */
@@ -181,19 +201,17 @@ export class Compactor {
     throw new CoeditError('STORAGE_CONFLICT', `the snapshot of '${document.name}' was replaced by somebody else`)
   }
 
-  /** Resolves when it is this time, or with false where that is given up. */
-  #reaches(time: number): Promise<boolean> {
-    const { clock } = this.#context
-    const waitMs = time - clock.now()
-    if (waitMs <= 0 || this.#hasGivenUp) return Promise.resolve(waitMs <= 0)
+  /** Resolves when so many milliseconds have passed, or with false where that is given up. */
+  #passes(waitMs: number): Promise<boolean> {
+    if (this.#hasGivenUp) return Promise.resolve(false)
     return new Promise((resolve) => {
-      const settle = (isReached: boolean) => {
+      const settle = (hasPassed: boolean) => {
         cancel()
         this.#waiting.delete(giveUp)
-        resolve(isReached)
+        resolve(hasPassed)
       }
       const giveUp = () => settle(false)
-      const cancel = clock.after(waitMs, () => settle(true))
+      const cancel = this.#context.clock.after(waitMs, () => settle(true))
       this.#waiting.add(giveUp)
     })
   }
