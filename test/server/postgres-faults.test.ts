@@ -238,9 +238,14 @@ function withPostgres(postgres: PostgresServer): void {
     expect(lines).toMatchObject([{ level: 'error', facts: { settings: ['synchronous_commit'] } }])
   })
 
-  test('a cancelled wait for a synchronous standby is no success', async () => {
+  test('a cancelled wait for a synchronous standby is no success, and nobody is told', async () => {
     const url = await postgres.newDatabase()
-    const storage = await opened({ url })
+    const clock = new ManualClock()
+    const [storage, theirs] = [await opened({ url }), await opened({ url, clock })]
+    await untilListening(clock)
+    const heard: string[] = []
+    const onAppended = (document: string, _: number, seq: number) => void heard.push(`${document} ${seq}`)
+    release(theirs.followAll({ onAppended, onMissed: () => undefined }))
     await storage.append([{ document: DOCUMENT, update: encodeValues([0]), base: 0 }])
     const configure = async (change: string) => {
       await postgres.execute(url, `ALTER SYSTEM ${change}`)
@@ -283,8 +288,13 @@ function withPostgres(postgres: PostgresServer): void {
         if (again && again.since !== statement.since) break
       }
       expect(acknowledged).toBe(before)
+      await postgres.execute(url, `SELECT pg_notify('coedit', '["me",[["later",1,1,null]]]')`)
+      while (!heard.includes('later 1')) await nextTurn()
+      expect(heard).toContain(`${DOCUMENT} ${before}`)
+      expect(heard).not.toContain(`${DOCUMENT} ${before + 1}`)
       await configure('RESET synchronous_standby_names')
       expect(await appending).toMatchObject([{ seq: before + 1 }])
+      while (!heard.includes(`${DOCUMENT} ${before + 1}`)) await nextTurn()
     } finally {
       await configure('RESET synchronous_standby_names')
     }

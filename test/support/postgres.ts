@@ -16,6 +16,7 @@ import { type Release, temporaryDirectory } from './temporary.ts'
 /** Where Debian keeps the programs of each version, which are not on the PATH. */
 const DEBIAN_DIRECTORY = '/usr/lib/postgresql'
 const ATTEMPTS = 5
+const PROMOTION_SECONDS = 30
 const LOOK_EVERY_MS = 10
 const READY = /database system is ready to accept (read-only )?connections/
 /** PostgreSQL does not run as root: then it runs as its own user, which its package makes. */
@@ -274,7 +275,9 @@ class Server implements PostgresStandby {
   }
 
   async promote(): Promise<void> {
-    await this.execute(this.url('postgres'), 'SELECT pg_promote(wait_seconds => 30)')
+    const text = `SELECT pg_promote(wait_seconds => ${PROMOTION_SECONDS}) AS promoted`
+    const [row] = await this.execute(this.url('postgres'), text)
+    if (row?.promoted !== true) throw new Error(`the standby was not promoted within ${PROMOTION_SECONDS} s`)
   }
 
   async restart(): Promise<void> {

@@ -15,6 +15,8 @@ interface Answer {
   readonly seqs: readonly number[]
   readonly checksums: readonly number[]
   readonly data: readonly (Uint8Array | null)[]
+  /** Whether the other nodes were told. */
+  readonly told: boolean
 }
 
 /** The requests of one document in a batch. */
@@ -72,8 +74,8 @@ export class Appender {
   async append(batch: readonly AppendRequest[]): Promise<AppendedBatch> {
     const groups = grouped(batch)
     const holder = groups.some(({ cursors }) => cursors.length > 0) ? await this.#context.holder() : null
-    const { answer, isTold } = await this.#send(parameters(groups, this.#context.clock.now(), holder))
-    return { appended: answer ? appendedBy(answer, groups) : [], isTold }
+    const answer = await this.#send(parameters(groups, this.#context.clock.now(), holder))
+    return { appended: answer ? appendedBy(answer, groups) : [], isTold: answer?.told === true }
   }
 
   /** The node writes no more. */
@@ -90,7 +92,7 @@ export class Appender {
     }
   }
 
-  async #send(values: readonly unknown[]): Promise<{ readonly answer: Answer | undefined; readonly isTold: boolean }> {
+  async #send(values: readonly unknown[]): Promise<Answer | undefined> {
     let { sender } = this.#context
     for (;;) {
       const node = this.#node ?? (await this.#register())
@@ -103,7 +105,7 @@ export class Appender {
           return link.query<Answer>({ name: 'append', text: APPEND, values: [node, number, ...values, sender ?? null] })
         })
         this.#batch = number
-        return { answer, isTold: sender !== undefined }
+        return answer
       } catch (error) {
         const state = stateOf(error)
         if (state === undefined) throw error
@@ -141,7 +143,7 @@ INSERT INTO coedit.nodes (id) VALUES ($1)`
 
 const APPEND = `
 CALL coedit.append_and_tell(
-  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, NULL, NULL, NULL, NULL, NULL
+  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, NULL, NULL, NULL, NULL, NULL, NULL
 )`
 
 /** By document, in the order of the bytes of their names, which is the order in which every node locks them. */

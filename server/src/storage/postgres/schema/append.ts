@@ -120,7 +120,8 @@ const MAX_TOLD_BYTES = 5_900
 /*
  * The same, and then tells the other nodes of it, as hints.ts reads it: in a transaction of its own, since commits that
  * notify wait for each other across all documents (8 writers: 7,481 commits a second become 3,364), but without another
- * statement, which costs a third of the append itself here and at the node. Without a sender nobody is told.
+ * statement, which costs a third of the append itself here and at the node. Nobody is told without a sender, nor where there
+ * are synchronous standbys: whether the commit has waited for them, only its caller learns.
  *
  * Where the second transaction fails nobody knows from the answer that the first has not: the batch has to come again.
  */
@@ -131,7 +132,7 @@ CREATE OR REPLACE PROCEDURE coedit.append_and_tell(
   in_sizes integer[], in_checksums integer[], in_content bytea, in_cursors text[], in_holder bigint,
   in_anews boolean[], in_keys bytea[], in_authors bytea[], in_sender text,
   OUT items integer[], OUT incarnations double precision[], OUT seqs double precision[], OUT checksums integer[],
-  OUT data bytea[]
+  OUT data bytea[], OUT told boolean
 ) LANGUAGE plpgsql AS $procedure$
 DECLARE
   sender text := to_json(in_sender); room integer := ${PAYLOAD_BYTES} - octet_length(sender);
@@ -143,7 +144,8 @@ BEGIN
       in_node, in_batch, in_time, in_names, in_incarnations, in_bases, in_firsts, in_counts, in_sizes, in_checksums,
       in_content, in_cursors, in_holder, in_anews, in_keys, in_authors
     ) a;
-  IF in_sender IS NULL THEN
+  told := in_sender IS NOT NULL AND current_setting('synchronous_standby_names') = '';
+  IF NOT told THEN
     RETURN;
   END IF;
   COMMIT;
