@@ -100,7 +100,6 @@ export class Appender {
       let attempts = 0
       try {
         const [answer] = await this.#context.lane.run((link) => {
-          // Telling the others is what may have failed.
           if (attempts++ > 0) sender = undefined
           return link.query<Answer>({ name: 'append', text: APPEND, values: [node, number, ...values, sender ?? null] })
         })
@@ -110,6 +109,7 @@ export class Appender {
         const state = stateOf(error)
         if (state === undefined) throw error
         if (attempts === 1 && sender !== undefined && !isAnswer(state)) {
+          // All of it may be written, and telling the others have failed: the same batch without that shows it.
           sender = undefined
           continue
         }
