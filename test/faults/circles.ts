@@ -189,9 +189,15 @@ class Circle {
 
   async differencesAt(place: Place): Promise<string[]> {
     const doc = await this.#copyAt(place)
-    const isSame = isDeepStrictEqual(contentOf(doc), contentOf(this.#clients[0].doc))
-    const isWhole = isDeepStrictEqual(elementsIn(doc).toArray().sort(), this.#written.sort())
-    return isSame && isWhole ? [] : [`'${this.#document}' is not what was written`]
+    const [{ doc: shown }] = this.#clients
+    const there = elementsIn(doc).toArray().sort()
+    const isSame = isDeepStrictEqual(contentOf(doc), contentOf(shown))
+    if (isSame && isDeepStrictEqual(there, this.#written.sort())) return []
+    const where = typeof place === 'string' ? `at ${place}` : 'as it is stored'
+    const text = textIn(doc).toString() === textIn(shown).toString() ? 'the text' : 'not the text'
+    return [
+      `'${this.#document}' ${where} is not what was written: ${there.length} of ${this.#written.length} elements, and ${text} that a client shows`,
+    ]
   }
 
   get #written(): string[] {
