@@ -35,6 +35,11 @@ async function untilAnswered(clock: ManualClock): Promise<void> {
   while (clock.pending.includes(10_000)) await nextTurn()
 }
 
+/** In the place of the procedure: it writes, and fails with this state where it is to tell of it. */
+function appendThatCannotTell(state: string): string {
+  return APPEND_AND_TELL.replace('COMMIT;', `COMMIT; RAISE EXCEPTION 'nobody can be told' USING ERRCODE = '${state}';`)
+}
+
 /** Follows a document; `until` resolves when the entry with this number was reported. */
 function follow(storage: PostgresStorage, document = DOCUMENT) {
   const numbers: number[] = []
@@ -337,10 +342,7 @@ function withPostgres(postgres: PostgresServer): void {
     const [mine, theirs] = [await opened({ url }), await opened({ url, clock })]
     await untilListening(clock)
     const { numbers, until } = follow(theirs)
-    await postgres.execute(
-      url,
-      APPEND_AND_TELL.replace('COMMIT;', `COMMIT; RAISE EXCEPTION 'nobody can be told' USING ERRCODE = '${state}';`),
-    )
+    await postgres.execute(url, appendThatCannotTell(state))
     for (const base of [0, 1]) {
       const [{ seq }] = await mine.append([{ document: DOCUMENT, update: encodeValues([base]), base }])
       await until(seq)
@@ -354,7 +356,7 @@ function withPostgres(postgres: PostgresServer): void {
     ['the small ones, and that there are larger ones', DOCUMENT, [1, 5_000, 7_000, 300_000], [10]],
     ['those of a document whose name takes most of a notification', 'é"\n'.repeat(500), [1, 5_000], [10]],
     ['none where the name alone is too long, until heads are compared', '\u{1}'.repeat(2_000), [1, 5_000], [2_000]],
-  ])('other servers are told what was written: %s', async (_, document, sizes, timers) => {
+  ])('other servers are told what was written, by the append or after it: %s', async (_, document, sizes, timers) => {
     const url = await postgres.newDatabase()
     const clock = new ManualClock()
     const [mine, theirs] = [await opened({ url }), await opened({ url, clock })]
@@ -362,14 +364,17 @@ function withPostgres(postgres: PostgresServer): void {
     await mine.append([{ document, update: encodeValues([0]), base: 0 }])
     const { until } = follow(theirs, document)
     await until(1)
-    await untilAnswered(clock)
     const updates = sizes.map((size) => new Uint8Array(size).fill(size))
-    await mine.append(updates.map((update) => ({ document, update, base: 1 })))
-    for (const timer of timers) {
-      await clock.hasTimerOf(timer)
-      clock.advance(timer)
+    for (const base of [1, 1 + sizes.length]) {
+      await untilAnswered(clock)
+      await mine.append(updates.map((update) => ({ document, update, base })))
+      for (const timer of timers) {
+        await clock.hasTimerOf(timer)
+        clock.advance(timer)
+      }
+      await until(base + sizes.length)
+      await postgres.execute(url, appendThatCannotTell('54000'))
     }
-    await until(1 + sizes.length)
   })
 
   test('a listener that is killed again and again misses nothing for long', async () => {

@@ -5,7 +5,10 @@ import { encodeHints, type Hint } from './hints.ts'
 /** Hints that wait to be sent, past which further ones are dropped. */
 const MAX_QUEUED = 10_000
 
-/** Tells the other nodes of what was appended, where the append itself did not. What is not told is found by comparing heads. */
+/**
+ * Tells the other nodes of what was appended or deleted, where the statement itself did not. What is not told is found by
+ * comparing heads.
+ */
 export class Announcer {
   readonly #sender: string
   readonly #broadcast: Pick<Broadcast, 'send'>
@@ -30,7 +33,8 @@ export class Announcer {
     while (this.#queue.length > 0) {
       const hints = this.#queue
       this.#queue = []
-      await this.#send(encodeHints(this.#sender, hints))
+      const payloads = encodeHints(this.#sender, hints)
+      if (payloads.length > 0) await this.#send(payloads)
     }
     this.#isSending = false
   }

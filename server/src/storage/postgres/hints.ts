@@ -24,7 +24,10 @@ export function hintsOf(batch: readonly AppendRequest[], appended: readonly Appe
   })
 }
 
-/** As many payloads as it takes, in order. What fits in none is left out: the others find it when they compare heads. */
+/**
+ * As many payloads as it takes, in order, such as coedit.append_and_tell sends them, too. What fits in none is left out: the
+ * others find it when they compare heads.
+ */
 export function encodeHints(sender: string, hints: readonly Hint[]): string[] {
   const payloads: string[] = []
   let items: string[] = []

@@ -3,6 +3,12 @@ import { EPOCH, INCARNATION } from './documents.ts'
 /** Incarnations that are remembered of a document. */
 const MAX_EARLIER = 8
 
+/** A batch of a node, as parameters. */
+const BATCH = `in_node bigint, in_batch bigint, in_time double precision,
+  in_names text[], in_incarnations bigint[], in_bases bigint[], in_firsts boolean[], in_counts integer[],
+  in_sizes integer[], in_checksums integer[], in_content bytea, in_cursors text[], in_holder bigint,
+  in_anews boolean[], in_keys bytea[], in_authors bytea[]`
+
 /*
  * Appends one batch of a node: for each document `counts` entries, whose bytes follow each other in `content`. The
  * caller has the documents in the order of their names' bytes, so that no two batches wait for each other in a circle.
@@ -16,10 +22,7 @@ const MAX_EARLIER = 8
  */
 export const APPEND = `
 CREATE OR REPLACE FUNCTION coedit.append(
-  in_node bigint, in_batch bigint, in_time double precision,
-  in_names text[], in_incarnations bigint[], in_bases bigint[], in_firsts boolean[], in_counts integer[],
-  in_sizes integer[], in_checksums integer[], in_content bytea, in_cursors text[], in_holder bigint,
-  in_anews boolean[], in_keys bytea[], in_authors bytea[]
+  ${BATCH}
 ) RETURNS TABLE (
   item integer, incarnation double precision, seq double precision, checksum integer, data bytea
 ) LANGUAGE plpgsql AS $function$
@@ -120,17 +123,14 @@ const MAX_TOLD_BYTES = 5_900
 /*
  * The same, and then tells the other nodes of it, as hints.ts reads it: in a transaction of its own, since commits that
  * notify wait for each other across all documents (8 writers: 7,481 commits a second become 3,364), but without another
- * statement, which costs a third of the append itself here and at the node. Nobody is told without a sender, nor where there
+ * statement, which was a quarter of the CPU here and a third at the node. Nobody is told without a sender, nor where there
  * are synchronous standbys: whether the commit has waited for them, only its caller learns.
  *
  * Where the second transaction fails nobody knows from the answer that the first has not: the batch has to come again.
  */
 export const APPEND_AND_TELL = `
 CREATE OR REPLACE PROCEDURE coedit.append_and_tell(
-  in_node bigint, in_batch bigint, in_time double precision,
-  in_names text[], in_incarnations bigint[], in_bases bigint[], in_firsts boolean[], in_counts integer[],
-  in_sizes integer[], in_checksums integer[], in_content bytea, in_cursors text[], in_holder bigint,
-  in_anews boolean[], in_keys bytea[], in_authors bytea[], in_sender text,
+  ${BATCH}, in_sender text,
   OUT items integer[], OUT incarnations double precision[], OUT seqs double precision[], OUT checksums integer[],
   OUT data bytea[], OUT told boolean
 ) LANGUAGE plpgsql AS $procedure$
