@@ -123,8 +123,8 @@ const MAX_TOLD_BYTES = 5_900
 /*
  * The same, and then tells the other nodes of it, as hints.ts reads it: in a transaction of its own, since commits that
  * notify wait for each other across all documents (8 writers: 7,481 commits a second become 3,364), but without another
- * statement, which was a quarter of the CPU here and a third at the node. Nobody is told without a sender, nor where there
- * are synchronous standbys: whether the commit has waited for them, only its caller learns.
+ * statement, which was a third of what a commit costs the node. Nobody is told without a sender, nor where there are
+ * synchronous standbys: whether the commit has waited for them, only its caller learns.
  *
  * Where the second transaction fails nobody knows from the answer that the first has not: the batch has to come again.
  */
