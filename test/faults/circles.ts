@@ -4,10 +4,10 @@ import { within } from '../bench/within.ts'
 import { Ledger } from '../support/ledger.ts'
 import type { Random } from '../support/random.ts'
 import { inScope } from '../support/scope.ts'
-import { freshCopy } from '../support/stock-clients.ts'
+import { syncedClient } from '../support/stock-clients.ts'
 import type { Release } from '../support/temporary.ts'
 import { elementsIn, Typist, textIn } from '../support/typist.ts'
-import { untilChanged } from '../support/until.ts'
+import { changedWithin, untilChanged } from '../support/until.ts'
 import { connectWitnessed, synced, type Witness, type WitnessedClient } from '../support/witness.ts'
 
 const DOCUMENTS = ['one', 'two', 'three']
@@ -116,9 +116,12 @@ export class Circles {
     await Promise.all(this.#circles.map((circle) => circle.converged()))
   }
 
-  /** Where somebody who comes to the place now would see something else than these people, in words. */
-  async differencesAt(place: Place): Promise<string[]> {
-    return (await Promise.all(this.#circles.map((circle) => circle.differencesAt(place)))).flat()
+  /**
+   * Where somebody who comes to the place now would see something else than these people, in words.
+   * @param patienceMs for how many milliseconds more a server may bring them the rest. Default: 0
+   */
+  async differencesAt(place: Place, patienceMs = 0): Promise<string[]> {
+    return (await Promise.all(this.#circles.map((circle) => circle.differencesAt(place, patienceMs)))).flat()
   }
 }
 
@@ -187,17 +190,29 @@ class Circle {
     })
   }
 
-  async differencesAt(place: Place): Promise<string[]> {
-    const doc = await this.#copyAt(place)
-    const [{ doc: shown }] = this.#clients
-    const there = elementsIn(doc).toArray().sort()
-    const isSame = isDeepStrictEqual(contentOf(doc), contentOf(shown))
-    if (isSame && isDeepStrictEqual(there, this.#written.sort())) return []
-    const where = typeof place === 'string' ? `at ${place}` : 'as it is stored'
-    const text = textIn(doc).toString() === textIn(shown).toString() ? 'the text' : 'not the text'
-    return [
-      `'${this.#document}' ${where} is not what was written: ${there.length} of ${this.#written.length} elements, and ${text} that a client shows`,
-    ]
+  async differencesAt(place: Place, patienceMs: number): Promise<string[]> {
+    if (typeof place !== 'string') return this.#differences(await this.#copyAt(place), 'as it is stored')
+    return inScope(async (release) => {
+      const doc = await this.#within(newcomer(release, place, this.#document))
+      await changedWithin(patienceMs, [doc], () => this.#isWhatWasWritten(doc))
+      return this.#differences(doc, `at ${place}`)
+    })
+  }
+
+  #differences(doc: Y.Doc, where: string): string[] {
+    if (this.#isWhatWasWritten(doc)) return []
+    const counts = `${elementsIn(doc).length} of ${this.#written.length} elements`
+    const text = textIn(doc).toString() === textIn(this.#shown).toString() ? 'the text' : 'not the text'
+    return [`'${this.#document}' ${where} is not what was written: ${counts}, and ${text} that a client shows`]
+  }
+
+  #isWhatWasWritten(doc: Y.Doc): boolean {
+    if (!isDeepStrictEqual(contentOf(doc), contentOf(this.#shown))) return false
+    return isDeepStrictEqual(elementsIn(doc).toArray().sort(), this.#written.sort())
+  }
+
+  get #shown(): Y.Doc {
+    return this.#clients[0].doc
   }
 
   get #written(): string[] {
@@ -206,10 +221,19 @@ class Circle {
 
   #copyAt(place: Place): Promise<Y.Doc> {
     const document = this.#document
-    const copy =
-      typeof place === 'string' ? inScope((release) => freshCopy({ release, url: place, document })) : place(document)
+    return this.#within(
+      typeof place === 'string' ? inScope((release) => newcomer(release, place, document)) : place(document),
+    )
+  }
+
+  #within<T>(copy: Promise<T>): Promise<T> {
     return within(LIMIT_MS, `a copy of '${this.#document}'`, copy)
   }
+}
+
+/** The document of somebody who comes to a server and has just got what it has. */
+async function newcomer(release: Release, url: string, document: string): Promise<Y.Doc> {
+  return (await syncedClient({ release, url, document })).doc
 }
 
 function promising(ledger: Ledger): Witness {

@@ -15,6 +15,8 @@ const CLIENTS = 3
 /** Two cores do the work of all nodes, of the database and of the clients. */
 const MAX_PAUSE_MS = 100
 const DATABASE = 'faults'
+/** A node where nobody edits a document hears a moment later what others append, at the latest when it compares heads: every 2 s. */
+const HEARING_MS = 5_000
 
 /** How a node is started. */
 export interface NodeOptions {
@@ -142,7 +144,7 @@ export class Cluster {
     const { circles } = this
     await circles.converge()
     const found: string[] = []
-    for (const { url } of this.nodes) found.push(...(await circles.differencesAt(url)))
+    for (const { url } of this.nodes) found.push(...(await circles.differencesAt(url, HEARING_MS)))
     await Promise.all(this.nodes.map((node) => node.kill()))
     return [...found, ...(await circles.differencesAt((document) => storedIn(this.primary, document)))]
   }
