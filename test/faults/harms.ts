@@ -3,8 +3,8 @@ import { inScope } from '../support/scope.ts'
 import { Cluster, type ClusterOptions } from './cluster.ts'
 import type { Finding, Trial } from './fault.ts'
 
-/** After a harm is over, in which all are in step again, of 99 in 100 documents. */
-const IN_STEP_MS = 5_000
+/** Within which all are in step again after a harm, of 99 in 100 documents, where it says nothing else. */
+export const IN_STEP_MS = 5_000
 /** Documents grow with each harm, so after so many others are begun. */
 const HARMS_PER_ROUND = 50
 
@@ -14,6 +14,8 @@ const MANY = 1_000
 /** Something that befalls a cluster. */
 export interface Harm {
   readonly name: string
+  /** Within how many milliseconds after it all are in step again, of 99 in 100 documents. Default: IN_STEP_MS. */
+  readonly inStepMs?: number
   /** Resolves when it is over, with what is broken by then, in words. */
   inject(cluster: Cluster): Promise<readonly string[]>
   /** Called when all are in step again, with the same result. */
@@ -33,8 +35,7 @@ export async function endureHarms(
   trial: Trial,
   prepare: (options: Pick<Trial, 'release' | 'random'>) => Promise<HarmfulCluster>,
 ): Promise<Finding> {
-  const times = new Latencies()
-  const counts = new Map<string, number>()
+  const aftermaths = new Map<string, Aftermath>()
   let [injected, promised] = [0, 0]
   const broken: string[] = []
   // So that each has its turn where there are few.
@@ -48,22 +49,44 @@ export async function endureHarms(
         const harm = harms[(first + injected) % harms.length]
         await circles.goOn()
         broken.push(...(await harm.inject(cluster)))
-        for (const ms of await circles.inStep()) times.add(ms)
+        const aftermath = aftermaths.get(harm.name) ?? new Aftermath(harm)
+        aftermaths.set(harm.name, aftermath.add(await circles.inStep()))
         broken.push(...((await harm.recovered?.(cluster)) ?? []), ...(await cluster.look()))
-        counts.set(harm.name, 1 + (counts.get(harm.name) ?? 0))
         injected++
-        trial.say(`${injected} times, ${promised + circles.promised} promises, ${inWords(times)}`)
+        trial.say(`${injected} times, ${promised + circles.promised} promises; ${aftermath}`)
       }
       if (broken.length === 0) broken.push(...(await cluster.differences()))
       promised += circles.promised
     })
   }
-  const late = times.quantile(0.99) > IN_STEP_MS ? [`it took too long: ${inWords(times)}`] : []
-  const measured = [...counts].map(([name, count]) => `${name} ${count}`).join(', ')
-  return { injected, promised, broken, late, measured: `${measured}; ${inWords(times)}` }
+  const all = [...aftermaths.values()]
+  const late = all.filter(({ isLate }) => isLate).map((aftermath) => `it took too long: ${aftermath}`)
+  return { injected, promised, broken, late, measured: all.join('; ') }
 }
 
-function inWords(times: Latencies): string {
-  const [p50, p99] = [0.5, 0.99].map((share) => times.quantile(share).toFixed(0))
-  return `in step again after p50 ${p50} ms, p99 ${p99} ms`
+/** How long all needed to be in step again after harms of one kind. */
+class Aftermath {
+  readonly #harm: Harm
+  readonly #times = new Latencies()
+  #harms = 0
+
+  constructor(harm: Harm) {
+    this.#harm = harm
+  }
+
+  get isLate(): boolean {
+    return this.#times.quantile(0.99) > (this.#harm.inStepMs ?? IN_STEP_MS)
+  }
+
+  /** @param times of each document, in milliseconds */
+  add(times: readonly number[]): this {
+    this.#harms++
+    for (const ms of times) this.#times.add(ms)
+    return this
+  }
+
+  toString(): string {
+    const [p50, p99] = [0.5, 0.99].map((share) => this.#times.quantile(share).toFixed(0))
+    return `${this.#harm.name} ${this.#harms}, in step again after p50 ${p50} ms, p99 ${p99} ms`
+  }
 }
