@@ -174,10 +174,14 @@ class Circle {
     for (const typist of this.#typists) typist.type()
     const docs = this.#clients.map(({ doc }) => doc)
     const written = docs.map(({ store, clientID }) => ({ clientID, clock: Y.getState(store, clientID) }))
-    await untilChanged(docs, `the clients of '${this.#document}' are in step`, () =>
-      docs.every(({ store }) => written.every(({ clientID, clock }) => Y.getState(store, clientID) >= clock)),
-    )
-    return performance.now() - start
+    const lackedBy = ({ store }: Y.Doc) => written.filter(({ clientID, clock }) => Y.getState(store, clientID) < clock)
+    const isInStep = await changedWithin(LIMIT_MS, docs, () => docs.every((doc) => lackedBy(doc).length === 0))
+    if (isInStep) return performance.now() - start
+    const lagging = this.#clients.map(({ doc, provider: { url, wsconnected, synced } }) => {
+      const lacked = lackedBy(doc).map(({ clientID }) => clientID)
+      return `${doc.clientID} at ${url} (${JSON.stringify({ wsconnected, synced })}) lacks edits of ${lacked.join(', ') || 'nobody'}`
+    })
+    throw new Error(`not in step after ${LIMIT_MS / 1000} s: ${lagging.join('; ')}`)
   }
 
   converged(): Promise<void> {
