@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { NO_METERS } from '../../server/src/common/meters.ts'
 import { parseOptions, type ServerOptions } from '../../server/src/config/config.ts'
 import { Throttle } from '../../server/src/peers/throttle.ts'
 import { Bystanders } from '../support/bystanders.ts'
@@ -19,7 +20,14 @@ const MB = 1_000_000
 describe('a throttle', () => {
   function start(options: ServerOptions) {
     const clock = new ManualClock()
-    return { clock, throttle: new Throttle(parseOptions(options), clock) }
+    let usedMs = 0
+    const throttle = new Throttle(parseOptions(options), clock, NO_METERS, () => usedMs)
+    const work = (ms: number, cpuMs = ms) =>
+      throttle.measure(() => {
+        clock.advance(ms)
+        usedMs += cpuMs
+      })
+    return { clock, throttle, work }
   }
 
   test('lets a burst through and then holds up for as long as what was too much takes', () => {
@@ -34,8 +42,7 @@ describe('a throttle', () => {
   })
 
   test('counts the time of work, and gives back what it returns', () => {
-    const { clock, throttle } = start({ maxCpuMsPerSecond: 200 })
-    const work = (ms: number) => throttle.measure(() => clock.advance(ms))
+    const { clock, throttle, work } = start({ maxCpuMsPerSecond: 200 })
     // 2 s at once, while 0.4 s come back.
     work(2000)
     expect(throttle.pause()).toBeUndefined()
@@ -44,6 +51,14 @@ describe('a throttle', () => {
     // 3000 of 2000 + 600, at 0.2 ms a millisecond.
     expect(clock.pending).toEqual([expect.closeTo(2000)])
     expect(throttle.measure(() => 'done')).toBe('done')
+  })
+
+  test('counts neither time in which the process stood still nor what its other threads do', () => {
+    const { clock, throttle, work } = start({ maxCpuMsPerSecond: 200 })
+    work(60_000, 1)
+    work(1, 60_000)
+    expect(throttle.pause()).toBeUndefined()
+    expect(clock.pending).toEqual([])
   })
 
   test('saves no more than a burst', () => {

@@ -1,5 +1,5 @@
+import { loopMeter, type Meter } from '../common/busy-time.ts'
 import type { Clock } from '../common/timing.ts'
-import { loopMeter, type Meter } from './pacing.ts'
 
 /** How often it is measured, in milliseconds. */
 const INTERVAL_MS = 100

@@ -1,10 +1,5 @@
+import type { Meter } from '../common/busy-time.ts'
 import type { Clock } from '../common/timing.ts'
-
-/** Milliseconds that somebody has worked since a time in the past. */
-export type Meter = () => number
-
-/** For how long the event loop has been busy. */
-export const loopMeter: Meter = () => performance.eventLoopUtilization().active
 
 export interface PacingOptions {
   /** Share of time (0 to 1) that the work may take; 0: each cycle is followed by the longest rest. */

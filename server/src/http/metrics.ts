@@ -2,6 +2,7 @@ import type { EventLoopUtilization } from 'node:perf_hooks'
 import { Hono } from 'hono'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Authority } from '../auth/authority.ts'
+import { cpuMeter } from '../common/busy-time.ts'
 import type { Meters } from '../common/meters.ts'
 import type { StorageDamage, StorageStatus } from '../storage/storage.ts'
 import { bearerIn } from './credentials.ts'
@@ -158,10 +159,7 @@ export class Metrics {
       return utilization
     })
     this.#gauge('process_resident_memory_bytes', 'Resident memory of the process.', () => process.memoryUsage.rss())
-    this.#total('process_cpu_seconds_total', 'CPU time of the process.', (add) => {
-      const { user, system } = process.cpuUsage()
-      add((user + system) / 1e6)
-    })
+    this.#total('process_cpu_seconds_total', 'CPU time of the process.', (add) => add(cpuMeter() / 1000))
     this.#total(
       'coedit_damage_total',
       'What was found damaged since the start, by kind.',

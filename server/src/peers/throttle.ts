@@ -1,3 +1,4 @@
+import { cpuMeter, type Meter } from '../common/busy-time.ts'
 import { type Meters, NO_METERS } from '../common/meters.ts'
 import { type Clock, Condition } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
@@ -38,15 +39,23 @@ class Budget {
 export class Throttle {
   readonly #clock: Clock
   readonly #meters: Meters
+  readonly #cpuTime: Meter
   readonly #bytes: Budget
   readonly #cpu: Budget
   readonly #lifted = new Condition()
   #isLifted = false
 
-  constructor({ maxBytesPerSecond, maxBurstBytes, maxCpuMsPerSecond }: Config, clock: Clock, meters = NO_METERS) {
+  /** @param cpuTime how much CPU time the process has used */
+  constructor(
+    { maxBytesPerSecond, maxBurstBytes, maxCpuMsPerSecond }: Config,
+    clock: Clock,
+    meters = NO_METERS,
+    cpuTime = cpuMeter,
+  ) {
     const now = clock.now()
     this.#clock = clock
     this.#meters = meters
+    this.#cpuTime = cpuTime
     this.#bytes = new Budget(maxBytesPerSecond, maxBurstBytes, now)
     this.#cpu = new Budget(maxCpuMsPerSecond, CPU_BURST_SECONDS * maxCpuMsPerSecond, now)
   }
@@ -55,13 +64,15 @@ export class Throttle {
     this.#bytes.spend(byteLength)
   }
 
-  /** Does the work, and counts the time that it takes. */
+  /** Does the work, and counts the time that it takes, save for what of it the process stood still. */
   measure<T>(work: () => T): T {
-    const start = this.#clock.now()
+    const startedAt = this.#clock.now()
+    const usedThen = this.#cpuTime()
     try {
       return work()
     } finally {
-      this.#cpu.spend(this.#clock.now() - start)
+      // Of both, since the one counts on while the process is stopped, and the other what further threads do.
+      this.#cpu.spend(Math.min(this.#clock.now() - startedAt, this.#cpuTime() - usedThen))
     }
   }
 

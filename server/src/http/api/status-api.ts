@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { Authority } from '../../auth/authority.ts'
+import { cpuMeter } from '../../common/busy-time.ts'
 import type { ErrorCode } from '../../common/errors.ts'
 import type { Clock } from '../../common/timing.ts'
 import type { Document } from '../../document/document.ts'
@@ -79,12 +80,11 @@ export function addStatus(api: ApiRoutes, { clock, authority, documents, metrics
 
 async function processNow(metrics: Metrics): Promise<object> {
   const { active, idle } = performance.eventLoopUtilization()
-  const { user, system } = process.cpuUsage()
   return {
     time: isoTime(Date.now()),
     startedAt: isoTime(performance.timeOrigin),
     memoryBytes: process.memoryUsage.rss(),
-    cpuSeconds: (user + system) / 1e6,
+    cpuSeconds: cpuMeter() / 1000,
     eventLoop: { activeSeconds: active / 1000, idleSeconds: idle / 1000 },
     ...metrics.present,
     ...(await metrics.totals()),
