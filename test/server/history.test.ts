@@ -1,90 +1,26 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import * as Y from 'yjs'
+import type * as Y from 'yjs'
 import { History } from '../../server/src/document/history.ts'
-import type { ServerOptions } from '../../server/src/index.ts'
 import { EMPTY_UPDATE, encodeWriter } from '../../server/src/protocol/update/update.ts'
 import { MemoryStorage } from '../../server/src/storage/memory/memory-storage.ts'
 import { WorkerPool } from '../../server/src/workers/pool.ts'
 import { afterTests } from '../support/after-tests.ts'
 import { type PatchOperation, patched, type Splice, spliced } from '../support/changes.ts'
 import { documentsApi } from '../support/documents-api.ts'
-import { contentOf, docOf, Editor } from '../support/editing.ts'
-import { startInProcess } from '../support/in-process-server.ts'
+import { contentOf, docOf } from '../support/editing.ts'
+import { EAGER, edited, MINUTE, NAME, past, type Started, start, textIs } from '../support/history.ts'
 import { recordingLog } from '../support/log.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { findPostgres, NO_POSTGRES, startPostgres } from '../support/postgres.ts'
 import { startServer } from '../support/process.ts'
 import { Random } from '../support/random.ts'
 import { runs } from '../support/runs.ts'
-import { allRead, syncedClient, textOf } from '../support/stock-clients.ts'
+import { syncedClient, textOf } from '../support/stock-clients.ts'
 import { temporaryDirectory } from '../support/temporary.ts'
 import { SECRET, token } from '../support/tokens.ts'
 import { untilChanged } from '../support/until.ts'
 
 const release = onTestFinished
-const NAME = 'team/notes'
-const MINUTE = 60_000
-/** Ten entries are compacted at once. */
-const EAGER = { compactMaxEntries: 10, compactIntervalMs: 0 } satisfies ServerOptions
-
-async function start(options: ServerOptions = {}, clock?: ManualClock) {
-  const { server, url, data, logged, lines } = await startInProcess({ release, options, ...(clock && { clock }) })
-  return { server, url, data, logged, lines, clock, api: documentsApi(url) }
-}
-
-type Started = Awaited<ReturnType<typeof start>>
-
-/** Types of the API as these tests read them. */
-interface Timeline {
-  readonly groups: readonly {
-    readonly author: { readonly name: string; readonly claimed: boolean } | null
-    readonly first: number
-    readonly last: number
-    readonly since: string
-    readonly until: string
-    readonly entries: number
-  }[]
-  readonly next?: number
-}
-
-function past({ api }: Pick<Started, 'api'>, name = NAME) {
-  const at = (rest: string) => `api/documents/${encodeURIComponent(name)}/history${rest}`
-  return {
-    timeline: async (query = ''): Promise<Timeline> => {
-      const { status, body } = await api.call('GET', at(query))
-      expect(status).toBe(200)
-      return body as Timeline
-    },
-    content: (moment: number | string, query = '') =>
-      api.call('GET', at(`/content?at=${encodeURIComponent(moment)}${query}`)),
-    update: (moment: number | string) => api.call('GET', at(`/update?at=${encodeURIComponent(moment)}`)),
-    changes: (from: number, to: number, query: string) => api.call('GET', at(`/changes?from=${from}&to=${to}${query}`)),
-    restore: (body: object, headers = {}) =>
-      api.call('POST', at('/restore'), { type: 'application/json', body, headers }),
-  }
-}
-
-/** Edits with everything that Yjs has, each of which is an entry, and what the document was after each. */
-async function edited(started: Started, seed: number, count: number) {
-  const doc = docOf()
-  const editor = new Editor(doc, new Random(seed))
-  const versions = [contentOf(doc)]
-  const updates: Uint8Array[] = []
-  doc.on('update', (update: Uint8Array) => updates.push(update))
-  while (versions.length <= count) {
-    editor.edit()
-    if (updates.length === 0) continue
-    const update = Y.mergeUpdates(updates.splice(0))
-    const { status, etag = '' } = await started.api.postUpdate(NAME, update)
-    expect(status).toBe(204)
-    // An undo may change nothing.
-    if (Number(etag.split('-')[1]) !== versions.length) continue
-    versions.push(contentOf(doc))
-    if (versions.length % 12 === 0) await started.logged('compacted a document', versions.length / 12)
-  }
-  return versions
-}
-
 describe('a document', () => {
   test('is told as it was at each version, in the log and in segments, also after a restart', async () => {
     const started = await start(EAGER)
@@ -258,142 +194,6 @@ describe('a timeline', () => {
   })
 })
 
-describe('restoring', () => {
-  test('makes of all shared types what they were, by an edit that can be taken back', async () => {
-    for (let seed = 1; seed <= runs(2); seed++) {
-      const started = await start(EAGER)
-      const versions = await edited(started, seed, 20)
-      const random = new Random(seed)
-      const current = async () => contentOf(docOf(await started.server.readUpdate(NAME)))
-      for (let round = 0; round < 4; round++) {
-        const version = random.below(versions.length)
-        expect(await past(started).restore({ to: version })).toMatchObject({ status: 204 })
-        expect(await current()).toEqual(versions[version])
-      }
-      await started.server.history.restore(NAME, 20)
-      expect(await current()).toEqual(versions[20])
-      expect(started.lines.filter(({ level }) => level === 'error')).toEqual([])
-      await started.server.close()
-    }
-  })
-
-  test('loses nothing of those who write at the same time', async () => {
-    const started = await start()
-    const { url, server } = started
-    const client = await syncedClient({ release, url, document: NAME })
-    textOf(client).insert(0, 'hello')
-    await textIs(started.api, 'hello')
-    const { groups } = await past(started).timeline()
-    await server.edit(NAME, (doc) => doc.getText('text').insert(5, ' world'))
-    await server.edit(NAME, (doc) => doc.getText('text').delete(0, 4))
-    await allRead([client], 'o world')
-    await client.leave()
-    textOf(client).insert(textOf(client).length, '!')
-    textOf(client).insert(1, 'ch')
-    await past(started).restore({ to: groups[0].last })
-    client.provider.connect()
-    await client.synced()
-    await textIs(started.api, 'helloch!')
-    await allRead([client], 'helloch!')
-  })
-
-  test('takes back what one author has written since a moment, and nothing of others', async () => {
-    const started = await start({ ...EAGER, authSecret: SECRET })
-    const as = async (sub: string) =>
-      documentsApi(started.url, { authorization: `Bearer ${await token({ sub, coedit: { write: ['*'] } })}` })
-    const [ada, mallory] = [await as('ada'), await as('mallory')]
-    await mallory.patch(NAME, [{ index: 0, insert: 'once upon a time' }])
-    const { etag = '' } = await ada.patch(NAME, { title: 'A story', count: 1 }, '?root=map')
-    const since = Number(etag.split('-')[1])
-    await mallory.patch(NAME, [{ find: 'upon', replace: 'below' }])
-    for (let round = 0; round < 15; round++) await ada.patch(NAME, [{ index: 0, insert: `${round % 10}` }])
-    await mallory.patch(NAME, { title: 'Nonsense', count: null, more: [1] }, '?root=map')
-    await ada.patch(NAME, { count: 2 }, '?root=map')
-    await mallory.patch(NAME, [{ find: 'time', replace: '' }])
-    const author = { name: 'mallory' }
-    expect(await past({ api: ada }).restore({ since, author })).toMatchObject({ status: 204 })
-    expect(await ada.read(NAME)).toMatchObject({
-      body: { content: '432109876543210once upon a time', map: { title: 'A story', count: 2 } },
-    })
-    expect(await past({ api: ada }).restore({ since, author: { name: 'eve' } })).toMatchObject({ status: 204 })
-    expect(await past({ api: ada }).restore({ since, author: { name: 'mallory', claimed: true } })).toMatchObject({
-      status: 204,
-    })
-    expect(await ada.read(NAME)).toMatchObject({ body: { content: '432109876543210once upon a time' } })
-    const { groups } = await past({ api: ada }).timeline('?limit=1')
-    expect(groups).toMatchObject([{ author: { name: 'ada' } }])
-  })
-
-  test('is done once for a key, and refused for what is none', async () => {
-    const started = await start()
-    for (const letter of ['a', 'b']) await started.server.edit(NAME, (doc) => doc.getText('text').insert(0, letter))
-    const { restore } = past(started)
-    const keyed = { 'idempotency-key': 'once' }
-    const first = await restore({ to: 1 }, keyed)
-    expect(first.status).toBe(204)
-    await started.server.edit(NAME, (doc) => doc.getText('text').insert(0, 'c'))
-    expect(await restore({ to: 1 }, keyed)).toEqual(first)
-    await textIs(started.api, 'ca')
-    for (const bad of [{}, { to: -1 }, { to: 'now' }, { to: 1, since: 1 }, { since: 1 }, { since: 1, author: 'ada' }]) {
-      expect(await restore(bad)).toMatchObject({ status: 400, code: 'BODY_INVALID' })
-    }
-    expect(await restore({ to: 99 })).toMatchObject({ status: 404, code: 'HISTORY_MISSING' })
-    expect(await past(started, 'missing').restore({ to: 0 })).toMatchObject({ status: 404, code: 'DOCUMENT_MISSING' })
-  })
-})
-
-describe('a named version', () => {
-  const named = (name: string) => `api/documents/${encodeURIComponent(NAME)}/versions/${encodeURIComponent(name)}`
-
-  test('is read and restored when the history before it is gone', async () => {
-    const started = await start({ ...EAGER, history: 'off' })
-    const { api, server } = started
-    const write = (letter: string) => server.edit(NAME, (doc) => doc.getText('content').insert(0, letter))
-    for (const letter of ['a', 'b', 'c']) await write(letter)
-    expect(await api.call('PUT', named('draft 😀'))).toMatchObject({ status: 201, body: { version: 3 } })
-    await server.edit(NAME, (doc) => doc.getText('content').delete(0, 2))
-    let status = 200
-    while (status === 200) {
-      await write('x')
-      ;({ status } = await past(started).content(3))
-    }
-    expect(status).toBe(404)
-    expect(await past(started).content('named:draft 😀')).toMatchObject({ status: 200, body: { content: 'cba' } })
-    expect(await past(started).restore({ to: { named: 'draft 😀' } })).toMatchObject({ status: 204 })
-    expect(await api.read(NAME)).toMatchObject({ body: { content: 'cba' } })
-    expect(await past(started).restore({ to: { named: 'other' } })).toMatchObject({
-      status: 404,
-      code: 'HISTORY_MISSING',
-    })
-  })
-
-  test('is listed with who named it, has a name of its own, and can be removed', async () => {
-    const started = await start({ authSecret: SECRET })
-    const api = documentsApi(started.url, { authorization: `Bearer ${await token({ coedit: { write: ['*'] } })}` })
-    for (const letter of ['a', 'b']) await api.patch(NAME, [{ index: 0, insert: letter }])
-    const put = (name: string, body?: object) => api.call('PUT', named(name), { type: 'application/json', body })
-    expect(await put('second')).toMatchObject({ status: 201, body: { version: 2 } })
-    expect(await put('first', { at: 1 })).toMatchObject({ status: 201, body: { version: 1 } })
-    expect(await put('first')).toMatchObject({ status: 409, code: 'VERSION_EXISTS' })
-    expect(await put('third', { at: 3 })).toMatchObject({ status: 404, code: 'HISTORY_MISSING' })
-    expect(await put('third', { at: 'x' })).toMatchObject({ status: 400, code: 'BODY_INVALID' })
-    const list = named('').slice(0, -1)
-    const by = { name: 'ada', claimed: false }
-    expect(await api.call('GET', list)).toMatchObject({
-      body: {
-        versions: [
-          { name: 'first', version: 1, by },
-          { name: 'second', version: 2, by },
-        ],
-      },
-    })
-    expect(await api.call('DELETE', named('first'))).toMatchObject({ status: 204 })
-    expect(await api.call('DELETE', named('first'))).toMatchObject({ status: 404, code: 'HISTORY_MISSING' })
-    expect(await started.server.history.versions(NAME)).toMatchObject([{ name: 'second' }])
-    expect(await api.call('GET', 'api/documents/missing/versions')).toMatchObject({ status: 404 })
-  })
-})
-
 test('killed while it writes and compacts, it has each version that was answered, and each entry once', async () => {
   const data = await temporaryDirectory(release)
   const flags = ['--compact-max-entries', '5', '--compact-interval-ms', '0']
@@ -423,45 +223,6 @@ test('killed while it writes and compacts, it has each version that was answered
     written = group.last
     await again.kill('SIGTERM')
   }
-})
-
-describe('how long it is kept', () => {
-  test('off keeps nothing of what is compacted', async () => {
-    const started = await start({ ...EAGER, history: 'off' })
-    await edited(started, 3, 25)
-    expect(await past(started).update(1)).toMatchObject({ status: 404, code: 'HISTORY_MISSING' })
-    expect(await past(started).update(25)).toMatchObject({ status: 200 })
-  })
-
-  test('what is too old goes away, also of a document that nobody opens', async () => {
-    const clock = new ManualClock()
-    const started = await start({ ...EAGER, history: '2d' }, clock)
-    const editing = edited(started, 3, 25)
-    let isDone = false
-    void editing.finally(() => {
-      isDone = true
-    })
-    while (!isDone) {
-      clock.advance(1)
-      await new Promise(setImmediate)
-    }
-    expect(await past(started).update(1)).toMatchObject({ status: 200 })
-    clock.advance(2 * 24 * 60 * MINUTE)
-    let status = 200
-    while (status === 200) ({ status } = await past(started).update(1))
-    expect(status).toBe(404)
-    expect(await past(started).update(25)).toMatchObject({ status: 200 })
-  })
-
-  test('a document that is deleted has none', async () => {
-    const started = await start(EAGER)
-    await edited(started, 3, 25)
-    await started.server.delete(NAME)
-    expect(await past(started).update(1)).toMatchObject({ status: 410, code: 'GONE' })
-    await started.server.create(NAME, (doc) => doc.getText('text').insert(0, 'new'))
-    expect(await past(started).update(2)).toMatchObject({ status: 404, code: 'HISTORY_MISSING' })
-    expect((await past(started).timeline()).groups).toHaveLength(1)
-  })
 })
 
 test('it takes the right to write', async () => {
@@ -497,32 +258,4 @@ else {
     await textIs(here, 'a', 'content')
     expect(await past({ api: here }).content('named:all')).toMatchObject({ body: { content: 'cba' } })
   })
-}
-
-test('keepDeleted keeps deleted content for versions by Y.snapshot, of the documents that it names', async () => {
-  const { server, logged } = await start({ ...EAGER, keepDeleted: 'notes, team/*' })
-  const names = ['notes', 'team/plan', 'notes 2']
-  const versions: Y.Snapshot[] = []
-  for (const name of names) {
-    await server.edit(name, (doc) => {
-      doc.getText('text').insert(0, 'what was written first')
-      versions.push(Y.snapshot(doc))
-    })
-    await server.edit(name, (doc) => doc.getText('text').delete(0, 22))
-    for (let round = 0; round < 9; round++) await server.edit(name, (doc) => doc.getText('text').insert(0, 'x'))
-  }
-  await logged('compacted a document', 3)
-  const texts = await Promise.all(
-    names.map(async (name, index) => {
-      const doc = new Y.Doc({ gc: false })
-      Y.applyUpdate(doc, await server.readUpdate(name))
-      return Y.createDocFromSnapshot(doc, versions[index]).getText('text').toString()
-    }),
-  )
-  expect(texts).toEqual(['what was written first', 'what was written first', ''])
-})
-
-async function textIs(api: Started['api'], expected: string, root = 'text'): Promise<void> {
-  let body: unknown
-  while (body !== expected) ({ body } = await api.read(NAME, `?root=${root}&as=text`))
 }
