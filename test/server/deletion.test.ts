@@ -201,21 +201,20 @@ function onEngine(newPlace: () => Promise<ServerOptions>): void {
     const flags = place.database ? ['--database', place.database] : []
     const data = place.data ?? (await temporaryDirectory(release))
     const random = new Random(7)
+    let server = await startServer({ release, data, flags })
     for (let round = 0; round < 6; round++) {
       const name = `document-${round}`
-      const server = await startServer({ release, data, flags })
       const before = documentsApi(server.url)
       await before.patch(name, [{ index: 0, insert: 'x'.repeat(100_000) }])
       const deleting = before.call('DELETE', `api/documents/${name}`).catch(() => undefined)
       for (let turns = random.below(40); turns > 0; turns--) await new Promise(setImmediate)
       await server.kill()
       const answered = await deleting
-      const again = await startServer({ release, data, flags })
-      const found = await documentsApi(again.url).read(name, '?root=content&as=text')
+      server = await startServer({ release, data, flags })
+      const found = await documentsApi(server.url).read(name, '?root=content&as=text')
       if (answered) expect(answered.status).toBe(204)
       if (answered || found.status !== 200) expect(found).toMatchObject(GONE)
       else expect(found.body).toBe('x'.repeat(100_000))
-      await again.kill('SIGTERM')
     }
   })
 }
