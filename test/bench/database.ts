@@ -33,7 +33,7 @@ await inScope(async (release) => {
   }
   const postgres = await startPostgres(release)
   const url = await postgres.newDatabase()
-  const usage = new Usage(postgres.pid)
+  const usage = new Usage([postgres.pid])
   const hints = documents / 100
   const storage = new PostgresStorage({ url })
   await storage.open()
@@ -115,7 +115,7 @@ await inScope(async (release) => {
     await Promise.all(clients.map((client) => client.connect()))
     const [speaker, ...others] = clients
     const heard = others.map((other) => heardOften((listener) => void other.subscribe('bench', listener)))
-    await measure(`a hint by Redis with ${listeners} who listen`, hints, () => publishAll(), new Usage(pid))
+    await measure(`a hint by Redis with ${listeners} who listen`, hints, () => publishAll(), new Usage([pid]))
     for (const client of clients) client.destroy()
 
     async function publishAll(): Promise<void> {

@@ -69,7 +69,11 @@ async function runOnce(load: Load, kind: ServerKind, plan: Plan, ended: Promise<
     starting.push(begun)
     const server = await begun
     const { pids, backing } = server
-    return { server, usage: new Usage(...pids), ...(backing !== undefined && { backing: new Usage(backing) }) }
+    return {
+      server,
+      usage: new Usage(pids, profiles !== undefined),
+      ...(backing !== undefined && { backing: new Usage([backing]) }),
+    }
   }
   try {
     return await Promise.race([load.run({ scale, dataDirectory, start }), ended])

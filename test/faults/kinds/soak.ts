@@ -28,7 +28,7 @@ export const soak: Fault = {
     const server = await startServer({ release, flags: COMPACTING, env })
     const proxy = await startProxy({ release, target: server.url })
     const memory = new MemoryTrend()
-    const usage = new Usage(server.pid)
+    const usage = new Usage([server.pid])
     const start = performance.now()
     const minutes = () => (performance.now() - start) / MS_PER_MINUTE
     const look = () => memory.add(minutes(), usage.memory().residentKiB / 1024)

@@ -48,7 +48,7 @@ export const stalled: Fault = {
 function measure(stopping: number, doStop: boolean): Promise<Measured> {
   return inScope(async (release) => {
     const server = await startServer({ release, flags: NO_COMPACTION })
-    const usage = new Usage(server.pid)
+    const usage = new Usage([server.pid])
     const audience = new Audience({ server, readers: SHARE * stopping, stopping, seconds: SECONDS })
     release(() => audience.close())
     await audience.connect()
