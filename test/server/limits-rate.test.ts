@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { SampledMeter } from '../../server/src/common/busy-time.ts'
 import { NO_METERS } from '../../server/src/common/meters.ts'
 import { parseOptions, type ServerOptions } from '../../server/src/config/config.ts'
 import { Throttle } from '../../server/src/peers/throttle.ts'
@@ -21,7 +22,7 @@ describe('a throttle', () => {
   function start(options: ServerOptions) {
     const clock = new ManualClock()
     let usedMs = 0
-    const throttle = new Throttle(parseOptions(options), clock, NO_METERS, () => usedMs)
+    const throttle = new Throttle(parseOptions(options), clock, NO_METERS, new SampledMeter(() => usedMs))
     const work = (ms: number, cpuMs = ms) =>
       throttle.measure(() => {
         clock.advance(ms)

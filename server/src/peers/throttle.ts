@@ -1,10 +1,16 @@
-import { cpuMeter, type Meter } from '../common/busy-time.ts'
+import { cpuMeter, SampledMeter } from '../common/busy-time.ts'
 import { type Meters, NO_METERS } from '../common/meters.ts'
 import { type Clock, Condition } from '../common/timing.ts'
 import type { Config } from '../config/config.ts'
 
 /** How much time of the event loop a connection may take at once, as so many seconds of what it may take for long. */
 const CPU_BURST_SECONDS = 10
+
+/** In work that takes no longer, in milliseconds, the process cannot have stood still for long. */
+const LONG_MS = 500
+
+/** Of the process, for all connections. */
+const CPU_TIME = new SampledMeter(cpuMeter)
 
 /** A budget that refills steadily. It may be overdrawn once, and then has to recover. */
 class Budget {
@@ -39,7 +45,7 @@ class Budget {
 export class Throttle {
   readonly #clock: Clock
   readonly #meters: Meters
-  readonly #cpuTime: Meter
+  readonly #cpuTime: SampledMeter
   readonly #bytes: Budget
   readonly #cpu: Budget
   readonly #lifted = new Condition()
@@ -50,7 +56,7 @@ export class Throttle {
     { maxBytesPerSecond, maxBurstBytes, maxCpuMsPerSecond }: Config,
     clock: Clock,
     meters = NO_METERS,
-    cpuTime = cpuMeter,
+    cpuTime = CPU_TIME,
   ) {
     const now = clock.now()
     this.#clock = clock
@@ -67,12 +73,13 @@ export class Throttle {
   /** Does the work, and counts the time that it takes, save for what of it the process stood still. */
   measure<T>(work: () => T): T {
     const startedAt = this.#clock.now()
-    const usedThen = this.#cpuTime()
+    const usedThen = this.#cpuTime.lately(startedAt)
     try {
       return work()
     } finally {
-      // Of both, since the one counts on while the process is stopped, and the other what further threads do.
-      this.#cpu.spend(Math.min(this.#clock.now() - startedAt, this.#cpuTime() - usedThen))
+      const tookMs = this.#clock.now() - startedAt
+      // The clock goes on while the process is stopped, and other threads use CPU time as well.
+      this.#cpu.spend(tookMs < LONG_MS ? tookMs : Math.min(tookMs, this.#cpuTime.now() - usedThen))
     }
   }
 
