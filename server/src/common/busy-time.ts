@@ -1,3 +1,4 @@
+/** How long one reading serves, in milliseconds. */
 const SAMPLE_MS = 1_000
 
 /** Milliseconds that somebody has worked since a time in the past. */
@@ -12,7 +13,7 @@ export const cpuMeter: Meter = () => {
   return (user + system) / 1000
 }
 
-/** A meter that is read once a second, as reading how much CPU time a process of ten threads has used takes some 20 µs. */
+/** A meter for those who ask often: reading how much CPU time a process of ten threads has used takes some 20 µs. */
 export class SampledMeter {
   readonly #meter: Meter
   #readAt = Number.NEGATIVE_INFINITY
@@ -22,7 +23,7 @@ export class SampledMeter {
     this.#meter = meter
   }
 
-  /** What it said at most a second ago. */
+  /** What it said at most a second before `now`, which is of the same clock each time. */
   lately(now: number): number {
     if (now - this.#readAt >= SAMPLE_MS) {
       this.#readAt = now
