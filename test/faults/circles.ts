@@ -4,7 +4,7 @@ import { within } from '../bench/within.ts'
 import { Ledger } from '../support/ledger.ts'
 import type { Random } from '../support/random.ts'
 import { inScope } from '../support/scope.ts'
-import { syncedClient } from '../support/stock-clients.ts'
+import { freshCopy, syncedClient } from '../support/stock-clients.ts'
 import type { Release } from '../support/temporary.ts'
 import { elementsIn, Typist, textIn } from '../support/typist.ts'
 import { changedWithin, untilChanged } from '../support/until.ts'
@@ -197,7 +197,7 @@ class Circle {
   async differencesAt(place: Place, patienceMs: number): Promise<string[]> {
     if (typeof place !== 'string') return this.#differences(await this.#copyAt(place), 'as it is stored')
     return inScope(async (release) => {
-      const doc = await this.#within(newcomer(release, place, this.#document))
+      const { doc } = await this.#within(syncedClient({ release, url: place, document: this.#document }))
       await changedWithin(patienceMs, [doc], () => this.#isWhatWasWritten(doc))
       return this.#differences(doc, `at ${place}`)
     })
@@ -226,18 +226,13 @@ class Circle {
   #copyAt(place: Place): Promise<Y.Doc> {
     const document = this.#document
     return this.#within(
-      typeof place === 'string' ? inScope((release) => newcomer(release, place, document)) : place(document),
+      typeof place === 'string' ? inScope((release) => freshCopy({ release, url: place, document })) : place(document),
     )
   }
 
   #within<T>(copy: Promise<T>): Promise<T> {
     return within(LIMIT_MS, `a copy of '${this.#document}'`, copy)
   }
-}
-
-/** The document of somebody who comes to a server and has just got what it has. */
-async function newcomer(release: Release, url: string, document: string): Promise<Y.Doc> {
-  return (await syncedClient({ release, url, document })).doc
 }
 
 function promising(ledger: Ledger): Witness {

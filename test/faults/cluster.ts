@@ -15,7 +15,7 @@ const CLIENTS = 3
 /** Two cores do the work of all nodes, of the database and of the clients. */
 const MAX_PAUSE_MS = 100
 const DATABASE = 'faults'
-/** A node where nobody edits a document hears a moment later what others append, at the latest when it compares heads: every 2 s. */
+/** A node to which nobody of a document is connected may hear of its last edits as late as when it compares heads, every 2 s. */
 const HEARING_MS = 5_000
 
 /** How a node is started. */

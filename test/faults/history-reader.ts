@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
+import type { Timeline, TimelineGroup } from '../support/history.ts'
 import type { Random } from '../support/random.ts'
 import { bearer, type Counter, countIn, type Write } from './counting.ts'
 
@@ -14,21 +15,6 @@ const ASKED_AGAIN = 3
 const AT_ONCE = 4
 /** Clocks of processes are apart by that at most. */
 const CLOCK_MS = 1_000
-
-/** A group of the timeline, as far as it is looked at. */
-interface Group {
-  readonly author: { readonly name: string; readonly claimed: boolean } | null
-  readonly first: number
-  readonly last: number
-  readonly since: string
-  readonly until: string
-  readonly entries: number
-}
-
-interface Page {
-  readonly groups: readonly Group[]
-  readonly next?: number
-}
 
 interface Answer {
   readonly status: number
@@ -173,7 +159,7 @@ export class HistoryReader {
   }
 
   /** Whether the document as it was at the time of a group has that. */
-  async #brokenTime(url: string, user: string, { last, until }: Group): Promise<string[]> {
+  async #brokenTime(url: string, user: string, { last, until }: TimelineGroup): Promise<string[]> {
     const { writes = [] } = this.#counters.find((counter) => counter.user === user) ?? {}
     const { count = 0 } = writes.findLast(({ version }) => version <= last) ?? {}
     const { status, body } = await this.#call('GET', url, `history/content?root=root&at=${until}`)
@@ -182,12 +168,12 @@ export class HistoryReader {
   }
 
   /** A group has little more than an entry. */
-  async #timelineAt(url: string): Promise<readonly Group[]> {
-    const groups: Group[] = []
+  async #timelineAt(url: string): Promise<readonly TimelineGroup[]> {
+    const groups: TimelineGroup[] = []
     for (let next: number | undefined = Number.MAX_SAFE_INTEGER; next !== undefined; ) {
       const { status, body } = await this.#call('GET', url, `history?pause=0&limit=1000&before=${next}`)
       if (status !== 200) throw new Error(`the timeline of '${this.document}' is answered ${status}`)
-      const page = body as Page
+      const page = body as Timeline
       groups.push(...page.groups)
       next = page.next
     }
@@ -229,7 +215,7 @@ function isBrokenLine(error: unknown): boolean {
   return error instanceof TypeError
 }
 
-function isOf({ version, asked, answered }: Write, { first, last, since, until }: Group): boolean {
+function isOf({ version, asked, answered }: Write, { first, last, since, until }: TimelineGroup): boolean {
   const isWithin = Date.parse(since) >= asked - CLOCK_MS && Date.parse(until) <= answered + CLOCK_MS
   return first <= version && version <= last && isWithin
 }

@@ -25,16 +25,19 @@ export async function start(options: ServerOptions = {}, clock?: ManualClock) {
 
 export type Started = Awaited<ReturnType<typeof start>>
 
-/** Types of the API as these tests read them. */
+/** A group of the timeline, as the API tells it. */
+export interface TimelineGroup {
+  readonly author: { readonly name: string; readonly claimed: boolean } | null
+  readonly first: number
+  readonly last: number
+  readonly since: string
+  readonly until: string
+  readonly entries: number
+}
+
+/** A page of it. */
 export interface Timeline {
-  readonly groups: readonly {
-    readonly author: { readonly name: string; readonly claimed: boolean } | null
-    readonly first: number
-    readonly last: number
-    readonly since: string
-    readonly until: string
-    readonly entries: number
-  }[]
+  readonly groups: readonly TimelineGroup[]
   readonly next?: number
 }
 

@@ -5,8 +5,8 @@ const LIMIT_MS = 30_000
 
 /** Resolves when the condition holds, which is looked at now and after each change of one of the documents. */
 export async function untilChanged(docs: readonly Y.Doc[], what: string, condition: () => boolean): Promise<void> {
-  if (!(await changedWithin(LIMIT_MS, docs, condition)))
-    throw new Error(`waited ${LIMIT_MS / 1000} s in vain until ${what}`)
+  if (await changedWithin(LIMIT_MS, docs, condition)) return
+  throw new Error(`waited ${LIMIT_MS / 1000} s in vain until ${what}`)
 }
 
 /** The same for at most `ms` milliseconds: whether it held by then. */

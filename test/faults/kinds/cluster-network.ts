@@ -9,7 +9,7 @@ import { endureHarms, type Harm, type HarmfulCluster, IN_STEP_MS } from '../harm
 const LONGEST_CUT_MS = 12_000
 /**
  * TCP waits twice as long before it sends again each time, so a connection that outlives a cut goes on after up to as
- * long again. Measured with `net.ipv4.tcp_rto_max_ms` of 1,000: all were in step within 0.95 s.
+ * long again. Measured with `net.ipv4.tcp_rto_max_ms` of 1,000: all were in step within 1.2 s.
  */
 const RETRANSMISSION_MS = LONGEST_CUT_MS
 
